@@ -1,0 +1,22 @@
+//! The catalogue's database: SQLite (one machine) or Postgres (many), through one set of SQL statements.
+//!
+//! Callers write SQL in the modules that own a table, bind every value, and run it inside a [`Tx`]. There is no way to run
+//! a statement outside a transaction, so that none slips out of the one it belongs to.
+
+mod clock;
+mod error;
+mod migrate;
+mod open;
+mod row;
+mod sql;
+mod tx;
+
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::StoreError;
+pub use open::{Store, StoreUrl};
+pub use row::Row;
+pub use sql::{Sql, Value, sql};
+pub use tx::Tx;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;

@@ -1,0 +1,163 @@
+//! Opening a store from its URL, and beginning transactions on it.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
+
+use crate::Millis;
+use crate::clock::{Clock, SystemClock};
+use crate::error::StoreError;
+use crate::migrate;
+use crate::tx::{Tx, TxInner};
+
+/// How long a SQLite writer waits for another process's transaction, and anyone for a free connection.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// SQLite readers at a time; they do not block the writer (WAL).
+const SQLITE_READERS: u32 = 4;
+
+/// Postgres connections of one process.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// The catalogue's database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pools: Pools,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Clone)]
+enum Pools {
+    /// One writer, so that write transactions of this process queue here rather than spin on SQLite's lock.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+    Postgres(PgPool),
+}
+
+/// A parsed `--store` value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// `sqlite:PATH`
+    Sqlite(PathBuf),
+    /// `postgres://…`
+    Postgres(String),
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreError;
+
+    fn from_str(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            if path.is_empty() || path.contains(":memory:") {
+                return Err(StoreError::BadUrl("sqlite: needs the path of a file, such as sqlite:realmctl.db".into()));
+            }
+            return Ok(Self::Sqlite(PathBuf::from(path)));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        Err(StoreError::BadUrl("a store is sqlite:PATH or postgres://USER@HOST/DATABASE".into()))
+    }
+}
+
+impl Store {
+    /// Opens the store on the system clock and brings its schema up to date.
+    pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        Self::open_with_clock(url, Arc::new(SystemClock)).await
+    }
+
+    /// Opens the store on `clock` and brings its schema up to date.
+    pub async fn open_with_clock(url: &StoreUrl, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let pools = match url {
+            StoreUrl::Sqlite(path) => open_sqlite(path).await?,
+            StoreUrl::Postgres(url) => open_postgres(url).await?,
+        };
+        Ok(Self { pools, clock })
+    }
+
+    /// Begins a transaction that may write.
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.pools {
+            Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+    }
+
+    /// Begins a transaction that reads one consistent snapshot.
+    pub async fn read(&self) -> Result<Tx, StoreError> {
+        let inner = match &self.pools {
+            Pools::Sqlite { readers, .. } => TxInner::Sqlite(readers.begin().await?),
+            Pools::Postgres(pool) => {
+                TxInner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+            }
+        };
+        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+    }
+
+    /// This process's idea of the time. For decisions about leases ask [`Tx::now`].
+    pub fn local_now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    /// Closes all connections and waits for it.
+    pub async fn close(&self) {
+        match &self.pools {
+            Pools::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+async fn open_sqlite(path: &Path) -> Result<Pools, StoreError> {
+    create_private(path)?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = |size: u32| PoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
+    let writer = pool(1).connect_with(options.clone()).await?;
+    migrate::run(&writer).await?;
+    let readers = pool(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+    Ok(Pools::Sqlite { writer, readers })
+}
+
+async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
+    // sqlx's own message can repeat the URL, and with it the password.
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| StoreError::BadUrl("the postgres:// URL can't be parsed".into()))?
+        .application_name("realmctl");
+    let pool = PoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .connect_with(options)
+        .await?;
+    migrate::run(&pool).await?;
+    Ok(Pools::Postgres(pool))
+}
+
+/// Creates the file readable by its owner only: it holds tenants' keys. SQLite gives its WAL the same mode.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|error| StoreError::BadUrl(format!("can't open {}: {error}", path.display())))
+}

@@ -1,0 +1,53 @@
+//! A transaction. Dropping it without [`Tx::commit`] rolls it back.
+
+use std::sync::Arc;
+
+use crate::Millis;
+use crate::clock::Clock;
+use crate::error::StoreError;
+use crate::sql::sql;
+
+/// An open transaction.
+pub struct Tx {
+    pub(crate) inner: TxInner,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+pub(crate) enum TxInner {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+impl Tx {
+    /// The time by which leases are judged. On Postgres the database's `clock_timestamp()`, read anew at each call, so
+    /// ask *after* a lock is held; on SQLite, where every process shares a machine, that machine's clock.
+    pub async fn now(&mut self) -> Result<Millis, StoreError> {
+        match &self.inner {
+            TxInner::Postgres(_) if !self.clock.overrides_database() => {
+                sql("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
+                    .fetch_one(self)
+                    .await?
+                    .int("now")
+            }
+            _ => Ok(self.clock.now()),
+        }
+    }
+
+    /// Commits. An `Unavailable` error here means that the outcome is unknown: read the row again.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.commit().await?,
+            TxInner::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// Rolls back and waits until the database has done so.
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        match self.inner {
+            TxInner::Sqlite(tx) => tx.rollback().await?,
+            TxInner::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+}
