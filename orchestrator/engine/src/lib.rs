@@ -1,0 +1,31 @@
+//! Durable workflows as explicit state machines: one step is one transaction.
+//!
+//! A [`Workflow`] names its states and says, state by state, what to look at outside and what to change in the catalogue.
+//! The [`Runner`] claims due workflows and tasks under a lease with a fence, steps them, and stores the new state, the
+//! history row, the catalogue's effects and the tasks to fan out in the same transaction. No code is replayed.
+
+pub mod history;
+mod ids;
+mod lease;
+pub mod probe;
+mod record;
+mod registry;
+mod retry;
+mod runner;
+mod step;
+mod step_error;
+pub mod task;
+mod task_run;
+pub mod task_table;
+mod workflow;
+mod workflow_run;
+pub mod workflow_table;
+
+pub use ids::{Ids, RandomIds};
+pub use record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
+pub use registry::{Registry, Sweep};
+pub use retry::RetryPolicy;
+pub use runner::{Runner, RunnerSettings};
+pub use step::{Intervention, StepTx};
+pub use step_error::{StepError, Treatment};
+pub use workflow::{Next, OnFailure, Wake, Workflow};

@@ -1,0 +1,52 @@
+//! Named points in a step or task at which a test may strike: kill the process, fail, or lose the reply of a commit.
+//! In production [`NoProbe`] lets everything pass.
+
+use crate::step_error::StepError;
+
+/// Where the engine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Claimed; nothing done yet.
+    Before,
+    /// Looked at the outside; the transaction has not begun.
+    Observed,
+    /// Everything written; not committed.
+    Written,
+    /// Committed.
+    Recorded,
+}
+
+/// What the engine is about to do, or has just done.
+#[derive(Debug, Clone, Copy)]
+pub struct Point<'a> {
+    /// Kind of the workflow or task.
+    pub kind: &'a str,
+    /// State of the workflow, or the id of the task's workflow.
+    pub state: &'a str,
+    /// Where in the step.
+    pub moment: Moment,
+}
+
+/// Decides what happens at a point. An error is treated as if the step itself had failed there; after `Recorded`, as if
+/// the reply to the commit had been lost.
+pub trait Probe: Send + Sync + 'static {
+    /// Called at each point of a workflow's step.
+    fn step(&self, point: Point<'_>) -> Result<(), StepError>;
+
+    /// Called when a task begins (`Before`), when it has saved a checkpoint (`Written`) and when it has ended (`Recorded`).
+    fn task(&self, point: Point<'_>) -> Result<(), StepError>;
+}
+
+/// Lets everything pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoProbe;
+
+impl Probe for NoProbe {
+    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn task(&self, _: Point<'_>) -> Result<(), StepError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! What a runner knows to run: workflows and task handlers by kind, and sweeps.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use store::Millis;
+
+use crate::record::{StoredError, WorkflowRecord};
+use crate::step::{Outcome, StepTx, read_state};
+use crate::step_error::StepError;
+use crate::task::TaskHandler;
+use crate::workflow::{Next, OnFailure, Workflow};
+
+/// Something that any process does from time to time, whoever owns what: settling lapsed offline leases.
+#[async_trait]
+pub trait Sweep: Send + Sync + 'static {
+    /// One pass; returns how much it settled. Errors are logged and the next pass tries again.
+    async fn sweep(&self) -> Result<u64, StepError>;
+}
+
+/// The kinds that a runner can run.
+#[derive(Default, Clone)]
+pub struct Registry {
+    workflows: BTreeMap<&'static str, Arc<dyn AnyWorkflow>>,
+    tasks: BTreeMap<&'static str, Arc<dyn TaskHandler>>,
+    pub(crate) sweeps: Vec<Arc<dyn Sweep>>,
+}
+
+impl Registry {
+    /// Adds a workflow.
+    #[must_use]
+    pub fn workflow<W: Workflow>(mut self, workflow: W) -> Self {
+        self.workflows.insert(W::KIND, Arc::new(workflow));
+        self
+    }
+
+    /// Adds a task handler.
+    #[must_use]
+    pub fn task(mut self, handler: impl TaskHandler) -> Self {
+        self.tasks.insert(handler.kind(), Arc::new(handler));
+        self
+    }
+
+    /// Adds a sweep.
+    #[must_use]
+    pub fn sweep(mut self, sweep: impl Sweep) -> Self {
+        self.sweeps.push(Arc::new(sweep));
+        self
+    }
+
+    /// The same kinds without any sweep.
+    #[must_use]
+    pub fn without_sweeps(mut self) -> Self {
+        self.sweeps.clear();
+        self
+    }
+
+    pub(crate) fn find_workflow(&self, kind: &str) -> Option<Arc<dyn AnyWorkflow>> {
+        self.workflows.get(kind).cloned()
+    }
+
+    pub(crate) fn find_task(&self, kind: &str) -> Option<Arc<dyn TaskHandler>> {
+        self.tasks.get(kind).cloned()
+    }
+}
+
+/// A workflow without its type parameters.
+#[async_trait]
+pub(crate) trait AnyWorkflow: Send + Sync {
+    async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
+
+    async fn advance(
+        &self,
+        step: &mut StepTx<'_>,
+        seen: Box<dyn Any + Send>,
+        lease: Millis,
+    ) -> Result<Outcome, StepError>;
+
+    /// Applies `on_failure` in the step's transaction. `None`: try the same state again.
+    async fn fail(
+        &self,
+        step: &mut StepTx<'_>,
+        error: &StepError,
+        stored: &StoredError,
+        lease: Millis,
+    ) -> Result<Option<Outcome>, StepError>;
+}
+
+#[async_trait]
+impl<W: Workflow> AnyWorkflow for W {
+    async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {
+        let state = read_state::<W>(record)?;
+        Ok(Box::new(Workflow::observe(self, record, &state).await?))
+    }
+
+    async fn advance(
+        &self,
+        step: &mut StepTx<'_>,
+        seen: Box<dyn Any + Send>,
+        lease: Millis,
+    ) -> Result<Outcome, StepError> {
+        let seen = seen.downcast::<W::Seen>().expect("observe and advance of one step are of one workflow");
+        let state = read_state::<W>(&step.record)?;
+        let next = Workflow::advance(self, step, state, *seen).await?;
+        let outcome = step.write::<W>(&next, None, lease).await?;
+        end_if_final(self, step, next.state()).await?;
+        Ok(outcome)
+    }
+
+    async fn fail(
+        &self,
+        step: &mut StepTx<'_>,
+        error: &StepError,
+        stored: &StoredError,
+        lease: Millis,
+    ) -> Result<Option<Outcome>, StepError> {
+        let Ok(state) = read_state::<W>(&step.record) else { return Ok(None) };
+        match self.on_failure(&state, error, step.record.attempt + 1) {
+            OnFailure::Retry => Ok(None),
+            OnFailure::Go(state) => {
+                let next = Next::Go(state, format!("{}: {}", stored.code, stored.message));
+                let outcome = step.write::<W>(&next, Some(stored), lease).await?;
+                end_if_final(self, step, next.state()).await?;
+                Ok(Some(outcome))
+            }
+        }
+    }
+}
+
+async fn end_if_final<W: Workflow>(workflow: &W, step: &mut StepTx<'_>, state: &W::State) -> Result<(), StepError> {
+    if W::is_final(W::name(state)) { workflow.ended(step, state).await } else { Ok(()) }
+}

@@ -1,0 +1,63 @@
+//! How long to wait before trying again: the `backoff` crate's exponential policy with jitter, recomputed from the stored
+//! attempt. The only module that names that crate.
+
+use std::time::Duration;
+
+use backoff::ExponentialBackoff;
+use backoff::backoff::Backoff;
+
+/// An exponential policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Wait before the first retry.
+    pub first: Duration,
+    /// Longest wait.
+    pub longest: Duration,
+}
+
+/// Each wait is this much longer than the one before.
+const MULTIPLIER: f64 = 2.0;
+
+/// A wait varies by this share either way, so that failed tasks do not come back in step.
+const JITTER: f64 = 0.25;
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { first: Duration::from_millis(500), longest: Duration::from_secs(60) }
+    }
+}
+
+impl RetryPolicy {
+    /// The wait before retry number `attempt` (the first is 1).
+    pub fn wait(&self, attempt: u32) -> Duration {
+        let base =
+            self.first.as_secs_f64() * MULTIPLIER.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        let interval = Duration::from_secs_f64(base.min(self.longest.as_secs_f64()));
+        let mut policy = ExponentialBackoff {
+            current_interval: interval,
+            initial_interval: interval,
+            randomization_factor: JITTER,
+            multiplier: MULTIPLIER,
+            max_interval: self.longest,
+            max_elapsed_time: None,
+            ..ExponentialBackoff::default()
+        };
+        policy.next_backoff().unwrap_or(self.longest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn waits_grow_to_the_longest_and_stay_within_the_jitter(attempt in 1u32..200) {
+            let policy = RetryPolicy { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
+            let expected = (0.1 * 2f64.powi(i32::try_from(attempt).unwrap() - 1)).min(5.0);
+            let wait = policy.wait(attempt).as_secs_f64();
+            prop_assert!(wait >= expected * 0.74 && wait <= expected * 1.26, "attempt {attempt}: {wait} s");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The runner: claims due workflows and tasks and runs them, until told to stop. Any number of processes run one each.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Store, StoreError};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::ids::{Ids, RandomIds};
+use crate::probe::{NoProbe, Probe};
+use crate::record::TaskRecord;
+use crate::registry::Registry;
+use crate::retry::RetryPolicy;
+use crate::task_table;
+use crate::workflow_table;
+
+/// How a runner behaves.
+#[derive(Debug, Clone)]
+pub struct RunnerSettings {
+    /// How long a claim lasts without a heartbeat.
+    pub lease: Duration,
+    /// How often a lease is renewed while work runs; at most a third of `lease`.
+    pub heartbeat: Duration,
+    /// How long to wait before looking for due work again when nothing announced any.
+    pub poll: Duration,
+    /// Workflows stepped at a time by this process.
+    pub workflows_at_once: usize,
+    /// Tasks run at a time by this process; 0 leaves data work to others.
+    pub tasks_at_once: usize,
+    /// Waits between failed attempts.
+    pub retry: RetryPolicy,
+}
+
+impl Default for RunnerSettings {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
+            poll: Duration::from_millis(500),
+            workflows_at_once: 8,
+            tasks_at_once: 16,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+impl RunnerSettings {
+    pub(crate) fn lease_ms(&self) -> i64 {
+        i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+}
+
+/// Runs workflows and tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Runner {
+    pub(crate) store: Store,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) settings: RunnerSettings,
+    pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) ids: Arc<dyn Ids>,
+    pub(crate) wake: Arc<Notify>,
+    owner: String,
+}
+
+impl Runner {
+    /// A runner named `owner` (seen by on-call as the holder of leases).
+    pub fn new(store: Store, registry: Registry, settings: RunnerSettings, owner: String) -> Self {
+        Self {
+            store,
+            registry: Arc::new(registry),
+            settings,
+            probe: Arc::new(NoProbe),
+            ids: Arc::new(RandomIds),
+            wake: Arc::new(Notify::new()),
+            owner,
+        }
+    }
+
+    /// The same runner with a probe that may strike at its points.
+    #[must_use]
+    pub fn with_probe(mut self, probe: impl Probe) -> Self {
+        self.probe = Arc::new(probe);
+        self
+    }
+
+    /// Tells the runner, from the same process, that something has become due.
+    pub fn waker(&self) -> Arc<Notify> {
+        Arc::clone(&self.wake)
+    }
+
+    /// One claim: a step of a due workflow, else a due task run to its end, else a sweep. Returns whether it found work.
+    /// For drivers that decide themselves when to go on.
+    pub async fn tick(&self) -> Result<bool, StoreError> {
+        if let Some(record) = self.claim_workflow().await? {
+            self.step_once(record).await;
+            return Ok(true);
+        }
+        if let Some(task) = self.claim_task().await? {
+            self.run_task(&task).await;
+            return Ok(true);
+        }
+        Ok(self.sweep().await > 0)
+    }
+
+    /// Runs until `stop`. Then no new work is claimed, steps in hand are finished, and tasks in hand are handed over from
+    /// their last checkpoint.
+    pub async fn run(&self, stop: CancellationToken) {
+        info!(owner = self.owner, "runner started");
+        tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop));
+        info!(owner = self.owner, "runner stopped");
+    }
+
+    async fn run_workflows(&self, stop: &CancellationToken) {
+        let mut running = JoinSet::new();
+        while !stop.is_cancelled() {
+            let announced = self.wake.notified();
+            while running.len() < self.settings.workflows_at_once {
+                match self.claim_workflow().await {
+                    Ok(Some(record)) => {
+                        let runner = self.clone();
+                        running.spawn(async move { runner.drive(record).await });
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        warn!(%error, "no workflow could be claimed; trying again");
+                        break;
+                    }
+                }
+            }
+            self.rest(stop, announced, &mut running).await;
+        }
+        while let Some(ended) = running.join_next().await {
+            report_panic(ended);
+        }
+    }
+
+    async fn run_tasks(&self, stop: &CancellationToken) {
+        let mut running = JoinSet::new();
+        while !stop.is_cancelled() {
+            let announced = self.wake.notified();
+            while running.len() < self.settings.tasks_at_once {
+                match self.claim_task().await {
+                    Ok(Some(task)) => {
+                        let (runner, stop) = (self.clone(), stop.clone());
+                        running.spawn(async move { runner.run_task_until(&task, stop).await });
+                    }
+                    Ok(None) => break,
+                    Err(error) => {
+                        warn!(%error, "no task could be claimed; trying again");
+                        break;
+                    }
+                }
+            }
+            self.rest(stop, announced, &mut running).await;
+        }
+        while let Some(ended) = running.join_next().await {
+            report_panic(ended);
+        }
+    }
+
+    async fn run_task_until(&self, task: &TaskRecord, stop: CancellationToken) {
+        if stop.run_until_cancelled(self.run_task(task)).await.is_some() {
+            return;
+        }
+        let released = async {
+            let mut tx = self.store.begin().await?;
+            task_table::release(&mut tx, &task.id, task.fence).await?;
+            tx.commit().await
+        };
+        if let Err(error) = released.await {
+            warn!(task = task.id, %error, "a task could not be handed over; its lease will run out");
+        }
+    }
+
+    async fn run_sweeps(&self, stop: &CancellationToken) {
+        while stop.run_until_cancelled(tokio::time::sleep(self.settings.poll)).await.is_some() {
+            self.sweep().await;
+        }
+    }
+
+    /// One pass of every sweep; returns how much was settled.
+    pub async fn sweep(&self) -> u64 {
+        let mut settled = 0;
+        for sweep in &self.registry.sweeps {
+            match sweep.sweep().await {
+                Ok(count) => settled += count,
+                Err(error) => warn!(%error, "a sweep failed; the next one tries again"),
+            }
+        }
+        if settled > 0 {
+            self.wake.notify_waiters();
+        }
+        settled
+    }
+
+    /// Waits until something is announced, something in hand ends, the poll interval passes, or `stop`.
+    async fn rest(
+        &self,
+        stop: &CancellationToken,
+        announced: tokio::sync::futures::Notified<'_>,
+        running: &mut JoinSet<()>,
+    ) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = announced => {}
+            () = tokio::time::sleep(self.settings.poll) => {}
+            Some(ended) = running.join_next() => report_panic(ended),
+        }
+        while let Some(ended) = running.try_join_next() {
+            report_panic(ended);
+        }
+    }
+
+    async fn claim_workflow(&self) -> Result<Option<crate::WorkflowRecord>, StoreError> {
+        let mut look = self.store.read().await?;
+        let due = workflow_table::any_due(&mut look).await?;
+        look.rollback().await?;
+        if !due {
+            return Ok(None);
+        }
+        let mut tx = self.store.begin().await?;
+        let claimed = workflow_table::claim(&mut tx, &self.owner, self.settings.lease_ms()).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+
+    async fn claim_task(&self) -> Result<Option<TaskRecord>, StoreError> {
+        let mut look = self.store.read().await?;
+        let due = task_table::any_due(&mut look).await?;
+        look.rollback().await?;
+        if !due {
+            return Ok(None);
+        }
+        let mut tx = self.store.begin().await?;
+        let claimed = task_table::claim(&mut tx, &self.owner, self.settings.lease_ms()).await?;
+        tx.commit().await?;
+        Ok(claimed)
+    }
+}
+
+/// A panic is a bug: say so loudly. The lease of what it held runs out, and another attempt begins from the last record.
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a bug: running work panicked; it goes on from its last record when its lease runs out");
+    }
+}

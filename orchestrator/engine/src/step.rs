@@ -1,0 +1,168 @@
+//! What a step can do inside its transaction, and how its outcome is written.
+
+use std::marker::PhantomData;
+
+use store::{Millis, StoreError, Tx};
+
+use crate::ids::Ids;
+use crate::record::{StoredError, TaskRecord, WorkflowRecord};
+use crate::step_error::StepError;
+use crate::task_table::{self, NewTask};
+use crate::workflow::{Next, Wake, Workflow};
+use crate::workflow_table::{self, NewWorkflow, Written, to_json};
+
+/// The transaction of one step (or intervention), with the workflow's row locked.
+pub struct StepTx<'a> {
+    /// The transaction. The catalogue's functions take it.
+    pub tx: &'a mut Tx,
+    /// The workflow as it was when the step began.
+    pub record: WorkflowRecord,
+    /// The time by the database when the row lock was held.
+    pub now: Millis,
+    /// Source of identifiers.
+    pub ids: &'a dyn Ids,
+    fence: i64,
+}
+
+impl<'a> StepTx<'a> {
+    /// Locks the workflow. `None` when there is no such workflow, or its fence is not `fence`.
+    pub(crate) async fn lock(
+        tx: &'a mut Tx,
+        ids: &'a dyn Ids,
+        id: &str,
+        fence: Option<i64>,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(record) = workflow_table::lock(tx, id).await? else { return Ok(None) };
+        if fence.is_some_and(|fence| fence != record.fence) {
+            return Ok(None);
+        }
+        let now = tx.now().await?;
+        Ok(Some(Self { tx, fence: record.fence, record, now, ids }))
+    }
+
+    /// Fans out a task of this workflow.
+    pub async fn fan_out(&mut self, task: &NewTask) -> Result<(), StoreError> {
+        task_table::insert(self.tx, &self.ids.next(), &self.record.id, task).await
+    }
+
+    /// The workflow's tasks, whatever their status.
+    pub async fn tasks(&mut self) -> Result<Vec<TaskRecord>, StoreError> {
+        task_table::of_workflow(self.tx, &self.record.id).await
+    }
+
+    /// Erases the ended tasks, once their results are in the state.
+    pub async fn forget_tasks(&mut self) -> Result<(), StoreError> {
+        task_table::forget_ended(self.tx, &self.record.id).await
+    }
+
+    /// Starts another workflow about the same tenant, due at `wake_at`; returns its id.
+    pub async fn start<W: Workflow>(&mut self, state: &W::State, wake_at: Millis) -> Result<String, StoreError> {
+        let id = self.ids.next();
+        let new = NewWorkflow {
+            id: &id,
+            kind: W::KIND,
+            subject: &self.record.subject,
+            start_key: None,
+            request: "",
+            state: W::name(state),
+            data: to_json(state),
+            wake_at,
+        };
+        workflow_table::insert(self.tx, new, self.now).await?;
+        Ok(id)
+    }
+
+    /// Raises the fence and calls off every open task: whoever still works for this workflow finds that it has lost it.
+    /// Do this before any tenant or cell is locked.
+    pub async fn fence_off(&mut self) -> Result<(), StoreError> {
+        self.fence = self.record.fence + 1;
+        task_table::revoke_all(self.tx, &self.record.id).await.map(drop)
+    }
+
+    /// Writes what was decided and returns the workflow as it is now.
+    pub(crate) async fn write<W: Workflow>(
+        &mut self,
+        next: &Next<W::State>,
+        error: Option<&StoredError>,
+        lease: Millis,
+    ) -> Result<Outcome, StepError> {
+        let (state, wake, note) = match next {
+            Next::Go(state, note) => (state, None, note.as_str()),
+            Next::GoAt(state, Wake::At(at), note) => (state, Some(*at), note.as_str()),
+            Next::Stay(state, Wake::At(at)) => (state, Some(*at), ""),
+        };
+        let name = W::name(state);
+        if name != self.record.state && !W::may_follow(&self.record.state, name) {
+            return Err(StepError::permanent(
+                "illegal_transition",
+                format!("{} may not go from {} to {name}", W::KIND, self.record.state),
+            ));
+        }
+        let finished = W::is_final(name);
+        let wake_at = if finished { None } else { Some(wake.unwrap_or(self.now)) };
+        let go_on = !finished && wake.is_none();
+        let data = to_json(state);
+        let lease_until = if go_on { self.now + lease } else { 0 };
+        let written = Written { state: name, data: &data, wake_at, lease_until, note, error, attempt: 0 };
+        workflow_table::write(self.tx, &self.record, self.fence, &written).await?;
+        let mut record = self.record.clone();
+        record.steps += i64::from(record.state != name);
+        name.clone_into(&mut record.state);
+        record.data = data;
+        record.attempt = 0;
+        record.wake_at = wake_at;
+        record.fence = self.fence;
+        Ok(Outcome { record, go_on })
+    }
+}
+
+/// What a step has written.
+pub(crate) struct Outcome {
+    /// The workflow as it is now.
+    pub(crate) record: WorkflowRecord,
+    /// Its lease is kept: the next state can be stepped at once.
+    pub(crate) go_on: bool,
+}
+
+/// A change made to a workflow from outside its runner: a cancel, a lapse, a replay. It raises the fence, so that whoever
+/// runs the workflow stops.
+pub struct Intervention<'a, W> {
+    /// What can be done inside the transaction.
+    pub step: StepTx<'a>,
+    kind: PhantomData<fn() -> W>,
+}
+
+impl<'a, W: Workflow> Intervention<'a, W> {
+    /// Locks the workflow, raises its fence and calls off its open tasks; all of it is undone unless the transaction
+    /// commits. `None` when there is no such workflow of this kind.
+    pub async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
+        let step = StepTx::lock(tx, ids, id, None).await?;
+        let Some(mut step) = step.filter(|step| step.record.kind == W::KIND) else { return Ok(None) };
+        step.fence_off().await?;
+        Ok(Some(Self { step, kind: PhantomData }))
+    }
+
+    /// The stored state.
+    pub fn state(&self) -> Result<W::State, StepError> {
+        read_state::<W>(&self.step.record)
+    }
+
+    /// Writes where the workflow goes from here. `error` is kept with it, for displays.
+    pub async fn go(mut self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
+        self.step.write::<W>(next, error, 0).await.map(drop)
+    }
+}
+
+/// Reads the stored state. Unreadable means that another version wrote it.
+pub(crate) fn read_state<W: Workflow>(record: &WorkflowRecord) -> Result<W::State, StepError> {
+    serde_json::from_str(&record.data).map_err(|error| StepError {
+        source: Some(Box::new(error)),
+        ..StepError::retryable(
+            "unreadable_state",
+            format!(
+                "the stored state {} of {} {} was written by another version of realmctl: run that version, or upgrade this one",
+                record.state, record.kind, record.id
+            ),
+        )
+    })
+}

@@ -1,0 +1,68 @@
+//! A failed step or task: how to treat it, a stable code, and words for the person on call. It is stored.
+
+use std::error::Error;
+
+use store::StoreError;
+
+use crate::record::StoredError;
+
+/// How the engine treats a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// Try again later.
+    Retryable,
+    /// A person is needed; the workflow decides where it goes from here.
+    Permanent,
+    /// The work is no longer ours: stop without a trace.
+    LostLease,
+}
+
+/// A failure. `Display` leaves out the source; a logger prints the chain.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StepError {
+    /// How the engine treats it.
+    pub treatment: Treatment,
+    /// A stable code: stored, shown, never renamed.
+    pub code: String,
+    /// What happened, and the next step if a person has one.
+    pub message: String,
+    /// The cause, if another error was behind it.
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StepError {
+    /// A failure that may pass.
+    pub fn retryable(code: &str, message: impl Into<String>) -> Self {
+        Self { treatment: Treatment::Retryable, code: code.to_owned(), message: message.into(), source: None }
+    }
+
+    /// A failure that needs a person.
+    pub fn permanent(code: &str, message: impl Into<String>) -> Self {
+        Self { treatment: Treatment::Permanent, code: code.to_owned(), message: message.into(), source: None }
+    }
+
+    /// The work was taken over, revoked or fenced off.
+    pub fn lost_lease() -> Self {
+        Self {
+            treatment: Treatment::LostLease,
+            code: "lost_lease".to_owned(),
+            message: "the work was taken over, revoked or fenced off".to_owned(),
+            source: None,
+        }
+    }
+
+    /// The form that is stored with the workflow or task.
+    pub fn stored(&self) -> StoredError {
+        StoredError { code: self.code.clone(), message: self.message.clone() }
+    }
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        let treatment = if error.is_retryable() { Treatment::Retryable } else { Treatment::Permanent };
+        let code = if error.is_retryable() { "catalogue_unavailable" } else { "catalogue_refused" };
+        Self { treatment, code: code.to_owned(), message: error.to_string(), source: Some(Box::new(error)) }
+    }
+}

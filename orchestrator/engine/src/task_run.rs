@@ -1,0 +1,101 @@
+//! Runs one claimed task to its end, its failure, or the loss of its lease.
+
+use serde_json::Value;
+use tracing::{debug, warn};
+
+use crate::lease::while_held;
+use crate::probe::{Moment, Point};
+use crate::record::TaskRecord;
+use crate::runner::Runner;
+use crate::step_error::{StepError, Treatment};
+use crate::task::{TaskContext, TaskHandler};
+use crate::task_table::{self, TaskEnd};
+
+impl Runner {
+    /// Runs the task and records how it ended.
+    pub(crate) async fn run_task(&self, task: &TaskRecord) {
+        let Some(handler) = self.registry.find_task(&task.kind) else {
+            return self.give_back(task).await;
+        };
+        let outcome = self.work(task, handler.as_ref()).await;
+        let recorded = match outcome {
+            Ok(result) => self.end_task(task, &TaskEnd::Done(&result)).await,
+            Err(error) => self.task_failed(task, handler.as_ref(), error).await,
+        };
+        match recorded {
+            Ok(()) => self.wake.notify_waiters(),
+            Err(error) if error.treatment == Treatment::LostLease => debug!(task = task.id, "task is no longer ours"),
+            // Nothing is lost: the lease runs out and the task is claimed again from its checkpoint.
+            Err(error) => {
+                warn!(task = task.id, %error, "the end of a task could not be recorded; it will be run again")
+            }
+        }
+    }
+
+    async fn work(&self, task: &TaskRecord, handler: &dyn TaskHandler) -> Result<Value, StepError> {
+        self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
+        let cx = TaskContext {
+            task,
+            store: &self.store,
+            handler,
+            probe: self.probe.as_ref(),
+            lease_ms: self.settings.lease_ms(),
+        };
+        while_held(handler.run(&cx), self.settings.heartbeat, self.settings.lease, || async {
+            let mut tx = self.store.begin().await?;
+            let held = task_table::heartbeat(&mut tx, &task.id, task.fence, self.settings.lease_ms()).await?;
+            tx.commit().await?;
+            Ok(held)
+        })
+        .await
+    }
+
+    async fn end_task(&self, task: &TaskRecord, end: &TaskEnd<'_>) -> Result<(), StepError> {
+        let mut tx = self.store.begin().await?;
+        task_table::finish(&mut tx, task, end).await?;
+        tx.commit().await?;
+        self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Recorded })
+    }
+
+    async fn task_failed(
+        &self,
+        task: &TaskRecord,
+        handler: &dyn TaskHandler,
+        error: StepError,
+    ) -> Result<(), StepError> {
+        let stored = error.stored();
+        if error.treatment == Treatment::LostLease {
+            return Err(error);
+        }
+        // Progress may have cleared the count since the task was claimed.
+        let mut tx = self.store.begin().await?;
+        let failed_before = task_table::attempts(&mut tx, &task.id).await?;
+        let attempt = failed_before + 1;
+        if error.treatment == Treatment::Permanent || attempt >= handler.max_attempts() {
+            tx.rollback().await?;
+            warn!(task = task.id, kind = task.kind, code = stored.code, error = ?error, "task failed for good");
+            return self.end_task(task, &TaskEnd::Failed(&stored)).await;
+        }
+        let wait = self.settings.retry.wait(attempt);
+        warn!(task = task.id, kind = task.kind, code = stored.code, attempt, wait_ms = wait.as_millis(), %error, "task will be tried again");
+        let wake_at = tx.now().await? + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
+        task_table::retry_at(&mut tx, task, attempt, &stored, wake_at).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// A kind that this process does not know: another version's. Leave it to a process that does.
+    async fn give_back(&self, task: &TaskRecord) {
+        warn!(task = task.id, kind = task.kind, "unknown kind of task: run a version of realmctl that knows it");
+        let error =
+            StepError::retryable("unknown_kind", "this version of realmctl does not know this kind of task").stored();
+        let given_back = async {
+            let mut tx = self.store.begin().await?;
+            let later = tx.now().await? + self.settings.lease_ms();
+            task_table::retry_at(&mut tx, task, task.attempt, &error, later).await?;
+            Ok::<(), StepError>(tx.commit().await?)
+        };
+        if let Err(error) = given_back.await {
+            debug!(task = task.id, %error, "could not give the task back; its lease will run out");
+        }
+    }
+}

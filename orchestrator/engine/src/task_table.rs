@@ -1,0 +1,211 @@
+//! SQL of the `tasks` table.
+
+use serde_json::Value;
+use store::{Millis, Row, StoreError, Tx, sql};
+
+use crate::record::{StoredError, TaskRecord, TaskStatus};
+use crate::step_error::StepError;
+use crate::workflow_table::{self, to_json};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence \
+             FROM tasks ",
+            $rest
+        )
+    };
+}
+
+/// A task to be fanned out.
+#[derive(Debug)]
+pub struct NewTask {
+    /// Which handler runs it.
+    pub kind: &'static str,
+    /// The location it works on.
+    pub target: String,
+    /// What to do.
+    pub input: Value,
+}
+
+pub(crate) async fn insert(tx: &mut Tx, id: &str, workflow_id: &str, new: &NewTask) -> Result<(), StoreError> {
+    let now = tx.now().await?;
+    sql("INSERT INTO tasks (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7)")
+    .bind(id)
+    .bind(workflow_id)
+    .bind(new.kind)
+    .bind(&new.target)
+    .bind(new.input.to_string())
+    .bind(TaskStatus::OPEN)
+    .bind(now)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// All tasks of a workflow, in the order in which they were fanned out.
+pub async fn of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecord>, StoreError> {
+    let rows = sql(select!("WHERE workflow_id = $1 ORDER BY id")).bind(workflow_id).fetch_all(tx).await?;
+    rows.iter().map(TaskRecord::try_from).collect()
+}
+
+/// Calls off every open task of a workflow: their next checkpoint or heartbeat finds them gone.
+pub(crate) async fn revoke_all(tx: &mut Tx, workflow_id: &str) -> Result<u64, StoreError> {
+    let now = tx.now().await?;
+    sql("UPDATE tasks SET status = $2, wake_at = NULL, checkpoint = NULL, fence = fence + 1, lease_until = 0, \
+         updated_at = $3 WHERE workflow_id = $1 AND status = $4")
+    .bind(workflow_id)
+    .bind(TaskStatus::REVOKED)
+    .bind(now)
+    .bind(TaskStatus::OPEN)
+    .execute(tx)
+    .await
+}
+
+pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
+    let now = tx.now().await?;
+    let row = sql("SELECT id FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 LIMIT 1").bind(now);
+    Ok(row.fetch_optional(tx).await?.is_some())
+}
+
+pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<TaskRecord>, StoreError> {
+    let now = tx.now().await?;
+    let due = sql(select!("WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1"))
+        .for_update_skip_locked()
+        .bind(now)
+        .fetch_optional(tx)
+        .await?;
+    let Some(mut record) = one(due)? else { return Ok(None) };
+    record.fence += 1;
+    sql("UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
+        .bind(&record.id)
+        .bind(owner)
+        .bind(now + lease)
+        .bind(record.fence)
+        .bind(now)
+        .execute(tx)
+        .await?;
+    Ok(Some(record))
+}
+
+pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) -> Result<bool, StoreError> {
+    let now = tx.now().await?;
+    let changed = sql("UPDATE tasks SET lease_until = $3 WHERE id = $1 AND fence = $2 AND status = $4")
+        .bind(id)
+        .bind(fence)
+        .bind(now + lease)
+        .bind(TaskStatus::OPEN)
+        .execute(tx)
+        .await?;
+    Ok(changed == 1)
+}
+
+pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
+    sql("UPDATE tasks SET lease_until = 0, lease_owner = NULL WHERE id = $1 AND fence = $2")
+        .bind(id)
+        .bind(fence)
+        .execute(tx)
+        .await
+        .map(drop)
+}
+
+/// Stores a checkpoint under the task's fence. Progress clears the count of failed attempts.
+pub(crate) async fn save(
+    tx: &mut Tx,
+    task: &TaskRecord,
+    checkpoint: &Value,
+    progress: &Value,
+    lease: Millis,
+) -> Result<(), StepError> {
+    let now = tx.now().await?;
+    sql("UPDATE tasks SET checkpoint = $3, attempt = CASE WHEN progress = $4 THEN attempt ELSE 0 END, progress = $4, \
+         lease_until = $5, updated_at = $6 WHERE id = $1 AND fence = $2 AND status = $7")
+    .bind(&task.id)
+    .bind(task.fence)
+    .bind(checkpoint.to_string())
+    .bind(progress.to_string())
+    .bind(now + lease)
+    .bind(now)
+    .bind(TaskStatus::OPEN)
+    .execute_one(tx, StepError::lost_lease)
+    .await
+}
+
+/// Ends the task and wakes its workflow. The workflow's row is locked first: see the order of locks in ARCHITECTURE.md.
+pub(crate) async fn finish(tx: &mut Tx, task: &TaskRecord, end: &TaskEnd<'_>) -> Result<(), StepError> {
+    workflow_table::lock(tx, &task.workflow_id).await?;
+    let now = tx.now().await?;
+    let (status, result, error) = match end {
+        TaskEnd::Done(result) => (TaskStatus::DONE, Some(result.to_string()), None),
+        TaskEnd::Failed(error) => (TaskStatus::FAILED, None, Some(to_json(error))),
+    };
+    sql("UPDATE tasks SET status = $3, result = $4, error = $5, checkpoint = NULL, wake_at = NULL, lease_until = 0, \
+         updated_at = $6 WHERE id = $1 AND fence = $2 AND status = $7")
+    .bind(&task.id)
+    .bind(task.fence)
+    .bind(status)
+    .bind(result)
+    .bind(error)
+    .bind(now)
+    .bind(TaskStatus::OPEN)
+    .execute_one(tx, StepError::lost_lease)
+    .await?;
+    Ok(workflow_table::wake(tx, &task.workflow_id).await?)
+}
+
+/// How a task ended.
+pub(crate) enum TaskEnd<'a> {
+    Done(&'a Value),
+    Failed(&'a StoredError),
+}
+
+/// Records a failed attempt and when to try again.
+pub(crate) async fn retry_at(
+    tx: &mut Tx,
+    task: &TaskRecord,
+    attempt: u32,
+    error: &StoredError,
+    wake_at: Millis,
+) -> Result<(), StepError> {
+    sql("UPDATE tasks SET attempt = $3, error = $4, wake_at = $5, lease_until = 0, updated_at = $6 \
+         WHERE id = $1 AND fence = $2 AND status = $7")
+    .bind(&task.id)
+    .bind(task.fence)
+    .bind(i64::from(attempt))
+    .bind(to_json(error))
+    .bind(wake_at)
+    .bind(tx.now().await?)
+    .bind(TaskStatus::OPEN)
+    .execute_one(tx, StepError::lost_lease)
+    .await
+}
+
+fn one(row: Option<Row>) -> Result<Option<TaskRecord>, StoreError> {
+    row.as_ref().map(TaskRecord::try_from).transpose()
+}
+
+/// Failed attempts since the last progress.
+pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<u32, StoreError> {
+    let row = sql("SELECT attempt FROM tasks WHERE id = $1").bind(id).fetch_one(tx).await?;
+    u32::try_from(row.int("attempt")?).map_err(|_| StoreError::Corrupt("column attempt is out of range".to_owned()))
+}
+
+/// Whether the task is still open under this fence.
+pub async fn is_held(tx: &mut Tx, id: &str, fence: i64) -> Result<bool, StoreError> {
+    let row = sql("SELECT id FROM tasks WHERE id = $1 AND fence = $2 AND status = $3")
+        .bind(id)
+        .bind(fence)
+        .bind(TaskStatus::OPEN);
+    Ok(row.fetch_optional(tx).await?.is_some())
+}
+
+/// Erases the ended tasks of a workflow, and with them what they knew of the tenant's data.
+pub(crate) async fn forget_ended(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
+    sql("DELETE FROM tasks WHERE workflow_id = $1 AND status <> $2")
+        .bind(workflow_id)
+        .bind(TaskStatus::OPEN)
+        .execute(tx)
+        .await
+        .map(drop)
+}

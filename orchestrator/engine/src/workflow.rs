@@ -1,0 +1,85 @@
+//! What a state machine provides: the names of its states, and for each state what to observe, what to change, and where
+//! a failure leads.
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use store::Millis;
+
+use crate::record::WorkflowRecord;
+use crate::step::StepTx;
+use crate::step_error::StepError;
+
+/// A durable state machine.
+#[async_trait]
+pub trait Workflow: Send + Sync + 'static {
+    /// The stored state: a serde enum, or a struct around one.
+    type State: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+    /// What a step saw outside the catalogue.
+    type Seen: Send + 'static;
+
+    /// Its kind, as stored. Never renamed.
+    const KIND: &'static str;
+
+    /// The state's name, as stored. Never renamed.
+    fn name(state: &Self::State) -> &'static str;
+
+    /// Whether `to` may follow `from`: the only transition table.
+    fn may_follow(from: &str, to: &str) -> bool;
+
+    /// Whether nothing follows.
+    fn is_final(name: &str) -> bool;
+
+    /// Looks at the outside world. No transaction is open; nothing in the catalogue may be changed.
+    async fn observe(&self, record: &WorkflowRecord, state: &Self::State) -> Result<Self::Seen, StepError>;
+
+    /// Decides and changes the catalogue, all in the step's transaction. No I/O outside the database.
+    async fn advance(
+        &self,
+        step: &mut StepTx<'_>,
+        state: Self::State,
+        seen: Self::Seen,
+    ) -> Result<Next<Self::State>, StepError>;
+
+    /// Runs in the transaction that writes a final state, however it was reached: what must be let go of.
+    async fn ended(&self, step: &mut StepTx<'_>, state: &Self::State) -> Result<(), StepError>;
+
+    /// Where a failure leads. `attempt` counts failures of this state, this one included. Pure.
+    fn on_failure(&self, state: &Self::State, error: &StepError, attempt: u32) -> OnFailure<Self::State>;
+}
+
+/// The outcome of a step.
+#[derive(Debug)]
+pub enum Next<S> {
+    /// Enter another state, for the reason given (may be empty); it goes on at once, or ends there if the state is final.
+    Go(S, String),
+    /// Enter another state and go on at a later time.
+    GoAt(S, Wake, String),
+    /// Stay, with the state as given, until woken.
+    Stay(S, Wake),
+}
+
+impl<S> Next<S> {
+    /// The state entered or kept.
+    pub(crate) fn state(&self) -> &S {
+        match self {
+            Self::Go(state, _) | Self::GoAt(state, _, _) | Self::Stay(state, _) => state,
+        }
+    }
+}
+
+/// When a waiting workflow is looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// At this time. The end of one of its tasks wakes it earlier.
+    At(Millis),
+}
+
+/// Where a failed step leads.
+#[derive(Debug)]
+pub enum OnFailure<S> {
+    /// Try the same state again after the policy's wait.
+    Retry,
+    /// Enter another state.
+    Go(S),
+}
