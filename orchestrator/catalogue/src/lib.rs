@@ -1,0 +1,14 @@
+//! The system of record: which tenant lives in which realm, on which shard of each service, and where its data may be.
+//!
+//! SQL stands in these modules only; their functions take a transaction and never open one. What moves tenants lives in
+//! the `workflows` crate.
+
+pub mod audit;
+pub mod changes;
+pub mod ledger;
+pub mod location;
+pub mod placements;
+pub mod tenant_id;
+pub mod tenants;
+pub mod topologies;
+pub mod topology;

@@ -1,0 +1,67 @@
+//! A location: one physical place where data of a tenant may rest, as the ledger's cells store it.
+//!
+//! It is stored whole and never worked out again from a topology that may have changed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::topology::{dynamodb_identity, s3_identity};
+
+/// One physical place. Two locations are the same place when their [`Location::key`]s are equal; `==` compares every
+/// field.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// What people see: the region, plus the table, bucket or prefix where the shard has a store of its own.
+    pub name: String,
+    /// The region in which the data rests.
+    pub region: String,
+    /// How to reach it.
+    pub address: Address,
+}
+
+/// How to reach a location.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Address {
+    /// A DynamoDB table whose items carry `{tenant}#{n}` in the indexed attribute, `0 <= n < shard_count`.
+    Dynamodb {
+        /// Base URL; `None` is AWS's own for the region.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+        /// Table name.
+        table: String,
+        /// Name of the global secondary index over `index_key`.
+        index: String,
+        /// The attribute that holds `{tenant}#{n}`.
+        index_key: String,
+        /// How many index values a tenant has.
+        shard_count: u32,
+    },
+    /// A bucket and the tenant's prefix in it.
+    S3 {
+        /// Base URL; `None` is AWS's own for the region.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        endpoint: Option<String>,
+        /// Bucket name.
+        bucket: String,
+        /// The tenant's prefix, ending in `/`.
+        prefix: String,
+    },
+}
+
+impl Location {
+    /// The physical identity, stable over time and spelling of the endpoint: `dynamodb|aws:eu-west-1|issues`,
+    /// `s3|127.0.0.1:9001|media|acme/`. The index and its shard count are how the data is reached, not where it is, and
+    /// are not part of it. A bucket on AWS has no region in its key: bucket names are unique over all regions (S3 User
+    /// Guide, "General purpose bucket naming rules").
+    pub fn key(&self) -> String {
+        match &self.address {
+            Address::Dynamodb { endpoint, table, .. } => {
+                format!("dynamodb|{}|{table}", dynamodb_identity(endpoint.as_deref(), &self.region))
+            }
+            Address::S3 { endpoint, bucket, prefix } => {
+                format!("s3|{}|{bucket}|{prefix}", s3_identity(endpoint.as_deref()))
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Placements: which shard of each service holds a tenant.
+
+use std::collections::BTreeMap;
+
+use store::{StoreError, Tx, sql};
+
+/// The tenant's shard of each service.
+pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sql("SELECT service, shard FROM placements WHERE tenant = $1").bind(tenant).fetch_all(tx).await?;
+    rows.iter().map(|row| Ok((row.text("service")?, row.text("shard")?))).collect()
+}
+
+/// Places the tenant's data of a service on a shard.
+pub async fn put(tx: &mut Tx, tenant: &str, service: &str, shard: &str) -> Result<(), StoreError> {
+    sql("INSERT INTO placements (tenant, service, shard) VALUES ($1, $2, $3) \
+         ON CONFLICT (tenant, service) DO UPDATE SET shard = excluded.shard")
+    .bind(tenant)
+    .bind(service)
+    .bind(shard)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// How many tenants each (service, shard) has.
+pub async fn load(tx: &mut Tx) -> Result<BTreeMap<(String, String), u64>, StoreError> {
+    let rows =
+        sql("SELECT service, shard, COUNT(*) AS tenants FROM placements GROUP BY service, shard").fetch_all(tx).await?;
+    rows.iter()
+        .map(|row| Ok(((row.text("service")?, row.text("shard")?), row.int("tenants")?.unsigned_abs())))
+        .collect()
+}

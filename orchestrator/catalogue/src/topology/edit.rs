@@ -1,0 +1,176 @@
+//! Whether a topology may be replaced while tenants are placed and cells are in use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::endpoint::{dynamodb_identity, s3_identity};
+use super::model::{Region, Service, Shard, StoreSpec, Topology};
+use super::overlap::same_or_nested;
+use super::problem::Problem;
+use crate::location::{Address, Location};
+
+/// What the catalogue holds on to, gathered in the transaction that applies the edit.
+#[derive(Debug, Clone, Default)]
+pub struct InUse {
+    /// Tenants placed on each (service, shard).
+    pub placements: BTreeMap<(String, String), u64>,
+    /// (service, location) of every ledger cell that is not absent.
+    pub cells: Vec<(String, Location)>,
+    /// Tenants in each realm.
+    pub realms: BTreeMap<String, u64>,
+}
+
+/// Every reason why `new` must not replace `old`.
+pub(super) fn check(old: &Topology, new: &Topology, in_use: &InUse) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let used = used_shards(old, in_use);
+    check_regions(old, new, in_use, &mut problems);
+    check_realms(old, new, in_use, &mut problems);
+    for ((service, shard), why) in &used {
+        check_shard(old, new, service, shard, why, &mut problems);
+    }
+    check_counts(old, new, &mut problems);
+    problems
+}
+
+/// Why each shard of the old topology is in use, if it is.
+fn used_shards(old: &Topology, in_use: &InUse) -> BTreeMap<(String, String), String> {
+    let mut used = BTreeMap::new();
+    for (at, count) in in_use.placements.iter().filter(|(_, count)| **count > 0) {
+        used.insert(at.clone(), format!("{} placed on it", tenants(*count)));
+    }
+    let services: BTreeSet<&String> = in_use.cells.iter().map(|(service, _)| service).collect();
+    for service in services {
+        let cells = in_use.cells.iter().filter(|(of, _)| of == service).map(|(_, cell)| cell);
+        let cells: Vec<&Location> = cells.collect();
+        for (position, site) in old.sites(service) {
+            let held = cells.iter().filter(|cell| same_or_nested(cell, &site)).count();
+            let shard = &old.services[service].shards[position].shard;
+            if held > 0 {
+                let why = || format!("{held} cells of the ledger at {} are not absent", site.name);
+                used.entry((service.clone(), shard.clone())).or_insert_with(why);
+            }
+        }
+    }
+    used
+}
+
+fn tenants(count: u64) -> String {
+    if count == 1 { "1 tenant is".to_owned() } else { format!("{count} tenants are") }
+}
+
+fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
+    let mut seen = BTreeSet::new();
+    for (service, cell) in &in_use.cells {
+        let kind = match cell.address {
+            Address::Dynamodb { .. } => "dynamodb",
+            Address::S3 { .. } => "s3",
+        };
+        let Some(before) = old.regions.get(&cell.region).filter(|_| seen.insert((&cell.region, kind))) else {
+            continue;
+        };
+        let path = format!("regions.{}", cell.region);
+        let why = format!("cells of the ledger there are not absent (one of {service})");
+        match new.regions.get(&cell.region) {
+            None => problems.push(Problem::new(path, format!("the region can't be removed: {why}"))),
+            Some(after) if identity(before, &cell.region, kind) != identity(after, &cell.region, kind) => {
+                problems.push(Problem::new(format!("{path}.{kind}"), format!("the endpoint can't change: {why}")));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn identity(region: &Region, name: &str, kind: &str) -> String {
+    if kind == "dynamodb" {
+        dynamodb_identity(region.dynamodb.as_ref().map(|at| at.endpoint.as_str()), name)
+    } else {
+        s3_identity(region.s3.as_ref().map(|at| at.endpoint.as_str()))
+    }
+}
+
+/// Which shards a realm's own tenants use is not known here, so each used shard that fits the realm is taken as theirs.
+fn check_realms(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
+    for (name, count) in in_use.realms.iter().filter(|(_, count)| **count > 0) {
+        let Some(before) = old.realms.get(name) else { continue };
+        let path = format!("realms.{name}");
+        let Some(after) = new.realms.get(name) else {
+            problems.push(Problem::new(path, format!("the realm can't be removed: {} in it", tenants(*count))));
+            continue;
+        };
+        let placed = in_use.placements.iter().filter(|(_, count)| **count > 0);
+        for ((service, shard), _) in placed {
+            let Some(shard) = old.shard(service, shard).filter(|shard| shard.fits(before)) else { continue };
+            let lost: Vec<&str> =
+                shard.data_regions.iter().filter(|at| !after.data_regions.contains(at)).map(String::as_str).collect();
+            if !lost.is_empty() {
+                let reason = format!(
+                    "the realm can't lose {}: {} in it, and shard {} of {service} has tenants there",
+                    lost.join(", "),
+                    tenants(*count),
+                    shard.shard
+                );
+                problems.push(Problem::new(format!("{path}.dataRegions"), reason));
+            }
+        }
+    }
+}
+
+fn check_shard(old: &Topology, new: &Topology, service: &str, shard: &str, why: &str, problems: &mut Vec<Problem>) {
+    let Some((old_service, before)) = find(old, service, shard) else { return };
+    let path = format!("services.{service}");
+    let Some((new_service, after)) = find(new, service, shard) else {
+        let what = if new.services.contains_key(service) { "shard" } else { "service with its shard" };
+        problems.push(Problem::new(path, format!("the {what} {shard} can't be removed: {why}")));
+        return;
+    };
+    let position = new_service.shards.iter().position(|other| other.shard == shard).unwrap_or_default();
+    let path = format!("{path}.shards[{position}]");
+    if before.data_regions != after.data_regions {
+        let regions = before.data_regions.join(", ");
+        let reason = format!("the regions of shard {shard} can't change from [{regions}]: {why}");
+        problems.push(Problem::new(format!("{path}.dataRegions"), reason));
+    }
+    if !same_but_for_count(before.store_of(old_service), after.store_of(new_service)) {
+        problems.push(Problem::new(path, format!("the store of shard {shard} can't change: {why}")));
+    }
+}
+
+fn find<'t>(topology: &'t Topology, service: &str, shard: &str) -> Option<(&'t Service, &'t Shard)> {
+    let service = topology.services.get(service)?;
+    Some((service, service.shard(shard)?))
+}
+
+fn same_but_for_count(before: &StoreSpec, after: &StoreSpec) -> bool {
+    match (before, after) {
+        (
+            StoreSpec::Dynamodb { table, index, index_key, .. },
+            StoreSpec::Dynamodb { table: new_table, index: new_index, index_key: new_key, .. },
+        ) => table == new_table && index == new_index && index_key == new_key,
+        _ => before == after,
+    }
+}
+
+/// A table's count of index shards never falls, used or not: items written under the higher values would be missed.
+fn check_counts(old: &Topology, new: &Topology, problems: &mut Vec<Problem>) {
+    let count = |site: &Location| match site.address {
+        Address::Dynamodb { shard_count, .. } => Some(shard_count),
+        Address::S3 { .. } => None,
+    };
+    for service in new.services.keys() {
+        let mut before = BTreeMap::new();
+        for (_, site) in old.sites(service) {
+            let highest = before.entry(site.key()).or_insert(0);
+            *highest = count(&site).unwrap_or(0).max(*highest);
+        }
+        let mut reported = BTreeSet::new();
+        for (position, site) in new.sites(service) {
+            let (Some(now), Some(highest)) = (count(&site), before.get(&site.key())) else { continue };
+            let own = new.services[service].shards[position].store.is_some();
+            let at = if own { format!(".shards[{position}]") } else { String::new() };
+            let path = format!("services.{service}{at}.store.dynamodb.shardCount");
+            if now < *highest && reported.insert(path.clone()) {
+                problems.push(Problem::new(path, format!("must not fall: it was {highest}, now {now}")));
+            }
+        }
+    }
+}

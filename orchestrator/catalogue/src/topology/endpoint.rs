@@ -1,0 +1,56 @@
+//! Base URLs of stores: which are acceptable, and when two of them mean the same store.
+
+use url::Url;
+
+/// Why `text` can't be the address of a store or a shard, if it can't.
+pub(super) fn problem_with(text: &str) -> Option<String> {
+    // Where credentials may be in the text it is not repeated: problems end up in logs.
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(error) if text.contains('@') => return Some(format!("this is not a URL: {error}")),
+        Err(error) => return Some(format!("`{text}` is not a URL: {error}")),
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        return Some(format!("`{text}` must start with http:// or https://"));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Some(format!("`{text}` has no host"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Some("a URL here must not carry credentials".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Some(format!("`{text}` must not have a query or a fragment"));
+    }
+    None
+}
+
+/// The identity of a DynamoDB endpoint: tables of one name are different tables in different regions of AWS.
+pub(crate) fn dynamodb_identity(endpoint: Option<&str>, region: &str) -> String {
+    let Some(endpoint) = endpoint else { return format!("aws:{region}") };
+    let identity = host_port_path(endpoint);
+    match identity.strip_prefix("dynamodb.").and_then(|rest| rest.split_once(".amazonaws.com:")) {
+        Some((named, _)) => format!("aws:{named}"),
+        None => identity,
+    }
+}
+
+/// The identity of an S3 endpoint. Bucket names are unique over all regions of AWS, so a region is not part of it.
+pub(crate) fn s3_identity(endpoint: Option<&str>) -> String {
+    let Some(endpoint) = endpoint else { return "aws".to_owned() };
+    let identity = host_port_path(endpoint);
+    match identity.split_once("amazonaws.com:") {
+        Some((host, _)) if host.starts_with("s3.") => "aws".to_owned(),
+        _ => identity,
+    }
+}
+
+/// Lower-case host, explicit port, path without a trailing slash. The scheme is left out: the same server on the same
+/// port is the same store.
+fn host_port_path(endpoint: &str) -> String {
+    let fallback = || endpoint.trim_end_matches('/').to_ascii_lowercase();
+    let Ok(url) = Url::parse(endpoint) else { return fallback() };
+    let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else { return fallback() };
+    let host = if host == "localhost" { "127.0.0.1" } else { host };
+    format!("{host}:{port}{}", url.path().trim_end_matches('/'))
+}

@@ -1,0 +1,139 @@
+//! From a shard to the physical locations of a tenant's data.
+
+use super::model::{Region, Service, Shard, StoreSpec, Topology};
+use crate::location::{Address, Location};
+
+/// Why a shard's locations can't be named.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LocationError {
+    /// The topology has no such service.
+    #[error("the topology has no service {service}")]
+    UnknownService {
+        /// The name asked for.
+        service: String,
+    },
+    /// The service has no such shard.
+    #[error("service {service} has no shard {shard}")]
+    UnknownShard {
+        /// The service.
+        service: String,
+        /// The name asked for.
+        shard: String,
+    },
+    /// A shard names a region that the topology does not have.
+    #[error("the topology has no region {region}")]
+    UnknownRegion {
+        /// The region named.
+        region: String,
+    },
+    /// The service keeps data behind hooks.
+    #[error("services with hooks are not supported by this version yet ({service})")]
+    Hooks {
+        /// The service.
+        service: String,
+    },
+}
+
+/// What stands for the tenant where no particular one is meant.
+pub(super) const ANY_TENANT: &str = "{tenant}";
+
+impl Topology {
+    /// Where the data of `tenant` rests when it is placed on that shard: one location for each of the shard's
+    /// `dataRegions`, in their order, so the first is the primary.
+    ///
+    /// # Errors
+    /// See [`LocationError`]; none occurs for the shards of a valid topology.
+    pub fn locations(&self, service: &str, shard: &str, tenant: &str) -> Result<Vec<Location>, LocationError> {
+        let named =
+            self.services.get(service).ok_or_else(|| LocationError::UnknownService { service: service.to_owned() })?;
+        let shard = named
+            .shard(shard)
+            .ok_or_else(|| LocationError::UnknownShard { service: service.to_owned(), shard: shard.to_owned() })?;
+        shard
+            .data_regions
+            .iter()
+            .map(|name| {
+                let region = self.regions.get(name);
+                let region = region.ok_or_else(|| LocationError::UnknownRegion { region: name.clone() })?;
+                location(named, shard, name, region, tenant)
+                    .ok_or_else(|| LocationError::Hooks { service: service.to_owned() })
+            })
+            .collect()
+    }
+
+    /// The stored location as the topology knows it now. What identifies it never changes here; but when a table's
+    /// `shardCount` has grown since the cell was written, data may be under index values that the stored location does
+    /// not know, and reading or removing by the stored count would miss it. A count is only ever raised.
+    pub fn refresh(&self, service: &str, stored: &Location) -> Location {
+        let mut fresh = stored.clone();
+        let Address::Dynamodb { shard_count, .. } = &mut fresh.address else { return fresh };
+        let key = stored.key();
+        for (_, now) in self.sites(service) {
+            if let Address::Dynamodb { shard_count: current, .. } = now.address
+                && now.key() == key
+            {
+                *shard_count = current.max(*shard_count);
+            }
+        }
+        fresh
+    }
+
+    /// Every location of a service by the position of its shard, for no particular tenant. Shards in regions that the
+    /// topology does not have, and hooks, give none.
+    pub(super) fn sites(&self, service: &str) -> Vec<(usize, Location)> {
+        let Some(service) = self.services.get(service) else { return Vec::new() };
+        let mut sites = Vec::new();
+        for (position, shard) in service.shards.iter().enumerate() {
+            for name in &shard.data_regions {
+                let region = self.regions.get(name);
+                let site = region.and_then(|region| location(service, shard, name, region, ANY_TENANT));
+                sites.extend(site.map(|site| (position, site)));
+            }
+        }
+        sites
+    }
+}
+
+/// `None` for hooks.
+fn location(service: &Service, shard: &Shard, name: &str, region: &Region, tenant: &str) -> Option<Location> {
+    let store = shard.store_of(service);
+    let address = address(store, name, region, tenant)?;
+    Some(Location { name: shown_name(service, store, name, &address), region: name.to_owned(), address })
+}
+
+fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Option<Address> {
+    let expand = |template: &str| template.replace("{region}", name).replace("{tenant}", tenant);
+    match store {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count } => Some(Address::Dynamodb {
+            endpoint: region.dynamodb.as_ref().map(|at| at.endpoint.clone()),
+            table: expand(table),
+            index: index.clone(),
+            index_key: index_key.clone(),
+            shard_count: *shard_count,
+        }),
+        StoreSpec::S3 { bucket, prefix } => Some(Address::S3 {
+            endpoint: region.s3.as_ref().map(|at| at.endpoint.clone()),
+            bucket: expand(bucket),
+            prefix: expand(prefix),
+        }),
+        StoreSpec::Hooks { .. } => None,
+    }
+}
+
+/// The region's name says it all while the shard uses the service's own store; otherwise what differs is added. Two
+/// locations of one service never share a name.
+fn shown_name(service: &Service, store: &StoreSpec, region: &str, address: &Address) -> String {
+    match (&service.store, store, address) {
+        (StoreSpec::Dynamodb { table: usual, .. }, StoreSpec::Dynamodb { table, .. }, _) if usual == table => {
+            region.to_owned()
+        }
+        (_, _, Address::Dynamodb { table, .. }) => format!("{region}/{table}"),
+        (own, used, _) if own == used => region.to_owned(),
+        (StoreSpec::S3 { prefix: usual, .. }, StoreSpec::S3 { prefix: used, .. }, Address::S3 { bucket, .. })
+            if usual == used =>
+        {
+            format!("{region}/{bucket}")
+        }
+        (_, _, Address::S3 { bucket, prefix, .. }) => format!("{region}/{bucket}/{prefix}"),
+    }
+}

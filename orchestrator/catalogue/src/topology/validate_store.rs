@@ -1,0 +1,74 @@
+//! The rules for stores: names that AWS would take, placeholders that mean something, one kind for each service.
+
+use super::model::{Service, StoreSpec};
+use super::names::{attribute_problem, bucket_problem, placeholder_problem, prefix_problem, table_problem};
+use super::validate::Rules;
+
+/// More index shards than this is taken for a slip: a thousand already allow a million writes a second.
+const SHARD_COUNT_MAX: u32 = 1000;
+
+/// Judges the service's store and those of its shards.
+pub(super) fn check(rules: &mut Rules<'_>, path: &str, service: &Service) {
+    let stated = format!("{path}.store");
+    let users = service.shards.iter().filter(|shard| shard.store.is_none());
+    let regions: Vec<&str> = users.flat_map(|shard| &shard.data_regions).map(String::as_str).collect();
+    store(rules, &stated, &service.store, &regions);
+    let readable = !rules.lines.is_unreadable(&stated);
+    for (position, shard) in service.shards.iter().enumerate() {
+        let Some(own) = &shard.store else { continue };
+        let path = format!("{path}.shards[{position}].store");
+        if readable && own.kind() != service.store.kind() {
+            let (own, service) = (own.kind(), service.store.kind());
+            rules.report(
+                &path,
+                format!("is {own} where the service's is {service}: all stores of a service are of one kind"),
+            );
+        }
+        let regions: Vec<&str> = shard.data_regions.iter().map(String::as_str).collect();
+        store(rules, &path, own, &regions);
+    }
+}
+
+fn store(rules: &mut Rules<'_>, path: &str, store: &StoreSpec, regions: &[&str]) {
+    match store {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count } => {
+            let path = format!("{path}.dynamodb");
+            template(rules, &format!("{path}.table"), table, &["{region}"], regions, table_problem);
+            report(rules, &format!("{path}.index"), table_problem(index));
+            report(rules, &format!("{path}.indexKey"), attribute_problem(index_key));
+            if !(1..=SHARD_COUNT_MAX).contains(shard_count) {
+                rules.report(format!("{path}.shardCount"), format!("must be 1 to {SHARD_COUNT_MAX}"));
+            }
+        }
+        StoreSpec::S3 { bucket, prefix } => {
+            template(rules, &format!("{path}.s3.bucket"), bucket, &["{region}"], regions, bucket_problem);
+            let known = ["{region}", "{tenant}"];
+            template(rules, &format!("{path}.s3.prefix"), prefix, &known, regions, prefix_problem);
+        }
+        StoreSpec::Hooks { .. } => {
+            rules.report(format!("{path}.hooks"), "services with hooks are not supported by this version yet");
+        }
+    }
+}
+
+/// Judges a name as it comes out in every region that uses it; says the first thing that is wrong.
+fn template(
+    rules: &mut Rules<'_>,
+    path: &str,
+    text: &str,
+    known: &[&str],
+    regions: &[&str],
+    judge: fn(&str) -> Option<String>,
+) {
+    let wrong = placeholder_problem(text, known);
+    // Where no shard uses the store, any region shows what is wrong with the rest of the name.
+    let regions = if regions.is_empty() { &["us-east-1"] } else { regions };
+    let wrong = wrong.or_else(|| regions.iter().find_map(|region| judge(&text.replace("{region}", region))));
+    report(rules, path, wrong);
+}
+
+fn report(rules: &mut Rules<'_>, path: &str, wrong: Option<String>) {
+    if let Some(reason) = wrong {
+        rules.report(path, reason);
+    }
+}
