@@ -1,0 +1,143 @@
+//! SDK clients: one HTTP client and one source of credentials for all, cached per region, endpoint and service.
+//!
+//! Reads may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
+//! repeat those themselves and their clients try once.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_smithy_http_client::tls;
+use tokio::sync::OnceCell;
+
+use crate::settings::Settings;
+
+const READ_ATTEMPTS: u32 = 4;
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+const STALLED_FOR: Duration = Duration::from_secs(20);
+const S3_ATTEMPT_FACTOR: u32 = 6;
+
+/// Where AWS credentials come from.
+#[derive(Debug, Clone)]
+pub enum CredentialsFrom {
+    /// AWS's default chain: environment, profile, web identity, container or instance role.
+    Environment,
+    /// These, always.
+    Fixed(Credentials),
+}
+
+/// Two clients of one store.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair<C> {
+    /// For reads: retries transient failures by itself.
+    pub(crate) reads: C,
+    /// For writes and deletes: tries once.
+    pub(crate) writes: C,
+}
+
+fn retries(attempts: u32) -> RetryConfig {
+    RetryConfig::standard()
+        .with_max_attempts(attempts)
+        .with_initial_backoff(FIRST_BACKOFF)
+        .with_max_backoff(LONGEST_BACKOFF)
+}
+
+type Address = (String, Option<String>);
+
+pub(crate) struct Clients {
+    credentials: CredentialsFrom,
+    connect_timeout: Duration,
+    attempt_timeout: Duration,
+    config: OnceCell<SdkConfig>,
+    dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
+    s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
+}
+
+impl Clients {
+    pub(crate) fn new(credentials: CredentialsFrom, settings: &Settings) -> Self {
+        Self {
+            credentials,
+            connect_timeout: settings.connect_timeout,
+            attempt_timeout: settings.attempt_timeout,
+            config: OnceCell::new(),
+            dynamodb: Mutex::default(),
+            s3: Mutex::default(),
+        }
+    }
+
+    pub(crate) async fn dynamodb(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_dynamodb::Client> {
+        let shared = self.config(region).await;
+        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let mut known = self.dynamodb.lock().expect("no holder of this lock panics");
+        known
+            .entry(address)
+            .or_insert_with(|| {
+                let client = |attempts| {
+                    let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
+                        .region(Region::new(region.to_owned()))
+                        .retry_config(retries(attempts))
+                        .timeout_config(self.timeouts(self.attempt_timeout));
+                    config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
+                    aws_sdk_dynamodb::Client::from_conf(config.build())
+                };
+                Pair { reads: client(READ_ATTEMPTS), writes: client(1) }
+            })
+            .clone()
+    }
+
+    pub(crate) async fn s3(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_s3::Client> {
+        let shared = self.config(region).await;
+        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let mut known = self.s3.lock().expect("no holder of this lock panics");
+        known
+            .entry(address)
+            .or_insert_with(|| {
+                let client = |attempts| {
+                    let mut config = aws_sdk_s3::config::Builder::from(shared)
+                        .region(Region::new(region.to_owned()))
+                        .retry_config(retries(attempts))
+                        .timeout_config(self.timeouts(self.attempt_timeout * S3_ATTEMPT_FACTOR))
+                        // Other providers rarely resolve `bucket.endpoint`.
+                        .force_path_style(endpoint.is_some());
+                    config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
+                    aws_sdk_s3::Client::from_conf(config.build())
+                };
+                Pair { reads: client(READ_ATTEMPTS), writes: client(1) }
+            })
+            .clone()
+    }
+
+    fn timeouts(&self, attempt: Duration) -> TimeoutConfig {
+        TimeoutConfig::builder().connect_timeout(self.connect_timeout).operation_attempt_timeout(attempt).build()
+    }
+
+    /// Checksums stay at the SDK's default: computed and verified wherever the store supports it. Stalled-stream protection
+    /// stays on, with a grace period long enough for a busy machine; it does not count the time in which we do not read.
+    async fn config(&self, region: &str) -> &SdkConfig {
+        self.config
+            .get_or_init(async || {
+                let http = aws_smithy_http_client::Builder::new()
+                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+                    .build_https();
+                let mut loader = aws_config::defaults(BehaviorVersion::latest())
+                    .http_client(http)
+                    .app_name(AppName::new("realmctl").expect("letters only"))
+                    .stalled_stream_protection(
+                        StalledStreamProtectionConfig::enabled().grace_period(STALLED_FOR).build(),
+                    )
+                    // Each client sets its own; naming one here keeps the loader from asking instance metadata for it.
+                    .region(Region::new(region.to_owned()));
+                if let CredentialsFrom::Fixed(credentials) = &self.credentials {
+                    loader = loader.credentials_provider(credentials.clone());
+                }
+                loader.load().await
+            })
+            .await
+    }
+}

@@ -1,0 +1,81 @@
+//! One complete pass over a part that copies every item to the target table.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+
+use super::read::{Batch, Read};
+use super::{Part, Table, keys};
+use crate::error::WorkError;
+use crate::permit::Permits;
+use crate::run::Run;
+
+/// Batches that wait between reader and writer.
+const WAITING: usize = 2;
+
+/// Copies what `run`'s cursor has not passed yet. Reader and writer overlap; the tally and the cursor advance in the
+/// order of the index, only after the writes are acknowledged.
+pub(crate) async fn copy_pass(
+    from: &Table,
+    to: &Table,
+    part: &Part,
+    permits: &Permits<'_>,
+    run: &mut Run<'_>,
+) -> Result<(), WorkError> {
+    let batches = from.batches(part, run.cursor())?;
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let reading = async move {
+        let mut batches = std::pin::pin!(batches);
+        while let Some(batch) = batches.try_next().await? {
+            if sender.send(batch).await.is_err() {
+                break; // The writer has stopped, and says why itself.
+            }
+        }
+        Ok(())
+    };
+    tokio::try_join!(reading, write_all(to, part, receiver, permits, run))?;
+    Ok(())
+}
+
+async fn write_all(
+    to: &Table,
+    part: &Part,
+    receiver: mpsc::Receiver<Batch>,
+    permits: &Permits<'_>,
+    run: &mut Run<'_>,
+) -> Result<(), WorkError> {
+    let batches =
+        stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|batch| (batch, receiver)) });
+    let written = batches
+        .map(|batch| async move {
+            let Batch { items, tally, resume_at } = batch;
+            to.refuse_foreign(&items, part).await?;
+            to.put(items, permits).await?;
+            Ok::<_, WorkError>((tally, resume_at))
+        })
+        .buffered(to.settings.batch_concurrency);
+    let mut written = std::pin::pin!(written);
+    while let Some((tally, resume_at)) = written.try_next().await? {
+        run.count(&tally);
+        if let Some(key) = resume_at {
+            run.reached(keys::to_json(&key)?).await?;
+        }
+    }
+    Ok(())
+}
+
+impl Table {
+    /// A batch write has no conditions, so look first: an item of another tenant under the same key must not be lost.
+    async fn refuse_foreign(&self, items: &[super::Item], part: &Part) -> Result<(), WorkError> {
+        let keys = items.iter().map(|item| self.key_of(item)).collect::<Result<Vec<_>, _>>()?;
+        let there = self.get(&keys, Read::Owner).await?;
+        let Some(foreign) = there.iter().find(|item| !part.is_of_tenant(item.get(&self.index_key))) else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} holds an item that is not the tenant's under a key of the tenant ({}): it is not overwritten. Find out whose it is",
+            self.site,
+            keys::printable(&self.key_of(foreign)?)
+        );
+        Err(WorkError::permanent("foreign_item", message))
+    }
+}

@@ -1,0 +1,32 @@
+//! Looks at a table before any work begins.
+
+use futures::TryStreamExt;
+
+use super::read::Read;
+use super::{Part, Table};
+use crate::error::WorkError;
+use crate::inspection::Inspection;
+
+/// Shape, replication, and whether the tenant has anything in any of `parts` parts. The table was opened, so it exists and
+/// its index is ready.
+pub(crate) async fn inspect(at: &Table, tenant: &str, parts: u32) -> Result<Inspection, WorkError> {
+    let mut empty = true;
+    for n in 0..parts {
+        if !is_empty(at, &Part::new(tenant, n)).await? {
+            empty = false;
+            break;
+        }
+    }
+    Ok(Inspection { schema: Some(at.schema.clone()), replicates_to: at.replicates_to.clone(), empty })
+}
+
+async fn is_empty(at: &Table, part: &Part) -> Result<bool, WorkError> {
+    let mut chunks = std::pin::pin!(at.chunks(part, None));
+    while let Some(chunk) = chunks.try_next().await? {
+        let items = at.get(&chunk.keys, Read::Owner).await?;
+        if items.iter().any(|item| at.belongs(item, part)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

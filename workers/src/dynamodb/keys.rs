@@ -1,0 +1,155 @@
+//! Reads a part's keys from the index, page by page, and keeps a place in them for checkpoints.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
+use serde_json::{Map, Value, json};
+
+use super::{Item, Part, Table, canonical};
+use crate::error::WorkError;
+
+/// BatchGetItem takes at most this many keys (DynamoDB API Reference, "BatchGetItem").
+const MOST_KEYS: usize = 100;
+
+/// Some keys that the index lists. They may be stale.
+pub(super) struct Chunk {
+    pub(super) keys: Vec<Item>,
+    /// Set on the last chunk of each page but the last: where the query goes on. Empty pages carry one as well.
+    pub(super) resume_at: Option<Item>,
+}
+
+impl Table {
+    /// The part's keys from `start` on, in chunks that one BatchGetItem can take.
+    pub(super) fn chunks<'a>(
+        &'a self,
+        part: &'a Part,
+        start: Option<Item>,
+    ) -> impl Stream<Item = Result<Chunk, WorkError>> + Send + 'a {
+        let pages = stream::try_unfold(Some(start), move |next| async move {
+            let Some(start) = next else { return Ok(None) };
+            let (entries, last) = self.page(part, start).await?;
+            let chunks = self.split(&entries, last.clone())?;
+            // `Some(last)` asks for the next page; a page without a last key was the final one.
+            Ok::<_, WorkError>(Some((chunks, last.map(Some))))
+        });
+        pages.map_ok(|chunks| stream::iter(chunks).map(Ok)).try_flatten()
+    }
+
+    async fn page(&self, part: &Part, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), WorkError> {
+        let mut query = self
+            .reads
+            .query()
+            .table_name(&self.name)
+            .index_name(&self.index)
+            .key_condition_expression("#index = :value")
+            .expression_attribute_names("#index", &self.index_key)
+            .expression_attribute_values(":value", AttributeValue::S(part.value().to_owned()))
+            .limit(self.settings.page_keys);
+        let mut projection = Vec::with_capacity(self.index_attributes.len());
+        for (n, name) in self.index_attributes.iter().enumerate() {
+            let placeholder = if *name == self.index_key { "#index".to_owned() } else { format!("#key{n}") };
+            if *name != self.index_key {
+                query = query.expression_attribute_names(&placeholder, name);
+            }
+            projection.push(placeholder);
+        }
+        let query = query.projection_expression(projection.join(", ")).set_exclusive_start_key(start.clone());
+        let page = query.send().await.map_err(|error| self.site.failed("query an index of", error))?;
+        let last = page.last_evaluated_key.filter(|key| !key.is_empty());
+        if last.is_some() && last == start {
+            let message = format!("{} keeps answering an index query with the same page", self.site);
+            return Err(WorkError::retryable("store_error", message));
+        }
+        Ok((page.items.unwrap_or_default(), last))
+    }
+
+    fn split(&self, entries: &[Item], last: Option<Item>) -> Result<Vec<Chunk>, WorkError> {
+        let mut keys = Vec::with_capacity(entries.len());
+        let mut seen = HashSet::with_capacity(entries.len());
+        for entry in entries {
+            let key = self.key_of(entry)?;
+            let mut bytes = Vec::new();
+            canonical::item(&key, &mut bytes)?;
+            // An index that is catching up can list a key twice; BatchGetItem refuses doubled keys.
+            if seen.insert(bytes) {
+                keys.push(key);
+            }
+        }
+        let mut chunks: Vec<_> =
+            keys.chunks(MOST_KEYS).map(|keys| Chunk { keys: keys.to_vec(), resume_at: None }).collect();
+        if chunks.is_empty() && last.is_some() {
+            chunks.push(Chunk { keys: Vec::new(), resume_at: None });
+        }
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.resume_at = last;
+        }
+        Ok(chunks)
+    }
+}
+
+/// The stored form of a place in the index, in DynamoDB's own JSON. Key attributes are strings, numbers or binary.
+pub(super) fn to_json(key: &Item) -> Result<Value, WorkError> {
+    let mut object = Map::new();
+    for (name, value) in key {
+        let value = match value {
+            AttributeValue::S(text) => json!({ "S": text }),
+            AttributeValue::N(number) => json!({ "N": number }),
+            AttributeValue::B(blob) => json!({ "B": aws_smithy_types::base64::encode(blob) }),
+            _ => return Err(WorkError::permanent("item_invalid", format!("key attribute `{name}` has no key type"))),
+        };
+        object.insert(name.clone(), value);
+    }
+    Ok(Value::Object(object))
+}
+
+/// Reads what [`to_json`] wrote.
+pub(super) fn from_json(value: &Value) -> Result<Item, WorkError> {
+    let unreadable = || WorkError::permanent("checkpoint_unreadable", "a checkpoint's key is not in DynamoDB's JSON");
+    let object = value.as_object().ok_or_else(unreadable)?;
+    let attribute = |value: &Value| {
+        let (kind, content) = value.as_object()?.iter().next()?;
+        let content = content.as_str()?.to_owned();
+        match kind.as_str() {
+            "S" => Some(AttributeValue::S(content)),
+            "N" => Some(AttributeValue::N(content)),
+            "B" => aws_smithy_types::base64::decode(content).ok().map(|bytes| AttributeValue::B(Blob::new(bytes))),
+            _ => None,
+        }
+    };
+    object.iter().map(|(name, value)| Ok((name.clone(), attribute(value).ok_or_else(unreadable)?))).collect()
+}
+
+/// A key in words for a person: `pk=…, sk=…`, cut short when long.
+pub(super) fn printable(key: &Item) -> String {
+    let mut parts: Vec<_> = key
+        .iter()
+        .map(|(name, value)| match value {
+            AttributeValue::S(text) => format!("{name}={}", crate::mismatch::shorten(text)),
+            AttributeValue::N(number) => format!("{name}={number}"),
+            AttributeValue::B(blob) => {
+                format!("{name}={}", crate::mismatch::shorten(&aws_smithy_types::base64::encode(blob)))
+            }
+            _ => format!("{name}=?"),
+        })
+        .collect();
+    parts.sort_unstable();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_index_reads_back() {
+        let key = Item::from([
+            ("pk".to_owned(), AttributeValue::S("ü \"#\u{0}".to_owned())),
+            ("sk".to_owned(), AttributeValue::N("-1.5E-100".to_owned())),
+            ("bin".to_owned(), AttributeValue::B(Blob::new([0, 255, 7]))),
+        ]);
+        assert_eq!(from_json(&to_json(&key).expect("a key of known types")).expect("a key of known types"), key);
+        assert!(from_json(&json!({ "pk": 5 })).is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! Moving a tenant's items between DynamoDB tables, one index value (`{tenant}#{n}`) at a time.
+//!
+//! The index supplies keys and nothing else, because it lies: it is late, and it lists items that are gone or belong to
+//! another tenant by now. Contents always come from the base table, read consistently.
+
+mod canonical;
+mod compare;
+mod copy;
+mod digest;
+mod inspect;
+mod keys;
+mod measure;
+pub(crate) mod pacing;
+mod read;
+mod remove;
+mod table;
+mod write;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+pub(crate) use self::compare::differing_keys;
+pub(crate) use self::copy::copy_pass;
+pub(crate) use self::digest::digest_pass;
+pub(crate) use self::inspect::inspect;
+pub(crate) use self::measure::measure;
+pub(crate) use self::remove::remove;
+pub(crate) use self::table::{Address, Part, Table};
+
+/// An item, or the part of one that a projection or a key has.
+pub(crate) type Item = HashMap<String, AttributeValue>;

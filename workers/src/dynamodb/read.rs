@@ -1,0 +1,98 @@
+//! Reads items from the base table, consistently, and keeps those that really belong to the part.
+
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures::stream::{Stream, TryStreamExt};
+use serde_json::Value;
+
+use super::{Item, Part, Table, canonical, keys};
+use crate::digest::Digest;
+use crate::error::WorkError;
+use crate::patience::Patience;
+use crate::progress::Tally;
+
+/// Items of the part, with their tally.
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    pub(super) tally: Tally,
+    /// Set when a checkpoint can stand after this batch.
+    pub(super) resume_at: Option<Item>,
+}
+
+/// Which attributes of the items to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Read {
+    /// All.
+    Whole,
+    /// The primary key and the index key: who owns the item.
+    Owner,
+}
+
+impl Table {
+    /// The part's items from a checkpoint's cursor on, several batches being read at once, in the order of the index.
+    pub(super) fn batches<'a>(
+        &'a self,
+        part: &'a Part,
+        cursor: Option<&Value>,
+    ) -> Result<impl Stream<Item = Result<Batch, WorkError>> + Send + 'a, WorkError> {
+        let start = cursor.map(keys::from_json).transpose()?;
+        let read = move |chunk: keys::Chunk| async move {
+            let mut items = self.get(&chunk.keys, Read::Whole).await?;
+            items.retain(|item| self.belongs(item, part));
+            Ok(Batch { tally: tally(&items)?, items, resume_at: chunk.resume_at })
+        };
+        Ok(self.chunks(part, start).map_ok(read).try_buffered(self.settings.batch_concurrency))
+    }
+
+    /// The items under `keys` that exist, at most 100, in any order.
+    pub(super) async fn get(&self, keys: &[Item], what: Read) -> Result<Vec<Item>, WorkError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut waiting = keys.to_vec();
+        let mut patience = Patience::new(self.settings.patience);
+        while !waiting.is_empty() {
+            let asked = waiting.len();
+            let request = self.reads.batch_get_item().request_items(&self.name, self.request(waiting, what)?);
+            let answer = request.send().await.map_err(|error| self.site.failed("read items of", error))?;
+            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            waiting = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+            if waiting.len() < asked {
+                patience.progress();
+            }
+            if !waiting.is_empty() {
+                let message = format!("{} leaves the reading of {} items undone", self.site, waiting.len());
+                patience.wait(WorkError::retryable("throttled", message)).await?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn request(&self, keys: Vec<Item>, what: Read) -> Result<KeysAndAttributes, WorkError> {
+        let mut request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        if what == Read::Owner {
+            let mut names: Vec<_> = self.schema.keys.iter().map(|key| &key.name).collect();
+            if !names.contains(&&self.index_key) {
+                names.push(&self.index_key);
+            }
+            for (n, name) in names.iter().enumerate() {
+                request = request.expression_attribute_names(format!("#a{n}"), name.as_str());
+            }
+            let projection: Vec<_> = (0..names.len()).map(|n| format!("#a{n}")).collect();
+            request = request.projection_expression(projection.join(", "));
+        }
+        request.build().map_err(|error| {
+            WorkError::permanent("store_error", format!("a request to read {} could not be built", self.site))
+                .because(error)
+        })
+    }
+}
+
+/// Counts items and digests their canonical form.
+pub(super) fn tally(items: &[Item]) -> Result<Tally, WorkError> {
+    let (mut digest, mut bytes, mut form) = (Digest::default(), 0, Vec::new());
+    for item in items {
+        form.clear();
+        canonical::item(item, &mut form)?;
+        bytes += form.len() as u64;
+        digest.add(&form);
+    }
+    Ok(Tally { items: items.len() as u64, objects: 0, bytes, digest })
+}

@@ -1,0 +1,219 @@
+//! Turns what the AWS SDK reports into [`WorkError`]: the one place that knows error codes of stores.
+
+use std::error::Error;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use crate::error::WorkError;
+use crate::place::Place;
+
+/// Where a request went, in words for an error message.
+#[derive(Debug, Clone)]
+pub(crate) struct Site(String);
+
+impl Site {
+    pub(crate) fn of(place: &Place) -> Self {
+        let (what, name, endpoint) = match place {
+            Place::Dynamodb { table, endpoint, .. } => ("table", table, endpoint),
+            Place::S3 { bucket, endpoint, .. } => ("bucket", bucket, endpoint),
+        };
+        let endpoint = endpoint.as_deref().unwrap_or("AWS's own endpoint");
+        Self(format!("{what} `{name}` in {} ({endpoint})", place.region()))
+    }
+
+    /// Maps a failed request. `doing` says which, as in "could not {doing} table …".
+    pub(crate) fn failed<E>(&self, doing: &str, error: SdkError<E, HttpResponse>) -> WorkError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        match &error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let refusal = Refusal {
+                    status,
+                    code: service.err().code().unwrap_or_default().to_owned(),
+                    message: service.err().message().unwrap_or_default().to_owned(),
+                };
+                self.refused(doing, &refusal, error)
+            }
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                let message = format!("{self} answered a request to {doing} with something unreadable (HTTP {status})");
+                WorkError::retryable("store_error", message).because(error)
+            }
+            _ if credentials_error(&error).is_some() => self.no_credentials(error),
+            SdkError::ConstructionFailure(_) => {
+                WorkError::permanent("store_error", format!("a request to {doing} {self} could not be built"))
+                    .because(error)
+            }
+            _ => {
+                let how = if matches!(error, SdkError::TimeoutError(_)) {
+                    "did not answer in time"
+                } else {
+                    "could not be reached"
+                };
+                let message = format!("{self} {how} to {doing}: check the endpoint and the network");
+                WorkError::retryable("endpoint_unreachable", message).because(error)
+            }
+        }
+    }
+
+    fn no_credentials(&self, error: impl Error + Send + Sync + 'static) -> WorkError {
+        let missing = matches!(credentials_error(&error), Some(CredentialsError::CredentialsNotLoaded(_)));
+        let message = if missing {
+            format!(
+                "no AWS credentials were found for {self}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or \
+                 give the process a role"
+            )
+        } else {
+            format!(
+                "the AWS credentials for {self} could not be loaded: the source they are configured to come from failed"
+            )
+        };
+        WorkError::permanent("credentials_missing", message).because(error)
+    }
+
+    fn refused(&self, doing: &str, refusal: &Refusal, error: impl Error + Send + Sync + 'static) -> WorkError {
+        let said = refusal.to_string();
+        match refusal.kind() {
+            Kind::Throttled => {
+                WorkError::retryable("throttled", format!("{self} throttled a request to {doing}: {said}")).because(error)
+            }
+            Kind::NoTable => WorkError::permanent(
+                "table_not_found",
+                format!("{self} was not found: create it, or correct the topology"),
+            )
+            .because(error),
+            Kind::NoBucket => WorkError::permanent(
+                "bucket_not_found",
+                format!("{self} was not found: create it, or correct the topology"),
+            )
+            .because(error),
+            Kind::Credentials => WorkError::permanent(
+                "credentials_refused",
+                format!("{self} refused the AWS credentials: {said}. Check the access key, its expiry and this machine's clock"),
+            )
+            .because(error),
+            Kind::Denied => WorkError::permanent(
+                "access_denied",
+                format!("the AWS identity in use may not {doing} {self}: {said}. Grant it the permission"),
+            )
+            .because(error),
+            Kind::Server => {
+                WorkError::retryable("store_error", format!("{self} failed to {doing}: {said}")).because(error)
+            }
+            // The store's words on a malformed request can quote values of an item, so they are left out.
+            Kind::Other => WorkError::permanent(
+                "store_error",
+                format!("{self} refused a request to {doing}: {} (HTTP {})", refusal.code, refusal.status),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a store answered instead of doing what it was asked.
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Throttled,
+    NoTable,
+    NoBucket,
+    Credentials,
+    Denied,
+    Server,
+    Other,
+}
+
+impl Refusal {
+    /// By code first: some stores answer a throttled request with 400, others with 503.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.code.as_str() {
+            "ProvisionedThroughputExceededException"
+            | "ThrottlingException"
+            | "Throttling"
+            | "RequestLimitExceeded"
+            | "RequestThrottled"
+            | "TooManyRequestsException"
+            | "LimitExceededException"
+            | "SlowDown" => Kind::Throttled,
+            "ResourceNotFoundException" | "TableNotFoundException" => Kind::NoTable,
+            "NoSuchBucket" => Kind::NoBucket,
+            "UnrecognizedClientException"
+            | "InvalidSignatureException"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationTokenException"
+            | "MissingAuthenticationToken"
+            | "InvalidClientTokenId"
+            | "SignatureDoesNotMatch"
+            | "InvalidAccessKeyId"
+            | "InvalidToken"
+            | "ExpiredToken"
+            | "ExpiredTokenException"
+            | "RequestExpired"
+            | "RequestTimeTooSkewed" => Kind::Credentials,
+            "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
+            _ if self.status == 429 => Kind::Throttled,
+            _ if self.status >= 500 => Kind::Server,
+            "" if self.status == 401 || self.status == 403 => Kind::Denied,
+            _ => Kind::Other,
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", _) => write!(f, "HTTP {}", self.status),
+            (code, "") => write!(f, "{code} (HTTP {})", self.status),
+            (code, message) => write!(f, "{code}: {}", message.trim_end_matches('.')),
+        }
+    }
+}
+
+fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16, code: &str) -> Kind {
+        Refusal { status, code: code.to_owned(), message: String::new() }.kind()
+    }
+
+    #[test]
+    fn codes_decide_before_status() {
+        assert_eq!(kind(400, "ProvisionedThroughputExceededException"), Kind::Throttled);
+        assert_eq!(kind(503, "SlowDown"), Kind::Throttled);
+        assert_eq!(kind(400, "ResourceNotFoundException"), Kind::NoTable);
+        assert_eq!(kind(404, "NoSuchBucket"), Kind::NoBucket);
+        assert_eq!(kind(403, "SignatureDoesNotMatch"), Kind::Credentials);
+        assert_eq!(kind(400, "AccessDeniedException"), Kind::Denied);
+        assert_eq!(kind(403, ""), Kind::Denied);
+        assert_eq!(kind(500, "InternalServerError"), Kind::Server);
+        assert_eq!(kind(400, "ValidationException"), Kind::Other);
+    }
+}

@@ -1,0 +1,30 @@
+//! Data movers: copy, verify and remove one tenant's data in DynamoDB tables and S3 buckets.
+//!
+//! They know places, permits and checkpoints, and nothing of workflows or the catalogue. Every write takes a
+//! [`permit::WritePermit`], every delete a [`permit::RemovalPermit`].
+
+mod clients;
+mod dynamodb;
+mod failure;
+mod mismatch;
+mod movers;
+mod patience;
+mod run;
+mod s3;
+mod settle;
+mod store;
+
+pub mod digest;
+pub mod error;
+pub mod inspection;
+pub mod permit;
+pub mod place;
+pub mod progress;
+pub mod settings;
+
+pub use aws_credential_types::Credentials;
+
+pub use self::clients::CredentialsFrom;
+pub use self::inspection::{Inspection, KeyAttribute, KeyRole, TableSchema};
+pub use self::movers::Movers;
+pub use self::settings::Settings;

@@ -1,0 +1,195 @@
+//! The facade of this crate: the operations that a data task can be.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::clients::{Clients, CredentialsFrom};
+use crate::dynamodb::pacing::Pacer;
+use crate::dynamodb::{self, Address, Part, Table};
+use crate::error::WorkError;
+use crate::failure::Site;
+use crate::inspection::Inspection;
+use crate::permit::Permits;
+use crate::place::Place;
+use crate::progress::{Checkpoints, Tally};
+use crate::run::{Operation, Run};
+use crate::s3::{self, Bucket};
+use crate::settings::Settings;
+use crate::settle;
+use crate::store::Store;
+
+/// Copies, digests, verifies and removes a tenant's data, one part of a place at a time. Cheap to clone.
+///
+/// Every operation may be repeated, and resumed from any checkpoint it saved; both end in the same state of the stores.
+/// Nothing that an operation started runs on after its future has ended or was dropped, except requests already sent.
+#[derive(Clone)]
+pub struct Movers(Arc<Inner>);
+
+struct Inner {
+    clients: Clients,
+    settings: Settings,
+    /// One for each (target table, part); as many as the topology has.
+    pacers: Mutex<HashMap<(Place, u32), Arc<Pacer>>>,
+}
+
+impl Movers {
+    /// Does nothing yet: credentials and connections are made when first needed.
+    pub fn new(credentials: CredentialsFrom, settings: Settings) -> Self {
+        let clients = Clients::new(credentials, &settings);
+        Self(Arc::new(Inner { clients, settings, pacers: Mutex::default() }))
+    }
+
+    /// The settings given.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Whether the place can be reached and has the right shape, where it replicates to, and whether it is empty for the
+    /// tenant.
+    ///
+    /// # Errors
+    /// `table_not_found`, `index_not_found`, `index_not_active`, `index_key_mismatch`, `bucket_not_found`,
+    /// `place_invalid`, or why the store could not be asked.
+    pub async fn inspect(&self, place: &Place, tenant: &str) -> Result<Inspection, WorkError> {
+        match self.open(place, tenant, 0).await? {
+            Store::Table(table, _) => dynamodb::inspect(&table, tenant, place.parts()).await,
+            Store::Bucket(bucket) => s3::inspect(&bucket).await,
+        }
+    }
+
+    /// How much there is of the tenant in the whole place, for estimates: items as the index lists them (their bytes are not
+    /// known), objects and bytes as the bucket lists them. No digest.
+    ///
+    /// # Errors
+    /// What went wrong with a store.
+    pub async fn measure(&self, place: &Place, tenant: &str) -> Result<Tally, WorkError> {
+        match self.open(place, tenant, 0).await? {
+            Store::Table(table, _) => {
+                let items = dynamodb::measure(&table, tenant, place.parts()).await?;
+                Ok(Tally { items, ..Tally::default() })
+            }
+            Store::Bucket(bucket) => {
+                let (objects, bytes) = s3::measure(&bucket).await?;
+                Ok(Tally { objects, bytes, ..Tally::default() })
+            }
+        }
+    }
+
+    /// Copies one part, and looks again until the source has settled. Returns the settled source's tally.
+    ///
+    /// # Errors
+    /// `not_settled` (retryable), `foreign_item`, `schema_mismatch`, lost leases of `permits` and `checkpoints`, or what went
+    /// wrong with a store.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the task; grouping them would only rename the list"
+    )]
+    pub async fn copy(
+        &self,
+        from: &Place,
+        to: &Place,
+        tenant: &str,
+        part: u32,
+        permits: &Permits<'_>,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        if from == to {
+            return Err(WorkError::permanent("place_invalid", "source and target of a copy are the same place"));
+        }
+        let source = self.open(from, tenant, part).await?;
+        let target = self.open(to, tenant, part).await?;
+        source.check_same_shape(&target)?;
+        let mut run = self.run(Operation::Copy, checkpoints, resume);
+        settle::copy(&source, &target, permits, &mut run, &self.0.settings).await
+    }
+
+    /// Counts and digests one part by one complete pass, reading base tables and whole objects.
+    ///
+    /// # Errors
+    /// Lost leases of `checkpoints`, or what went wrong with a store.
+    pub async fn digest(
+        &self,
+        at: &Place,
+        tenant: &str,
+        part: u32,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        let store = self.open(at, tenant, part).await?;
+        let mut run = self.run(Operation::Digest, checkpoints, resume);
+        store.digest_pass(&mut run).await?;
+        Ok(run.tally())
+    }
+
+    /// Reads one part of `at` back, and again while it differs from `expected`, for an index may be late.
+    ///
+    /// # Errors
+    /// `verify_mismatch`, naming up to ten keys in which it differs from `source`; lost leases of `checkpoints`; or what went
+    /// wrong with a store.
+    pub async fn verify(
+        &self,
+        source: &Place,
+        at: &Place,
+        tenant: &str,
+        part: u32,
+        expected: &Tally,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Tally, WorkError> {
+        let store = self.open(at, tenant, part).await?;
+        let source = self.open(source, tenant, part).await?;
+        let mut run = self.run(Operation::Verify, checkpoints, None);
+        let name = Site::of(at).to_string();
+        settle::verify(&source, &store, &name, expected, &mut run, &self.0.settings).await
+    }
+
+    /// Empties one part and proves it empty. Returns what was removed: after a crash, what was removed but not yet
+    /// checkpointed is missing from it.
+    ///
+    /// # Errors
+    /// `not_empty` (retryable), lost leases of `permits` and `checkpoints`, or what went wrong with a store.
+    pub async fn remove(
+        &self,
+        at: &Place,
+        tenant: &str,
+        part: u32,
+        permits: &Permits<'_>,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        let store = self.open(at, tenant, part).await?;
+        let mut run = self.run(Operation::Remove, checkpoints, resume);
+        store.remove(permits, &mut run).await
+    }
+
+    fn run<'a>(&self, operation: Operation, checkpoints: &'a dyn Checkpoints, resume: Option<Value>) -> Run<'a> {
+        Run::new(operation, checkpoints, self.0.settings.checkpoint_every, resume)
+    }
+
+    async fn open(&self, place: &Place, tenant: &str, part: u32) -> Result<Store, WorkError> {
+        if part >= place.parts() || tenant.is_empty() || tenant.contains(['#', '/']) {
+            let message = format!("{} has no part {part} of tenant `{tenant}`", Site::of(place));
+            return Err(WorkError::permanent("place_invalid", message));
+        }
+        let Inner { clients, settings, .. } = &*self.0;
+        match place {
+            Place::Dynamodb { region, endpoint, table, index, index_key, .. } => {
+                let address = Address { region, endpoint: endpoint.as_deref(), table, index, index_key };
+                let table = Table::open(clients, place, &address, settings, self.pacer(place, part)).await?;
+                Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
+            }
+            Place::S3 { region, endpoint, bucket, prefix } => {
+                let address = (region.as_str(), endpoint.as_deref());
+                let bucket = Bucket::open(clients, place, address, (bucket, prefix), tenant, settings).await?;
+                Ok(Store::Bucket(Box::new(bucket)))
+            }
+        }
+    }
+
+    fn pacer(&self, place: &Place, part: u32) -> Arc<Pacer> {
+        let mut pacers = self.0.pacers.lock().expect("no holder of this lock panics");
+        Arc::clone(pacers.entry((place.clone(), part)).or_insert_with(|| Arc::new(Pacer::new())))
+    }
+}

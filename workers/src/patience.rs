@@ -1,0 +1,38 @@
+//! Bounded waiting for a store that leaves requests undone.
+
+use std::time::Duration;
+
+use crate::error::{Treatment, WorkError};
+
+const FIRST_WAIT: Duration = Duration::from_millis(25);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Counts fruitless attempts in a row. Any progress starts the count again.
+pub(crate) struct Patience {
+    limit: u32,
+    fruitless: u32,
+}
+
+impl Patience {
+    pub(crate) fn new(limit: u32) -> Self {
+        Self { limit, fruitless: 0 }
+    }
+
+    /// Something was done: start counting again.
+    pub(crate) fn progress(&mut self) {
+        self.fruitless = 0;
+    }
+
+    /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out.
+    pub(crate) async fn wait(&mut self, why: WorkError) -> Result<(), WorkError> {
+        // Each attempt at a store that cannot be reached takes a whole connection time-out.
+        let limit = if why.code == "endpoint_unreachable" { self.limit.min(2) } else { self.limit };
+        if why.treatment != Treatment::Retryable || self.fruitless >= limit {
+            return Err(why);
+        }
+        let wait = FIRST_WAIT.saturating_mul(1 << self.fruitless.min(10)).min(LONGEST_WAIT);
+        self.fruitless += 1;
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,52 @@
+//! The physical places that data work reads and writes, and how a tenant's data there divides into parts.
+
+use serde::{Deserialize, Serialize};
+
+/// One physical location, as stored in the ledger. `endpoint` `None` means AWS's own for the region.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Place {
+    /// A DynamoDB table whose items carry `{tenant}#{n}` in the indexed attribute `index_key`, 0 <= n < `shard_count`.
+    Dynamodb {
+        /// AWS region name, for signing and, without an endpoint, for addressing.
+        region: String,
+        /// Base URL, when it is not AWS's own.
+        endpoint: Option<String>,
+        /// Table name.
+        table: String,
+        /// Name of the global secondary index over `index_key`.
+        index: String,
+        /// The attribute that holds `{tenant}#{n}`.
+        index_key: String,
+        /// How many index values a tenant has.
+        shard_count: u32,
+    },
+    /// A bucket and the tenant's prefix in it, ending in `/`.
+    S3 {
+        /// AWS region name.
+        region: String,
+        /// Base URL, when it is not AWS's own.
+        endpoint: Option<String>,
+        /// Bucket name.
+        bucket: String,
+        /// The tenant's prefix, already expanded.
+        prefix: String,
+    },
+}
+
+impl Place {
+    /// How many independent parts a tenant's data here has: index shards of a table, one for a bucket prefix.
+    pub fn parts(&self) -> u32 {
+        match self {
+            Self::Dynamodb { shard_count, .. } => *shard_count,
+            Self::S3 { .. } => 1,
+        }
+    }
+
+    /// The AWS region.
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Dynamodb { region, .. } | Self::S3 { region, .. } => region,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! One run of an operation over one part: where it stands, what it has tallied, and the checkpoints it leaves.
+//!
+//! A checkpoint says after which page or object the current pass goes on, with the tally up to exactly there. Digests add
+//! up, so a resumed pass ends in the same tally as one that was never interrupted.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::WorkError;
+use crate::progress::{Checkpoints, Tally};
+
+const VERSION: u32 = 1;
+
+/// What is being done. Stored: names are never renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Operation {
+    Copy,
+    Digest,
+    Verify,
+    Remove,
+}
+
+/// What kind of pass is under way. Stored: names are never renamed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Stage {
+    /// Copying, digesting or removing.
+    Working,
+    /// Looking whether anything has changed since the pass before, after a wait.
+    Checking,
+}
+
+/// The stored form of a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct State {
+    version: u32,
+    operation: Operation,
+    stage: Stage,
+    /// How many times the operation has started over.
+    round: u32,
+    /// Where the pass goes on; the start when `None`.
+    cursor: Option<Value>,
+    /// Tally of this pass up to the cursor.
+    tally: Tally,
+    /// Tally of the complete pass before, for `Checking` to compare with.
+    previous: Option<Tally>,
+    /// The furthest tally of the operation, for displays: never goes back.
+    done: Tally,
+}
+
+pub(crate) struct Run<'a> {
+    state: State,
+    /// Tally of this pass, including work after the cursor that a resumed run would do again.
+    tally: Tally,
+    checkpoints: &'a dyn Checkpoints,
+    every: Duration,
+    saved: Instant,
+}
+
+impl<'a> Run<'a> {
+    /// Starts `operation`, or resumes it. What cannot be read as a checkpoint of this operation starts it anew: that costs
+    /// time and nothing else, because every operation may be repeated.
+    pub(crate) fn new(
+        operation: Operation,
+        checkpoints: &'a dyn Checkpoints,
+        every: Duration,
+        resume: Option<Value>,
+    ) -> Self {
+        let fresh = State {
+            version: VERSION,
+            operation,
+            stage: Stage::Working,
+            round: 0,
+            cursor: None,
+            tally: Tally::default(),
+            previous: None,
+            done: Tally::default(),
+        };
+        let state = match resume.filter(|value| !value.is_null()).map(serde_json::from_value::<State>) {
+            None => fresh,
+            Some(Ok(state)) if state.version == VERSION && state.operation == operation => state,
+            Some(_) => {
+                tracing::warn!(?operation, "a checkpoint could not be read as one of this operation: starting it anew");
+                fresh
+            }
+        };
+        Self { tally: state.tally, state, checkpoints, every, saved: Instant::now() }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.state.stage
+    }
+
+    pub(crate) fn round(&self) -> u32 {
+        self.state.round
+    }
+
+    pub(crate) fn cursor(&self) -> Option<&Value> {
+        self.state.cursor.as_ref()
+    }
+
+    /// Tally of the current pass.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Tally of the pass before.
+    pub(crate) fn previous(&self) -> Option<Tally> {
+        self.state.previous
+    }
+
+    /// Counts work that is done.
+    pub(crate) fn count(&mut self, more: &Tally) {
+        self.tally.merge(more);
+    }
+
+    /// Everything up to `cursor` is done and counted. Saves when a checkpoint is due.
+    pub(crate) async fn reached(&mut self, cursor: Value) -> Result<(), WorkError> {
+        self.state.cursor = Some(cursor);
+        self.state.tally = self.tally;
+        self.note_done();
+        if self.saved.elapsed() < self.every { Ok(()) } else { self.save().await }
+    }
+
+    /// Begins the next pass and saves; the pass that ends becomes `previous`.
+    pub(crate) async fn enter(&mut self, stage: Stage, round: u32) -> Result<(), WorkError> {
+        self.note_done();
+        self.state.previous = Some(self.tally);
+        self.tally = Tally::default();
+        self.state = State { stage, round, cursor: None, tally: self.tally, ..self.state.clone() };
+        self.save().await
+    }
+
+    /// Begins the next pass and saves; the tally runs on.
+    pub(crate) async fn again(&mut self, round: u32) -> Result<(), WorkError> {
+        self.note_done();
+        self.state = State { round, cursor: None, tally: self.tally, ..self.state.clone() };
+        self.save().await
+    }
+
+    fn note_done(&mut self) {
+        if self.tally.items + self.tally.objects >= self.state.done.items + self.state.done.objects {
+            self.state.done = self.tally;
+        }
+    }
+
+    async fn save(&mut self) -> Result<(), WorkError> {
+        let resume = serde_json::to_value(&self.state).expect("a checkpoint is plain data with text keys");
+        self.checkpoints.save(resume, self.state.done).await?;
+        self.saved = Instant::now();
+        Ok(())
+    }
+}

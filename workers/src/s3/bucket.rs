@@ -1,0 +1,54 @@
+//! One bucket and prefix as the movers use it, opened from a [`Place`].
+
+use aws_sdk_s3::Client;
+
+use crate::clients::{Clients, Pair};
+use crate::error::WorkError;
+use crate::failure::Site;
+use crate::place::Place;
+use crate::settings::Settings;
+
+/// A bucket, and the prefix under which everything belongs to the tenant.
+pub(crate) struct Bucket {
+    pub(super) reads: Client,
+    pub(super) writes: Client,
+    pub(super) site: Site,
+    pub(super) name: String,
+    pub(super) prefix: String,
+    pub(super) settings: Settings,
+}
+
+impl Bucket {
+    /// Does not ask the store anything.
+    ///
+    /// # Errors
+    /// `place_invalid` when the prefix does not end in `/`, or does not have the tenant as a whole path segment: under such
+    /// a prefix could be other tenants' objects.
+    pub(crate) async fn open(
+        clients: &Clients,
+        place: &Place,
+        (region, endpoint): (&str, Option<&str>),
+        (name, prefix): (&str, &str),
+        tenant: &str,
+        settings: &Settings,
+    ) -> Result<Self, WorkError> {
+        if !prefix.ends_with('/') || !prefix.split('/').any(|segment| segment == tenant) {
+            let message = format!("prefix `{prefix}` must end in `/` and have the tenant as one whole path segment");
+            return Err(WorkError::permanent("place_invalid", message));
+        }
+        let Pair { reads, writes } = clients.s3(region, endpoint).await;
+        Ok(Self {
+            reads,
+            writes,
+            site: Site::of(place),
+            name: name.to_owned(),
+            prefix: prefix.to_owned(),
+            settings: settings.clone(),
+        })
+    }
+
+    /// The whole key of a key relative to the prefix.
+    pub(super) fn key(&self, relative: &str) -> String {
+        format!("{}{relative}", self.prefix)
+    }
+}

@@ -1,0 +1,39 @@
+//! Finds the keys in which two prefixes differ, for a report: slower than comparing digests, and only done when they differ.
+
+use futures::TryStreamExt;
+
+use super::Bucket;
+use crate::error::WorkError;
+use crate::mismatch::{Mismatch, shorten};
+
+/// Up to `most` differences of `at` from `source`, reading contents; keys are relative to the prefix.
+pub(crate) async fn differing_keys(source: &Bucket, at: &Bucket, most: usize) -> Result<Vec<Mismatch>, WorkError> {
+    let mut found = Vec::new();
+    let compared = source
+        .keys(None)
+        .map_ok(|key| async move {
+            let (here, there) = tokio::try_join!(source.tally_of(&key), at.tally_of(&key))?;
+            Ok(match (here, there) {
+                (here, there) if here == there => None,
+                (_, None) => Some(Mismatch::Missing(shorten(&key))),
+                (None, _) => Some(Mismatch::Extra(shorten(&key))),
+                _ => Some(Mismatch::Different(shorten(&key))),
+            })
+        })
+        .try_buffered(source.settings.object_concurrency);
+    let mut compared = std::pin::pin!(compared);
+    while found.len() < most {
+        let Some(mismatch) = compared.try_next().await? else { break };
+        found.extend(mismatch);
+    }
+    let extra = at
+        .keys(None)
+        .map_ok(|key| async move { Ok(source.tally_of(&key).await?.is_none().then(|| Mismatch::Extra(shorten(&key)))) })
+        .try_buffered(source.settings.object_concurrency);
+    let mut extra = std::pin::pin!(extra);
+    while found.len() < most {
+        let Some(mismatch) = extra.try_next().await? else { break };
+        found.extend(mismatch);
+    }
+    Ok(found)
+}

@@ -1,0 +1,22 @@
+//! Moving a tenant's objects between S3 buckets, under the tenant's prefix.
+//!
+//! An object is its contents, its content headers, its user metadata and its tags. Old versions, object locks, ACLs, storage
+//! classes and encryption settings are not carried over: the target bucket's own apply.
+
+mod bucket;
+mod compare;
+mod copy;
+mod inspect;
+mod list;
+mod measure;
+mod object;
+mod remove;
+mod uploads;
+mod write;
+
+pub(crate) use self::bucket::Bucket;
+pub(crate) use self::compare::differing_keys;
+pub(crate) use self::copy::{copy_pass, digest_pass};
+pub(crate) use self::inspect::inspect;
+pub(crate) use self::measure::measure;
+pub(crate) use self::remove::remove;

@@ -1,0 +1,54 @@
+//! How hard and how patiently the movers work.
+
+use std::time::Duration;
+
+/// Limits and waits of the movers. Memory per part is bounded by `batch_concurrency` batches of at most 16 MiB (DynamoDB)
+/// or `object_concurrency` x the larger of `multipart_threshold` and `part_size` (S3).
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Batches in flight at once per part of a table, reading and writing counted apart.
+    pub batch_concurrency: usize,
+    /// Keys asked for in one page of an index query. A checkpoint can stand after each page.
+    pub page_keys: i32,
+    /// How long an index may lag behind its table: the wait between two passes that must agree.
+    pub index_settle: Duration,
+    /// How many times copying, verifying or removing looks again before it gives up as retryable.
+    pub settle_rounds: u32,
+    /// How old a reading of the ledger may be when it backs a permit: for the callers that build
+    /// [`Permits`](crate::permit::Permits).
+    pub permit_fresh_for: Duration,
+    /// At most this much time of work between two checkpoints (taken at the next page or object).
+    pub checkpoint_every: Duration,
+    /// Objects larger than this many bytes are written in parts.
+    pub multipart_threshold: u64,
+    /// Bytes in one part, 5 MiB to 5 GiB (S3 User Guide, "Multipart upload limits"); raised for an object that would need
+    /// more than 10,000 parts.
+    pub part_size: u64,
+    /// Objects copied or read back at once.
+    pub object_concurrency: usize,
+    /// How many times in a row a store may leave a whole request undone before the part gives up as retryable.
+    pub patience: u32,
+    /// How long a connection to a store may take.
+    pub connect_timeout: Duration,
+    /// How long one DynamoDB request may take. One S3 request may take six times that: its body can be large.
+    pub attempt_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            batch_concurrency: 4,
+            page_keys: 500,
+            index_settle: Duration::from_secs(10),
+            settle_rounds: 5,
+            permit_fresh_for: Duration::from_secs(1),
+            checkpoint_every: Duration::from_secs(1),
+            multipart_threshold: 8 << 20,
+            part_size: 8 << 20,
+            object_concurrency: 16,
+            patience: 8,
+            connect_timeout: Duration::from_secs(3),
+            attempt_timeout: Duration::from_secs(20),
+        }
+    }
+}

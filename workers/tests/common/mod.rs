@@ -1,0 +1,174 @@
+//! What the tests of the movers share: ledgers and checkpoints that do as they are told, and places in embedded regions.
+#![expect(dead_code, reason = "each test binary uses its share of these")]
+
+pub(crate) mod front;
+pub(crate) mod s3_front;
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+use testkit::Region;
+use workers::error::WorkError;
+use workers::permit::{CellFacts, CellState, Ledger, Permits};
+use workers::place::Place;
+use workers::progress::{Checkpoints, Tally};
+use workers::{CredentialsFrom, Movers, Settings};
+
+pub(crate) const INDEX: &str = "by-tenant";
+pub(crate) const INDEX_KEY: &str = "tenant_shard";
+
+/// A ledger that allows one kind of work, for a number of readings.
+pub(crate) struct Allows {
+    state: CellState,
+    left: AtomicU32,
+}
+
+impl Allows {
+    pub(crate) fn writes() -> Self {
+        Self::for_readings(CellState::Adding, u32::MAX)
+    }
+
+    pub(crate) fn removal() -> Self {
+        Self::for_readings(CellState::Removing, u32::MAX)
+    }
+
+    pub(crate) fn for_readings(state: CellState, readings: u32) -> Self {
+        Self { state, left: AtomicU32::new(readings) }
+    }
+
+    /// Permits that read the ledger every time.
+    pub(crate) fn permits(&self) -> Permits<'_> {
+        Permits::new(self, Duration::ZERO)
+    }
+}
+
+#[async_trait]
+impl Ledger for Allows {
+    async fn read(&self) -> Result<Option<CellFacts>, WorkError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        Ok(left.ok().map(|_| CellFacts { state: self.state, placed: false }))
+    }
+}
+
+/// Keeps every checkpoint; loses the lease after a number of them.
+pub(crate) struct Kept {
+    pub(crate) saved: Mutex<Vec<(Value, Tally)>>,
+    most: usize,
+}
+
+impl Kept {
+    pub(crate) fn all() -> Self {
+        Self::until(usize::MAX)
+    }
+
+    pub(crate) fn until(most: usize) -> Self {
+        Self { saved: Mutex::default(), most }
+    }
+
+    pub(crate) fn resumes(&self) -> Vec<Value> {
+        self.saved.lock().unwrap().iter().map(|(resume, _)| resume.clone()).collect()
+    }
+}
+
+#[async_trait]
+impl Checkpoints for Kept {
+    async fn save(&self, resume: Value, done: Tally) -> Result<(), WorkError> {
+        let mut saved = self.saved.lock().unwrap();
+        if saved.len() == self.most {
+            return Err(WorkError::lost_lease("the test took the lease away"));
+        }
+        let before = saved.last().map_or(0, |(_, done)| done.items + done.objects);
+        assert!(done.items + done.objects >= before, "progress went back");
+        saved.push((resume, done));
+        Ok(())
+    }
+}
+
+/// Small pages, a checkpoint after each, and hardly any waiting.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        page_keys: 30,
+        index_settle: Duration::from_millis(5),
+        settle_rounds: 3,
+        checkpoint_every: Duration::ZERO,
+        ..Settings::default()
+    }
+}
+
+pub(crate) fn movers() -> Movers {
+    Movers::new(CredentialsFrom::Fixed(testkit::region::credentials()), settings())
+}
+
+pub(crate) fn table_at(region: &str, endpoint: &str, table: &str, shard_count: u32) -> Place {
+    Place::Dynamodb {
+        region: region.to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        table: table.to_owned(),
+        index: INDEX.to_owned(),
+        index_key: INDEX_KEY.to_owned(),
+        shard_count,
+    }
+}
+
+pub(crate) fn table(region: &Region, table: &str, shard_count: u32) -> Place {
+    table_at(region.name(), region.dynamodb_endpoint(), table, shard_count)
+}
+
+pub(crate) fn bucket(region: &Region, bucket: &str, tenant: &str) -> Place {
+    Place::S3 {
+        region: region.name().to_owned(),
+        endpoint: Some(region.s3_endpoint().to_owned()),
+        bucket: bucket.to_owned(),
+        prefix: format!("{tenant}/"),
+    }
+}
+
+/// Copies all parts and returns their tallies.
+pub(crate) async fn copy_all(movers: &Movers, from: &Place, to: &Place, tenant: &str) -> Vec<Tally> {
+    let ledger = Allows::writes();
+    let mut tallies = Vec::new();
+    for part in 0..from.parts() {
+        let kept = Kept::all();
+        let tally = movers.copy(from, to, tenant, part, &ledger.permits(), &kept, None).await;
+        tallies.push(tally.unwrap_or_else(|e| panic!("part {part}: {e:?}")));
+    }
+    tallies
+}
+
+pub(crate) async fn remove_all(movers: &Movers, at: &Place, tenant: &str) -> Tally {
+    let ledger = Allows::removal();
+    let mut removed = Tally::default();
+    for part in 0..at.parts() {
+        let kept = Kept::all();
+        let tally = movers.remove(at, tenant, part, &ledger.permits(), &kept, None).await;
+        removed.merge(&tally.unwrap_or_else(|e| panic!("part {part}: {e:?}")));
+    }
+    removed
+}
+
+/// An item with key `n`, of whatever the index key says.
+pub(crate) fn item(n: u32, index_key: &str, text: &str) -> HashMap<String, AttributeValue> {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(format!("p{n:05}"))),
+        ("sk".to_owned(), AttributeValue::S("s".to_owned())),
+        (INDEX_KEY.to_owned(), AttributeValue::S(index_key.to_owned())),
+        ("text".to_owned(), AttributeValue::S(text.to_owned())),
+    ])
+}
+
+pub(crate) async fn put(client: &aws_sdk_dynamodb::Client, table: &str, item: HashMap<String, AttributeValue>) {
+    client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
+}
+
+/// Fills a table with `count` plain items of part 0 of `tenant`.
+pub(crate) async fn fill(client: &aws_sdk_dynamodb::Client, table: &str, tenant: &str, numbers: std::ops::Range<u32>) {
+    use futures::StreamExt;
+    futures::stream::iter(numbers)
+        .for_each_concurrent(8, |n| put(client, table, item(n, &format!("{tenant}#0"), &format!("text {n}"))))
+        .await;
+}

@@ -1,0 +1,109 @@
+//! An HTTP front before an embedded S3 that slows down, cuts contents short and leaves deletions undone.
+
+use std::sync::{Arc, Mutex};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::task::JoinSet;
+
+/// How the front misbehaves, and what it has seen.
+#[derive(Default)]
+pub(crate) struct Faults {
+    /// Refuse every n-th request with `503 SlowDown`.
+    pub(crate) slow_down_every: Option<u64>,
+    /// Cut the contents of every n-th object read short.
+    pub(crate) cut_every: Option<u64>,
+    /// Answer this many DeleteObjects calls with this error for each of these keys, and delete nothing.
+    pub(crate) undeleted: Option<(u32, &'static str, Vec<String>)>,
+    /// Requests seen.
+    pub(crate) requests: u64,
+    /// Objects read.
+    pub(crate) gets: u64,
+}
+
+pub(crate) struct S3Front {
+    pub(crate) endpoint: String,
+    pub(crate) faults: Arc<Mutex<Faults>>,
+    _serving: JoinSet<()>,
+}
+
+#[derive(Clone)]
+struct Behind {
+    endpoint: String,
+    faults: Arc<Mutex<Faults>>,
+    client: Client<HttpConnector, Body>,
+}
+
+enum Fault {
+    Answer(Response),
+    Cut,
+    None,
+}
+
+impl S3Front {
+    pub(crate) async fn before(endpoint: &str, faults: Faults) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let faults = Arc::new(Mutex::new(faults));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let behind = Behind { endpoint: endpoint.to_owned(), faults: Arc::clone(&faults), client };
+        let app = axum::Router::new().fallback(handle).with_state(behind);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { endpoint: format!("http://{address}"), faults, _serving: serving }
+    }
+}
+
+async fn handle(State(behind): State<Behind>, request: Request) -> Response {
+    let (mut head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let fault = behind.faults.lock().unwrap().next(&head.method, head.uri.query().unwrap_or_default());
+    if let Fault::Answer(answer) = fault {
+        return answer;
+    }
+    let path = head.uri.path_and_query().unwrap();
+    head.uri = format!("{}{path}", behind.endpoint).parse().unwrap();
+    let response = behind.client.request(Request::from_parts(head, Body::from(body))).await.unwrap();
+    let (head, body) = response.into_parts();
+    let bytes = to_bytes(Body::new(body), usize::MAX).await.unwrap();
+    let body = if matches!(fault, Fault::Cut) && !bytes.is_empty() {
+        let cut = [Ok(bytes.slice(..bytes.len() / 2)), Err("cut short")];
+        Body::from_stream(futures::stream::iter::<[Result<Bytes, &str>; 2]>(cut))
+    } else {
+        Body::from(bytes)
+    };
+    Response::from_parts(head, body)
+}
+
+impl Faults {
+    fn next(&mut self, method: &Method, query: &str) -> Fault {
+        self.requests += 1;
+        if self.slow_down_every.is_some_and(|n| self.requests.is_multiple_of(n)) {
+            let body = "<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>";
+            return Fault::Answer((StatusCode::SERVICE_UNAVAILABLE, body).into_response());
+        }
+        if method == Method::POST
+            && query.split('&').any(|part| part == "delete" || part == "delete=")
+            && let Some((left, code, keys)) = &mut self.undeleted
+            && *left > 0
+        {
+            *left -= 1;
+            let error = |key: &String| format!("<Error><Key>{key}</Key><Code>{code}</Code></Error>");
+            let errors: String = keys.iter().map(error).collect();
+            let body = format!("<DeleteResult>{errors}</DeleteResult>");
+            return Fault::Answer(([("content-type", "application/xml")], body).into_response());
+        }
+        if method == Method::GET && query.contains("GetObject") && !query.contains("Tagging") {
+            self.gets += 1;
+            if self.cut_every.is_some_and(|n| self.gets.is_multiple_of(n)) {
+                return Fault::Cut;
+            }
+        }
+        Fault::None
+    }
+}

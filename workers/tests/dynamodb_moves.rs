@@ -1,0 +1,275 @@
+//! A tenant's items are copied, verified, resumed and removed between two regions, judged by the plain SDK.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod common;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
+use common::*;
+use testkit::region::dynamodb_client;
+use testkit::{Ports, Region, Storage, fixtures, observe};
+use workers::error::Treatment;
+use workers::permit::CellState;
+use workers::place::Place;
+use workers::progress::Tally;
+
+const TABLE: &str = "issues";
+const PARTS: u32 = 3;
+
+struct Pair {
+    source: Region,
+    target: Region,
+    from: Client,
+    to: Client,
+}
+
+async fn pair() -> Pair {
+    let source = Region::start("us-east-1", Storage::Memory, Ports::Any).unwrap();
+    let target = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
+    let (from, to) = (dynamodb_client(&source), dynamodb_client(&target));
+    for client in [&from, &to] {
+        fixtures::create_table(client, TABLE, INDEX, INDEX_KEY).await.unwrap();
+    }
+    Pair { source, target, from, to }
+}
+
+impl Pair {
+    fn places(&self) -> (Place, Place) {
+        (table(&self.source, TABLE, PARTS), table(&self.target, TABLE, PARTS))
+    }
+}
+
+fn sum(tallies: &[Tally]) -> Tally {
+    let mut sum = Tally::default();
+    tallies.iter().for_each(|tally| sum.merge(tally));
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_moves_whole_and_its_neighbours_stay() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fixtures::seed_items(&pair.source, TABLE, INDEX_KEY, "acme", PARTS, 400, 1).await.unwrap();
+    fixtures::seed_items(&pair.source, TABLE, INDEX_KEY, "acme-eu", PARTS, 60, 2).await.unwrap();
+    fixtures::seed_items(&pair.target, TABLE, INDEX_KEY, "acm", PARTS, 60, 3).await.unwrap();
+    let source_before = observe::table_items(&pair.from, TABLE).await.unwrap();
+    let target_before = observe::table_items(&pair.to, TABLE).await.unwrap();
+    let movers = movers();
+    assert!(movers.inspect(&to, "acme").await.unwrap().empty);
+
+    let tallies = copy_all(&movers, &from, &to, "acme").await;
+    assert_eq!(sum(&tallies).items, 400);
+    assert_eq!(observe::table_items(&pair.from, TABLE).await.unwrap(), source_before, "copying changes no source");
+    let mut expected = observe::tenant_items(&pair.from, TABLE, INDEX_KEY, "acme").await.unwrap();
+    assert_eq!(observe::tenant_items(&pair.to, TABLE, INDEX_KEY, "acme").await.unwrap(), expected);
+    expected.extend(target_before.clone());
+    assert_eq!(observe::table_items(&pair.to, TABLE).await.unwrap(), expected);
+
+    for (part, tally) in (0..).zip(&tallies) {
+        assert_eq!(movers.verify(&from, &to, "acme", part, tally, &Kept::all()).await.unwrap(), *tally);
+        assert_eq!(movers.digest(&from, "acme", part, &Kept::all(), None).await.unwrap(), *tally);
+    }
+    assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
+
+    assert_eq!(remove_all(&movers, &from, "acme").await, sum(&tallies));
+    let mut left = source_before;
+    left.retain(|_, item| fixtures::belongs_to("acme-eu", item[INDEX_KEY].as_s().unwrap()));
+    assert_eq!(observe::table_items(&pair.from, TABLE).await.unwrap(), left);
+    assert!(movers.inspect(&from, "acme").await.unwrap().empty);
+    assert_eq!(remove_all(&movers, &from, "acme").await, Tally::default(), "removing again finds nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_checkpoint_resumes_to_the_same_tally() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..200).await;
+    let movers = movers();
+    let (ledger, kept) = (Allows::writes(), Kept::all());
+    let whole = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let resumes = kept.resumes();
+    assert!(resumes.len() > 10, "{} checkpoints", resumes.len());
+    for resume in resumes {
+        let kept = Kept::all();
+        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, Some(resume)).await;
+        assert_eq!(again.unwrap(), whole);
+    }
+    let kept = Kept::all();
+    movers.digest(&from, "acme", 0, &kept, None).await.unwrap();
+    for resume in kept.resumes() {
+        let again = movers.digest(&from, "acme", 0, &Kept::all(), Some(resume)).await;
+        assert_eq!(again.unwrap(), whole);
+    }
+    // A checkpoint of something else, or of nothing we know, starts anew.
+    for strange in [kept.resumes()[0].clone(), serde_json::json!({ "from": "elsewhere" }), serde_json::Value::Null] {
+        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(strange)).await;
+        assert_eq!(again.unwrap(), whole);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_loses_its_lease_anywhere_is_finished_by_the_next_holder() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..150).await;
+    let movers = movers();
+    let (writes, removal) = (Allows::writes(), Allows::removal());
+    let mut resume = None;
+    let mut turns = 0;
+    let tally = loop {
+        let kept = Kept::until(2);
+        turns += 1;
+        assert!(turns < 50, "it gets nowhere");
+        match movers.copy(&from, &to, "acme", 0, &writes.permits(), &kept, resume.clone()).await {
+            Ok(tally) => break tally,
+            Err(error) => assert_eq!(error.treatment, Treatment::LostLease),
+        }
+        resume = kept.resumes().pop();
+    };
+    assert!(turns > 2, "it was interrupted");
+    assert_eq!(tally.items, 150);
+    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+
+    let (mut resume, mut turns) = (None, 0);
+    loop {
+        let kept = Kept::until(2);
+        turns += 1;
+        assert!(turns < 50, "it gets nowhere");
+        match movers.remove(&to, "acme", 0, &removal.permits(), &kept, resume.clone()).await {
+            Ok(_) => break,
+            Err(error) => assert_eq!(error.treatment, Treatment::LostLease),
+        }
+        resume = kept.resumes().pop();
+    }
+    // Batches in flight when the lease was lost may have been deleted already.
+    assert!(turns > 1, "it was interrupted");
+    assert!(observe::table_items(&pair.to, TABLE).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_permit_stops_writes_and_deletes_at_once() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..200).await;
+    let movers = movers();
+    let ledger = Allows::for_readings(CellState::Adding, 3);
+    let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!((error.treatment, error.code), (Treatment::LostLease, "lost_lease"));
+    // Each reading of the ledger allows one request of at most 25.
+    assert!(observe::table_items(&pair.to, TABLE).await.unwrap().len() <= 75);
+
+    let ledger = Allows::for_readings(CellState::Removing, 3);
+    let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!(error.treatment, Treatment::LostLease);
+    assert!(observe::table_items(&pair.from, TABLE).await.unwrap().len() >= 125);
+
+    // The wrong kind of permit, and a cell that is live.
+    for state in [CellState::Absent, CellState::Live, CellState::Adding] {
+        let ledger = Allows::for_readings(state, u32::MAX);
+        let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+        assert_eq!(error.treatment, Treatment::LostLease);
+    }
+    let before = observe::table_items(&pair.to, TABLE).await.unwrap();
+    for state in [CellState::Absent, CellState::Live, CellState::Removing] {
+        let ledger = Allows::for_readings(state, u32::MAX);
+        let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+        assert_eq!(error.treatment, Treatment::LostLease);
+    }
+    assert_eq!(observe::table_items(&pair.to, TABLE).await.unwrap(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mismatch_names_the_keys_that_differ() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..100).await;
+    let movers = movers();
+    let tally = copy_all(&movers, &from, &to, "acme").await[0];
+
+    put(&pair.to, TABLE, item(7, "acme#0", "text 8")).await;
+    let gone = item(13, "acme#0", "");
+    let key = ["pk", "sk"].map(|name| (name.to_owned(), gone[name].clone()));
+    pair.to.delete_item().table_name(TABLE).set_key(Some(HashMap::from(key))).send().await.unwrap();
+    put(&pair.to, TABLE, item(500, "acme#0", "an extra one")).await;
+    let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
+    let named = error.message.split_once("keys that differ: ").unwrap().1;
+    let mut named: Vec<_> = named.split("; ").collect();
+    named.sort_unstable();
+    assert_eq!(named, ["different pk=p00007, sk=s", "extra pk=p00500, sk=s", "missing pk=p00013, sk=s"]);
+    assert!(!error.message.contains("text 8"), "no contents: {}", error.message);
+
+    fill(&pair.to, TABLE, "acme", 600..620).await;
+    let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
+    assert_eq!(error.message.split_once("keys that differ: ").unwrap().1.split("; ").count(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_that_changed_or_came_late_are_copied_again() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..60).await;
+    let movers = movers();
+    let (ledger, kept) = (Allows::writes(), Kept::all());
+    movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    // The checkpoint after the first pass, and then a late write: the look for changes finds it.
+    let resume = kept.resumes().into_iter().find(|resume| resume["stage"] == "checking").unwrap();
+    put(&pair.from, TABLE, item(7, "acme#0", "changed")).await;
+    put(&pair.from, TABLE, item(99, "acme#0", "late")).await;
+    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
+    assert_eq!(tally.items, 61);
+    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenants_item_is_not_overwritten() {
+    let pair = pair().await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..10).await;
+    put(&pair.to, TABLE, item(4, "acme-eu#0", "theirs")).await;
+    let ledger = Allows::writes();
+    let error = movers().copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("foreign_item", Treatment::Permanent));
+    assert!(error.message.contains("pk=p00004"), "{}", error.message);
+    let there = observe::table_items(&pair.to, TABLE).await.unwrap();
+    assert_eq!(there.values().next().unwrap()["text"], AttributeValue::S("theirs".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_of_other_keys_move_too_but_not_into_each_other() {
+    let pair = pair().await;
+    for client in [&pair.from, &pair.to] {
+        let keys = [("id", ScalarAttributeType::N), ("part", ScalarAttributeType::B)];
+        fixtures::create_table_with_keys(client, "numbers", &keys, INDEX, INDEX_KEY).await.unwrap();
+    }
+    for n in 0..120u8 {
+        let item = HashMap::from([
+            ("id".to_owned(), AttributeValue::N(format!("-{}.5", n / 3))),
+            ("part".to_owned(), AttributeValue::B(vec![0, 255, n].into())),
+            (INDEX_KEY.to_owned(), AttributeValue::S("acme#0".to_owned())),
+        ]);
+        put(&pair.from, "numbers", item).await;
+    }
+    let (from, to) = (table(&pair.source, "numbers", 1), table(&pair.target, "numbers", 1));
+    let movers = movers();
+    let (ledger, kept) = (Allows::writes(), Kept::all());
+    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    assert_eq!(tally.items, 120);
+    for resume in kept.resumes() {
+        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await;
+        assert_eq!(again.unwrap(), tally);
+    }
+    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    assert_eq!(remove_all(&movers, &to, "acme").await, tally);
+
+    let (_, issues) = pair.places();
+    let error = movers.copy(&from, &issues, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!(error.code, "schema_mismatch");
+    let schema = movers.inspect(&from, "acme").await.unwrap().schema.unwrap();
+    assert_eq!(
+        schema.keys.iter().map(|key| (&*key.name, &*key.kind)).collect::<Vec<_>>(),
+        [("id", "N"), ("part", "B")]
+    );
+}

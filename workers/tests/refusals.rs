@@ -1,0 +1,199 @@
+//! What cannot be done is said with a stable code and words that help.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod common;
+
+use std::time::Duration;
+
+use aws_sdk_s3::types::{
+    Destination, ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
+};
+use common::front::{Front, Rules};
+use common::*;
+use serde_json::{Value, json};
+use testkit::region::{credentials, dynamodb_client, s3_client};
+use testkit::{Ports, Region, Storage, fixtures};
+use workers::error::{Treatment, WorkError};
+use workers::place::Place;
+use workers::{Credentials, CredentialsFrom, Movers};
+
+async fn region() -> Region {
+    let region = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
+    fixtures::create_table(&dynamodb_client(&region), "issues", INDEX, INDEX_KEY).await.unwrap();
+    fixtures::create_bucket(&s3_client(&region), "media").await.unwrap();
+    region
+}
+
+async fn refusal(place: &Place) -> WorkError {
+    movers().inspect(place, "acme").await.unwrap_err()
+}
+
+fn assert_says(error: &WorkError, code: &str, treatment: Treatment, words: &[&str]) {
+    assert_eq!((error.code, error.treatment), (code, treatment), "{error:?}");
+    for word in words {
+        assert!(error.message.contains(word), "{word} is not in: {}", error.message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_tables_indexes_and_buckets() {
+    let region = region().await;
+    let endpoint = region.dynamodb_endpoint();
+    let error = refusal(&table(&region, "isues", 2)).await;
+    assert_says(&error, "table_not_found", Treatment::Permanent, &["`isues`", "eu-west-1", endpoint]);
+
+    let with = |index: &str, index_key: &str| Place::Dynamodb {
+        region: "eu-west-1".to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        table: "issues".to_owned(),
+        index: index.to_owned(),
+        index_key: index_key.to_owned(),
+        shard_count: 1,
+    };
+    let error = refusal(&with("by-other", INDEX_KEY)).await;
+    assert_says(&error, "index_not_found", Treatment::Permanent, &["`by-other`", "`issues`", endpoint]);
+    let error = refusal(&with(INDEX, "tenant")).await;
+    assert_says(&error, "index_key_mismatch", Treatment::Permanent, &["`tenant_shard`", "`tenant`"]);
+
+    let error = refusal(&bucket(&region, "medea", "acme")).await;
+    assert_says(&error, "bucket_not_found", Treatment::Permanent, &["`medea`", "eu-west-1", region.s3_endpoint()]);
+    let kept = Kept::all();
+    let error = movers().digest(&bucket(&region, "medea", "acme"), "acme", 0, &kept, None).await.unwrap_err();
+    assert_says(&error, "bucket_not_found", Treatment::Permanent, &["`medea`"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prefixes_that_are_not_the_tenants() {
+    let region = region().await;
+    for prefix in ["", "/", "acme", "acme-eu/", "x/acme"] {
+        let place = Place::S3 {
+            region: "eu-west-1".to_owned(),
+            endpoint: Some(region.s3_endpoint().to_owned()),
+            bucket: "media".to_owned(),
+            prefix: prefix.to_owned(),
+        };
+        assert_says(&refusal(&place).await, "place_invalid", Treatment::Permanent, &["prefix"]);
+    }
+    let kept = Kept::all();
+    let error = movers().digest(&table(&region, "issues", 2), "acme", 2, &kept, None).await.unwrap_err();
+    assert_says(&error, "place_invalid", Treatment::Permanent, &["part 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stores_that_do_not_answer() {
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = format!("http://{free}");
+    let error = refusal(&table_at("eu-west-1", &endpoint, "issues", 1)).await;
+    assert_says(&error, "endpoint_unreachable", Treatment::Retryable, &["`issues`", &endpoint]);
+    let place = Place::S3 {
+        region: "eu-west-1".to_owned(),
+        endpoint: Some(endpoint.clone()),
+        bucket: "media".to_owned(),
+        prefix: "acme/".to_owned(),
+    };
+    assert_says(&refusal(&place).await, "endpoint_unreachable", Treatment::Retryable, &["`media`", &endpoint]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_takes_connections_and_never_answers() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let settings = workers::Settings { attempt_timeout: Duration::from_millis(50), ..settings() };
+    let movers = Movers::new(CredentialsFrom::Fixed(credentials()), settings);
+    let error = movers.inspect(&table_at("eu-west-1", &endpoint, "issues", 1), "acme").await.unwrap_err();
+    assert_says(&error, "endpoint_unreachable", Treatment::Retryable, &["did not answer in time", &endpoint]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_are_not_ready_or_replicate() {
+    let region = region().await;
+    let front = Front::before(region.dynamodb_endpoint(), Rules::default()).await;
+    let place = table_at("eu-west-1", &front.endpoint, "issues", 2);
+    let says = |description: Value| front.rules.lock().unwrap().description = Some(description);
+    assert_eq!(movers().inspect(&place, "acme").await.unwrap().replicates_to, [""; 0]);
+
+    let replica = |region: &str| json!({ "RegionName": region, "ReplicaStatus": "ACTIVE" });
+    says(json!({ "Replicas": [replica("eu-west-1"), replica("us-east-1")] }));
+    assert_eq!(movers().inspect(&place, "acme").await.unwrap().replicates_to, ["us-east-1"]);
+
+    says(json!({ "TableStatus": "CREATING" }));
+    assert_says(&refusal(&place).await, "table_not_active", Treatment::Retryable, &["CREATING"]);
+
+    let keys = [json!({ "AttributeName": INDEX_KEY, "KeyType": "HASH" })];
+    says(json!({ "GlobalSecondaryIndexes": [{ "IndexName": INDEX, "IndexStatus": "CREATING", "KeySchema": keys }] }));
+    assert_says(&refusal(&place).await, "index_not_active", Treatment::Retryable, &["`by-tenant`", "CREATING"]);
+}
+
+/// Set for the child process of the test below.
+const CHILD_ENDPOINT: &str = "WORKERS_TEST_CHILD_ENDPOINT";
+
+/// Variables can't be changed safely in a process with threads, so the test runs itself again in a child with its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_missing() {
+    if let Ok(endpoint) = std::env::var(CHILD_ENDPOINT) {
+        let movers = Movers::new(CredentialsFrom::Environment, settings());
+        let error = movers.inspect(&table_at("eu-west-1", &endpoint, "issues", 1), "acme").await.unwrap_err();
+        let words = ["no AWS credentials were found", "AWS_ACCESS_KEY_ID", "role", "`issues`", &endpoint];
+        assert_says(&error, "credentials_missing", Treatment::Permanent, &words);
+        return;
+    }
+    let region = region().await;
+    let home = tempfile::tempdir().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AWS_")) {
+        child.env_remove(name);
+    }
+    child.env("HOME", home.path()).env("AWS_EC2_METADATA_DISABLED", "true");
+    child.env(CHILD_ENDPOINT, region.dynamodb_endpoint());
+    let output = child.args(["--exact", "credentials_that_are_missing"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_wrong() {
+    let region = region().await;
+    let wrong = Credentials::new(credentials().access_key_id(), "not the secret", None, None, "test");
+    let movers = Movers::new(CredentialsFrom::Fixed(wrong), settings());
+    let error = movers.inspect(&bucket(&region, "media", "acme"), "acme").await.unwrap_err();
+    // A HEAD answers without a code, so that it cannot be told from a missing permission.
+    assert_says(&error, "access_denied", Treatment::Permanent, &["`media`"]);
+    let kept = Kept::all();
+    let error = movers.digest(&bucket(&region, "media", "acme"), "acme", 0, &kept, None).await.unwrap_err();
+    assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replication_of_a_bucket_shows() {
+    let region = region().await;
+    let client = s3_client(&region);
+    let versioning = aws_sdk_s3::types::VersioningConfiguration::builder()
+        .status(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+        .build();
+    client.put_bucket_versioning().bucket("media").versioning_configuration(versioning).send().await.unwrap();
+    let place = bucket(&region, "media", "acme");
+    assert_eq!(movers().inspect(&place, "acme").await.unwrap().replicates_to, [""; 0]);
+    let rule = |id: &str, prefix: &str, status, to: &str| {
+        let to = Destination::builder().bucket(format!("arn:aws:s3:::{to}")).build().unwrap();
+        ReplicationRule::builder()
+            .id(id)
+            .priority(1)
+            .status(status)
+            .filter(ReplicationRuleFilter::builder().prefix(prefix).build())
+            .destination(to)
+            .build()
+            .unwrap()
+    };
+    let rules = ReplicationConfiguration::builder()
+        .role("arn:aws:iam::1:role/replication")
+        .rules(rule("all", "", ReplicationRuleStatus::Enabled, "media-everywhere"))
+        .rules(rule("inner", "acme/public/", ReplicationRuleStatus::Enabled, "media-public"))
+        .rules(rule("off", "", ReplicationRuleStatus::Disabled, "media-off"))
+        .rules(rule("other", "acme-eu/", ReplicationRuleStatus::Enabled, "media-other"))
+        .build()
+        .unwrap();
+    client.put_bucket_replication().bucket("media").replication_configuration(rules).send().await.unwrap();
+    let inspection = movers().inspect(&place, "acme").await.unwrap();
+    assert_eq!(inspection.replicates_to, ["media-everywhere", "media-public"]);
+}

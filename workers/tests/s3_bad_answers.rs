@@ -1,0 +1,75 @@
+//! The store slows down, cuts contents short and leaves deletions undone: nothing is lost, and nothing is believed empty
+//! that is not.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
+
+mod common;
+
+use common::s3_front::{Faults, S3Front};
+use common::*;
+use testkit::region::s3_client;
+use testkit::{Ports, Region, Storage, fixtures, observe};
+use workers::error::Treatment;
+use workers::place::Place;
+
+fn place(region: &str, front: &S3Front) -> Place {
+    Place::S3 {
+        region: region.to_owned(),
+        endpoint: Some(front.endpoint.clone()),
+        bucket: "media".to_owned(),
+        prefix: "acme/".to_owned(),
+    }
+}
+
+async fn region(name: &str) -> Region {
+    let region = Region::start(name, Storage::Memory, Ports::Any).unwrap();
+    fixtures::create_bucket(&s3_client(&region), "media").await.unwrap();
+    region
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_and_cut_contents_are_repeated() {
+    let (source, target) = (region("us-east-1").await, region("eu-west-1").await);
+    fixtures::seed_objects(&source, "media", "acme/", 40, 1).await.unwrap();
+    let faults = || Faults { slow_down_every: Some(7), cut_every: Some(4), ..Faults::default() };
+    let before_source = S3Front::before(source.s3_endpoint(), faults()).await;
+    let before_target = S3Front::before(target.s3_endpoint(), faults()).await;
+    let (from, to) = (place("us-east-1", &before_source), place("eu-west-1", &before_target));
+    let movers = movers();
+
+    let tally = copy_all(&movers, &from, &to, "acme").await[0];
+    assert_eq!(tally.objects, 40);
+    assert!(before_source.faults.lock().unwrap().gets > 80, "some contents were cut");
+    let there = observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap();
+    assert_eq!(there, observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap());
+    assert!(observe::unfinished_uploads(&s3_client(&target), "media", "").await.unwrap().is_empty());
+    assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+    assert_eq!(remove_all(&movers, &to, "acme").await.objects, 40);
+    assert!(observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_left_undone_are_done() {
+    let source = region("us-east-1").await;
+    fixtures::seed_objects(&source, "media", "acme/", 30, 1).await.unwrap();
+    let keys = observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap();
+    let plain: Vec<_> = keys.into_keys().filter(|key| key.starts_with("acme/media/")).take(3).collect();
+    // Named as failed: only these. The other keys of those calls were not deleted either, and nobody said so.
+    let faults = Faults { undeleted: Some((2, "InternalError", plain)), ..Faults::default() };
+    let front = S3Front::before(source.s3_endpoint(), faults).await;
+    remove_all(&movers(), &place("us-east-1", &front), "acme").await;
+    assert_eq!(front.faults.lock().unwrap().undeleted.as_ref().unwrap().0, 0, "the faults happened");
+    assert!(observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_that_are_not_allowed_are_reported() {
+    let source = region("us-east-1").await;
+    fixtures::seed_objects(&source, "media", "acme/", 3, 1).await.unwrap();
+    let faults = Faults { undeleted: Some((1, "AccessDenied", vec!["acme/x".to_owned()])), ..Faults::default() };
+    let front = S3Front::before(source.s3_endpoint(), faults).await;
+    let ledger = Allows::removal();
+    let place = place("us-east-1", &front);
+    let error = movers().remove(&place, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("access_denied", Treatment::Permanent));
+    assert!(error.message.contains("s3:DeleteObjectVersion"), "{}", error.message);
+}
