@@ -1,0 +1,13 @@
+//! Fills regions: tables, buckets, and tenants' items and objects, the awkward ones included.
+//!
+//! All of it is a pure function of its arguments, so that a test can ask again for what it seeded. It goes over the
+//! wire with the plain SDK, except for large numbers of items.
+
+mod items;
+mod objects;
+mod random;
+mod stores;
+
+pub use items::{BULK_ITEMS, belongs_to, import_items, index_value, item, seed_items};
+pub use objects::{MULTIPART_BYTES, Seeded, object, seed_multipart_object, seed_objects};
+pub use stores::{create_bucket, create_table, create_table_with_keys};

@@ -1,0 +1,17 @@
+//! What the tests, `realmctl demo` and `realmctl dev` stand on: embedded regions (DynamoDB and S3 over real HTTP on
+//! loopback), fixtures that fill them, observers that read them back with the plain SDK, and a temporary Postgres.
+//!
+//! Nothing here knows how realmctl works: no crate of ours is a dependency, so that a test can't share a mistake with
+//! the code it judges.
+
+pub mod error;
+pub mod fixtures;
+pub mod observe;
+pub mod postgres;
+pub mod region;
+pub mod s3;
+mod topology;
+
+pub use error::Error;
+pub use region::{Ports, Region, Storage};
+pub use topology::{prepare, topology};

@@ -1,0 +1,178 @@
+//! One embedded region: a DynamoDB and an S3 of its own, both over HTTP on loopback, each on its own thread.
+//!
+//! It does not inject faults, throttle or check the age of requests: that is the business of fronts placed before it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_credential_types::Credentials;
+use dynoxide::Database;
+
+use crate::Error;
+use crate::s3::{Embedded, Store};
+
+mod serving;
+mod tuning;
+
+use serving::Server;
+
+const ACCESS_KEY: &str = "AKIDTESTKIT";
+/// Known to everyone: it protects nothing, it only makes signatures checkable.
+pub(crate) const SECRET_KEY: &str = "testkit-secret-key-for-loopback-only";
+
+/// Where a region keeps its data.
+#[derive(Debug, Clone)]
+pub enum Storage {
+    /// In memory: gone when the region is dropped.
+    Memory,
+    /// In this folder (made if missing), so that a region started there again finds everything.
+    /// Writes survive the death of the process, not the loss of power.
+    Disk(PathBuf),
+}
+
+/// The ports a region listens on, always on 127.0.0.1.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Ports {
+    /// Whatever is free.
+    #[default]
+    Any,
+    /// These, so that a region can come back where its clients look for it.
+    Fixed {
+        /// Port of the DynamoDB endpoint.
+        dynamodb: u16,
+        /// Port of the S3 endpoint.
+        s3: u16,
+    },
+}
+
+/// A running region. Dropping it stops both servers and joins their threads.
+#[derive(Debug)]
+pub struct Region {
+    name: String,
+    dynamodb: Server,
+    s3: Server,
+    database: Handle,
+}
+
+/// The embedded DynamoDB itself, for seeding that would take too long over HTTP.
+#[derive(Clone)]
+struct Handle(Database);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Database")
+    }
+}
+
+impl Region {
+    /// Starts a region called `name` (such as `eu-west-1`). Both endpoints accept requests when this returns.
+    ///
+    /// # Errors
+    /// A port that is taken, or a folder that can't be used.
+    pub fn start(name: &str, storage: Storage, ports: Ports) -> Result<Self, Error> {
+        let (dynamodb_port, s3_port) = match ports {
+            Ports::Any => (0, 0),
+            Ports::Fixed { dynamodb, s3 } => (dynamodb, s3),
+        };
+        let dynamodb_listener = listen(dynamodb_port)?;
+        let s3_listener = listen(s3_port)?;
+        let (database, store) = open(storage)?;
+        let dynamodb = serving::dynamodb(name, dynamodb_listener, database.clone())?;
+        let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)))?;
+        Ok(Self { name: name.to_owned(), dynamodb, s3, database: Handle(database) })
+    }
+
+    /// The region's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `http://127.0.0.1:PORT` of the DynamoDB.
+    #[must_use]
+    pub fn dynamodb_endpoint(&self) -> &str {
+        self.dynamodb.endpoint()
+    }
+
+    /// `http://127.0.0.1:PORT` of the S3.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> &str {
+        self.s3.endpoint()
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        self.database.0.clone()
+    }
+}
+
+/// The credentials every embedded region knows. S3 checks signatures made with them; DynamoDB only asks for their presence.
+#[must_use]
+pub fn credentials() -> Credentials {
+    Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "testkit")
+}
+
+/// A plain AWS SDK client for the region's DynamoDB.
+#[must_use]
+pub fn dynamodb_client(region: &Region) -> aws_sdk_dynamodb::Client {
+    dynamodb_client_at(region.name(), region.dynamodb_endpoint())
+}
+
+/// A plain AWS SDK client for a DynamoDB at `endpoint`, such as a front or another emulator.
+#[must_use]
+pub fn dynamodb_client_at(region_name: &str, endpoint: &str) -> aws_sdk_dynamodb::Client {
+    use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region_name.to_owned()))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials())
+        .http_client(http_client());
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+/// A plain AWS SDK client for the region's S3, path style.
+#[must_use]
+pub fn s3_client(region: &Region) -> aws_sdk_s3::Client {
+    s3_client_at(region.name(), region.s3_endpoint())
+}
+
+/// A plain AWS SDK client for an S3 at `endpoint`, path style.
+#[must_use]
+pub fn s3_client_at(region_name: &str, endpoint: &str) -> aws_sdk_s3::Client {
+    use aws_sdk_s3::config::{BehaviorVersion, Builder, Region};
+    let config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region_name.to_owned()))
+        .endpoint_url(endpoint)
+        .force_path_style(true)
+        .credentials_provider(credentials())
+        .http_client(http_client());
+    aws_sdk_s3::Client::from_conf(config.build())
+}
+
+fn http_client() -> aws_sdk_s3::config::SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_http()
+}
+
+fn listen(port: u16) -> Result<TcpListener, Error> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Error::doing(format!("listen on 127.0.0.1:{port}")))
+}
+
+fn open(storage: Storage) -> Result<(Database, Store), Error> {
+    let failed = || Error::doing::<rusqlite::Error>("open the S3 store");
+    match storage {
+        Storage::Memory => Ok((tuning::memory()?, Store::memory().map_err(failed())?)),
+        Storage::Disk(folder) => {
+            std::fs::create_dir_all(&folder).map_err(Error::doing(format!("create {}", folder.display())))?;
+            let database = tuning::file(&file(&folder, "dynamodb.sqlite")?)?;
+            Ok((database, Store::file(&folder.join("s3.sqlite")).map_err(failed())?))
+        }
+    }
+}
+
+fn file(folder: &Path, name: &str) -> Result<String, Error> {
+    let path = folder.join(name);
+    let text = path.to_str().ok_or_else(|| Error::plain(format!("{} is not UTF-8", path.display())))?;
+    Ok(text.to_owned())
+}
