@@ -1,0 +1,85 @@
+//! Tasks that move data: each hands one part of one location to the movers, with permits from the ledger and
+//! checkpoints under the task's lease.
+
+mod checkpoints;
+mod copy;
+mod ledger_permits;
+mod places;
+mod remove;
+mod verify;
+
+use engine::StepError;
+use serde::{Deserialize, Serialize};
+use workers::error::WorkError;
+use workers::progress::Tally;
+
+pub use copy::{CopyInput, CopyTask};
+pub use places::place_of;
+pub use remove::{RemoveInput, RemoveTask};
+pub use verify::{VerifyInput, VerifyTask};
+
+/// Failed attempts without progress after which a task fails for good.
+pub(crate) const MAX_ATTEMPTS: u32 = 8;
+
+/// Counts of data handled, as shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amount {
+    /// DynamoDB items.
+    pub items: u64,
+    /// S3 objects.
+    pub objects: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Amount {
+    /// The sum.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { items: self.items + other.items, objects: self.objects + other.objects, bytes: self.bytes + other.bytes }
+    }
+}
+
+impl From<Tally> for Amount {
+    fn from(tally: Tally) -> Self {
+        Self { items: tally.items, objects: tally.objects, bytes: tally.bytes }
+    }
+}
+
+/// A mover's failure as the engine treats it. One that the engine itself had raised, at a checkpoint or a permit, comes out
+/// as it went in.
+pub(crate) fn step_error(mut error: WorkError) -> StepError {
+    if let Some(source) = error.source.take() {
+        match source.downcast::<StepError>() {
+            Ok(own) => return *own,
+            Err(other) => error.source = Some(other),
+        }
+    }
+    let treatment = match error.treatment {
+        workers::error::Treatment::Retryable => engine::Treatment::Retryable,
+        workers::error::Treatment::Permanent => engine::Treatment::Permanent,
+        workers::error::Treatment::LostLease => engine::Treatment::LostLease,
+    };
+    StepError { treatment, code: error.code.to_owned(), message: error.message, source: error.source }
+}
+
+/// The engine's failure as a mover passes it on.
+pub(crate) fn work_error(error: StepError) -> WorkError {
+    let treatment = match error.treatment {
+        engine::Treatment::Retryable => workers::error::Treatment::Retryable,
+        engine::Treatment::Permanent => workers::error::Treatment::Permanent,
+        engine::Treatment::LostLease => workers::error::Treatment::LostLease,
+    };
+    WorkError { treatment, code: "catalogue", message: error.to_string(), source: Some(Box::new(error)) }
+}
+
+/// Reads a task's input; another version's is left to that version.
+pub(crate) fn read_input<T: for<'a> Deserialize<'a>>(input: &serde_json::Value) -> Result<T, StepError> {
+    T::deserialize(input).map_err(|error| {
+        StepError::retryable("unreadable_task", format!("the task was written by another version of realmctl: {error}"))
+    })
+}
+
+pub(crate) fn to_value<T: Serialize>(value: &T) -> serde_json::Value {
+    serde_json::to_value(value).expect("our stored types serialise: they have string keys and no failing impls")
+}

@@ -1,0 +1,19 @@
+//! A mover's checkpoints, stored with its task.
+
+use async_trait::async_trait;
+use engine::task::TaskContext;
+use serde_json::Value;
+use workers::error::WorkError;
+use workers::progress::{Checkpoints, Tally};
+
+use super::{Amount, to_value, work_error};
+
+/// Stores checkpoints through the task's context, under its lease.
+pub(crate) struct TaskCheckpoints<'a>(pub(crate) &'a TaskContext<'a>);
+
+#[async_trait]
+impl Checkpoints for TaskCheckpoints<'_> {
+    async fn save(&self, resume: Value, done: Tally) -> Result<(), WorkError> {
+        self.0.save(&resume, &to_value(&Amount::from(done))).await.map_err(work_error)
+    }
+}

@@ -1,0 +1,100 @@
+//! Copies one part of a tenant's data from the source to one added location. Each checkpoint renews the offline lease.
+
+use async_trait::async_trait;
+use catalogue::location::Location;
+use catalogue::tenants;
+use engine::task::{TaskContext, TaskHandler};
+use engine::{StepError, TaskRecord};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Tx;
+use workers::permit::Permits;
+
+use super::checkpoints::TaskCheckpoints;
+use super::ledger_permits::TaskLedger;
+use super::places::place_of;
+use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use crate::deployment::Deployment;
+use crate::timing::millis;
+
+/// What to copy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CopyInput {
+    /// Whose data.
+    pub tenant: String,
+    /// Of which service.
+    pub service: String,
+    /// From where.
+    pub from: Location,
+    /// To where.
+    pub to: Location,
+    /// Which part.
+    pub part: u32,
+    /// The target cell's generation.
+    pub generation: i64,
+    /// The epoch of the offline period.
+    pub epoch: i64,
+}
+
+/// Runs copy tasks.
+pub struct CopyTask(Deployment);
+
+impl CopyTask {
+    /// The kind, as stored.
+    pub const KIND: &'static str = "copy";
+
+    /// A handler on this deployment.
+    pub fn new(deployment: Deployment) -> Self {
+        Self(deployment)
+    }
+}
+
+#[async_trait]
+impl TaskHandler for CopyTask {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+        let input: CopyInput = read_input(&cx.task.input)?;
+        let ledger = TaskLedger {
+            cx,
+            tenant: &input.tenant,
+            service: &input.service,
+            key: input.to.key(),
+            generation: input.generation,
+            epoch: Some(input.epoch),
+        };
+        let movers = &self.0.movers;
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
+        let (from, to) = (place_of(&input.from), place_of(&input.to));
+        let resume = cx.task.checkpoint.clone();
+        let checkpoints = TaskCheckpoints(cx);
+        let copied = movers.copy(&from, &to, &input.tenant, input.part, &permits, &checkpoints, resume).await;
+        Ok(to_value(&copied.map_err(step_error)?))
+    }
+
+    async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError> {
+        let input: CopyInput = read_input(&task.input)?;
+        renew_offline_lease(&self.0, tx, task, &input.tenant, input.epoch).await
+    }
+
+    fn max_attempts(&self) -> u32 {
+        MAX_ATTEMPTS
+    }
+}
+
+/// Progress renews the offline lease, while it has not lapsed; a lapsed one stops the work.
+pub(super) async fn renew_offline_lease(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    task: &TaskRecord,
+    tenant: &str,
+    epoch: i64,
+) -> Result<(), StepError> {
+    let until = tx.now().await? + millis(deployment.timing.offline_lease);
+    if tenants::renew(tx, tenant, &task.workflow_id, epoch, until).await? {
+        return Ok(());
+    }
+    Err(StepError::lost_lease())
+}

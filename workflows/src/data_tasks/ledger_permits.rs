@@ -1,0 +1,78 @@
+//! The ledger as a task sees it before each write or delete: the cell, its generation, the tenant's epoch and the task's
+//! own fence, read in one snapshot.
+
+use async_trait::async_trait;
+use catalogue::ledger::{self, CellState};
+use catalogue::{placements, tenants, topologies};
+use engine::StepError;
+use engine::task::TaskContext;
+use engine::task_table;
+use store::{StoreError, Tx};
+use workers::error::WorkError;
+use workers::permit::{CellFacts, Ledger};
+
+use super::work_error;
+
+/// One task's view of one cell.
+pub(crate) struct TaskLedger<'a> {
+    pub(crate) cx: &'a TaskContext<'a>,
+    pub(crate) tenant: &'a str,
+    pub(crate) service: &'a str,
+    /// Key of the location.
+    pub(crate) key: String,
+    /// The generation of the cell that the task was made for.
+    pub(crate) generation: i64,
+    /// The epoch the task was made under; `None` for removals, which go on while the tenant moves elsewhere.
+    pub(crate) epoch: Option<i64>,
+}
+
+#[async_trait]
+impl Ledger for TaskLedger<'_> {
+    async fn read(&self) -> Result<Option<CellFacts>, WorkError> {
+        self.facts().await.map_err(|error| work_error(StepError::from(error)))
+    }
+}
+
+impl TaskLedger<'_> {
+    async fn facts(&self) -> Result<Option<CellFacts>, StoreError> {
+        let mut tx = self.cx.read().await?;
+        let facts = self.facts_in(&mut tx).await?;
+        tx.rollback().await?;
+        Ok(facts)
+    }
+
+    async fn facts_in(&self, tx: &mut Tx) -> Result<Option<CellFacts>, StoreError> {
+        if !task_table::is_held(tx, &self.cx.task.id, self.cx.task.fence).await? {
+            return Ok(None);
+        }
+        if let Some(epoch) = self.epoch {
+            let tenant = tenants::get(tx, self.tenant).await?;
+            if tenant.is_none_or(|tenant| tenant.epoch != epoch) {
+                return Ok(None);
+            }
+        }
+        let Some(cell) = ledger::get(tx, self.tenant, self.service, &self.key).await? else { return Ok(None) };
+        if cell.generation != self.generation {
+            return Ok(None);
+        }
+        let state = match cell.state {
+            CellState::Absent => workers::permit::CellState::Absent,
+            CellState::Adding => workers::permit::CellState::Adding,
+            CellState::Live => workers::permit::CellState::Live,
+            CellState::Removing => workers::permit::CellState::Removing,
+        };
+        Ok(Some(CellFacts { state, placed: self.is_placed(tx).await? }))
+    }
+
+    /// Whether the tenant's current shard, by the topology in force, includes the location: asked of the placement and not
+    /// of the cell, so that one wrong cell alone can't cost live data.
+    async fn is_placed(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        let Some(shard) = placements::of_tenant(tx, self.tenant).await?.remove(self.service) else { return Ok(false) };
+        let Some(stored) = topologies::current(tx).await? else { return Ok(false) };
+        let locations = stored
+            .topology
+            .locations(self.service, &shard, self.tenant)
+            .map_err(|error| StoreError::Corrupt(format!("the placement of {}: {error}", self.tenant)))?;
+        Ok(locations.iter().any(|location| location.key() == self.key))
+    }
+}

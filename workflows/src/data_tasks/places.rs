@@ -1,0 +1,24 @@
+//! A location of the ledger as the movers address it.
+
+use catalogue::location::{Address, Location};
+use workers::place::Place;
+
+/// The mover's address of a location.
+pub fn place_of(location: &Location) -> Place {
+    match &location.address {
+        Address::Dynamodb { endpoint, table, index, index_key, shard_count } => Place::Dynamodb {
+            region: location.region.clone(),
+            endpoint: endpoint.clone(),
+            table: table.clone(),
+            index: index.clone(),
+            index_key: index_key.clone(),
+            shard_count: *shard_count,
+        },
+        Address::S3 { endpoint, bucket, prefix } => Place::S3 {
+            region: location.region.clone(),
+            endpoint: endpoint.clone(),
+            bucket: bucket.clone(),
+            prefix: prefix.clone(),
+        },
+    }
+}

@@ -1,0 +1,78 @@
+//! Removes one part of a tenant's data from a location whose cell is `removing`, and proves it gone.
+
+use async_trait::async_trait;
+use catalogue::location::Location;
+use engine::task::{TaskContext, TaskHandler};
+use engine::{StepError, TaskRecord};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Tx;
+use workers::permit::Permits;
+
+use super::checkpoints::TaskCheckpoints;
+use super::ledger_permits::TaskLedger;
+use super::places::place_of;
+use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use crate::deployment::Deployment;
+
+/// What to remove.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveInput {
+    /// Whose data.
+    pub tenant: String,
+    /// Of which service.
+    pub service: String,
+    /// From where.
+    pub at: Location,
+    /// Which part.
+    pub part: u32,
+    /// The cell's generation.
+    pub generation: i64,
+}
+
+/// Runs remove tasks.
+pub struct RemoveTask(Deployment);
+
+impl RemoveTask {
+    /// The kind, as stored.
+    pub const KIND: &'static str = "remove";
+
+    /// A handler on this deployment.
+    pub fn new(deployment: Deployment) -> Self {
+        Self(deployment)
+    }
+}
+
+#[async_trait]
+impl TaskHandler for RemoveTask {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+        let input: RemoveInput = read_input(&cx.task.input)?;
+        let ledger = TaskLedger {
+            cx,
+            tenant: &input.tenant,
+            service: &input.service,
+            key: input.at.key(),
+            generation: input.generation,
+            epoch: None,
+        };
+        let movers = &self.0.movers;
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
+        let at = place_of(&input.at);
+        let resume = cx.task.checkpoint.clone();
+        let checkpoints = TaskCheckpoints(cx);
+        let removed = movers.remove(&at, &input.tenant, input.part, &permits, &checkpoints, resume).await;
+        Ok(to_value(&removed.map_err(step_error)?))
+    }
+
+    async fn on_checkpoint(&self, _: &mut Tx, _: &TaskRecord) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn max_attempts(&self) -> u32 {
+        MAX_ATTEMPTS
+    }
+}

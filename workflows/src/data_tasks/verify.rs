@@ -1,0 +1,78 @@
+//! Verifies one part at one location: reads it back and compares count and digest with the source's.
+
+use async_trait::async_trait;
+use catalogue::location::Location;
+use engine::task::{TaskContext, TaskHandler};
+use engine::{StepError, TaskRecord};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::Tx;
+use workers::progress::Tally;
+
+use super::checkpoints::TaskCheckpoints;
+use super::copy::renew_offline_lease;
+use super::places::place_of;
+use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use crate::deployment::Deployment;
+
+/// What to verify.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyInput {
+    /// Whose data.
+    pub tenant: String,
+    /// Of which service.
+    pub service: String,
+    /// What it must equal.
+    pub source: Location,
+    /// What is read back.
+    pub at: Location,
+    /// Which part.
+    pub part: u32,
+    /// What the copy found at the source once it had settled; `None` for a kept location, which nothing was copied to:
+    /// then the source is read first.
+    pub expected: Option<Tally>,
+    /// The epoch of the offline period.
+    pub epoch: i64,
+}
+
+/// Runs verify tasks.
+pub struct VerifyTask(Deployment);
+
+impl VerifyTask {
+    /// The kind, as stored.
+    pub const KIND: &'static str = "verify";
+
+    /// A handler on this deployment.
+    pub fn new(deployment: Deployment) -> Self {
+        Self(deployment)
+    }
+}
+
+#[async_trait]
+impl TaskHandler for VerifyTask {
+    fn kind(&self) -> &'static str {
+        Self::KIND
+    }
+
+    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+        let input: VerifyInput = read_input(&cx.task.input)?;
+        let movers = &self.0.movers;
+        let (source, at) = (place_of(&input.source), place_of(&input.at));
+        let checkpoints = TaskCheckpoints(cx);
+        let expected = match input.expected {
+            Some(expected) => expected,
+            None => movers.digest(&source, &input.tenant, input.part, &checkpoints, None).await.map_err(step_error)?,
+        };
+        let found = movers.verify(&source, &at, &input.tenant, input.part, &expected, &checkpoints).await;
+        Ok(to_value(&found.map_err(step_error)?))
+    }
+
+    async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError> {
+        let input: VerifyInput = read_input(&task.input)?;
+        renew_offline_lease(&self.0, tx, task, &input.tenant, input.epoch).await
+    }
+
+    fn max_attempts(&self) -> u32 {
+        MAX_ATTEMPTS
+    }
+}

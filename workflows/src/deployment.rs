@@ -1,0 +1,55 @@
+//! What every workflow of this process shares: the store, the movers, the constants and the source of ids; and the
+//! registry of all kinds that a runner needs.
+
+use std::sync::Arc;
+
+use engine::{Ids, RandomIds, Registry, RetryPolicy, RunnerSettings};
+use store::Store;
+use workers::Movers;
+
+use crate::data_tasks::{CopyTask, RemoveTask, VerifyTask};
+use crate::realm_move::{LapseSweep, RealmMove};
+use crate::removal::Removal;
+use crate::timing::Timing;
+
+/// What the workflows of a process share. Cheap to clone.
+#[derive(Clone)]
+pub struct Deployment {
+    /// The catalogue's database.
+    pub store: Store,
+    /// The data movers.
+    pub movers: Movers,
+    /// The protocol's constants.
+    pub timing: Arc<Timing>,
+    /// Source of ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Deployment {
+    /// A deployment with random ids.
+    pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
+        Self { store, movers, timing: Arc::new(timing), ids: Arc::new(RandomIds) }
+    }
+
+    /// Every workflow, task handler and sweep.
+    pub fn registry(&self) -> Registry {
+        Registry::default()
+            .workflow(RealmMove::new(self.clone()))
+            .workflow(Removal::new(self.clone()))
+            .task(CopyTask::new(self.clone()))
+            .task(VerifyTask::new(self.clone()))
+            .task(RemoveTask::new(self.clone()))
+            .sweep(LapseSweep::new(self.clone()))
+    }
+
+    /// Runner settings that follow the constants.
+    pub fn runner_settings(&self) -> RunnerSettings {
+        RunnerSettings {
+            lease: self.timing.lease,
+            heartbeat: self.timing.heartbeat,
+            poll: (self.timing.heartbeat / 10).max(std::time::Duration::from_millis(20)),
+            retry: RetryPolicy { first: self.timing.heartbeat / 20, longest: self.timing.lease * 2 },
+            ..RunnerSettings::default()
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What realmctl does with tenants: creating them, moving them between realms, and removing what a move left behind.
+//!
+//! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left;
+//! `data_tasks` hands the bytes to the movers with permits from the ledger.
+
+pub mod data_tasks;
+pub mod deployment;
+pub mod plan;
+pub mod planning;
+pub mod provision;
+pub mod realm_move;
+pub mod refusal;
+pub mod removal;
+pub mod requester;
+pub mod timestamps;
+pub mod timing;
+pub mod topology_change;
+
+pub use deployment::Deployment;

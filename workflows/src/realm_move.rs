@@ -1,0 +1,27 @@
+//! The move of a tenant to another realm. One file a state, in the order in which a move passes them:
+//! `preflight`, `waiting`, `offline`, `drain`, `add_data`, `verify`, `commit`, `notify`; `re_online` is the way back from
+//! any of them. `transitions` is the only table of what may follow what.
+
+mod add_data;
+mod cancel;
+mod commit;
+mod drain;
+mod lapse;
+mod machine;
+mod notify;
+mod offline;
+mod preflight;
+mod re_online;
+mod start;
+mod state;
+mod transitions;
+mod verify;
+mod view;
+mod waiting;
+
+pub use cancel::{CancelOutcome, cancel_move};
+pub use lapse::LapseSweep;
+pub use machine::RealmMove;
+pub use start::{MoveRequest, Started, dry_run, start_move};
+pub use state::{MoveState, RemovalRef, Stage};
+pub use view::{MoveView, PlanView, ProgressView, RemovalView, list_moves, view_move};

@@ -1,0 +1,97 @@
+//! `add_data`: waits for the copies, bounded by the deadline; then fans out the verification. What was copied is kept in
+//! the state, and the copy tasks are erased.
+
+use engine::task::NewTask;
+use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus, Wake};
+use workers::progress::Tally;
+
+use super::drain::{past_deadline, retreat, retreat_if_over};
+use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
+use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, place_of, read_input, to_value};
+use crate::deployment::Deployment;
+use crate::timing::millis;
+
+pub(super) async fn advance(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: MoveState,
+    offline: OfflinePeriod,
+) -> Result<Next<MoveState>, StepError> {
+    let tasks = match settle_tasks(deployment, step, &state, &offline).await? {
+        Tasks::Done(tasks) => tasks,
+        Tasks::Next(next) => return Ok(next),
+    };
+    let copied = tasks.iter().map(copied_part).collect::<Result<Vec<_>, _>>()?;
+    if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
+        return Ok(retreat);
+    }
+    for verify in verifications(&step.record.subject, &state, &copied, offline.epoch) {
+        let target = verify.at.key();
+        step.fan_out(&NewTask { kind: VerifyTask::KIND, target, input: to_value(&verify) }).await?;
+    }
+    Ok(Next::Go(state.at_stage(Stage::Verify { offline, copied }), String::new()))
+}
+
+/// What the tasks of a stage have come to.
+pub(super) enum Tasks {
+    /// All done; erased from the store.
+    Done(Vec<TaskRecord>),
+    /// Some are open, or one has failed: where the move goes.
+    Next(Next<MoveState>),
+}
+
+/// Looks at the stage's tasks. The end of each wakes the move, so the wake-up here only serves the deadline.
+pub(super) async fn settle_tasks(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &MoveState,
+    offline: &OfflinePeriod,
+) -> Result<Tasks, StepError> {
+    let tasks = step.tasks().await?;
+    if let Some(failed) = tasks.iter().find(|task| task.status == TaskStatus::Failed) {
+        let (code, message) = match &failed.error {
+            Some(error) => (error.code.as_str(), error.message.as_str()),
+            None => ("task_failed", "a task failed"),
+        };
+        return Ok(Tasks::Next(retreat(state, offline, code, message)));
+    }
+    if tasks.iter().any(|task| task.status != TaskStatus::Done) {
+        let next = past_deadline(step, state, offline).unwrap_or_else(|| {
+            let wake = Wake::At(offline.deadline.min(step.now + millis(deployment.timing.lease)));
+            Next::Stay(state.clone(), wake)
+        });
+        return Ok(Tasks::Next(next));
+    }
+    step.forget_tasks().await?;
+    Ok(Tasks::Done(tasks))
+}
+
+fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {
+    let input: CopyInput = read_input(&task.input)?;
+    let tally: Tally = read_input(task.result.as_ref().unwrap_or(&serde_json::Value::Null))?;
+    Ok(CopiedPart { service: input.service, to: input.to, part: input.part, tally })
+}
+
+/// Every copied part is read back where it was copied to; for lagging replicas every kept location is compared too.
+fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], epoch: i64) -> Vec<VerifyInput> {
+    let mut inputs = Vec::new();
+    for service in &state.plan.services {
+        let Some(source) = &service.source else { continue };
+        let input = |at: &catalogue::location::Location, part, expected| VerifyInput {
+            tenant: tenant.to_owned(),
+            service: service.service.clone(),
+            source: source.clone(),
+            at: at.clone(),
+            part,
+            expected,
+            epoch,
+        };
+        let parts = copied.iter().filter(|part| part.service == service.service);
+        inputs.extend(parts.map(|part| input(&part.to, part.part, Some(part.tally))));
+        if service.compare_keep {
+            let others = service.keep.iter().filter(|kept| kept.key() != source.key());
+            inputs.extend(others.flat_map(|kept| (0..place_of(source).parts()).map(|part| input(kept, part, None))));
+        }
+    }
+    inputs
+}

@@ -1,0 +1,71 @@
+//! Cancels a move, in every state before the commit. The row lock decides between a cancel and a commit, and the answer
+//! says which won.
+
+use catalogue::audit::{self, AuditEntry};
+use catalogue::tenants;
+use engine::{Intervention, Next, StoredError};
+use serde_json::json;
+
+use super::machine::RealmMove;
+use super::re_online::bring_back;
+use super::state::Stage;
+use crate::deployment::Deployment;
+use crate::refusal::Refusal;
+use crate::requester::Requester;
+
+/// What a cancel came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// The tenant is online where it was.
+    Cancelled,
+    /// It was rolled back before.
+    AlreadyRolledBack,
+}
+
+/// Cancels the move. The tenant is back online when this returns.
+pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requester) -> Result<CancelOutcome, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let mut held = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+        Refusal::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
+    })?;
+    let state = held.state()?;
+    match &state.stage {
+        Stage::RolledBack { .. } => return Ok(CancelOutcome::AlreadyRolledBack),
+        Stage::Failed { .. } => {
+            return Err(Refusal::conflict(
+                "move_ended",
+                format!("move {id} has failed already; the tenant was never offline"),
+            ));
+        }
+        Stage::Notify { .. } | Stage::Completed { .. } => {
+            let message =
+                format!("too late: move {id} has committed; to go back, move the tenant to {}", state.plan.from);
+            return Err(Refusal::conflict("already_committed", message));
+        }
+        _ => {}
+    }
+    let error = StoredError { code: "cancelled".to_owned(), message: format!("cancelled by {}", requester.who) };
+    let entry = AuditEntry {
+        id: deployment.ids.next(),
+        at: held.step.now,
+        who: requester.who.clone(),
+        action: "move.cancel".to_owned(),
+        tenant: Some(held.step.record.subject.clone()),
+        why: requester.why.clone(),
+        before: json!({ "move": id, "state": state.stage.name() }),
+        after: json!({ "move": id, "state": "rolled_back" }),
+    };
+    let stage = match state.stage.offline() {
+        Some(offline) => bring_back(deployment, &mut held.step, offline, error.clone(), requester).await?,
+        None => {
+            let subject = held.step.record.subject.clone();
+            tenants::release(held.step.tx, &subject, id).await?;
+            Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
+        }
+    };
+    audit::append(held.step.tx, &entry).await?;
+    let next = Next::Go(state.at_stage(stage), format!("cancelled by {}", requester.who));
+    held.go(&next, Some(&error)).await?;
+    tx.commit().await?;
+    Ok(CancelOutcome::Cancelled)
+}

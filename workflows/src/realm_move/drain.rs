@@ -1,0 +1,96 @@
+//! `drain`: the tenant is offline; waits until every reader has seen it and every request from before has ended, then
+//! fans out the copies. No registry of readers exists yet, so the whole context TTL is always waited out.
+
+use catalogue::{ledger, tenants};
+use engine::task::NewTask;
+use engine::{Next, StepError, StepTx, StoredError, Wake};
+use store::Millis;
+
+use super::state::{MoveState, OfflinePeriod, Stage};
+use crate::data_tasks::{CopyInput, CopyTask, place_of, to_value};
+use crate::deployment::Deployment;
+use crate::plan::ServicePlan;
+use crate::timing::millis;
+
+pub(super) async fn advance(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: MoveState,
+    offline: OfflinePeriod,
+    until: Millis,
+) -> Result<Next<MoveState>, StepError> {
+    if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
+        return Ok(retreat);
+    }
+    if step.now < until {
+        let wake = Wake::At(until.min(step.now + millis(deployment.timing.lease)));
+        return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until }), wake));
+    }
+    for service in &state.plan.services {
+        fan_out_copies(step, service, &offline).await?;
+    }
+    Ok(Next::Go(state.at_stage(Stage::AddData { offline }), String::new()))
+}
+
+async fn fan_out_copies(
+    step: &mut StepTx<'_>,
+    service: &ServicePlan,
+    offline: &OfflinePeriod,
+) -> Result<(), StepError> {
+    let tenant = step.record.subject.clone();
+    let Some(source) = &service.source else { return Ok(()) };
+    for target in &service.add {
+        let cell = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
+        let generation = cell.map(|cell| cell.generation).ok_or_else(|| {
+            StepError::permanent("cell_missing", format!("the ledger has no cell for {}", target.key()))
+        })?;
+        for part in 0..place_of(source).parts() {
+            let input = CopyInput {
+                tenant: tenant.clone(),
+                service: service.service.clone(),
+                from: source.clone(),
+                to: target.clone(),
+                part,
+                generation,
+                epoch: offline.epoch,
+            };
+            step.fan_out(&NewTask { kind: CopyTask::KIND, target: target.key(), input: to_value(&input) }).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Renews the offline lease for a step that has got this far. A lapsed lease or a passed deadline leads back online.
+pub(super) async fn retreat_if_over(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &MoveState,
+    offline: &OfflinePeriod,
+) -> Result<Option<Next<MoveState>>, StepError> {
+    let until = step.now + millis(deployment.timing.offline_lease);
+    let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
+    if !tenants::renew(step.tx, &tenant, &id, offline.epoch, until).await? {
+        return Ok(Some(retreat(
+            state,
+            offline,
+            "offline_lease_lapsed",
+            "no progress for too long: the offline lease lapsed",
+        )));
+    }
+    Ok(past_deadline(step, state, offline))
+}
+
+/// The way back when the deadline or the budget is spent.
+pub(super) fn past_deadline(step: &StepTx<'_>, state: &MoveState, offline: &OfflinePeriod) -> Option<Next<MoveState>> {
+    if step.now < offline.deadline {
+        return None;
+    }
+    let message = format!("offline for {} s, which is all that was allowed", (step.now - offline.since) / 1_000);
+    Some(retreat(state, offline, "offline_deadline", &message))
+}
+
+pub(super) fn retreat(state: &MoveState, offline: &OfflinePeriod, code: &str, message: &str) -> Next<MoveState> {
+    let error = StoredError { code: code.to_owned(), message: message.to_owned() };
+    let note = format!("{code}: {message}");
+    Next::Go(state.clone().at_stage(Stage::ReOnline { offline: offline.clone(), error }), note)
+}

@@ -1,0 +1,113 @@
+//! The move as the engine runs it: which file handles which state, and where failures lead.
+
+use async_trait::async_trait;
+use catalogue::tenants;
+use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
+
+use super::preflight::Preflight;
+use super::state::{MoveState, Stage};
+use super::{add_data, commit, drain, notify, offline, preflight, re_online, transitions, verify, waiting};
+use crate::deployment::Deployment;
+
+/// The move of a tenant to another realm.
+pub struct RealmMove {
+    deployment: Deployment,
+}
+
+impl RealmMove {
+    /// The workflow on this deployment.
+    pub fn new(deployment: Deployment) -> Self {
+        Self { deployment }
+    }
+}
+
+/// What a step of a move saw outside the catalogue.
+#[derive(Debug)]
+pub enum Seen {
+    /// The state looks at nothing.
+    Nothing,
+    /// What preflight found.
+    Preflight(Preflight),
+}
+
+/// Attempts at a state's step before the move gives up, while giving up is safe.
+const MAX_ATTEMPTS: u32 = 6;
+
+/// Attempts at telling the world before the move completes with a warning.
+const MAX_NOTIFY_ATTEMPTS: u32 = 3;
+
+#[async_trait]
+impl Workflow for RealmMove {
+    type State = MoveState;
+    type Seen = Seen;
+
+    const KIND: &'static str = "move";
+
+    fn name(state: &MoveState) -> &'static str {
+        state.stage.name()
+    }
+
+    fn may_follow(from: &str, to: &str) -> bool {
+        transitions::may_follow(from, to)
+    }
+
+    fn is_final(name: &str) -> bool {
+        transitions::is_final(name)
+    }
+
+    async fn observe(&self, record: &WorkflowRecord, state: &MoveState) -> Result<Seen, StepError> {
+        match state.stage {
+            Stage::Preflight => preflight::observe(&self.deployment, &record.subject, state).await.map(Seen::Preflight),
+            _ => Ok(Seen::Nothing),
+        }
+    }
+
+    async fn advance(&self, step: &mut StepTx<'_>, state: MoveState, seen: Seen) -> Result<Next<MoveState>, StepError> {
+        let deployment = &self.deployment;
+        match (state.stage.clone(), seen) {
+            (Stage::Scheduled, _) => Ok(Next::Go(state.at_stage(Stage::Preflight), String::new())),
+            (Stage::Preflight, Seen::Preflight(found)) => preflight::advance(step, state, found).await,
+            (Stage::Waiting { since, .. }, _) => waiting::advance(deployment, step, state, since).await,
+            (Stage::Offline, _) => offline::advance(deployment, step, state).await,
+            (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
+            (Stage::AddData { offline }, _) => add_data::advance(deployment, step, state, offline).await,
+            (Stage::Verify { offline, copied }, _) => verify::advance(deployment, step, state, offline, copied).await,
+            (Stage::Commit { offline, copied }, _) => commit::advance(deployment, step, state, offline, copied).await,
+            (Stage::Notify { committed }, _) => Ok(notify::advance(state, committed)),
+            (Stage::ReOnline { offline, error }, _) => {
+                re_online::advance(deployment, step, state, offline, error).await
+            }
+            (stage, _) => {
+                Err(StepError::permanent("no_such_step", format!("a move that is {} has no next step", stage.name())))
+            }
+        }
+    }
+
+    async fn ended(&self, step: &mut StepTx<'_>, _: &MoveState) -> Result<(), StepError> {
+        // A commit and a `re_online` have let go already; a failed move does here.
+        let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
+        tenants::release(step.tx, &tenant, &id).await?;
+        Ok(())
+    }
+
+    fn on_failure(&self, state: &MoveState, error: &StepError, attempt: u32) -> OnFailure<MoveState> {
+        let may_pass = error.treatment == Treatment::Retryable;
+        let error = error.stored();
+        let next = match &state.stage {
+            // The only endless retry: the tenant is offline and must come back.
+            Stage::ReOnline { .. } => return OnFailure::Retry,
+            Stage::Notify { .. } if may_pass && attempt < MAX_NOTIFY_ATTEMPTS => return OnFailure::Retry,
+            Stage::Notify { committed } => {
+                let warnings = vec![format!("{}: {}", error.code, error.message)];
+                Stage::Completed { committed: committed.clone(), warnings }
+            }
+            _ if may_pass && attempt < MAX_ATTEMPTS => return OnFailure::Retry,
+            Stage::Drain { offline, .. }
+            | Stage::AddData { offline }
+            | Stage::Verify { offline, .. }
+            | Stage::Commit { offline: Some(offline), .. } => Stage::ReOnline { offline: offline.clone(), error },
+            _ => Stage::Failed { error },
+        };
+        OnFailure::Go(state.clone().at_stage(next))
+    }
+}

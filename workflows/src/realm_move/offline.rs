@@ -1,0 +1,61 @@
+//! `offline`: one transaction. Status moving under a lease, epoch + 1, every target cell asserted absent and made adding.
+//! From here on the tenant is offline, and everything the move does is guarded by the epoch set here.
+
+use catalogue::audit::{self, AuditEntry};
+use catalogue::{changes, ledger, tenants, topologies};
+use engine::{Next, StepError, StepTx, Wake};
+use serde_json::json;
+
+use super::preflight::still_holds;
+use super::state::{MoveState, OfflinePeriod, Stage};
+use super::waiting::busy_target;
+use crate::deployment::Deployment;
+use crate::timing::millis;
+
+pub(super) async fn advance(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: MoveState,
+) -> Result<Next<MoveState>, StepError> {
+    let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
+    let locked = tenants::lock(step.tx, &tenant).await?;
+    topologies::pin(step.tx).await?;
+    still_holds(step.tx, locked.as_ref(), &state.plan).await?;
+    if let Some(reason) = busy_target(step, &state.plan).await? {
+        let since = step.now;
+        return Ok(Next::Go(state.at_stage(Stage::Waiting { since, reason }), "a target is in use again".to_owned()));
+    }
+    let now = step.tx.now().await?;
+    let lease_until = now + millis(deployment.timing.offline_lease);
+    if !tenants::take_offline(step.tx, &tenant, &id, state.plan.epoch, lease_until).await? {
+        return Err(StepError::permanent(
+            "plan_changed",
+            "the tenant changed since the plan was approved: start again",
+        ));
+    }
+    for service in &state.plan.services {
+        for target in &service.add {
+            ledger::begin_adding(step.tx, &tenant, &service.service, target, Some(&id)).await?.ok_or_else(|| {
+                StepError::retryable("target_busy", format!("{} at {} is in use again", service.service, target.name))
+            })?;
+        }
+    }
+    let epoch = state.plan.epoch + 1;
+    let limit = millis(deployment.timing.offline_deadline);
+    let offline = OfflinePeriod { epoch, since: now, deadline: now + state.budget_ms.map_or(limit, |b| b.min(limit)) };
+    let entry = AuditEntry {
+        id: step.ids.next(),
+        at: now,
+        who: state.requester.who.clone(),
+        action: "tenant.offline".to_owned(),
+        tenant: Some(tenant.clone()),
+        why: state.requester.why.clone(),
+        before: json!({ "status": "online", "epoch": state.plan.epoch }),
+        after: json!({ "status": "moving", "epoch": epoch, "move": id }),
+    };
+    audit::append(step.tx, &entry).await?;
+    changes::append(step.tx, &tenant, epoch, "offline").await?;
+    let until = now + millis(deployment.timing.drained_after());
+    let wake = Wake::At(until.min(now + millis(deployment.timing.lease)));
+    Ok(Next::GoAt(state.at_stage(Stage::Drain { offline, until }), wake, String::new()))
+}

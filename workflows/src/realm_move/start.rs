@@ -1,0 +1,167 @@
+//! Starts a move, once: the same request again finds the first one, another one is refused while it lasts.
+
+use catalogue::audit::{self, AuditEntry};
+use catalogue::tenants::{self, Tenant, TenantStatus};
+use engine::workflow_table::{self, NewWorkflow};
+use engine::{Workflow, WorkflowRecord};
+use serde_json::{Value, json};
+use store::{Millis, Tx};
+
+use super::machine::RealmMove;
+use super::state::{MoveState, Stage};
+use crate::deployment::Deployment;
+use crate::plan::Plan;
+use crate::planning;
+use crate::refusal::Refusal;
+use crate::requester::Requester;
+
+/// A request to move a tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MoveRequest {
+    /// The tenant.
+    pub tenant: String,
+    /// The realm it shall be in.
+    pub to: String,
+    /// When to begin; at once when absent or past.
+    pub at: Option<Millis>,
+    /// The longest time offline, in milliseconds; the deployment's deadline bounds it anyway.
+    pub budget_ms: Option<i64>,
+    /// A second request with the same key finds the first.
+    pub idempotency_key: Option<String>,
+}
+
+/// What a start came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The move's id.
+    pub id: String,
+    /// Whether this request started it, and not an earlier one that was the same.
+    pub new: bool,
+}
+
+/// The plan that a move would be started with now. Changes nothing.
+pub async fn dry_run(deployment: &Deployment, tenant: &str, to: &str) -> Result<Plan, Refusal> {
+    let mut tx = deployment.store.read().await?;
+    let tenant = planning::tenant(&mut tx, tenant).await?;
+    let plan = planning::plan_move(&mut tx, &tenant, to).await?;
+    tx.rollback().await?;
+    Ok(plan)
+}
+
+/// Starts a move.
+pub async fn start_move(
+    deployment: &Deployment,
+    request: &MoveRequest,
+    requester: &Requester,
+) -> Result<Started, Refusal> {
+    if request.budget_ms.is_some_and(|budget| budget <= 0) {
+        return Err(Refusal::invalid("invalid_budget", "the budget must be longer than 0"));
+    }
+    let digest = request_digest(request);
+    let mut tx = deployment.store.begin().await?;
+    if let Some(key) = &request.idempotency_key
+        && let Some(first) = workflow_table::by_start_key(&mut tx, key).await?
+    {
+        return same_or_refused(
+            &first,
+            &digest,
+            "idempotency_key_reused",
+            "that Idempotency-Key was used for another request",
+        );
+    }
+    let tenant = lock_movable(&mut tx, &request.tenant).await?;
+    if let Some(mover) = &tenant.mover {
+        let first = workflow_table::get(&mut tx, mover).await?;
+        let message = format!(
+            "tenant {} is being moved already, by {mover}: watch it with `realmctl moves watch {mover}` or cancel it first",
+            tenant.id
+        );
+        return match first {
+            Some(first) => same_or_refused(&first, &digest, "move_in_progress", &message),
+            None => Err(Refusal::conflict("move_in_progress", message)),
+        };
+    }
+    let plan = planning::plan_move(&mut tx, &tenant, &request.to).await?;
+    let id = insert(deployment, &mut tx, request, requester, &digest, plan).await?;
+    if !tenants::reserve(&mut tx, &tenant.id, &id).await? {
+        return Err(Refusal::conflict("tenant_changed", "the tenant changed just now: look at it and try again"));
+    }
+    let entry = AuditEntry {
+        id: deployment.ids.next(),
+        at: tx.now().await?,
+        who: requester.who.clone(),
+        action: "move.start".to_owned(),
+        tenant: Some(tenant.id.clone()),
+        why: requester.why.clone(),
+        before: json!({ "realm": tenant.realm, "epoch": tenant.epoch }),
+        after: json!({ "move": id, "to": request.to, "at": request.at, "budgetMs": request.budget_ms }),
+    };
+    audit::append(&mut tx, &entry).await?;
+    tx.commit().await?;
+    Ok(Started { id, new: true })
+}
+
+async fn lock_movable(tx: &mut Tx, id: &str) -> Result<Tenant, Refusal> {
+    planning::tenant(tx, id).await?;
+    let tenant = tenants::lock(tx, id)
+        .await?
+        .ok_or_else(|| Refusal::not_found("unknown_tenant", format!("there is no tenant {id}")))?;
+    match tenant.status {
+        TenantStatus::Online | TenantStatus::Moving => Ok(tenant),
+        status => {
+            let message = format!("tenant {id} is {} and can't be moved", status.as_str());
+            Err(Refusal::conflict("tenant_not_online", message))
+        }
+    }
+}
+
+async fn insert(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    request: &MoveRequest,
+    requester: &Requester,
+    digest: &str,
+    plan: Plan,
+) -> Result<String, Refusal> {
+    let id = deployment.ids.next();
+    let now = tx.now().await?;
+    let state = MoveState {
+        plan_hash: plan.hash(),
+        plan,
+        requester: requester.clone(),
+        at: request.at,
+        budget_ms: request.budget_ms,
+        expected: None,
+        stage: Stage::Scheduled,
+    };
+    let new = NewWorkflow {
+        id: &id,
+        kind: RealmMove::KIND,
+        subject: &request.tenant,
+        start_key: request.idempotency_key.as_deref(),
+        request: digest,
+        state: RealmMove::name(&state),
+        data: serde_json::to_string(&state).expect("a move's state serialises: string keys and no failing impls"),
+        wake_at: request.at.unwrap_or(now).max(now),
+    };
+    workflow_table::insert(tx, new, now).await?;
+    Ok(id)
+}
+
+fn same_or_refused(
+    first: &WorkflowRecord,
+    digest: &str,
+    code: &'static str,
+    message: &str,
+) -> Result<Started, Refusal> {
+    if first.kind == RealmMove::KIND && first.request == digest {
+        return Ok(Started { id: first.id.clone(), new: false });
+    }
+    Err(Refusal::conflict(code, message))
+}
+
+/// What makes two requests the same: everything but the reason and the key.
+fn request_digest(request: &MoveRequest) -> String {
+    let asked: Value = json!([request.tenant, request.to, request.at, request.budget_ms]);
+    blake3::hash(asked.to_string().as_bytes()).to_hex().to_string()
+}

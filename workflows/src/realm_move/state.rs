@@ -1,0 +1,202 @@
+//! What is stored of a move. Stored forms are read by later versions: names never change, fields are only added.
+
+use catalogue::location::Location;
+use engine::StoredError;
+use serde::{Deserialize, Serialize};
+use store::Millis;
+use workers::progress::Tally;
+
+use crate::data_tasks::Amount;
+use crate::plan::Plan;
+use crate::requester::Requester;
+
+/// A move as stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MoveState {
+    /// What was approved.
+    pub plan: Plan,
+    /// Its hash when it was approved.
+    pub plan_hash: String,
+    /// Who asked, and why.
+    pub requester: Requester,
+    /// When it may begin.
+    pub at: Option<Millis>,
+    /// The longest time offline that was asked for, in milliseconds.
+    pub budget_ms: Option<i64>,
+    /// How much there is to copy, as counted before going offline.
+    pub expected: Option<Amount>,
+    /// Where it stands.
+    pub stage: Stage,
+}
+
+/// Where a move stands, with what is known there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum Stage {
+    /// Waits for its time.
+    Scheduled,
+    /// Checks everything that can be checked while the tenant is online.
+    Preflight,
+    /// Waits, online and bounded, for a target to become free.
+    Waiting {
+        /// Since when.
+        since: Millis,
+        /// What for.
+        reason: String,
+    },
+    /// About to take the tenant offline.
+    Offline,
+    /// Offline; waits until nobody acts on the old context any more.
+    Drain {
+        /// The offline period.
+        offline: OfflinePeriod,
+        /// Until when.
+        until: Millis,
+    },
+    /// Copies.
+    AddData {
+        /// The offline period.
+        offline: OfflinePeriod,
+    },
+    /// Reads back what was added.
+    Verify {
+        /// The offline period.
+        offline: OfflinePeriod,
+        /// What was copied.
+        copied: Vec<CopiedPart>,
+    },
+    /// About to switch.
+    Commit {
+        /// The offline period; `None` for a move that adds nothing and stays online.
+        offline: Option<OfflinePeriod>,
+        /// What was copied and verified.
+        copied: Vec<CopiedPart>,
+    },
+    /// Switched; tells the world.
+    Notify {
+        /// What was committed.
+        committed: Committed,
+    },
+    /// About to bring the tenant back online where it was.
+    ReOnline {
+        /// The offline period.
+        offline: OfflinePeriod,
+        /// Why.
+        error: StoredError,
+    },
+    /// The tenant is online where it was.
+    RolledBack {
+        /// Why.
+        error: StoredError,
+        /// How long it was offline, in milliseconds.
+        offline_ms: i64,
+        /// What empties the locations that were being added to.
+        removals: Vec<RemovalRef>,
+    },
+    /// The tenant is online in its new realm.
+    Completed {
+        /// What was committed.
+        committed: Committed,
+        /// What could not be told to whom.
+        warnings: Vec<String>,
+    },
+    /// The tenant was never offline.
+    Failed {
+        /// Why.
+        error: StoredError,
+    },
+}
+
+/// An offline period: begun in one transaction, and bounded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfflinePeriod {
+    /// The tenant's epoch while it is offline for this move. Everything later is guarded by it.
+    pub epoch: i64,
+    /// Since when.
+    pub since: Millis,
+    /// When the move must have committed, or retreat.
+    pub deadline: Millis,
+}
+
+/// One part of a service's data at one added location.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CopiedPart {
+    /// The service.
+    pub service: String,
+    /// Where it was copied to.
+    pub to: Location,
+    /// Which part.
+    pub part: u32,
+    /// What the settled source held.
+    pub tally: Tally,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Committed {
+    /// How long the tenant was offline, in milliseconds.
+    pub offline_ms: i64,
+    /// How much was copied.
+    pub copied: Amount,
+    /// What was read back and found equal.
+    pub verified: bool,
+    /// The removals it queued.
+    pub removals: Vec<RemovalRef>,
+}
+
+/// A removal that this move queued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalRef {
+    /// Its id.
+    pub id: String,
+    /// Of which service.
+    pub service: String,
+    /// From where, as shown.
+    pub location: String,
+}
+
+impl Stage {
+    /// The stored and shown name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Preflight => "preflight",
+            Self::Waiting { .. } => "waiting",
+            Self::Offline => "offline",
+            Self::Drain { .. } => "drain",
+            Self::AddData { .. } => "add_data",
+            Self::Verify { .. } => "verify",
+            Self::Commit { .. } => "commit",
+            Self::Notify { .. } => "notify",
+            Self::ReOnline { .. } => "re_online",
+            Self::RolledBack { .. } => "rolled_back",
+            Self::Completed { .. } => "completed",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// The offline period, while the tenant is offline for this move.
+    pub fn offline(&self) -> Option<&OfflinePeriod> {
+        match self {
+            Self::Drain { offline, .. }
+            | Self::AddData { offline }
+            | Self::Verify { offline, .. }
+            | Self::Commit { offline: Some(offline), .. }
+            | Self::ReOnline { offline, .. } => Some(offline),
+            _ => None,
+        }
+    }
+}
+
+impl MoveState {
+    /// The same move at another stage.
+    #[must_use]
+    pub fn at_stage(self, stage: Stage) -> Self {
+        Self { stage, ..self }
+    }
+}
+
+/// The sum of all parts.
+pub(super) fn copied_amount(parts: &[CopiedPart]) -> Amount {
+    parts.iter().fold(Amount::default(), |sum, part| sum.plus(part.tally.into()))
+}

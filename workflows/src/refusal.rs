@@ -1,0 +1,68 @@
+//! A request that is refused: nothing was changed, and the person is told why and what to do.
+
+use engine::StepError;
+use store::StoreError;
+
+/// Why a request is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such thing.
+    #[error("{message}")]
+    NotFound {
+        /// A stable code.
+        code: &'static str,
+        /// Words for the person.
+        message: String,
+    },
+    /// It contradicts what is stored or going on.
+    #[error("{message}")]
+    Conflict {
+        /// A stable code.
+        code: &'static str,
+        /// Words for the person.
+        message: String,
+    },
+    /// The request itself is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// A stable code.
+        code: &'static str,
+        /// Words for the person.
+        message: String,
+    },
+    /// The topology file has mistakes, all of them listed.
+    #[error("the topology is refused: {} problem(s)", .0.len())]
+    Topology(Vec<catalogue::topology::Problem>),
+    /// Not a refusal: the catalogue could not be reached or is broken.
+    #[error("the catalogue could not answer")]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    pub(crate) fn not_found(code: &'static str, message: impl Into<String>) -> Self {
+        Self::NotFound { code, message: message.into() }
+    }
+
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Conflict { code, message: message.into() }
+    }
+
+    pub(crate) fn invalid(code: &'static str, message: impl Into<String>) -> Self {
+        Self::Invalid { code, message: message.into() }
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { code, .. } | Self::Conflict { code, .. } | Self::Invalid { code, .. } => code,
+            Self::Topology(_) => "topology_refused",
+            Self::Store(_) => "catalogue_unavailable",
+        }
+    }
+}
+
+impl From<StepError> for Refusal {
+    fn from(error: StepError) -> Self {
+        Self::conflict("conflict", error.to_string())
+    }
+}

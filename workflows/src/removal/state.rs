@@ -1,0 +1,85 @@
+//! What is stored of a removal. Stored forms are read by later versions: names never change, fields are only added.
+
+use catalogue::location::Location;
+use engine::StoredError;
+use serde::{Deserialize, Serialize};
+
+use crate::data_tasks::Amount;
+
+/// A removal as stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemovalState {
+    /// Of which service.
+    pub service: String,
+    /// From where.
+    pub location: Location,
+    /// The cell's generation that is to be emptied. A later generation is not this removal's business.
+    pub generation: i64,
+    /// What queued it.
+    pub cause: Cause,
+    /// Where it stands.
+    pub stage: RemovalStage,
+}
+
+/// What queued a removal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// A move committed and left the location.
+    Moved {
+        /// The move.
+        move_id: String,
+    },
+    /// A move that was adding to the location was rolled back.
+    RolledBack {
+        /// The move.
+        move_id: String,
+    },
+}
+
+/// Where a removal stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum RemovalStage {
+    /// Waits until every request from before the switch has ended.
+    Waiting,
+    /// Deletes, and proves each part empty.
+    Removing,
+    /// The cell is absent.
+    Done {
+        /// How much was deleted.
+        removed: Amount,
+    },
+    /// Needs a person; can be replayed.
+    Failed {
+        /// Why.
+        error: StoredError,
+    },
+}
+
+impl RemovalStage {
+    /// The stored and shown name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Removing => "removing",
+            Self::Done { .. } => "done",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+impl RemovalState {
+    /// The same removal at another stage.
+    #[must_use]
+    pub fn at_stage(self, stage: RemovalStage) -> Self {
+        Self { stage, ..self }
+    }
+
+    /// The move that queued it.
+    pub fn move_id(&self) -> &str {
+        match &self.cause {
+            Cause::Moved { move_id } | Cause::RolledBack { move_id } => move_id,
+        }
+    }
+}
