@@ -1,0 +1,25 @@
+//! The promises of realmctl (design P1 to P10), each proved by the tests of one file, on SQLite and on Postgres.
+
+/// Runs an async test body once on each database.
+macro_rules! on_both_databases {
+    ($(#[$doc:meta])* $name:ident, $body:ident) => {
+        $(#[$doc])*
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$body(acceptance::Database::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$body(acceptance::Database::Postgres).await;
+            }
+        }
+    };
+}
+
+mod exact_copy;
+mod fail_anywhere;
+mod kill_anywhere;
+mod offline_lease;
+mod set_difference;

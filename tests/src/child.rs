@@ -1,0 +1,51 @@
+//! A runner in a process of its own, which kills itself at a chosen point. The child is this same test binary, started
+//! again with a variable that makes one test the child's main function.
+
+use std::process::{Command, ExitStatus, Stdio};
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::strike::{Blow, Striker, Target};
+use crate::world::deploy;
+
+/// Names the child's orders.
+const ORDERS: &str = "REALMCTL_ACCEPTANCE_CHILD";
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Orders {
+    store: String,
+    target: Target,
+}
+
+/// Runs workflows and tasks in a child process until it kills itself at `target`. `entry` is the full name of the test
+/// that calls [`run_if_child`].
+pub async fn run_until_killed(store: &str, target: &Target, entry: &str) -> ExitStatus {
+    let orders = Orders { store: store.to_owned(), target: target.clone() };
+    let mut command = Command::new(std::env::current_exe().expect("a test knows its own binary"));
+    command
+        .args(["--exact", entry, "--nocapture"])
+        .env(ORDERS, serde_json::to_string(&orders).expect("orders serialise"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().expect("the child starts");
+    child.wait().await.expect("the child can be waited for")
+}
+
+/// In the child: runs until killed. In the parent: does nothing.
+pub async fn run_if_child() {
+    let Ok(orders) = std::env::var(ORDERS) else { return };
+    let orders: Orders = serde_json::from_str(&orders).expect("the parent wrote the orders");
+    let deployment = deploy(&orders.store).await;
+    let striker = Striker::new(orders.target, Blow::Kill, 1);
+    let runner = engine::Runner::new(
+        deployment.store.clone(),
+        deployment.registry(),
+        deployment.runner_settings(),
+        format!("child-{}", std::process::id()),
+    )
+    .with_probe(striker);
+    // Bounded: a child that is never struck ends, and the parent sees an exit code instead of a signal.
+    let stop = CancellationToken::new();
+    drop(tokio::time::timeout(std::time::Duration::from_secs(60), runner.run(stop)).await);
+}

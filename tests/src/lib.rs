@@ -1,0 +1,9 @@
+//! The stage on which the acceptance tests play: two embedded regions, a catalogue in SQLite or Postgres, a tenant with a
+//! neighbour, runners that a test can strike at any point, and child processes that kill themselves there.
+
+pub mod child;
+pub mod strike;
+pub mod timing;
+pub mod world;
+
+pub use world::{Database, World};

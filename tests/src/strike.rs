@@ -1,0 +1,167 @@
+//! Probes that strike at a chosen point: kill the process, fail, lose the reply of a commit, or do something else in
+//! between. Each counts its strikes, so that a test can tell that it was hit where it meant to be.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use engine::StepError;
+use engine::probe::{Moment, Point, Probe};
+use serde::{Deserialize, Serialize};
+
+/// A point at which to strike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Kind of the workflow (`move`, `removal`) or of the task (`copy`, `verify`, `remove`).
+    pub kind: String,
+    /// State of the workflow; empty for tasks, whose point then is the kind alone.
+    pub state: String,
+    /// Where in the step: before, observed, written, recorded.
+    pub moment: String,
+}
+
+impl Target {
+    /// A point in a workflow's step.
+    pub fn step(kind: &str, state: &str, moment: Moment) -> Self {
+        Self { kind: kind.to_owned(), state: state.to_owned(), moment: name(moment).to_owned() }
+    }
+
+    /// A point in a task.
+    pub fn task(kind: &str, moment: Moment) -> Self {
+        Self::step(kind, "", moment)
+    }
+
+    fn is_at(&self, point: Point<'_>, task: bool) -> bool {
+        let state = if task { "" } else { point.state };
+        self.kind == point.kind && self.state == state && self.moment == name(point.moment)
+    }
+}
+
+fn name(moment: Moment) -> &'static str {
+    match moment {
+        Moment::Before => "before",
+        Moment::Observed => "observed",
+        Moment::Written => "written",
+        Moment::Recorded => "recorded",
+    }
+}
+
+/// What a strike does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blow {
+    /// `kill -9` of the whole process.
+    Kill,
+    /// A failure that will not pass.
+    FailForGood,
+    /// A failure that may pass.
+    FailOnce,
+    /// After `Recorded`: as if the reply to the commit had been lost.
+    LoseReply,
+}
+
+/// Strikes at a target, at most `times`.
+#[derive(Debug, Clone)]
+pub struct Striker {
+    target: Target,
+    blow: Blow,
+    times: u32,
+    struck: Arc<AtomicU32>,
+}
+
+impl Striker {
+    /// Strikes at `target` the first `times` that the engine comes by.
+    pub fn new(target: Target, blow: Blow, times: u32) -> Self {
+        Self { target, blow, times, struck: Arc::new(AtomicU32::new(0)) }
+    }
+
+    /// How often it has struck.
+    pub fn struck(&self) -> u32 {
+        self.struck.load(Ordering::SeqCst)
+    }
+
+    fn visit(&self, point: Point<'_>, task: bool) -> Result<(), StepError> {
+        if !self.target.is_at(point, task) || self.struck.fetch_add(1, Ordering::SeqCst) >= self.times {
+            return Ok(());
+        }
+        match self.blow {
+            Blow::Kill => {
+                let me = rustix::process::getpid();
+                rustix::process::kill_process(me, rustix::process::Signal::KILL).expect("a process may kill itself");
+                unreachable!("SIGKILL can't be outlived")
+            }
+            Blow::FailForGood => Err(StepError::permanent("injected", "a failure injected by the test")),
+            Blow::FailOnce => Err(StepError::retryable("injected", "a passing failure injected by the test")),
+            Blow::LoseReply => Err(StepError::retryable("injected", "the reply was lost")),
+        }
+    }
+}
+
+impl Probe for Striker {
+    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.visit(point, false)
+    }
+
+    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.visit(point, true)
+    }
+}
+
+/// Several strikers in one.
+#[derive(Debug, Clone)]
+pub struct Strikers(pub Vec<Striker>);
+
+impl Probe for Strikers {
+    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.0.iter().try_for_each(|striker| striker.step(point))
+    }
+
+    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.0.iter().try_for_each(|striker| striker.task(point))
+    }
+}
+
+/// Does something else in the middle of a step or task, once: what another process might do just then.
+#[derive(Clone)]
+pub struct Interject {
+    target: Target,
+    action: Action,
+    done: Arc<AtomicU32>,
+}
+
+/// What is done in between.
+pub type Action = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+impl Interject {
+    /// Runs `action` the first time that the engine comes by `target`. Needs a multi-threaded runtime.
+    pub fn new<F>(target: Target, action: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { target, action: Arc::new(move || Box::pin(action())), done: Arc::default() }
+    }
+
+    fn visit(&self, point: Point<'_>, task: bool) {
+        if self.target.is_at(point, task) && self.done.fetch_add(1, Ordering::SeqCst) == 0 {
+            let action = (self.action)();
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(action));
+        }
+    }
+
+    /// Whether the engine came by.
+    pub fn was_reached(&self) -> bool {
+        self.done.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Probe for Interject {
+    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.visit(point, false);
+        Ok(())
+    }
+
+    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.visit(point, true);
+        Ok(())
+    }
+}

@@ -1,0 +1,301 @@
+//! Two regions, a catalogue, a tenant `acme` and its neighbour `acme-eu`, whose id begins with the tenant's.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use catalogue::ledger::{self, Cell, CellState};
+use catalogue::tenants::{self, Tenant};
+use engine::probe::Probe;
+use engine::{Runner, workflow_table};
+use store::{Store, StoreUrl};
+use tempfile::TempDir;
+use testkit::observe::{Items, ObservedObject};
+use testkit::{Ports, Region, Storage, observe, region};
+use tokio_util::sync::CancellationToken;
+use workers::{CredentialsFrom, Movers, Settings};
+use workflows::Deployment;
+use workflows::provision::{NewTenant, create_tenant};
+use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
+use workflows::requester::Requester;
+use workflows::topology_change::apply_topology;
+
+use crate::timing;
+
+/// The tenant that moves.
+pub const TENANT: &str = "acme";
+/// A tenant whose id begins with the other's: nothing of it may ever change.
+pub const NEIGHBOUR: &str = "acme-eu";
+/// The longest that a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Which database holds the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// A file in a temporary folder.
+    Sqlite,
+    /// A fresh database in the temporary Postgres.
+    Postgres,
+}
+
+/// Everything that a test acts on.
+pub struct World {
+    /// us-east-1 and eu-west-1.
+    pub regions: Vec<Region>,
+    /// The catalogue's URL.
+    pub store_url: String,
+    /// What the workflows share.
+    pub deployment: Deployment,
+    _folder: TempDir,
+}
+
+/// What the stores of one region hold, read with the plain SDK.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Holdings {
+    /// The issues table.
+    pub issues: Items,
+    /// The activity table.
+    pub activity: Items,
+    /// The media bucket, keys relative to the prefix.
+    pub media: BTreeMap<String, ObservedObject>,
+    /// Unfinished uploads in the media bucket.
+    pub uploads: usize,
+}
+
+impl Holdings {
+    /// Nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.issues.is_empty() && self.activity.is_empty() && self.media.is_empty() && self.uploads == 0
+    }
+}
+
+/// How much to seed for the tenant.
+#[derive(Debug, Clone, Copy)]
+pub struct Seed {
+    /// Items in the issues table.
+    pub issues: usize,
+    /// Items in the activity table.
+    pub activity: usize,
+    /// Objects in the media bucket.
+    pub media: usize,
+}
+
+impl Seed {
+    /// A little of everything, awkward cases included.
+    pub const SMALL: Self = Self { issues: 40, activity: 16, media: 9 };
+}
+
+/// Opens the store and deploys with short times and the regions' credentials.
+pub async fn deploy(store_url: &str) -> Deployment {
+    let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
+    deploy_on(Store::open(&url).await.expect("the store opens"))
+}
+
+/// Deploys on an open store.
+pub fn deploy_on(store: Store) -> Deployment {
+    let timing = timing::short();
+    timing.check().expect("the tests' constants fit together");
+    let settings = Settings {
+        index_settle: timing.index_settle,
+        permit_fresh_for: Duration::from_millis(50),
+        checkpoint_every: Duration::ZERO,
+        ..Settings::default()
+    };
+    let movers = Movers::new(CredentialsFrom::Fixed(region::credentials()), settings);
+    Deployment::new(store, movers, timing)
+}
+
+/// A catalogue URL of this kind, and the folder that keeps it.
+pub async fn fresh_store(database: Database) -> (String, TempDir) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let url = match database {
+        Database::Sqlite => format!("sqlite:{}", folder.path().join("realmctl.db").display()),
+        Database::Postgres => testkit::postgres::fresh_database().await.expect("a fresh database").url,
+    };
+    (url, folder)
+}
+
+impl World {
+    /// A world whose tenant is in the realm `us`, with data, next to a neighbour.
+    pub async fn new(database: Database) -> Self {
+        Self::with_topology(database, Seed::SMALL, |yaml| yaml).await
+    }
+
+    /// The same with another topology: `edit` gets the usual one.
+    pub async fn with_topology(database: Database, seed: Seed, edit: impl FnOnce(String) -> String) -> Self {
+        let (store_url, folder) = fresh_store(database).await;
+        let deployment = deploy(&store_url).await;
+        Self::on(deployment, store_url, folder, seed, edit).await
+    }
+
+    /// The same on a deployment made by the caller.
+    pub async fn on(
+        deployment: Deployment,
+        store_url: String,
+        folder: TempDir,
+        seed: Seed,
+        edit: impl FnOnce(String) -> String,
+    ) -> Self {
+        let start = |name| Region::start(name, Storage::Memory, Ports::Any).expect("a region starts");
+        let regions = vec![start("us-east-1"), start("eu-west-1")];
+        let all: Vec<&Region> = regions.iter().collect();
+        testkit::prepare(&all).await.expect("tables and buckets are made");
+        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        let yaml = edit(testkit::topology(&all));
+        apply_topology(&deployment, &yaml, &by).await.expect("the topology is applied");
+        for (id, realm) in [(TENANT, "us"), (NEIGHBOUR, "us")] {
+            let new = NewTenant {
+                id: id.parse().expect("a tenant id"),
+                host: format!("{id}.example").parse().expect("a host"),
+                realm: realm.to_owned(),
+            };
+            create_tenant(&deployment, &new, &by).await.expect("the tenant is created");
+        }
+        let world = Self { regions, store_url, deployment, _folder: folder };
+        world.fill("us-east-1", TENANT, seed).await;
+        world.fill("us-east-1", NEIGHBOUR, Seed { issues: 15, activity: 8, media: 5 }).await;
+        // Data of the neighbour in both regions, so that a careless removal or read-back would meet it.
+        world.fill("eu-west-1", NEIGHBOUR, Seed { issues: 9, activity: 4, media: 3 }).await;
+        world
+    }
+
+    /// Seeds a tenant's data in a region.
+    pub async fn fill(&self, region: &str, tenant: &str, seed: Seed) {
+        use testkit::fixtures::{seed_items, seed_objects};
+        let at = self.region(region);
+        let bucket = format!("media-{region}");
+        seed_items(at, "issues", "tenant_shard", tenant, 10, seed.issues, 7).await.expect("issues are seeded");
+        seed_items(at, "activity", "tenant_shard", tenant, 4, seed.activity, 8).await.expect("activity is seeded");
+        seed_objects(at, &bucket, &format!("{tenant}/"), seed.media, 9).await.expect("media is seeded");
+    }
+
+    /// The region of that name.
+    pub fn region(&self, name: &str) -> &Region {
+        self.regions.iter().find(|region| region.name() == name).expect("one of the two regions")
+    }
+
+    /// What a region holds of a tenant, read with the plain SDK.
+    pub async fn holdings(&self, region: &str, tenant: &str) -> Holdings {
+        let at = self.region(region);
+        let (dynamodb, s3) = (region::dynamodb_client(at), region::s3_client(at));
+        let (bucket, prefix) = (format!("media-{region}"), format!("{tenant}/"));
+        let items = async |table| {
+            observe::tenant_items(&dynamodb, table, "tenant_shard", tenant).await.expect("items can be read")
+        };
+        let objects = observe::bucket_objects(&s3, &bucket, &prefix).await.expect("objects can be read");
+        let uploads = observe::unfinished_uploads(&s3, &bucket, &prefix).await.expect("uploads can be listed");
+        Holdings {
+            issues: items("issues").await,
+            activity: items("activity").await,
+            media: objects.into_iter().map(|(key, object)| (key[prefix.len()..].to_owned(), object)).collect(),
+            uploads: uploads.len(),
+        }
+    }
+
+    /// What both regions hold of the neighbour.
+    pub async fn neighbour(&self) -> (Holdings, Holdings) {
+        (self.holdings("us-east-1", NEIGHBOUR).await, self.holdings("eu-west-1", NEIGHBOUR).await)
+    }
+
+    /// A runner on this world's deployment.
+    pub fn runner(&self) -> Runner {
+        let deployment = &self.deployment;
+        let name = "test".to_owned();
+        Runner::new(deployment.store.clone(), deployment.registry(), deployment.runner_settings(), name)
+    }
+
+    /// Runs workflows and tasks, with `probe`, until `done`.
+    pub async fn run_until<F: Future<Output = bool>>(&self, probe: impl Probe, done: impl Fn() -> F) {
+        let stop = CancellationToken::new();
+        let runner = self.runner().with_probe(probe);
+        let reached = async {
+            wait_until(done).await;
+            stop.cancel();
+        };
+        tokio::join!(runner.run(stop.clone()), reached);
+    }
+
+    /// Starts a move of the tenant and returns its id.
+    pub async fn start_move(&self, to: &str) -> String {
+        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        start_move(&self.deployment, &request(to), &by).await.expect("the move starts").id
+    }
+
+    /// Starts a move and runs it, with `probe`, until it and all removals have ended.
+    pub async fn run_move(&self, to: &str, probe: impl Probe) -> MoveView {
+        let id = self.start_move(to).await;
+        self.run_until(probe, || self.has_ended(&id)).await;
+        self.view(&id).await
+    }
+
+    /// Whether the move and every removal it queued have ended.
+    pub async fn has_ended(&self, id: &str) -> bool {
+        let view = self.view(id).await;
+        let ended = |state: &str| ["done", "failed"].contains(&state);
+        view.finished_at.is_some() && view.removals.iter().all(|removal| ended(&removal.state))
+    }
+
+    /// The move as the outside sees it.
+    pub async fn view(&self, id: &str) -> MoveView {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let view = view_move(&mut tx, id).await.expect("the move can be read").expect("the move exists");
+        tx.rollback().await.expect("a read ends");
+        view
+    }
+
+    /// The tenant.
+    pub async fn tenant(&self) -> Tenant {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let tenant = tenants::get(&mut tx, TENANT).await.expect("the tenant can be read").expect("the tenant exists");
+        tx.rollback().await.expect("a read ends");
+        tenant
+    }
+
+    /// The tenant's ledger: (service, region) to state.
+    pub async fn cells(&self) -> BTreeMap<(String, String), CellState> {
+        self.full_cells().await.into_iter().map(|cell| ((cell.service, cell.location.region), cell.state)).collect()
+    }
+
+    /// The tenant's ledger cells.
+    pub async fn full_cells(&self) -> Vec<Cell> {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let cells = ledger::of_tenant(&mut tx, TENANT).await.expect("the ledger can be read");
+        tx.rollback().await.expect("a read ends");
+        cells
+    }
+
+    /// The state stored for a workflow.
+    pub async fn stored_state(&self, id: &str) -> String {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let record = workflow_table::get(&mut tx, id).await.expect("the workflow can be read").expect("it exists");
+        tx.rollback().await.expect("a read ends");
+        record.state
+    }
+
+    /// The states that a workflow has entered, in order, with the notes.
+    pub async fn history(&self, id: &str) -> Vec<(String, String, String)> {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let rows = engine::history::after(&mut tx, id, 0, 1_000).await.expect("the history can be read");
+        tx.rollback().await.expect("a read ends");
+        rows.into_iter().map(|row| (row.from_state, row.to_state, row.note)).collect()
+    }
+}
+
+/// A request to move the tenant at once.
+pub fn request(to: &str) -> MoveRequest {
+    MoveRequest { tenant: TENANT.to_owned(), to: to.to_owned(), at: None, budget_ms: None, idempotency_key: None }
+}
+
+/// Waits for a condition, bounded.
+pub async fn wait_until<F: Future<Output = bool>>(done: impl Fn() -> F) {
+    let reached = async {
+        let mut look = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            look.tick().await;
+            if done().await {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.expect("the condition is reached in time");
+}
