@@ -18,8 +18,10 @@ macro_rules! on_both_databases {
     };
 }
 
+mod back_and_forth;
 mod exact_copy;
 mod fail_anywhere;
 mod kill_anywhere;
 mod offline_lease;
+mod refusals;
 mod set_difference;

@@ -63,6 +63,10 @@ impl Refusal {
 
 impl From<StepError> for Refusal {
     fn from(error: StepError) -> Self {
-        Self::conflict("conflict", error.to_string())
+        // A catalogue that can't answer is not a refusal, whichever way its error came.
+        match error.source.map(|source| source.downcast::<StoreError>()) {
+            Some(Ok(store)) => Self::Store(*store),
+            _ => Self::conflict("conflict", error.message),
+        }
     }
 }

@@ -8,7 +8,7 @@ mod replay;
 mod state;
 mod view;
 
-pub use machine::Removal;
+pub use machine::{Removal, STATES};
 pub use queue::queue_removal;
 pub use replay::{ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState};

@@ -5,7 +5,7 @@ use catalogue::tenants::{self, Tenant, TenantStatus};
 use engine::workflow_table::{self, NewWorkflow};
 use engine::{Workflow, WorkflowRecord};
 use serde_json::{Value, json};
-use store::{Millis, Tx};
+use store::{Millis, StoreError, Tx};
 
 use super::machine::RealmMove;
 use super::state::{MoveState, Stage};
@@ -50,6 +50,18 @@ pub async fn dry_run(deployment: &Deployment, tenant: &str, to: &str) -> Result<
 
 /// Starts a move.
 pub async fn start_move(
+    deployment: &Deployment,
+    request: &MoveRequest,
+    requester: &Requester,
+) -> Result<Started, Refusal> {
+    match try_start(deployment, request, requester).await {
+        // Another request with the same key was stored at the same moment: this time it is found.
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_start(deployment, request, requester).await,
+        other => other,
+    }
+}
+
+async fn try_start(
     deployment: &Deployment,
     request: &MoveRequest,
     requester: &Requester,

@@ -1,5 +1,22 @@
 //! What may follow what in a move: the only table. Everything else is an illegal transition.
 
+/// All states, in the order in which a move can pass them.
+pub const STATES: [&str; 13] = [
+    "scheduled",
+    "preflight",
+    "waiting",
+    "offline",
+    "drain",
+    "add_data",
+    "verify",
+    "commit",
+    "notify",
+    "completed",
+    "re_online",
+    "rolled_back",
+    "failed",
+];
+
 /// Whether `to` may follow `from`.
 pub(super) fn may_follow(from: &str, to: &str) -> bool {
     successors(from).contains(&to)
@@ -32,25 +49,9 @@ fn successors(from: &str) -> &'static [&'static str] {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 13] = [
-        "scheduled",
-        "preflight",
-        "waiting",
-        "offline",
-        "drain",
-        "add_data",
-        "verify",
-        "commit",
-        "notify",
-        "re_online",
-        "rolled_back",
-        "completed",
-        "failed",
-    ];
-
     #[test]
     fn every_state_can_reach_an_end_and_ends_stay() {
-        for state in ALL {
+        for state in STATES {
             let mut reached = vec![state];
             while let Some(next) = reached.iter().flat_map(|s| successors(s)).find(|s| !reached.contains(s)) {
                 reached.push(next);

@@ -26,6 +26,9 @@ impl Removal {
     }
 }
 
+/// All states.
+pub const STATES: [&str; 4] = ["waiting", "removing", "done", "failed"];
+
 /// Attempts at a step before the removal fails and waits for a person. The data work's own attempts are its tasks'.
 const MAX_ATTEMPTS: u32 = 6;
 
@@ -43,7 +46,7 @@ impl Workflow for Removal {
     fn may_follow(from: &str, to: &str) -> bool {
         matches!(
             (from, to),
-            ("waiting" | "failed", "removing") | ("waiting" | "removing", "failed") | ("waiting" | "removing", "done")
+            ("waiting" | "failed", "removing") | ("waiting" | "removing", "failed") | ("waiting" | "removing" | "failed", "done")
         )
     }
 

@@ -1,0 +1,22 @@
+# What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
+
+.PHONY: demo test check toolchain
+
+# Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
+demo: toolchain
+	cargo run --quiet --package realmctl -- demo $(ARGS)
+
+# All tests, on SQLite and on a temporary Postgres that is started here and removed again.
+test: toolchain
+	testkit/with-postgres cargo test --workspace --quiet
+
+# Format, lints, licences and sources of dependencies.
+check: toolchain
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny@0.20.2
+	cargo deny check licenses bans sources
+
+# Rust brings no C compiler, and SQLite, ring and BLAKE3 need one.
+toolchain:
+	@command -v cc >/dev/null || testkit/install-packages gcc libc6-dev

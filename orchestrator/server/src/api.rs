@@ -1,0 +1,29 @@
+//! What goes over the wire, for the server and its clients alike. JSON names are in camelCase.
+//!
+//! Requests refuse unknown fields; answers may gain fields, so clients ignore those they don't know.
+
+mod answers;
+mod requests;
+
+pub use answers::{
+    AuditView, CellView, DryRun, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent, StillFailed,
+    TenantView, TopologyApplied, TopologyProblem, TopologyView,
+};
+pub use requests::{Budget, Change, NewMove, NewTenant, ReplayAll};
+pub use workflows::realm_move::{MoveView, PlanView, ProgressView, RemovalView};
+pub use workflows::removal::RemovalDetail;
+
+/// The media type of an error (RFC 9457).
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The request header that says who asks.
+pub const USER_HEADER: &str = "X-Realmctl-User";
+
+/// The request header with which the start of a move may be repeated.
+pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
+
+/// Most items on a page.
+pub const LIMIT_MAX: i64 = 500;
+
+/// Items on a page when the request does not say.
+pub const LIMIT_DEFAULT: i64 = 100;

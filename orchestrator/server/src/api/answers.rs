@@ -1,0 +1,248 @@
+//! Bodies of answers. Times are RFC 3339 in UTC.
+
+use catalogue::topology::Topology;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use workflows::realm_move::PlanView;
+use workflows::removal::RemovalDetail;
+
+/// An error (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// `urn:realmctl:problem:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The code in words; the same for every occurrence.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, and what to do about it.
+    pub detail: String,
+    /// A stable name for programs. Never renamed.
+    pub code: String,
+    /// This occurrence as the server's log names it, when the cause is there and not here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Every mistake in a refused topology.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<TopologyProblem>,
+}
+
+/// One mistake in a topology file, or one reason why an edit is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopologyProblem {
+    /// Line in the file, from 1; `None` when it is about something that the file does not have.
+    pub line: Option<u64>,
+    /// The part of the topology; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Ask with this `cursor` for the next page; `None` on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// `PUT /v1/topology`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopologyApplied {
+    /// The version in force; `None` when the file was only checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    /// Names the content of the file.
+    pub hash: String,
+    /// Whether this request put a new version in force.
+    pub changed: bool,
+    /// The file as understood.
+    pub topology: Topology,
+}
+
+/// `GET /v1/topology`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopologyView {
+    /// 1, 2, 3 …
+    pub version: i64,
+    /// Names its content.
+    pub hash: String,
+    /// When it was applied.
+    pub applied_at: String,
+    /// Who applied it.
+    pub applied_by: String,
+    /// What it says.
+    pub topology: Topology,
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantView {
+    /// Its id.
+    pub id: String,
+    /// Its host; `None` once gone.
+    pub host: Option<String>,
+    /// The realm whose regions hold its data.
+    pub realm: String,
+    /// `provisioning`, `online`, `moving`, `closed` or `gone`.
+    pub status: String,
+    /// Grows exactly when placement or status changes.
+    pub epoch: i64,
+    /// The move that is going on or scheduled.
+    pub mover: Option<String>,
+    /// When it was created.
+    pub created_at: String,
+    /// While moving: when the offline mark lapses unless the move goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<String>,
+    /// Where it is placed; only when one tenant is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placements: Option<Vec<PlacementView>>,
+    /// Where its data may be; only when one tenant is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cells: Option<Vec<CellView>>,
+}
+
+/// The shard of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlacementView {
+    /// The service.
+    pub service: String,
+    /// Its shard.
+    pub shard: String,
+}
+
+/// What the ledger says of one location: recorded, not observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CellView {
+    /// The service.
+    pub service: String,
+    /// The location's name.
+    pub location: String,
+    /// Its physical identity.
+    pub location_key: String,
+    /// `absent`, `adding`, `live` or `removing`.
+    pub state: String,
+    /// Grows each time the cell goes from absent to adding.
+    pub generation: i64,
+    /// Who is adding or removing.
+    pub workflow: Option<String>,
+}
+
+/// What a move would do now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DryRun {
+    /// The tenant.
+    pub tenant: String,
+    /// The realm it would leave.
+    pub from: String,
+    /// The realm it would go to.
+    pub to: String,
+    /// What it would do, service by service.
+    pub plan: Vec<PlanView>,
+    /// Names what is shown here.
+    pub plan_hash: String,
+    /// Whether the tenant would be offline for a while.
+    pub needs_offline: bool,
+    /// Optional services without a shard in the new realm, whose data would stay where it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays_out_of_realm: Vec<String>,
+    /// Optional services in which the tenant is not placed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_adopted: Vec<String>,
+}
+
+/// One change of a move's state, as `GET /v1/moves/{id}/events` tells it in `event: state`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StateEvent {
+    /// 1, 2, 3 …; also the event's id.
+    pub seq: i64,
+    /// When it was recorded.
+    pub at: String,
+    /// The state left.
+    pub from_state: String,
+    /// The state entered.
+    pub to_state: String,
+    /// Why, in a few words; may be empty.
+    pub note: String,
+}
+
+/// `POST /v1/removals/{id}/replay`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Replayed {
+    /// What the replay came to.
+    pub outcome: Outcome,
+    /// The removal as it is now.
+    #[serde(flatten)]
+    pub removal: RemovalDetail,
+}
+
+/// What a replay came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It runs again.
+    Replayed,
+    /// It is running, or about to.
+    StillRunning,
+    /// It has done its work.
+    AlreadyDone,
+}
+
+/// `POST /v1/removals/replay`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayedAll {
+    /// The removals that run again.
+    pub replayed: Vec<String>,
+    /// Those that could not be replayed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<StillFailed>,
+}
+
+/// A removal that could not be replayed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StillFailed {
+    /// Its id.
+    pub id: String,
+    /// Why, as a stable name.
+    pub code: String,
+    /// Why, in words.
+    pub detail: String,
+}
+
+/// One entry of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditView {
+    /// Its id; later entries sort after earlier ones.
+    pub id: String,
+    /// When.
+    pub at: String,
+    /// Who asked, as far as the caller is known.
+    pub who: String,
+    /// What, such as `move.start`.
+    pub action: String,
+    /// About which tenant.
+    pub tenant: Option<String>,
+    /// The reason given; may be empty.
+    pub why: String,
+    /// What it was before.
+    pub before: Value,
+    /// What it is after.
+    pub after: Value,
+}

@@ -1,0 +1,76 @@
+//! Bodies of requests. Unknown fields are refused, so that a typing error is never taken for a wish.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/tenants`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewTenant {
+    /// Its id: 1 to 63 of `a-z`, `0-9` and `-`, never used before.
+    pub id: String,
+    /// Its host, unique.
+    pub host: String,
+    /// The realm in which its data shall rest.
+    pub realm: String,
+    /// Why; kept in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `POST /v1/tenants/{id}/moves`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewMove {
+    /// The realm to move to.
+    pub to: String,
+    /// Show what the move would do, and start nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub dry_run: bool,
+    /// When to begin, in RFC 3339; at once when absent or past.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// The longest time offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Why; kept with the move and in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The longest time that a move may keep its tenant offline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a budget is a duration such as \"90s\", \"10m\" or \"1h\", or a whole number of seconds"
+)]
+pub enum Budget {
+    /// In seconds.
+    Seconds(u64),
+    /// As people write it: `90s`, `10m`, `1h30m`; without a unit, seconds.
+    Text(String),
+}
+
+/// `POST /v1/moves/{id}/cancel`, `POST /v1/removals/{id}/replay`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Change {
+    /// Why; kept in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `POST /v1/removals/replay`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplayAll {
+    /// Only this tenant's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Why; kept in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}

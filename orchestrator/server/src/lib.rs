@@ -1,0 +1,27 @@
+//! The HTTP API: one file a resource. Handlers check what came in, call `workflows`, and show what came out.
+//!
+//! It decides nothing about tenants and runs no workflow: a runner in this or another process does that. Clients read the
+//! types of [`api`].
+
+pub mod api;
+mod audit;
+mod auth;
+mod body;
+mod budget;
+mod health;
+mod move_events;
+mod moves;
+mod paging;
+mod path;
+mod problem;
+mod query;
+mod removals;
+mod request_log;
+mod requester;
+mod server;
+mod settings;
+mod tenants;
+mod topology;
+
+pub use server::Server;
+pub use settings::{ExposureError, InvalidToken, ServerSettings, Token};

@@ -1,0 +1,139 @@
+//! `/v1/tenants/{id}/moves` and `/v1/moves`: planning, starting, listing, showing and cancelling moves.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Deserialize;
+use store::Millis;
+use workflows::plan::Plan;
+use workflows::realm_move::{MoveRequest, cancel_move, dry_run, list_moves, start_move, view_move};
+
+use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, Page, PlanView};
+use crate::body::JsonBody;
+use crate::budget;
+use crate::paging::Window;
+use crate::path::Id;
+use crate::problem::ApiError;
+use crate::query::{Params, state_filter, tenant_filter};
+use crate::requester::Caller;
+use crate::server::App;
+
+const KEY_MAX: usize = 255;
+
+/// The query of `GET /v1/moves`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    tenant: Option<String>,
+    state: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// `POST /v1/tenants/{id}/moves`
+pub(crate) async fn start(
+    State(app): State<App>,
+    Id(tenant): Id,
+    caller: Caller,
+    headers: HeaderMap,
+    JsonBody(asked): JsonBody<NewMove>,
+) -> Result<Response, ApiError> {
+    let request = MoveRequest {
+        tenant,
+        to: asked.to,
+        at: asked.at.as_deref().map(time).transpose()?,
+        budget_ms: asked.budget.as_ref().map(budget::millis).transpose()?,
+        idempotency_key: idempotency_key(&headers)?,
+    };
+    let requester = caller.because(asked.reason)?;
+    if asked.dry_run {
+        let plan = dry_run(&app.deployment, &request.tenant, &request.to).await?;
+        return Ok(Json(plan_view(plan)).into_response());
+    }
+    let started = start_move(&app.deployment, &request, &requester).await?;
+    app.announce();
+    let status = if started.new { StatusCode::ACCEPTED } else { StatusCode::OK };
+    let at = format!("/v1/moves/{}", started.id);
+    Ok((status, [(header::LOCATION, at)], Json(find(&app, &started.id).await?)).into_response())
+}
+
+/// `GET /v1/moves`
+pub(crate) async fn list(
+    State(app): State<App>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<Page<MoveView>>, ApiError> {
+    let window = Window::new(filter.cursor, filter.limit.as_deref())?;
+    let tenant = tenant_filter(filter.tenant)?;
+    let state = state_filter(filter.state, &workflows::realm_move::STATES)?;
+    let mut tx = app.deployment.store.read().await?;
+    let cursor = window.cursor.as_deref();
+    let found = list_moves(&mut tx, tenant.as_deref(), state.as_deref(), cursor, window.fetch()).await?;
+    tx.rollback().await?;
+    Ok(Json(window.page(found, |found| &found.id)))
+}
+
+/// `GET /v1/moves/{id}`
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<MoveView>, ApiError> {
+    find(&app, &id).await.map(Json)
+}
+
+/// `POST /v1/moves/{id}/cancel`
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Id(id): Id,
+    caller: Caller,
+    JsonBody(asked): JsonBody<Change>,
+) -> Result<Json<MoveView>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    cancel_move(&app.deployment, &id, &requester).await?;
+    // Removals may have been queued.
+    app.announce();
+    find(&app, &id).await.map(Json)
+}
+
+async fn find(app: &App, id: &str) -> Result<MoveView, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let found = view_move(&mut tx, id).await?;
+    tx.rollback().await?;
+    found.ok_or_else(|| unknown_move(id))
+}
+
+pub(crate) fn unknown_move(id: &str) -> ApiError {
+    ApiError::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
+}
+
+fn plan_view(plan: Plan) -> DryRun {
+    let (plan_hash, needs_offline) = (plan.hash(), plan.needs_offline());
+    let staying = plan.services.iter().filter(|service| service.stays_out_of_realm);
+    DryRun {
+        plan: plan.services.iter().map(PlanView::from).collect(),
+        stays_out_of_realm: staying.map(|service| service.service.clone()).collect(),
+        plan_hash,
+        needs_offline,
+        tenant: plan.tenant,
+        from: plan.from,
+        to: plan.to,
+        not_adopted: plan.not_adopted,
+    }
+}
+
+fn time(text: &str) -> Result<Millis, ApiError> {
+    text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
+        let detail =
+            "`at` is a time in RFC 3339 with its zone, such as 2026-01-31T02:00:00Z or 2026-01-31T03:00:00+01:00";
+        ApiError::invalid("invalid_time", detail)
+    })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let Some(given) = headers.get(IDEMPOTENCY_HEADER) else { return Ok(None) };
+    match given.to_str() {
+        Ok(key) if (1..=KEY_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => {
+            let detail = format!("{IDEMPOTENCY_HEADER} is 1 to {KEY_MAX} printable ASCII characters");
+            Err(ApiError::invalid("invalid_idempotency_key", detail))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Every error that the API answers with, as a problem document (RFC 9457), and where each one is logged: here and once.
+//!
+//! What a caller did wrong is told to the caller in full. What went wrong in here is told to the log; the caller gets a name
+//! (`instance`) to ask about.
+
+use std::error::Error;
+use std::fmt::Write as _;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use engine::{Ids, RandomIds};
+use store::StoreError;
+use tracing::{error, warn};
+use workflows::refusal::Refusal;
+
+use crate::api::{PROBLEM_JSON, Problem, TopologyProblem};
+
+/// Seconds after which a caller may try again when the catalogue, or a place, may soon be free.
+const RETRY_AFTER_S: u16 = 1;
+
+/// An error as an answer.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    instance: Option<String>,
+    problems: Vec<TopologyProblem>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), instance: None, problems: Vec::new() }
+    }
+
+    pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// Something in here went wrong. The log gets the chain of causes; the caller gets a name for it.
+    pub(crate) fn internal(cause: &(dyn Error + 'static)) -> Self {
+        let instance = format!("urn:uuid:{}", RandomIds.next());
+        error!(instance, error = chain(cause), "a request failed inside the server");
+        let detail = "the server failed; its log says why under this instance";
+        Self { instance: Some(instance), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail) }
+    }
+
+    pub(crate) fn into_problem(self) -> Problem {
+        let title = self.code.replace('_', " ");
+        Problem {
+            kind: format!("urn:realmctl:problem:{}", self.code),
+            title,
+            status: self.status.as_u16(),
+            detail: self.detail,
+            code: self.code.to_owned(),
+            instance: self.instance,
+            problems: self.problems,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = self.status;
+        let mut response = (status, Json(self.into_problem())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
+        }
+        response
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::NotFound { code, .. } => Self::new(StatusCode::NOT_FOUND, code, detail),
+            Refusal::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, detail),
+            Refusal::Invalid { code, .. } => Self::new(StatusCode::BAD_REQUEST, code, detail),
+            Refusal::Topology(problems) => {
+                let problems = problems.into_iter().map(shown).collect();
+                Self { problems, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "topology_refused", detail) }
+            }
+            Refusal::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                warn!(error = chain(&error), "the catalogue is not available");
+                let detail = "the catalogue is not available, and whether a change was made is not known: repeat the same \
+                              request, which is safe";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalogue_unavailable", detail)
+            }
+            StoreError::Duplicate(_) => {
+                let detail = "another request did the same at the same moment: repeat yours to see what came of it";
+                Self::new(StatusCode::CONFLICT, "conflict", detail)
+            }
+            other => Self::internal(&other),
+        }
+    }
+}
+
+fn shown(problem: catalogue::topology::Problem) -> TopologyProblem {
+    TopologyProblem { line: problem.line, path: problem.path, reason: problem.reason }
+}
+
+/// The error and its causes, for the log.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(found) = cause {
+        write!(text, ": {found}").expect("a String takes everything");
+        cause = found.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_inside_is_not_told_to_the_caller() {
+        let problem = ApiError::from(StoreError::Corrupt("column secret".to_owned())).into_problem();
+        assert_eq!((problem.status, problem.code.as_str()), (500, "internal_error"));
+        assert!(problem.instance.is_some_and(|name| name.starts_with("urn:uuid:")));
+        assert!(!problem.detail.contains("secret"));
+    }
+}

@@ -1,0 +1,142 @@
+//! `/v1/removals`: listing, showing and replaying removals.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use workflows::planning;
+use workflows::refusal::Refusal;
+use workflows::removal::{ReplayOutcome, list_removals, replay_removal, view_removal};
+use workflows::requester::Requester;
+
+use crate::api::{Change, Outcome, Page, RemovalDetail, ReplayAll, Replayed, ReplayedAll, StillFailed};
+use crate::body::JsonBody;
+use crate::paging::Window;
+use crate::path::Id;
+use crate::problem::ApiError;
+use crate::query::{Params, state_filter, tenant_filter};
+use crate::requester::Caller;
+use crate::server::App;
+
+const FAILED: &str = "failed";
+
+/// Failed removals looked up at a time.
+const BATCH: i64 = 100;
+
+/// The query of `GET /v1/removals`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    state: Option<String>,
+    tenant: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// `GET /v1/removals`
+pub(crate) async fn list(
+    State(app): State<App>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<Page<RemovalDetail>>, ApiError> {
+    let window = Window::new(filter.cursor, filter.limit.as_deref())?;
+    let tenant = tenant_filter(filter.tenant)?;
+    let state = state_filter(filter.state, &workflows::removal::STATES)?;
+    let mut tx = app.deployment.store.read().await?;
+    let cursor = window.cursor.as_deref();
+    let found = list_removals(&mut tx, tenant.as_deref(), state.as_deref(), cursor, window.fetch()).await?;
+    tx.rollback().await?;
+    Ok(Json(window.page(found, |found| &found.id)))
+}
+
+/// `GET /v1/removals/{id}`
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RemovalDetail>, ApiError> {
+    find(&app, &id).await.map(Json)
+}
+
+/// `POST /v1/removals/{id}/replay`
+pub(crate) async fn replay(
+    State(app): State<App>,
+    Id(id): Id,
+    caller: Caller,
+    JsonBody(asked): JsonBody<Change>,
+) -> Result<Json<Replayed>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    let outcome = replay_removal(&app.deployment, &id, &requester).await?;
+    app.announce();
+    Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
+}
+
+/// `POST /v1/removals/replay`: every failed one, each in its own transaction. One that can't be replayed does not keep the
+/// others from it.
+pub(crate) async fn replay_all(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<ReplayAll>,
+) -> Result<Json<ReplayedAll>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    let tenant = tenant_filter(asked.tenant)?;
+    if let Some(id) = &tenant {
+        require_tenant(&app, id).await?;
+    }
+    let mut answer = ReplayedAll::default();
+    let mut cursor = None;
+    // Ends: ids only fall, and a removal that fails again meanwhile keeps its own.
+    loop {
+        let failed = failed_before(&app, tenant.as_deref(), cursor.as_deref()).await?;
+        for id in &failed {
+            replay_one(&app, id, &requester, &mut answer).await?;
+        }
+        app.announce();
+        match failed.into_iter().next_back() {
+            Some(last) => cursor = Some(last),
+            None => return Ok(Json(answer)),
+        }
+    }
+}
+
+async fn replay_one(app: &App, id: &str, requester: &Requester, answer: &mut ReplayedAll) -> Result<(), ApiError> {
+    match replay_removal(&app.deployment, id, requester).await {
+        Ok(ReplayOutcome::Replayed) => answer.replayed.push(id.to_owned()),
+        // Somebody else was faster.
+        Ok(ReplayOutcome::StillRunning | ReplayOutcome::AlreadyDone) => {}
+        Err(Refusal::Store(error)) => return Err(error.into()),
+        Err(refusal) => {
+            answer.refused.push(StillFailed {
+                id: id.to_owned(),
+                code: refusal.code().to_owned(),
+                detail: refusal.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+async fn failed_before(app: &App, tenant: Option<&str>, before: Option<&str>) -> Result<Vec<String>, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let failed = list_removals(&mut tx, tenant, Some(FAILED), before, BATCH).await?;
+    tx.rollback().await?;
+    Ok(failed.into_iter().map(|removal| removal.id).collect())
+}
+
+async fn require_tenant(app: &App, id: &str) -> Result<(), ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    planning::tenant(&mut tx, id).await?;
+    tx.rollback().await?;
+    Ok(())
+}
+
+async fn find(app: &App, id: &str) -> Result<RemovalDetail, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let found = view_removal(&mut tx, id).await?;
+    tx.rollback().await?;
+    found.ok_or_else(|| {
+        ApiError::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
+    })
+}
+
+fn shown(outcome: ReplayOutcome) -> Outcome {
+    match outcome {
+        ReplayOutcome::Replayed => Outcome::Replayed,
+        ReplayOutcome::StillRunning => Outcome::StillRunning,
+        ReplayOutcome::AlreadyDone => Outcome::AlreadyDone,
+    }
+}

@@ -1,0 +1,147 @@
+//! The server: its routes, what its handlers share, and how it stops.
+
+use std::future::IntoFuture as _;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post, put};
+use axum::serve::ListenerExt as _;
+use axum::{Router, serve};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use workflows::Deployment;
+
+use crate::auth::{Door, require_token};
+use crate::body::{JSON_MAX, TOPOLOGY_MAX};
+use crate::move_events::STREAMS_MAX;
+use crate::problem::ApiError;
+use crate::settings::{self, ExposureError, ServerSettings};
+use crate::{audit, health, move_events, moves, removals, request_log, tenants, topology};
+
+/// How long requests in hand may take to end once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The HTTP API of one process.
+pub struct Server {
+    deployment: Deployment,
+    waker: Arc<Notify>,
+    settings: ServerSettings,
+}
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) deployment: Deployment,
+    /// Ends the event streams.
+    pub(crate) stop: CancellationToken,
+    /// One permit for each open event stream.
+    pub(crate) streams: Arc<Semaphore>,
+    waker: Arc<Notify>,
+}
+
+impl App {
+    /// Tells the runner of this process that something has become due.
+    pub(crate) fn announce(&self) {
+        self.waker.notify_waiters();
+    }
+}
+
+impl Server {
+    /// A server over `deployment`. `waker` is the runner's, so that what a request starts begins at once.
+    pub fn new(deployment: Deployment, waker: Arc<Notify>, settings: ServerSettings) -> Self {
+        Self { deployment, waker, settings }
+    }
+
+    /// Refuses a public address without a token.
+    ///
+    /// # Errors
+    /// The address, and what to do.
+    pub fn check_exposure(listen: &SocketAddr, settings: &ServerSettings) -> Result<(), ExposureError> {
+        settings::check_exposure(listen, settings)
+    }
+
+    /// Answers requests until `stop`. Then no connection is accepted, event streams end, and requests in hand get ten
+    /// seconds to end.
+    ///
+    /// # Errors
+    /// The listener's; `PermissionDenied` when [`Server::check_exposure`] refuses its address.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        let at = listener.local_addr()?;
+        Self::check_exposure(&at, &self.settings)
+            .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
+        info!(%at, "listening");
+        let listener = listener.tap_io(|connection| {
+            // Events are small and should not wait for each other. A connection that is gone already fails by itself.
+            if let Err(error) = connection.set_nodelay(true) {
+                debug!(%error, "a connection ended as it began");
+            }
+        });
+        let serving = serve(listener, self.router(stop.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tokio::select! {
+            ended = serving.into_future() => ended,
+            () = grace(stop) => {
+                warn!("requests in hand took too long to end; they are cut off");
+                Ok(())
+            }
+        }
+    }
+
+    fn router(self, stop: CancellationToken) -> Router {
+        let door = Door::new(self.settings.token.as_ref());
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let app = App { deployment: self.deployment, stop, streams, waker: self.waker };
+        // Layers wrap what stands above them, the fallbacks too: without the token, nobody learns what routes there are.
+        let v1 = resources()
+            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(unknown_route)
+            .layer(from_fn_with_state(door, require_token));
+        Router::new()
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz))
+            .nest("/v1", v1)
+            .method_not_allowed_fallback(method_not_allowed)
+            .fallback(unknown_route)
+            .layer(DefaultBodyLimit::max(JSON_MAX))
+            .layer(from_fn(request_log::log))
+            .with_state(app)
+    }
+}
+
+fn resources() -> Router<App> {
+    let apply = put(topology::apply).layer(DefaultBodyLimit::max(TOPOLOGY_MAX));
+    Router::new()
+        .route("/topology", apply.get(topology::show))
+        .route("/tenants", post(tenants::create).get(tenants::list))
+        .route("/tenants/{id}", get(tenants::show))
+        .route("/tenants/{id}/moves", post(moves::start))
+        .route("/moves", get(moves::list))
+        .route("/moves/{id}", get(moves::show))
+        .route("/moves/{id}/events", get(move_events::follow))
+        .route("/moves/{id}/cancel", post(moves::cancel))
+        .route("/removals", get(removals::list))
+        .route("/removals/replay", post(removals::replay_all))
+        .route("/removals/{id}", get(removals::show))
+        .route("/removals/{id}/replay", post(removals::replay))
+        .route("/audit", get(audit::list))
+}
+
+async fn unknown_route() -> ApiError {
+    ApiError::not_found("unknown_route", "there is nothing at this path")
+}
+
+async fn method_not_allowed() -> ApiError {
+    let detail = "this path does not take that method; the Allow header names those it takes";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
+
+async fn grace(stop: CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(GRACE).await;
+}

@@ -1,0 +1,92 @@
+//! What a server is told at its start: whom it lets in, and the rule that a public address needs a token.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// How a server behaves.
+#[derive(Debug, Clone, Default)]
+pub struct ServerSettings {
+    /// What callers of `/v1` must show; without it, the server listens on loopback only.
+    pub token: Option<Token>,
+}
+
+/// The secret that callers show as `Authorization: Bearer …`. `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+/// The text can't be a token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a token is 1 to {TOKEN_MAX} visible ASCII characters without spaces")]
+pub struct InvalidToken;
+
+/// An address that others can reach, and no token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "refusing to listen on {0} without a token, because other machines could reach it: set REALMCTL_TOKEN (or --token), or \
+     listen on a loopback address such as 127.0.0.1:{port}", port = .0.port()
+)]
+pub struct ExposureError(pub SocketAddr);
+
+const TOKEN_MAX: usize = 512;
+
+impl Token {
+    /// The secret itself. Never log it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Token {
+    type Err = InvalidToken;
+
+    fn from_str(text: &str) -> Result<Self, InvalidToken> {
+        let fits = (1..=TOKEN_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidToken) }
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Refuses an address that other machines can reach, unless there is a token.
+pub(crate) fn check_exposure(listen: &SocketAddr, settings: &ServerSettings) -> Result<(), ExposureError> {
+    // Canonical, because ::ffff:127.0.0.1 is loopback too.
+    if settings.token.is_some() || listen.ip().to_canonical().is_loopback() {
+        return Ok(());
+    }
+    Err(ExposureError(*listen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_token_only_loopback_will_do() {
+        let open = ServerSettings::default();
+        let closed = ServerSettings { token: Some("secret".parse().expect("a token")) };
+        for loopback in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
+            let at = loopback.parse().expect("an address");
+            assert_eq!(check_exposure(&at, &open), Ok(()), "{loopback}");
+        }
+        for public in ["0.0.0.0:80", "[::]:80", "10.0.0.1:80", "[::ffff:10.0.0.1]:80"] {
+            let at = public.parse().expect("an address");
+            let said = check_exposure(&at, &open).expect_err(public).to_string();
+            assert!(said.contains("REALMCTL_TOKEN") && said.contains("127.0.0.1:80"), "{said}");
+            assert_eq!(check_exposure(&at, &closed), Ok(()), "{public}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_never_shown_and_never_empty() {
+        let settings = ServerSettings { token: Some("hunter2".parse().expect("a token")) };
+        assert!(!format!("{settings:?}").contains("hunter2"));
+        for bad in ["", " ", "a b", "é", &"a".repeat(513)] {
+            assert_eq!(bad.parse::<Token>(), Err(InvalidToken), "{bad}");
+        }
+    }
+}

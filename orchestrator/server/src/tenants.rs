@@ -1,0 +1,106 @@
+//! `/v1/tenants`: creating, listing and showing tenants.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use catalogue::ledger::Cell;
+use catalogue::tenants::Tenant;
+use catalogue::{ledger, placements, tenants};
+use serde::Deserialize;
+use workflows::planning;
+use workflows::provision::{self, create_tenant};
+use workflows::timestamps::rfc3339;
+
+use crate::api::{CellView, NewTenant, Page, PlacementView, TenantView};
+use crate::body::JsonBody;
+use crate::paging::Window;
+use crate::path::{Id, is_id};
+use crate::problem::ApiError;
+use crate::query::{Params, invalid_tenant_id, present};
+use crate::requester::Caller;
+use crate::server::App;
+
+/// The query of `GET /v1/tenants`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filter {
+    realm: Option<String>,
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// `POST /v1/tenants`
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<NewTenant>,
+) -> Result<Response, ApiError> {
+    let new = provision::NewTenant {
+        id: asked.id.parse().map_err(|error| invalid_tenant_id(&error))?,
+        host: asked
+            .host
+            .parse()
+            .map_err(|error: catalogue::tenant_id::InvalidHost| ApiError::invalid("invalid_host", error.to_string()))?,
+        realm: asked.realm,
+    };
+    let requester = caller.because(asked.reason)?;
+    let (tenant, created) = create_tenant(&app.deployment, &new, &requester).await?;
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let at = format!("/v1/tenants/{}", tenant.id);
+    Ok((status, [(header::LOCATION, at)], Json(view(tenant))).into_response())
+}
+
+/// `GET /v1/tenants`
+pub(crate) async fn list(
+    State(app): State<App>,
+    Params(filter): Params<Filter>,
+) -> Result<Json<Page<TenantView>>, ApiError> {
+    let window = Window::new(filter.cursor, filter.limit.as_deref())?;
+    let realm = present(filter.realm);
+    if realm.as_deref().is_some_and(|realm| !is_id(realm)) {
+        return Err(ApiError::invalid("invalid_realm", "that can't be a realm's name"));
+    }
+    let mut tx = app.deployment.store.read().await?;
+    let found = tenants::list(&mut tx, realm.as_deref(), window.cursor.as_deref(), window.fetch()).await?;
+    tx.rollback().await?;
+    Ok(Json(window.page(found.into_iter().map(view).collect(), |tenant| &tenant.id)))
+}
+
+/// `GET /v1/tenants/{id}`
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<TenantView>, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let tenant = planning::tenant(&mut tx, &id).await?;
+    let shards = placements::of_tenant(&mut tx, &id).await?;
+    let cells = ledger::of_tenant(&mut tx, &id).await?;
+    tx.rollback().await?;
+    let placements = shards.into_iter().map(|(service, shard)| PlacementView { service, shard }).collect();
+    let cells = cells.into_iter().map(cell_view).collect();
+    Ok(Json(TenantView { placements: Some(placements), cells: Some(cells), ..view(tenant) }))
+}
+
+fn view(tenant: Tenant) -> TenantView {
+    TenantView {
+        id: tenant.id,
+        host: tenant.host,
+        realm: tenant.realm,
+        status: tenant.status.as_str().to_owned(),
+        epoch: tenant.epoch,
+        mover: tenant.mover,
+        created_at: rfc3339(tenant.created_at),
+        lease_until: tenant.lease_until.map(rfc3339),
+        placements: None,
+        cells: None,
+    }
+}
+
+fn cell_view(cell: Cell) -> CellView {
+    CellView {
+        service: cell.service,
+        location_key: cell.location.key(),
+        location: cell.location.name,
+        state: cell.state.as_str().to_owned(),
+        generation: cell.generation,
+        workflow: cell.workflow,
+    }
+}

@@ -1,0 +1,62 @@
+//! `/v1/topology`: applying, checking and showing the topology.
+
+use axum::Json;
+use axum::extract::State;
+use catalogue::topologies;
+use serde::Deserialize;
+use workflows::timestamps::rfc3339;
+use workflows::topology_change::{apply_topology, check_topology};
+
+use crate::api::{TopologyApplied, TopologyView};
+use crate::body::YamlBody;
+use crate::problem::ApiError;
+use crate::query::Params;
+use crate::requester::Caller;
+use crate::server::App;
+
+/// The query of `PUT /v1/topology`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Apply {
+    /// Only check the file, and store nothing.
+    #[serde(default)]
+    check: bool,
+    /// Why; the body is the file itself.
+    reason: Option<String>,
+}
+
+/// `PUT /v1/topology`
+pub(crate) async fn apply(
+    State(app): State<App>,
+    Params(query): Params<Apply>,
+    caller: Caller,
+    YamlBody(yaml): YamlBody,
+) -> Result<Json<TopologyApplied>, ApiError> {
+    let requester = caller.because(query.reason)?;
+    if query.check {
+        let topology = check_topology(&app.deployment, &yaml).await?;
+        return Ok(Json(TopologyApplied { version: None, hash: topology.version_hash(), changed: false, topology }));
+    }
+    let (stored, changed) = apply_topology(&app.deployment, &yaml, &requester).await?;
+    let applied =
+        TopologyApplied { version: Some(stored.version), hash: stored.hash, changed, topology: stored.topology };
+    Ok(Json(applied))
+}
+
+/// `GET /v1/topology`
+pub(crate) async fn show(State(app): State<App>) -> Result<Json<TopologyView>, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let stored = topologies::current(&mut tx).await?;
+    tx.rollback().await?;
+    let stored = stored.ok_or_else(|| {
+        let detail = "no topology has been applied yet: run `realmctl topology apply FILE` first";
+        ApiError::not_found("no_topology", detail)
+    })?;
+    Ok(Json(TopologyView {
+        version: stored.version,
+        hash: stored.hash,
+        applied_at: rfc3339(stored.applied_at),
+        applied_by: stored.applied_by,
+        topology: stored.topology,
+    }))
+}

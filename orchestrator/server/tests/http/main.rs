@@ -1,0 +1,12 @@
+//! The HTTP API over a real SQLite store, asked over real connections. No runner runs, so moves stay where a request put
+//! them.
+
+mod audit;
+mod harness;
+mod health;
+mod move_events;
+mod moves;
+mod protocol;
+mod removals;
+mod tenants;
+mod topology;

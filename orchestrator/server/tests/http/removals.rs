@@ -1,0 +1,125 @@
+//! `/v1/removals`.
+
+use catalogue::ledger::{self, CellState};
+use engine::StoredError;
+use engine::workflow_table::{self, NewWorkflow};
+use reqwest::StatusCode;
+use serde_json::json;
+use server::api::{AuditView, Outcome, Page, RemovalDetail, Replayed, ReplayedAll};
+use store::sql;
+use workflows::removal::{Cause, Removal, RemovalStage, RemovalState};
+
+use crate::harness::Api;
+
+/// Stores a failed removal of the tenant's issues, as a move would have left it.
+async fn failed_removal(api: &Api, tenant: &str) -> String {
+    let mut tx = api.deployment.store.begin().await.expect("a transaction");
+    let cells = ledger::of_tenant(&mut tx, tenant).await.expect("cells");
+    let cell = cells.into_iter().find(|cell| cell.service == "issue-service").expect("a cell");
+    let error = StoredError { code: "not_empty".to_owned(), message: "writes go on".to_owned() };
+    let state = RemovalState {
+        service: cell.service.clone(),
+        location: cell.location.clone(),
+        generation: cell.generation,
+        cause: Cause::Moved { move_id: "the-move".to_owned() },
+        stage: RemovalStage::Failed { error },
+    };
+    let id = api.deployment.ids.next();
+    let new = NewWorkflow {
+        id: &id,
+        kind: <Removal as engine::Workflow>::KIND,
+        subject: tenant,
+        start_key: None,
+        request: "",
+        state: state.stage.name(),
+        data: serde_json::to_string(&state).expect("JSON"),
+        wake_at: 1,
+    };
+    workflow_table::insert(&mut tx, new, 1).await.expect("inserted");
+    sql("UPDATE workflows SET wake_at = NULL, finished_at = 2 WHERE id = $1")
+        .bind(&id)
+        .execute(&mut tx)
+        .await
+        .expect("ended");
+    let key = cell.location.key();
+    let removing = ledger::begin_removing(&mut tx, tenant, &cell.service, &key, CellState::Live, &id).await;
+    assert_eq!(removing.expect("written"), Some(cell.generation));
+    tx.commit().await.expect("committed");
+    id
+}
+
+#[tokio::test]
+async fn a_failed_removal_is_found_and_replayed() {
+    let api = Api::with_tenants(&["acme", "beta"]).await;
+    let id = failed_removal(&api, "acme").await;
+    let failed: Page<RemovalDetail> = api.get("/v1/removals?state=failed").await.expect(StatusCode::OK).json();
+    assert_eq!(failed.items.len(), 1);
+    let shown: RemovalDetail = api.get(&format!("/v1/removals/{id}")).await.expect(StatusCode::OK).json();
+    assert_eq!(shown, failed.items[0]);
+    assert_eq!((shown.tenant.as_str(), shown.location.as_str()), ("acme", "us-east-1"));
+    assert_eq!(shown.error.expect("why").code, "not_empty");
+
+    let path = format!("/v1/removals/{id}/replay");
+    let woken = api.waker.notified();
+    let replayed: Replayed = api.post(&path, &json!({ "reason": "fixed" })).await.expect(StatusCode::OK).json();
+    tokio::time::timeout(crate::harness::SOON, woken).await.expect("the runner is told");
+    assert_eq!((replayed.outcome, replayed.removal.state.as_str()), (Outcome::Replayed, "removing"));
+    let raw: serde_json::Value = api.post_text(&path, "").await.expect(StatusCode::OK).json();
+    assert_eq!((&raw["outcome"], &raw["id"], &raw["state"]), (&json!("still_running"), &json!(id), &json!("removing")));
+    let entries: Page<AuditView> = api.get("/v1/audit?tenant=acme").await.expect(StatusCode::OK).json();
+    assert_eq!((entries.items[0].action.as_str(), entries.items[0].why.as_str()), ("removal.replay", "fixed"));
+}
+
+#[tokio::test]
+async fn a_removal_that_is_done_is_not_run_again() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let id = failed_removal(&api, "acme").await;
+    let mut tx = api.deployment.store.begin().await.expect("a transaction");
+    let record = workflow_table::get(&mut tx, &id).await.expect("a row").expect("the removal");
+    let state: RemovalState = serde_json::from_str(&record.data).expect("a removal");
+    let removed = workflows::data_tasks::Amount { items: 3, objects: 0, bytes: 30 };
+    let done = state.at_stage(RemovalStage::Done { removed });
+    sql("UPDATE workflows SET state = 'done', data = $2 WHERE id = $1")
+        .bind(&id)
+        .bind(serde_json::to_string(&done).expect("JSON"))
+        .execute(&mut tx)
+        .await
+        .expect("written");
+    tx.commit().await.expect("committed");
+    let answer: Replayed =
+        api.post(&format!("/v1/removals/{id}/replay"), &json!({})).await.expect(StatusCode::OK).json();
+    assert_eq!((answer.outcome, answer.removal.removed), (Outcome::AlreadyDone, Some(removed)));
+}
+
+#[tokio::test]
+async fn all_failed_removals_are_replayed_at_once() {
+    let api = Api::with_tenants(&["acme", "beta", "gamma"]).await;
+    let mut ids = Vec::new();
+    for tenant in ["acme", "beta", "gamma"] {
+        ids.push(failed_removal(&api, tenant).await);
+    }
+    let one: ReplayedAll =
+        api.post("/v1/removals/replay", &json!({ "tenant": "beta" })).await.expect(StatusCode::OK).json();
+    assert_eq!((one.replayed, one.refused), (vec![ids[1].clone()], Vec::new()));
+    let rest: ReplayedAll = api.post_text("/v1/removals/replay", "").await.expect(StatusCode::OK).json();
+    assert_eq!(rest.replayed, [ids[2].clone(), ids[0].clone()]);
+    let none = api.post("/v1/removals/replay", &json!({})).await.expect(StatusCode::OK);
+    assert_eq!(none.body, r#"{"replayed":[]}"#);
+    let answer = api.post("/v1/removals/replay", &json!({ "tenant": "nobody" })).await;
+    answer.problem(StatusCode::NOT_FOUND, "unknown_tenant");
+}
+
+#[tokio::test]
+async fn what_is_no_removal_is_refused() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let started = api.schedule_move("acme").await;
+    for id in ["nothing", &started.id] {
+        api.get(&format!("/v1/removals/{id}")).await.problem(StatusCode::NOT_FOUND, "unknown_removal");
+        let answer = api.post(&format!("/v1/removals/{id}/replay"), &json!({})).await;
+        answer.problem(StatusCode::NOT_FOUND, "unknown_removal");
+    }
+    api.get("/v1/removals?state=broken").await.problem(StatusCode::BAD_REQUEST, "unknown_state");
+    let removal = failed_removal(&api, "acme").await;
+    api.get(&format!("/v1/moves/{removal}")).await.problem(StatusCode::NOT_FOUND, "unknown_move");
+    api.post(&format!("/v1/moves/{removal}/cancel"), &json!({})).await.problem(StatusCode::NOT_FOUND, "unknown_move");
+}

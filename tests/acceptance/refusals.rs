@@ -1,0 +1,125 @@
+//! What goes wrong before anything is touched: a clear error, the tenant online, no byte moved.
+
+use acceptance::world::{NEIGHBOUR, Seed, request};
+use acceptance::{Database, World};
+use catalogue::tenants::TenantStatus;
+use engine::probe::NoProbe;
+use workflows::realm_move::{MoveRequest, dry_run, start_move};
+use workflows::requester::Requester;
+use workflows::topology_change::apply_topology;
+
+on_both_databases!(a_wrong_table_name_fails_before_the_tenant_is_offline, wrong_table);
+on_both_databases!(an_unreachable_endpoint_fails_before_the_tenant_is_offline, unreachable);
+on_both_databases!(a_target_with_unknown_data_is_not_overwritten, target_not_empty);
+on_both_databases!(unknown_names_and_second_moves_are_refused, refused_requests);
+on_both_databases!(a_plan_that_no_longer_holds_is_not_carried_out, plan_changed);
+on_both_databases!(a_budget_that_is_spent_brings_the_tenant_back, budget_spent);
+
+fn by() -> Requester {
+    Requester { who: "test".to_owned(), why: String::new() }
+}
+
+/// Runs a move that must fail without the tenant ever being offline; returns its error.
+async fn fails_untouched(world: &World, code: &str) -> String {
+    let before = (world.holdings("us-east-1", "acme").await, world.holdings("eu-west-1", "acme").await);
+    let epoch = world.tenant().await.epoch;
+    let done = world.run_move("eu", NoProbe).await;
+    assert_eq!(done.state, "failed", "{done:?}");
+    let error = done.error.expect("a failed move says why");
+    assert_eq!(error.code, code, "{error:?}");
+    let tenant = world.tenant().await;
+    assert_eq!((tenant.status, tenant.epoch, tenant.mover), (TenantStatus::Online, epoch, None));
+    let after = (world.holdings("us-east-1", "acme").await, world.holdings("eu-west-1", "acme").await);
+    assert_eq!(after, before, "nothing is touched");
+    error.message
+}
+
+async fn wrong_table(database: Database) {
+    let edit = |yaml: String| {
+        let shard = "{ shard: issues-eu-west-1, dataRegions: [eu-west-1], url: \"https://issues.eu-west-1.example\" }";
+        let wrong = "{ shard: issues-eu-west-1, dataRegions: [eu-west-1], store: { dynamodb: { table: isues, index: \
+                     by-tenant, indexKey: tenant_shard, shardCount: 10 } } }";
+        assert!(yaml.contains(shard), "{yaml}");
+        yaml.replace(shard, wrong)
+    };
+    let world = World::with_topology(database, Seed::SMALL, edit).await;
+    let message = fails_untouched(&world, "table_not_found").await;
+    assert!(message.contains("isues") && message.contains("eu-west-1"), "{message}");
+}
+
+async fn unreachable(database: Database) {
+    // A port that nobody listens on: the listener is closed before the topology is applied.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let edit = |yaml: String| {
+        let at = yaml.find("  eu-west-1: {").expect("the region");
+        let from = at + yaml[at..].find("http://").expect("its endpoint");
+        let to = from + yaml[from..].find('"').expect("its end");
+        format!("{}http://{closed}{}", &yaml[..from], &yaml[to..])
+    };
+    let world = World::with_topology(database, Seed::SMALL, edit).await;
+    let message = fails_untouched(&world, "endpoint_unreachable").await;
+    assert!(message.contains(&closed.to_string()), "{message}");
+}
+
+async fn target_not_empty(database: Database) {
+    let world = World::new(database).await;
+    world.fill("eu-west-1", "acme", Seed { issues: 0, activity: 1, media: 0 }).await;
+    let message = fails_untouched(&world, "target_not_empty").await;
+    assert!(message.contains("activity-service") && message.contains("eu-west-1"), "{message}");
+}
+
+async fn refused_requests(database: Database) {
+    let world = World::new(database).await;
+    let start = async |request: MoveRequest| start_move(&world.deployment, &request, &by()).await;
+    let refused = async |request: MoveRequest| {
+        let refusal = start(request).await.expect_err("must be refused");
+        (refusal.code(), refusal.to_string())
+    };
+    let unknown_tenant = MoveRequest { tenant: "acm".to_owned(), ..request("eu") };
+    assert_eq!(refused(unknown_tenant).await.0, "unknown_tenant");
+    let (code, words) = refused(request("mars")).await;
+    assert!(code == "unknown_realm" && words.contains("mars") && words.contains("topology show"), "{words}");
+    assert_eq!(refused(request("us")).await.0, "nothing_to_do");
+    assert_eq!(refused(MoveRequest { budget_ms: Some(0), ..request("eu") }).await.0, "invalid_budget");
+    let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
+    assert_eq!(world.tenant().await.mover, None, "a dry run starts nothing");
+
+    let later = MoveRequest { at: Some(4_000_000_000_000), idempotency_key: Some("once".to_owned()), ..request("eu") };
+    let first = start(later.clone()).await.expect("the move is scheduled");
+    assert!(first.new);
+    assert_eq!(world.view(&first.id).await.plan_hash, plan.hash());
+    let again = start(later.clone()).await.expect("the same request finds the first");
+    assert_eq!((again.id.as_str(), again.new), (first.id.as_str(), false));
+    let keyless = start(MoveRequest { idempotency_key: None, ..later.clone() }).await.expect("also without the key");
+    assert_eq!(keyless.id, first.id);
+    let (code, words) = refused(MoveRequest { idempotency_key: None, ..request("global") }).await;
+    assert!(code == "move_in_progress" && words.contains(&first.id), "{words}");
+    let reused = MoveRequest { tenant: NEIGHBOUR.to_owned(), ..later };
+    assert_eq!(refused(reused).await.0, "idempotency_key_reused");
+}
+
+async fn plan_changed(database: Database) {
+    let world = World::new(database).await;
+    let id = world.start_move("eu").await;
+    // Another topology between the approval and the preflight: the same, with one more realm.
+    let all: Vec<&testkit::Region> = world.regions.iter().collect();
+    let yaml = testkit::topology(&all).replace("realms:\n", "realms:\n  spare: { dataRegions: [us-east-1] }\n");
+    apply_topology(&world.deployment, &yaml, &by()).await.expect("the edit strands nobody");
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    let done = world.view(&id).await;
+    assert_eq!((done.state.as_str(), done.error.map(|error| error.code).as_deref()), ("failed", Some("plan_changed")));
+    assert_eq!((world.tenant().await.status, world.tenant().await.mover), (TenantStatus::Online, None));
+}
+
+async fn budget_spent(database: Database) {
+    let world = World::new(database).await;
+    let before = world.holdings("us-east-1", "acme").await;
+    let request = MoveRequest { budget_ms: Some(1), ..request("eu") };
+    let id = start_move(&world.deployment, &request, &by()).await.expect("the move starts").id;
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    let done = world.view(&id).await;
+    let code = done.error.as_ref().map(|error| error.code.as_str());
+    assert_eq!((done.state.as_str(), code), ("rolled_back", Some("offline_deadline")), "{done:?}");
+    assert_eq!(world.holdings("us-east-1", "acme").await, before);
+    assert!(world.holdings("eu-west-1", "acme").await.is_empty());
+}
