@@ -23,6 +23,6 @@ pub use cancel::{CancelOutcome, cancel_move};
 pub use lapse::LapseSweep;
 pub use machine::RealmMove;
 pub use start::{MoveRequest, Started, dry_run, start_move};
-pub use state::{MoveState, RemovalRef, Stage};
+pub use state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage};
 pub use transitions::STATES;
 pub use view::{MoveView, PlanView, ProgressView, RemovalView, list_moves, view_move};

@@ -87,17 +87,17 @@ pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
 
 /// The tenant, if there is one.
 pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<Tenant>, StoreError> {
-    one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?)
+    one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?.as_ref())
 }
 
 /// The tenant with its row locked until the transaction ends. Commit, cancel and `re_online` all take this lock.
 pub async fn lock(tx: &mut Tx, id: &str) -> Result<Option<Tenant>, StoreError> {
-    one(sql(select!("WHERE id = $1")).for_update().bind(id).fetch_optional(tx).await?)
+    one(sql(select!("WHERE id = $1")).for_update().bind(id).fetch_optional(tx).await?.as_ref())
 }
 
 /// The tenant that this host belongs to.
 pub async fn by_host(tx: &mut Tx, host: &str) -> Result<Option<Tenant>, StoreError> {
-    one(sql(select!("WHERE host = $1")).bind(host).fetch_optional(tx).await?)
+    one(sql(select!("WHERE host = $1")).bind(host).fetch_optional(tx).await?.as_ref())
 }
 
 /// Tenants in the order of their ids, after `after`; optionally of one realm.
@@ -256,8 +256,8 @@ pub async fn count_by_realm(tx: &mut Tx) -> Result<Vec<(String, u64)>, StoreErro
     rows.iter().map(|row| Ok((row.text("realm")?, row.int("tenants")?.unsigned_abs()))).collect()
 }
 
-fn one(row: Option<Row>) -> Result<Option<Tenant>, StoreError> {
-    row.as_ref().map(Tenant::try_from).transpose()
+fn one(row: Option<&Row>) -> Result<Option<Tenant>, StoreError> {
+    row.map(Tenant::try_from).transpose()
 }
 
 impl TryFrom<&Row> for Tenant {

@@ -27,7 +27,7 @@ impl Runner {
             Err(error) if error.treatment == Treatment::LostLease => debug!(task = task.id, "task is no longer ours"),
             // Nothing is lost: the lease runs out and the task is claimed again from its checkpoint.
             Err(error) => {
-                warn!(task = task.id, %error, "the end of a task could not be recorded; it will be run again")
+                warn!(task = task.id, %error, "the end of a task could not be recorded; it will be run again");
             }
         }
     }

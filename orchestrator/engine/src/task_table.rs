@@ -76,7 +76,7 @@ pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Opt
         .bind(now)
         .fetch_optional(tx)
         .await?;
-    let Some(mut record) = one(due)? else { return Ok(None) };
+    let Some(mut record) = one(due.as_ref())? else { return Ok(None) };
     record.fence += 1;
     sql("UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
         .bind(&record.id)
@@ -181,8 +181,8 @@ pub(crate) async fn retry_at(
     .await
 }
 
-fn one(row: Option<Row>) -> Result<Option<TaskRecord>, StoreError> {
-    row.as_ref().map(TaskRecord::try_from).transpose()
+fn one(row: Option<&Row>) -> Result<Option<TaskRecord>, StoreError> {
+    row.map(TaskRecord::try_from).transpose()
 }
 
 /// Failed attempts since the last progress.

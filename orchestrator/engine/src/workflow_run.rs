@@ -14,7 +14,7 @@ use crate::workflow_table;
 /// What became of a step.
 enum Stepped {
     /// Recorded; the lease is kept and the next state can be stepped at once.
-    GoOn(WorkflowRecord),
+    GoOn(Box<WorkflowRecord>),
     /// Recorded; nothing more to do now.
     Parked,
     /// Not ours any more.
@@ -32,7 +32,7 @@ impl Runner {
             match self.step(&record).await {
                 Ok(Stepped::GoOn(next)) => {
                     broken = 0;
-                    record = next;
+                    record = *next;
                 }
                 Ok(Stepped::Parked) => return,
                 Ok(Stepped::Lost) => {
@@ -192,6 +192,6 @@ impl Runner {
         }
         // Tasks may have been fanned out, workflows started or ended.
         self.wake.notify_waiters();
-        if written.go_on { Stepped::GoOn(after) } else { Stepped::Parked }
+        if written.go_on { Stepped::GoOn(Box::new(after)) } else { Stepped::Parked }
     }
 }

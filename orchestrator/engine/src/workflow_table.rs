@@ -57,17 +57,17 @@ pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<()
 
 /// The workflow, if there is one.
 pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreError> {
-    one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?)
+    one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?.as_ref())
 }
 
 /// The workflow with its row locked until the transaction ends. Take this lock before that of any task, tenant or cell.
 pub async fn lock(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreError> {
-    one(sql(select!("WHERE id = $1")).for_update().bind(id).fetch_optional(tx).await?)
+    one(sql(select!("WHERE id = $1")).for_update().bind(id).fetch_optional(tx).await?.as_ref())
 }
 
 /// The workflow that was started with this key.
 pub async fn by_start_key(tx: &mut Tx, key: &str) -> Result<Option<WorkflowRecord>, StoreError> {
-    one(sql(select!("WHERE start_key = $1")).bind(key).fetch_optional(tx).await?)
+    one(sql(select!("WHERE start_key = $1")).bind(key).fetch_optional(tx).await?.as_ref())
 }
 
 /// Workflows of a kind, newest first, older than the id `before`; optionally of one tenant or in one state.
@@ -101,7 +101,7 @@ pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Opt
         .bind(now)
         .fetch_optional(tx)
         .await?;
-    let Some(mut record) = one(due)? else { return Ok(None) };
+    let Some(mut record) = one(due.as_ref())? else { return Ok(None) };
     record.fence += 1;
     sql("UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
         .bind(&record.id)
@@ -207,8 +207,8 @@ pub(crate) async fn wake(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
         .map(drop)
 }
 
-fn one(row: Option<Row>) -> Result<Option<WorkflowRecord>, StoreError> {
-    row.as_ref().map(WorkflowRecord::try_from).transpose()
+fn one(row: Option<&Row>) -> Result<Option<WorkflowRecord>, StoreError> {
+    row.map(WorkflowRecord::try_from).transpose()
 }
 
 pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> String {

@@ -19,7 +19,7 @@ pub(super) async fn advance(
 ) -> Result<Next<MoveState>, StepError> {
     let tasks = match settle_tasks(deployment, step, &state, &offline).await? {
         Tasks::Done(tasks) => tasks,
-        Tasks::Next(next) => return Ok(next),
+        Tasks::Next(next) => return Ok(*next),
     };
     let copied = tasks.iter().map(copied_part).collect::<Result<Vec<_>, _>>()?;
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
@@ -37,7 +37,7 @@ pub(super) enum Tasks {
     /// All done; erased from the store.
     Done(Vec<TaskRecord>),
     /// Some are open, or one has failed: where the move goes.
-    Next(Next<MoveState>),
+    Next(Box<Next<MoveState>>),
 }
 
 /// Looks at the stage's tasks. The end of each wakes the move, so the wake-up here only serves the deadline.
@@ -53,14 +53,14 @@ pub(super) async fn settle_tasks(
             Some(error) => (error.code.as_str(), error.message.as_str()),
             None => ("task_failed", "a task failed"),
         };
-        return Ok(Tasks::Next(retreat(state, offline, code, message)));
+        return Ok(Tasks::Next(Box::new(retreat(state, offline, code, message))));
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
         let next = past_deadline(step, state, offline).unwrap_or_else(|| {
             let wake = Wake::At(offline.deadline.min(step.now + millis(deployment.timing.lease)));
             Next::Stay(state.clone(), wake)
         });
-        return Ok(Tasks::Next(next));
+        return Ok(Tasks::Next(Box::new(next)));
     }
     step.forget_tasks().await?;
     Ok(Tasks::Done(tasks))

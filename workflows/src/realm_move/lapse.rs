@@ -62,7 +62,7 @@ impl Sweep for LapseSweep {
                 Ok(done) => settled += u64::from(done),
                 // One tenant's trouble must not keep the others offline.
                 Err(error) => {
-                    warn!(tenant = tenant.id, %error, "a lapsed tenant could not be brought back yet; trying again")
+                    warn!(tenant = tenant.id, %error, "a lapsed tenant could not be brought back yet; trying again");
                 }
             }
         }

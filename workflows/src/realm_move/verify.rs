@@ -15,7 +15,7 @@ pub(super) async fn advance(
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
     if let Tasks::Next(next) = settle_tasks(deployment, step, &state, &offline).await? {
-        return Ok(next);
+        return Ok(*next);
     }
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);

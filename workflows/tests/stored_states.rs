@@ -1,0 +1,190 @@
+//! P10: the stored form of every state of a move and a removal, and of every task's input. The golden files are what
+//! databases in use hold: a change that breaks one strands somebody's running move. Add states and optional fields; never
+//! rename or remove. `UPDATE_GOLDEN=1 cargo test -p workflows --test stored_states` writes the files of new states.
+
+use std::path::PathBuf;
+
+use catalogue::location::{Address, Location};
+use engine::{StoredError, Workflow};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use workers::progress::Tally;
+use workflows::data_tasks::{Amount, CopyInput, RemoveInput, VerifyInput};
+use workflows::plan::{Plan, ServicePlan};
+use workflows::realm_move::{
+    self, Committed, CopiedPart, MoveState, OfflinePeriod, RealmMove, RemovalRef, Stage,
+};
+use workflows::removal::{self, Cause, Removal, RemovalStage, RemovalState};
+use workflows::requester::Requester;
+
+#[test]
+fn every_state_of_a_move_is_read_as_it_was_stored() {
+    let mut names = Vec::new();
+    for stage in stages() {
+        let state = MoveState { stage, ..a_move() };
+        let name = RealmMove::name(&state);
+        same_as_golden(&format!("move_{name}"), &state);
+        names.push(name);
+    }
+    names.sort_unstable();
+    let mut all = realm_move::STATES.to_vec();
+    all.sort_unstable();
+    assert_eq!(names, all, "every state has a golden file");
+}
+
+#[test]
+fn every_state_of_a_removal_is_read_as_it_was_stored() {
+    let stages = [
+        RemovalStage::Waiting,
+        RemovalStage::Removing,
+        RemovalStage::Done { removed: amount() },
+        RemovalStage::Failed { error: error() },
+    ];
+    let mut names = Vec::new();
+    for stage in stages {
+        let state = RemovalState {
+            service: "issue-service".to_owned(),
+            location: table("us-east-1"),
+            generation: 3,
+            cause: Cause::Moved { move_id: "m-1".to_owned() },
+            stage,
+        };
+        let name = Removal::name(&state);
+        same_as_golden(&format!("removal_{name}"), &state);
+        names.push(name);
+    }
+    assert_eq!(names, removal::STATES);
+    same_as_golden("cause_rolled_back", &Cause::RolledBack { move_id: "m-1".to_owned() });
+}
+
+#[test]
+fn every_task_is_read_as_it_was_stored() {
+    let (tenant, service) = ("acme".to_owned(), "issue-service".to_owned());
+    let copy = CopyInput {
+        tenant: tenant.clone(),
+        service: service.clone(),
+        from: table("us-east-1"),
+        to: table("eu-west-1"),
+        part: 7,
+        generation: 3,
+        epoch: 12,
+    };
+    let verify = VerifyInput {
+        tenant: tenant.clone(),
+        service: service.clone(),
+        source: table("us-east-1"),
+        at: table("eu-west-1"),
+        part: 7,
+        expected: Some(tally()),
+        epoch: 12,
+    };
+    let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3 };
+    same_as_golden("task_copy", &copy);
+    same_as_golden("task_verify", &verify);
+    same_as_golden("task_remove", &remove);
+}
+
+/// What is written today is what the file holds, and the file is read without loss.
+fn same_as_golden<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
+    let mut written = serde_json::to_string_pretty(value).expect("it serialises");
+    written.push('\n');
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &written).expect("the golden file is writable");
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(written, golden, "{name}: stored differently than before");
+    let read: T = serde_json::from_str(&golden).expect("the golden file is read");
+    let again = serde_json::to_string_pretty(&read).expect("it serialises") + "\n";
+    assert_eq!(again, golden, "{name}: something stored is lost on reading");
+}
+
+fn stages() -> Vec<Stage> {
+    let offline = || OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
+    let copied = || vec![CopiedPart { service: "issue-service".to_owned(), to: table("eu-west-1"), part: 7, tally: tally() }];
+    let removals = || {
+        vec![RemovalRef { id: "r-1".to_owned(), service: "issue-service".to_owned(), location: "us-east-1".to_owned() }]
+    };
+    let committed =
+        || Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: removals() };
+    vec![
+        Stage::Scheduled,
+        Stage::Preflight,
+        Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned() },
+        Stage::Offline,
+        Stage::Drain { offline: offline(), until: 1_700_000_095_000 },
+        Stage::AddData { offline: offline() },
+        Stage::Verify { offline: offline(), copied: copied() },
+        Stage::Commit { offline: Some(offline()), copied: copied() },
+        Stage::Notify { committed: committed() },
+        Stage::ReOnline { offline: offline(), error: error() },
+        Stage::RolledBack { error: error(), offline_ms: 95_000, removals: removals() },
+        Stage::Completed { committed: committed(), warnings: vec!["a webhook did not answer".to_owned()] },
+        Stage::Failed { error: error() },
+    ]
+}
+
+fn a_move() -> MoveState {
+    let service = ServicePlan {
+        service: "issue-service".to_owned(),
+        from_shard: Some("issues-us-east-1".to_owned()),
+        to_shard: "issues-eu-west-1".to_owned(),
+        add: vec![table("eu-west-1")],
+        keep: vec![bucket()],
+        remove: vec![table("us-east-1")],
+        order: vec![table("eu-west-1").key()],
+        source: Some(table("us-east-1")),
+        compare_keep: false,
+        stays_out_of_realm: false,
+    };
+    let plan = Plan {
+        tenant: "acme".to_owned(),
+        from: "us".to_owned(),
+        to: "eu".to_owned(),
+        epoch: 11,
+        topology_version: "0f".repeat(32),
+        services: vec![service],
+        not_adopted: vec!["lab-service".to_owned()],
+    };
+    MoveState {
+        plan_hash: plan.hash(),
+        plan,
+        requester: Requester { who: "ada".to_owned(), why: "the customer asked".to_owned() },
+        at: Some(1_699_999_999_000),
+        budget_ms: Some(600_000),
+        expected: Some(amount()),
+        stage: Stage::Scheduled,
+    }
+}
+
+fn table(region: &str) -> Location {
+    let address = Address::Dynamodb {
+        endpoint: None,
+        table: "issues".to_owned(),
+        index: "by-tenant".to_owned(),
+        index_key: "tenant_shard".to_owned(),
+        shard_count: 10,
+    };
+    Location { name: region.to_owned(), region: region.to_owned(), address }
+}
+
+fn bucket() -> Location {
+    let address = Address::S3 {
+        endpoint: Some("http://127.0.0.1:9001".to_owned()),
+        bucket: "media-us-east-1".to_owned(),
+        prefix: "acme/".to_owned(),
+    };
+    Location { name: "us-east-1".to_owned(), region: "us-east-1".to_owned(), address }
+}
+
+fn tally() -> Tally {
+    Tally { items: 3, objects: 0, bytes: 4_096, ..Tally::default() }
+}
+
+fn amount() -> Amount {
+    Amount { items: 20_000, objects: 2_000, bytes: 47_416_764 }
+}
+
+fn error() -> StoredError {
+    StoredError { code: "table_not_found".to_owned(), message: "there is no table issues in eu-west-1".to_owned() }
+}
