@@ -3,6 +3,7 @@
 use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::strike::Target;
 use acceptance::{Database, World};
+use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
 use std::os::unix::process::ExitStatusExt;
 
@@ -12,12 +13,15 @@ async fn child() {
     run_if_child().await;
 }
 
+/// The child's main function, by its full name.
+const ENTRY: &str = "kill_anywhere::child";
 const STATES: [&str; 9] =
     ["scheduled", "preflight", "waiting", "offline", "drain", "add_data", "verify", "commit", "notify"];
 const WAITING: [&str; 3] = ["drain", "add_data", "verify"];
 const MOMENTS: [Moment; 4] = [Moment::Before, Moment::Observed, Moment::Written, Moment::Recorded];
 
 on_both_databases!(killed_at_every_step_of_a_move, killed_at_every_step);
+on_both_databases!(killed_on_the_way_back_online, killed_going_back);
 on_both_databases!(killed_in_every_task_and_removal, killed_in_tasks_and_removals);
 
 async fn killed_at_every_step(database: Database) {
@@ -26,6 +30,30 @@ async fn killed_at_every_step(database: Database) {
         for moment in MOMENTS {
             stage.strike(Target::step("move", state, moment)).await;
         }
+    }
+}
+
+/// Whatever dies while a failed move brings its tenant back: the tenant comes back, once, and the target is emptied.
+async fn killed_going_back(database: Database) {
+    let stage = Stage::new(database).await;
+    let world = &stage.world;
+    for moment in MOMENTS {
+        let epoch = world.tenant().await.epoch;
+        let target = Target::step("move", "re_online", moment);
+        let id = world.start_move("eu").await;
+        let fail_at = Some(Target::step("move", "verify", Moment::Before));
+        let status = run_until_killed(&world.store_url, &target, fail_at, ENTRY).await;
+        assert_eq!(status.signal(), Some(9), "{target:?}: the child was not killed but ended with {status}");
+        stage.died_there(&id, &target).await;
+
+        world.run_until(NoProbe, || world.has_ended(&id)).await;
+
+        assert_eq!(world.view(&id).await.state, "rolled_back", "{target:?}");
+        let tenant = world.tenant().await;
+        assert_eq!((tenant.realm.as_str(), tenant.status, tenant.epoch), ("us", TenantStatus::Online, epoch + 2));
+        assert_eq!(world.holdings("us-east-1", "acme").await, stage.data, "{target:?}");
+        assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "{target:?}");
+        each_state_entered_once(&world.history(&id).await, &target);
     }
 }
 
@@ -64,7 +92,7 @@ impl Stage {
         let (realm, region) = if self.at.0 == "us" { ("eu", "eu-west-1") } else { ("us", "us-east-1") };
         let world = &self.world;
         let id = world.start_move(realm).await;
-        let status = run_until_killed(&world.store_url, &target, "kill_anywhere::child").await;
+        let status = run_until_killed(&world.store_url, &target, None, ENTRY).await;
         assert_eq!(status.signal(), Some(9), "{target:?}: the child was not killed but ended with {status}");
         self.died_there(&id, &target).await;
 

@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::strike::{Blow, Striker, Target};
+use crate::strike::{Blow, Striker, Strikers, Target};
 use crate::world::deploy;
 
 /// Names the child's orders.
@@ -16,12 +16,14 @@ const ORDERS: &str = "REALMCTL_ACCEPTANCE_CHILD";
 struct Orders {
     store: String,
     target: Target,
+    /// Where to fail for good on the way, so that the move turns back.
+    fail_at: Option<Target>,
 }
 
-/// Runs workflows and tasks in a child process until it kills itself at `target`. `entry` is the full name of the test
+/// Runs workflows and tasks in a child process until it kills itself at `target`, failing at `fail_at` first. `entry` is the full name of the test
 /// that calls [`run_if_child`].
-pub async fn run_until_killed(store: &str, target: &Target, entry: &str) -> ExitStatus {
-    let orders = Orders { store: store.to_owned(), target: target.clone() };
+pub async fn run_until_killed(store: &str, target: &Target, fail_at: Option<Target>, entry: &str) -> ExitStatus {
+    let orders = Orders { store: store.to_owned(), target: target.clone(), fail_at };
     let mut command = Command::new(std::env::current_exe().expect("a test knows its own binary"));
     command
         .args(["--exact", entry, "--nocapture"])
@@ -37,14 +39,15 @@ pub async fn run_if_child() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
     let orders: Orders = serde_json::from_str(&orders).expect("the parent wrote the orders");
     let deployment = deploy(&orders.store).await;
-    let striker = Striker::new(orders.target, Blow::Kill, 1);
+    let mut strikers = vec![Striker::new(orders.target, Blow::Kill, 1)];
+    strikers.extend(orders.fail_at.map(|target| Striker::new(target, Blow::FailForGood, u32::MAX)));
     let runner = engine::Runner::new(
         deployment.store.clone(),
         deployment.registry(),
         deployment.runner_settings(),
         format!("child-{}", std::process::id()),
     )
-    .with_probe(striker);
+    .with_probe(Strikers(strikers));
     // Bounded: a child that is never struck ends, and the parent sees an exit code instead of a signal.
     let stop = CancellationToken::new();
     drop(tokio::time::timeout(std::time::Duration::from_secs(60), runner.run(stop)).await);
