@@ -1,0 +1,276 @@
+//! The HTTP client: one call a method, answers as the types of `server::api`, errors as failures with a next step.
+//!
+//! It repeats nothing: whether a request may be sent again is for the person, or for `follow`, to say.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use server::api::{
+    Change, DryRun, MoveView, NewMove, NewTenant, Page, Problem, RemovalDetail, ReplayAll, Replayed, ReplayedAll,
+    TenantView, TopologyApplied, TopologyView, USER_HEADER,
+};
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure, chain};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For one whole request and its answer; not for streams.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two pieces of an answer. A stream sends signs of life more often than that.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Talks to one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+}
+
+/// Parameters of a query; those that are `None` are left out.
+type Query<'a> = &'a [(&'a str, Option<String>)];
+
+impl Client {
+    /// A client as the global options say. Connects when first used.
+    pub(crate) fn of(globals: &Globals) -> Result<Self, Failure> {
+        Self::new(globals.server(), globals.token())
+    }
+
+    pub(crate) fn new(server: &str, token: Option<&str>) -> Result<Self, Failure> {
+        let base: Url = server
+            .parse()
+            .ok()
+            .filter(|url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host())
+            .ok_or_else(|| Failure::usage("--server must be a URL such as http://127.0.0.1:8642"))?;
+        // Another thread may have installed the same provider just now: either serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
+            // A redirect would take the token to another place.
+            .redirect(reqwest::redirect::Policy::none())
+            .default_headers(who());
+        if base.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]")) {
+            builder = builder.no_proxy();
+        }
+        let http = builder.build().map_err(|error| Failure::failed(format!("no HTTP client: {}", chain(&error))))?;
+        Ok(Self { http, base, token: token.map(str::to_owned) })
+    }
+
+    /// The server's address as it was given, without anything secret.
+    pub(crate) fn address(&self) -> String {
+        let mut shown = self.base.clone();
+        // Neither can fail: the base has a host.
+        let _ = shown.set_password(None);
+        let _ = shown.set_username("");
+        shown.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Puts a topology in force, or with `check` only asks what the server thinks of it.
+    pub(crate) async fn put_topology(&self, yaml: String, check: bool) -> Result<TopologyApplied, Failure> {
+        let query = [("check", check.then(|| "true".to_owned()))];
+        let request = self.request(Method::PUT, &["topology"], &query);
+        self.answer(request.header(CONTENT_TYPE, "application/yaml").body(yaml)).await
+    }
+
+    pub(crate) async fn topology(&self) -> Result<TopologyView, Failure> {
+        self.get(&["topology"], &[]).await
+    }
+
+    /// The tenant, and whether it is new.
+    pub(crate) async fn create_tenant(&self, new: &NewTenant) -> Result<(TenantView, bool), Failure> {
+        let response = self.send(self.request(Method::POST, &["tenants"], &[]).json(new)).await?;
+        let created = response.status() == StatusCode::CREATED;
+        Ok((self.read(response).await?, created))
+    }
+
+    pub(crate) async fn tenants(&self, query: Query<'_>) -> Result<Page<TenantView>, Failure> {
+        self.get(&["tenants"], query).await
+    }
+
+    pub(crate) async fn tenant(&self, id: &str) -> Result<TenantView, Failure> {
+        self.get(&["tenants", id], &[]).await
+    }
+
+    pub(crate) async fn dry_run(&self, tenant: &str, request: &NewMove) -> Result<DryRun, Failure> {
+        self.post(&["tenants", tenant, "moves"], request).await
+    }
+
+    /// The move, and whether this request started it.
+    pub(crate) async fn start_move(&self, tenant: &str, request: &NewMove) -> Result<(MoveView, bool), Failure> {
+        let request = self.request(Method::POST, &["tenants", tenant, "moves"], &[]).json(request);
+        let response = self.send(request).await?;
+        let new = response.status() == StatusCode::ACCEPTED;
+        Ok((self.read(response).await?, new))
+    }
+
+    pub(crate) async fn moves(&self, query: Query<'_>) -> Result<Page<MoveView>, Failure> {
+        self.get(&["moves"], query).await
+    }
+
+    pub(crate) async fn realm_move(&self, id: &str) -> Result<MoveView, Failure> {
+        self.get(&["moves", id], &[]).await
+    }
+
+    pub(crate) async fn cancel_move(&self, id: &str, change: &Change) -> Result<MoveView, Failure> {
+        self.post(&["moves", id, "cancel"], change).await
+    }
+
+    /// The stream of a move's events, from after the one with the id `after`.
+    pub(crate) async fn move_events(&self, id: &str, after: Option<&str>) -> Result<Response, Failure> {
+        let mut request = self.http.get(self.url(&["moves", id, "events"], &[]));
+        if let Some(after) = after {
+            request = request.header("Last-Event-ID", after);
+        }
+        self.send(request).await
+    }
+
+    pub(crate) async fn removals(&self, query: Query<'_>) -> Result<Page<RemovalDetail>, Failure> {
+        self.get(&["removals"], query).await
+    }
+
+    pub(crate) async fn removal(&self, id: &str) -> Result<RemovalDetail, Failure> {
+        self.get(&["removals", id], &[]).await
+    }
+
+    pub(crate) async fn replay_removal(&self, id: &str, change: &Change) -> Result<Replayed, Failure> {
+        self.post(&["removals", id, "replay"], change).await
+    }
+
+    pub(crate) async fn replay_failed(&self, request: &ReplayAll) -> Result<ReplayedAll, Failure> {
+        self.post(&["removals", "replay"], request).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Failure> {
+        self.answer(self.request(Method::GET, path, query)).await
+    }
+
+    async fn post<B: Serialize, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T, Failure> {
+        self.answer(self.request(Method::POST, path, &[]).json(body)).await
+    }
+
+    fn request(&self, method: Method, path: &[&str], query: Query<'_>) -> RequestBuilder {
+        self.http.request(method, self.url(path, query)).timeout(REQUEST_TIMEOUT)
+    }
+
+    fn url(&self, path: &[&str], query: Query<'_>) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("v1").extend(path);
+        }
+        let given: Vec<_> = query.iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+        if !given.is_empty() {
+            url.query_pairs_mut().extend_pairs(given);
+        }
+        url
+    }
+
+    async fn answer<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Failure> {
+        let response = self.send(request).await?;
+        self.read(response).await
+    }
+
+    /// The answer, if it is one of success.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = response.bytes().await.unwrap_or_default();
+        match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) => Err(refused(status, &problem)),
+            Err(_) => Err(self.stranger(status)),
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
+        let status = response.status();
+        let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        serde_json::from_slice(&body).map_err(|error| {
+            tracing::debug!(%error, "unreadable answer");
+            self.stranger(status)
+        })
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Failure {
+        let address = self.address();
+        if error.is_timeout() {
+            let message = format!(
+                "the server at {address} did not answer in time: look at its log, then ask again; a change may have been made"
+            );
+            return Failure::failed(message);
+        }
+        let why = innermost(error);
+        Failure::failed(format!(
+            "can't reach the server at {address}: start one with `realmctl serve`, or set --server or REALMCTL_SERVER ({why})"
+        ))
+    }
+
+    fn stranger(&self, status: StatusCode) -> Failure {
+        let address = self.address();
+        Failure::failed(format!(
+            "what answered {status} at {address} is not a realmctl server of this version: check --server, then compare \
+             `realmctl version` here and there"
+        ))
+    }
+}
+
+/// The innermost cause of a failed request: the outer ones only say that it failed, and repeat the URL.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut found: Option<&dyn std::error::Error> = None;
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        found = Some(cause);
+        next = cause.source();
+    }
+    found.map_or_else(|| "the request failed".to_owned(), ToString::to_string)
+}
+
+/// What the server's refusal means here.
+fn refused(status: StatusCode, problem: &Problem) -> Failure {
+    let exit =
+        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS { Exit::Failed } else { Exit::Refused };
+    let mut message = problem.detail.clone();
+    for problem in &problem.problems {
+        message.push_str("\n  ");
+        message.push_str(&mistake(problem.line, &problem.path, &problem.reason));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        message.push_str(": give the server's token by --token or REALMCTL_TOKEN");
+    }
+    if let Some(instance) = &problem.instance {
+        message.push_str(&format!(" (in the server's log: {instance})"));
+    }
+    Failure { exit, message }
+}
+
+/// One mistake in a topology file, in a line.
+pub(crate) fn mistake(line: Option<u64>, path: &str, reason: &str) -> String {
+    let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+    format!("{line}{path}{reason}")
+}
+
+/// Who asks, for the audit trail: REALMCTL_USER, else the login name. Not proof of anything.
+fn who() -> HeaderMap {
+    let names = ["REALMCTL_USER", "USER", "LOGNAME"];
+    let name = names.iter().find_map(|name| std::env::var(name).ok().filter(|value| is_user(value)));
+    let value = name.and_then(|name| HeaderValue::from_str(&name).ok());
+    let mut headers = HeaderMap::new();
+    if let (Some(value), Ok(header)) = (value, reqwest::header::HeaderName::from_bytes(USER_HEADER.as_bytes())) {
+        headers.insert(header, value);
+    }
+    headers
+}
+
+fn is_user(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic())
+}

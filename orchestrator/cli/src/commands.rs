@@ -1,0 +1,12 @@
+//! The commands, one file a group: each reads its options, calls the server (or starts one), and prints.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod moves;
+pub(crate) mod removals;
+pub(crate) mod serve;
+pub(crate) mod tenants;
+pub(crate) mod topology;
+pub(crate) mod version;
+pub(crate) mod worker;

@@ -1,0 +1,195 @@
+//! `realmctl dev`: a playground that stays up: two regions, a catalogue, the API and a runner on this machine.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use server::api::NewTenant;
+use tempfile::TempDir;
+use testkit::{Ports, Storage};
+
+use crate::cli::{DEFAULT_SERVER, Globals};
+use crate::client::Client;
+use crate::commands::serve::settings;
+use crate::exit::{Exit, Failure};
+use crate::local::{Embedded, Places, REGIONS, seed};
+use crate::output::{Terminal, facts};
+
+const API_PORT: u16 = 8642;
+/// DynamoDB's and S3's ports of each region.
+const REGION_PORTS: [RegionPorts; 2] =
+    [RegionPorts { dynamodb: 8001, s3: 9001 }, RegionPorts { dynamodb: 8002, s3: 9002 }];
+const TENANT: &str = "acme";
+const ITEMS: usize = 500;
+const OBJECTS: usize = 40;
+/// In the folder: the regions' ports, because the topology in the catalogue names them.
+const PORTS_FILE: &str = "ports.json";
+
+/// Start a playground that stays up: regions, catalogue, API and runner
+///
+/// Two regions us-east-1 and eu-west-1 (DynamoDB and S3 over HTTP on loopback), a topology over them, and a tenant acme
+/// with a little data in realm us. Ends with Ctrl-C. With --dir everything is kept and found again the next time.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl dev
+  realmctl dev --dir playground
+  realmctl dev --listen 127.0.0.1:9000")]
+pub(crate) struct DevArgs {
+    /// Keep everything in this folder; without it, in memory
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Where the API listens [default: 127.0.0.1:8642, or any port if that one is taken]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct RegionPorts {
+    dynamodb: u16,
+    s3: u16,
+}
+
+/// What is said once it is up.
+#[derive(Debug, Serialize)]
+struct Addresses {
+    server: String,
+    regions: Vec<RegionAddress>,
+    tenant: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct RegionAddress {
+    name: String,
+    dynamodb: String,
+    s3: String,
+}
+
+pub(crate) async fn run(args: &DevArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let settings = settings(globals)?;
+    let api = args.listen.unwrap_or_else(|| loopback(if is_free(API_PORT) { API_PORT } else { 0 }));
+    server::Server::check_exposure(&api, &settings).map_err(|error| Failure::usage(error.to_string()))?;
+    let temporary = TempDir::with_prefix("realmctl-dev-").map_err(|error| {
+        Failure::failed(format!("no temporary folder: set TMPDIR to one that can be written ({error})"))
+    })?;
+    let places = match &args.dir {
+        Some(dir) => kept_in(dir, api)?,
+        None => in_memory(temporary.path(), api),
+    };
+    let embedded = Embedded::start(places, settings).await?;
+    let client = Client::new(&embedded.url(), globals.token())?;
+    embedded.apply_topology(&client).await?;
+    fill(&embedded, &client).await?;
+    let addresses = addresses(&embedded);
+    terminal.data(&addresses, |addresses| welcome(addresses, args.dir.as_deref()))?;
+    embedded.until_signal(terminal).await?;
+    terminal.say(if args.dir.is_some() {
+        "Ended; everything is kept in the folder."
+    } else {
+        "Ended; nothing is left behind."
+    });
+    Ok(Exit::Done)
+}
+
+fn in_memory(temporary: &Path, api: SocketAddr) -> Places {
+    let region = |ports: RegionPorts| {
+        let free = is_free(ports.dynamodb) && is_free(ports.s3);
+        (Storage::Memory, if free { fixed(ports) } else { Ports::Any })
+    };
+    Places { regions: REGION_PORTS.map(region), store: temporary.join("realmctl.db"), api }
+}
+
+/// The places of a folder: the ports it was first started with, because placed tenants' locations name them.
+fn kept_in(dir: &Path, api: SocketAddr) -> Result<Places, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::failed(format!("{} can't be used: choose another --dir ({error})", dir.display()))
+    };
+    std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
+    let file = dir.join(PORTS_FILE);
+    let ports = if file.exists() {
+        let text = std::fs::read_to_string(&file).map_err(|error| failed(&error))?;
+        serde_json::from_str(&text).map_err(|error| failed(&error))?
+    } else {
+        let ports =
+            REGION_PORTS.map(|wanted| RegionPorts { dynamodb: free_port(wanted.dynamodb), s3: free_port(wanted.s3) });
+        let text = serde_json::to_string(&ports).map_err(|error| failed(&error))?;
+        std::fs::write(&file, text).map_err(|error| failed(&error))?;
+        ports
+    };
+    let [us, eu]: [RegionPorts; 2] = ports;
+    let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().find(|port| !is_free(*port));
+    if let Some(port) = taken {
+        return Err(Failure::failed(format!(
+            "port {port} is taken, and the data in {} is bound to it: is another `realmctl dev` running there?",
+            dir.display()
+        )));
+    }
+    let regions = [(Storage::Disk(dir.join(REGIONS[0])), fixed(us)), (Storage::Disk(dir.join(REGIONS[1])), fixed(eu))];
+    Ok(Places { regions, store: dir.join("realmctl.db"), api })
+}
+
+/// Creates and fills the tenant, unless it is there from an earlier time.
+async fn fill(embedded: &Embedded, client: &Client) -> Result<(), Failure> {
+    match client.tenant(TENANT).await {
+        Err(failure) if failure.exit == Exit::Refused => {}
+        other => return other.map(drop),
+    }
+    seed(embedded.regions()[0], TENANT, ITEMS, OBJECTS).await?;
+    let new = NewTenant {
+        id: TENANT.to_owned(),
+        host: format!("{TENANT}.example"),
+        realm: "us".to_owned(),
+        reason: Some("dev".to_owned()),
+    };
+    client.create_tenant(&new).await.map(drop)
+}
+
+fn addresses(embedded: &Embedded) -> Addresses {
+    let region = |region: &testkit::Region| RegionAddress {
+        name: region.name().to_owned(),
+        dynamodb: region.dynamodb_endpoint().to_owned(),
+        s3: region.s3_endpoint().to_owned(),
+    };
+    Addresses { server: embedded.url(), regions: embedded.regions().map(region).into(), tenant: TENANT }
+}
+
+fn welcome(addresses: &Addresses, dir: Option<&Path>) -> String {
+    let kept = dir.map_or_else(|| "in memory, gone at the end".to_owned(), |dir| format!("in {}", dir.display()));
+    let mut told = vec![("API", addresses.server.clone())];
+    let regions = addresses
+        .regions
+        .iter()
+        .map(|region| format!("{}  DynamoDB {}  S3 {}", region.name, region.dynamodb, region.s3));
+    told.push(("Regions", regions.collect::<Vec<_>>().join("\n")));
+    told.push(("Realms", "us, eu, global".to_owned()));
+    told.push(("Tenant", format!("{}, first in realm us", addresses.tenant)));
+    told.push(("Data", kept));
+    let mut text = facts(told);
+    text.push_str("\n\nTry, in another terminal:\n");
+    if addresses.server != DEFAULT_SERVER {
+        text.push_str(&format!("  export REALMCTL_SERVER={}\n", addresses.server));
+    }
+    text.push_str(
+        "  realmctl tenants show acme\n  realmctl move acme --to eu --dry-run\n  realmctl move acme --to eu --wait\n  \
+         realmctl removals list\n\nCtrl-C ends it.",
+    );
+    text
+}
+
+fn fixed(ports: RegionPorts) -> Ports {
+    Ports::Fixed { dynamodb: ports.dynamodb, s3: ports.s3 }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(loopback(port)).is_ok()
+}
+
+/// The port if it is free, else one that is.
+fn free_port(wanted: u16) -> u16 {
+    let any = || TcpListener::bind(loopback(0)).and_then(|listener| listener.local_addr()).map(|at| at.port());
+    if is_free(wanted) { wanted } else { any().unwrap_or(wanted) }
+}

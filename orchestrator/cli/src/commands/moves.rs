@@ -1,0 +1,169 @@
+//! `realmctl move` and `realmctl moves`: plan, start, list, watch and cancel moves.
+
+mod start;
+mod view;
+
+use clap::{Args, Subcommand};
+use server::api::{Change, MoveView};
+
+use crate::cli::{Globals, parse_id};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::follow::is_final;
+use crate::listing::LimitArgs;
+use crate::output::Terminal;
+use crate::process;
+use crate::watch::{self, Watched, exit_of};
+
+pub(crate) use start::{MoveArgs, start};
+pub(crate) use view::show_table;
+
+/// List, look at, watch and cancel moves
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl moves list --tenant acme
+  realmctl moves watch 0199f3a1-7c00-7000-8000-000000000001
+  realmctl moves cancel 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) enum MovesCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Watch(WatchArgs),
+    Cancel(CancelArgs),
+}
+
+const STATES: [&str; 13] = [
+    "scheduled",
+    "preflight",
+    "waiting",
+    "offline",
+    "drain",
+    "add_data",
+    "verify",
+    "commit",
+    "notify",
+    "completed",
+    "re_online",
+    "rolled_back",
+    "failed",
+];
+
+/// List moves, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl moves list
+  realmctl moves list --state failed --output json")]
+pub(crate) struct ListArgs {
+    /// Only this tenant's
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Only those in this state
+    #[arg(long, value_parser = STATES, hide_possible_values = true)]
+    state: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+/// Show a move: its plan, how far it is, and what it left to remove
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl moves show 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct ShowArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// Watch a move until it ends
+///
+/// Exits with 0 when it completed, 4 when it was rolled back, 1 when it failed. The move does not depend on being
+/// watched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl moves watch 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct WatchArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// Cancel a move that has not committed yet
+///
+/// The tenant is online where it was when this returns. Once a move has committed it can't be cancelled: move the tenant
+/// back instead.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl moves cancel 0199f3a1-7c00-7000-8000-000000000001 --reason \"wrong tenant\"")]
+pub(crate) struct CancelArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    match command {
+        MovesCommand::List(args) => {
+            let page = args.limit.fetch(terminal, async |cursor, limit| {
+                let query = [
+                    ("tenant", args.tenant.clone()),
+                    ("state", args.state.clone()),
+                    ("cursor", cursor),
+                    ("limit", Some(limit)),
+                ];
+                client.moves(&query).await
+            });
+            terminal.data(&page.await?, view::list_table)?;
+            Ok(Exit::Done)
+        }
+        MovesCommand::Show(args) => {
+            terminal.data(&client.realm_move(&args.id).await?, show_table)?;
+            Ok(Exit::Done)
+        }
+        MovesCommand::Watch(args) => {
+            let found = client.realm_move(&args.id).await?;
+            to_its_end(&client, &found, terminal).await
+        }
+        MovesCommand::Cancel(args) => {
+            let cancelled = client.cancel_move(&args.id, &Change { reason: args.reason.clone() }).await?;
+            terminal.say(&format!("Cancelled: {} is online in {}.", cancelled.tenant, cancelled.from));
+            terminal.data(&cancelled, show_table)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Watches the move to its end, prints it, and says by the exit code how it ended. An interruption ends the watching, not
+/// the move.
+async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Result<Exit, Failure> {
+    let Watched { view, .. } = if is_final(&view.state) {
+        Watched { view: view.clone(), spent: Vec::new() }
+    } else {
+        tokio::select! {
+            watched = watch::watch(client, view, terminal) => watched?,
+            interrupted = process::interrupted() => {
+                interrupted?;
+                let id = &view.id;
+                return Err(Failure::failed(format!(
+                    "stopped watching; the move goes on: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
+                )));
+            }
+        }
+    };
+    terminal.data(&view, show_table)?;
+    let exit = exit_of(&view);
+    if exit != Exit::Done {
+        let why = view.error.as_ref().map(|error| format!(": {} ({})", error.message, error.code)).unwrap_or_default();
+        let stays = format!("{} is online in {}", view.tenant, view.from);
+        let message = match exit {
+            Exit::RolledBack => format!("the move was rolled back, {stays}{why}"),
+            _ => format!("the move failed before taking the tenant offline, {stays}{why}"),
+        };
+        return Err(Failure { exit, message });
+    }
+    if view.removals.iter().any(|removal| removal.state != "done") {
+        let tenant = &view.tenant;
+        terminal.say(&format!("What it left is removed by itself: `realmctl removals list --tenant {tenant}`."));
+    }
+    Ok(exit)
+}

@@ -1,0 +1,100 @@
+//! `realmctl move`: shows the plan of a move, or starts it.
+
+use std::time::Duration;
+
+use catalogue::tenant_id::TenantId;
+use clap::Args;
+use jiff::Timestamp;
+use server::api::{Budget, DryRun, NewMove};
+
+use super::{show_table, to_its_end, view};
+use crate::cli::Globals;
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::output::Terminal;
+use crate::words::parse_duration;
+
+/// Move a tenant to another realm
+///
+/// Asking for the same move again while it lasts finds the first one. Exits with 0 when it was started (with --wait: when
+/// it completed), 3 when it was refused; with --wait also 4 when it was rolled back, 1 when it failed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl move acme --to eu --dry-run
+  realmctl move acme --to eu --wait --reason \"contract 4711\"
+  realmctl move acme --to eu --at 2026-12-01T02:00:00Z --budget 20m")]
+pub(crate) struct MoveArgs {
+    /// The tenant's id
+    tenant: TenantId,
+    /// The realm to move to
+    #[arg(long, value_name = "REALM")]
+    to: String,
+    /// Show what the move would do, and start nothing
+    #[arg(long, conflicts_with_all = ["at", "wait", "budget", "reason"])]
+    dry_run: bool,
+    /// When to begin, such as 2026-12-01T02:00:00Z; at once if not given
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Timestamp>,
+    /// Watch the move until it ends
+    #[arg(long)]
+    wait: bool,
+    /// The longest that the tenant may be offline, such as 20m: the move goes back before it is spent
+    #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
+    budget: Option<Duration>,
+    /// Why; kept with the move and in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Starts a move, or shows what it would do.
+pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    let request = NewMove {
+        to: args.to.clone(),
+        dry_run: args.dry_run,
+        at: args.at.map(|at| at.to_string()),
+        budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
+        reason: args.reason.clone(),
+    };
+    if args.dry_run {
+        let plan = client.dry_run(args.tenant.as_str(), &request).await?;
+        terminal.data(&plan, dry_run_table)?;
+        return Ok(Exit::Done);
+    }
+    let (started, new) = client.start_move(args.tenant.as_str(), &request).await?;
+    if !new {
+        terminal.say("The same move is going on already; here it is.");
+    }
+    if args.wait {
+        return to_its_end(&client, &started, terminal).await;
+    }
+    let id = &started.id;
+    terminal.say(&format!("Watch it with `realmctl moves watch {id}`, cancel it with `realmctl moves cancel {id}`."));
+    terminal.data(&started, show_table)?;
+    Ok(Exit::Done)
+}
+
+fn dry_run_table(plan: &DryRun) -> String {
+    let mut text = format!("Moving {} from {} to {} would do this:\n\n", plan.tenant, plan.from, plan.to);
+    text.push_str(&view::plan_table(&plan.plan));
+    let offline = if plan.needs_offline { "yes, while its data is copied and compared" } else { "no" };
+    let mut rest = vec![("Offline", offline.to_owned())];
+    rest.push(("Stays where it is (optional)", plan.stays_out_of_realm.join(", ")));
+    rest.push(("Not placed (optional)", plan.not_adopted.join(", ")));
+    rest.push(("Plan", plan.plan_hash.clone()));
+    text.push_str("\n\n");
+    text.push_str(&crate::output::facts(rest));
+    text
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "expected a time with its zone, such as 2026-12-01T02:00:00Z".to_owned())
+}
+
+fn parse_budget(text: &str) -> Result<Duration, String> {
+    let budget = parse_duration(text)?;
+    if budget.as_secs() == 0 || budget.subsec_millis() > 0 {
+        return Err("expected at least a second, in whole seconds".to_owned());
+    }
+    Ok(budget)
+}

@@ -1,0 +1,102 @@
+//! Moves and plans as tables.
+
+use jiff::Timestamp;
+use server::api::{MoveView, Page, PlanView};
+
+use crate::follow::is_final;
+use crate::output::{Column, facts, table};
+use crate::words;
+
+pub(super) fn list_table(page: &Page<MoveView>) -> String {
+    let now = Timestamp::now();
+    let columns = [
+        Column::whole("ID"),
+        Column::new("TENANT"),
+        Column::whole("FROM"),
+        Column::whole("TO"),
+        Column::whole("STATE"),
+        Column::figure("AGE"),
+    ];
+    let rows = page.items.iter().map(|view| {
+        let age = words::age(&view.started_at, now);
+        [view.id.clone(), view.tenant.clone(), view.from.clone(), view.to.clone(), view.state.clone(), age]
+    });
+    table(&columns, rows)
+}
+
+/// What a move does, a row a service.
+pub(super) fn plan_table(plan: &[PlanView]) -> String {
+    let columns = [
+        Column::whole("SERVICE"),
+        Column::new("SHARD"),
+        Column::new("ADD"),
+        Column::new("KEEP"),
+        Column::new("REMOVE"),
+    ];
+    let rows = plan.iter().map(|service| {
+        let shard = match &service.from_shard {
+            Some(from) if *from != service.to_shard => format!("{from}\n-> {}", service.to_shard),
+            _ => service.to_shard.clone(),
+        };
+        let names = |locations: &[String]| if locations.is_empty() { "-".to_owned() } else { locations.join("\n") };
+        [service.service.clone(), shard, names(&service.add), names(&service.keep), names(&service.remove)]
+    });
+    table(&columns, rows)
+}
+
+/// One move in full.
+pub(crate) fn show_table(view: &MoveView) -> String {
+    let copied = words::amount(view.copied.items, view.copied.objects, view.copied.bytes);
+    let settled = view.copied.items + view.copied.objects > 0;
+    let verified = if view.verified { "yes, read back from the targets" } else { "no" };
+    let error = view.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
+    let mut text = facts([
+        ("Move", view.id.clone()),
+        ("Tenant", view.tenant.clone()),
+        ("From, to", format!("{} -> {}", view.from, view.to)),
+        ("State", view.state.clone()),
+        ("Waiting for", view.waiting_for.clone().unwrap_or_default()),
+        ("Progress", progress(view)),
+        ("Error", error.unwrap_or_default()),
+        ("Offline", offline(view)),
+        ("Copied", if settled { copied } else { String::new() }),
+        ("Verified", if settled { verified.to_owned() } else { String::new() }),
+        ("Warnings", view.warnings.join("\n")),
+        ("Started", format!("{} by {}", words::time(&view.started_at), view.requested_by)),
+        ("Ended", view.finished_at.as_deref().map(words::time).unwrap_or_default()),
+        ("Reason", view.reason.clone()),
+        ("Plan", view.plan_hash.clone()),
+    ]);
+    text.push_str("\n\n");
+    text.push_str(&plan_table(&view.plan));
+    if !view.removals.is_empty() {
+        let columns = [Column::whole("REMOVAL"), Column::new("SERVICE AND LOCATION"), Column::whole("STATE")];
+        let rows = view.removals.iter().map(|removal| {
+            [removal.id.clone(), format!("{} {}", removal.service, removal.location), removal.state.clone()]
+        });
+        text.push_str("\n\n");
+        text.push_str(&table(&columns, rows));
+    }
+    text
+}
+
+fn progress(view: &MoveView) -> String {
+    let Some(progress) = &view.progress else { return String::new() };
+    let kinds = [
+        ("item", progress.done.items, progress.expected.items),
+        ("object", progress.done.objects, progress.expected.objects),
+    ];
+    let present = kinds.into_iter().filter(|(_, _, expected)| *expected > 0);
+    let words =
+        present.map(|(noun, done, expected)| format!("{} of {}", words::count(done), words::counted(expected, noun)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn offline(view: &MoveView) -> String {
+    match (view.offline_ms, is_final(&view.state)) {
+        (0, false) => "not yet".to_owned(),
+        (0, true) => "never".to_owned(),
+        (ms, false) => format!("{} so far", words::millis(ms)),
+        (ms, true) => words::millis(ms),
+    }
+}

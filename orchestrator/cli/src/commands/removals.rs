@@ -1,0 +1,172 @@
+//! `realmctl removals`: find removals, understand them, and replay failed ones. A replay is safe at any time.
+
+use clap::{ArgGroup, Args, Subcommand};
+use jiff::Timestamp;
+use server::api::{Change, Outcome, Page, RemovalDetail, ReplayAll, ReplayedAll};
+
+use crate::cli::{Globals, parse_id};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::listing::LimitArgs;
+use crate::output::{Column, Terminal, facts, table};
+use crate::words;
+
+/// Find, understand and replay removals of what moves left behind
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl removals list --failed
+  realmctl removals show 0199f3a1-7c00-7000-8000-000000000001
+  realmctl removals replay 0199f3a1-7c00-7000-8000-000000000001
+  realmctl removals replay --failed --tenant acme")]
+pub(crate) enum RemovalsCommand {
+    List(ListArgs),
+    Show(ShowArgs),
+    Replay(ReplayArgs),
+}
+
+/// List removals, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl removals list --failed
+  realmctl removals list --tenant acme --output json")]
+pub(crate) struct ListArgs {
+    /// Only failed ones: they need a person
+    #[arg(long, conflicts_with = "state")]
+    failed: bool,
+    /// Only those in this state
+    #[arg(long, value_parser = ["waiting", "removing", "done", "failed"])]
+    state: Option<String>,
+    /// Only this tenant's
+    #[arg(long)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+/// Show a removal, and why it failed
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl removals show 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct ShowArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// Run failed removals again; safe at any time, also twice
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").required(true).args(["id", "failed"]))]
+#[command(after_help = "Examples:
+  realmctl removals replay 0199f3a1-7c00-7000-8000-000000000001
+  realmctl removals replay --failed --reason \"bucket policy repaired\"
+  realmctl removals replay --failed --tenant acme")]
+pub(crate) struct ReplayArgs {
+    /// The removal to replay
+    #[arg(value_parser = parse_id)]
+    id: Option<String>,
+    /// Replay every failed removal
+    #[arg(long)]
+    failed: bool,
+    /// With --failed: only this tenant's
+    #[arg(long, conflicts_with = "id")]
+    tenant: Option<String>,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    match command {
+        RemovalsCommand::List(args) => {
+            let state = if args.failed { Some("failed".to_owned()) } else { args.state.clone() };
+            let page = args.limit.fetch(terminal, async |cursor, limit| {
+                let query = [
+                    ("state", state.clone()),
+                    ("tenant", args.tenant.clone()),
+                    ("cursor", cursor),
+                    ("limit", Some(limit)),
+                ];
+                client.removals(&query).await
+            });
+            terminal.data(&page.await?, list_table)?;
+        }
+        RemovalsCommand::Show(args) => terminal.data(&client.removal(&args.id).await?, show_table)?,
+        RemovalsCommand::Replay(args) => replay(args, &client, terminal).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    let Some(id) = &args.id else { return replay_failed(args, client, terminal).await };
+    let replayed = client.replay_removal(id, &Change { reason: args.reason.clone() }).await?;
+    terminal.say(match replayed.outcome {
+        Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",
+        Outcome::StillRunning => "It is running already: there was nothing to replay.",
+        Outcome::AlreadyDone => "It is done already: there was nothing to replay.",
+    });
+    terminal.data(&replayed, |replayed| show_table(&replayed.removal))
+}
+
+async fn replay_failed(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    let request = ReplayAll { tenant: args.tenant.clone(), reason: args.reason.clone() };
+    let all = client.replay_failed(&request).await?;
+    let ran = words::counted(all.replayed.len() as u64, "removal");
+    terminal.say(&match all.replayed.len() {
+        0 => "No failed removals to replay.".to_owned(),
+        _ => format!("Replaying {ran}: look at them with `realmctl removals list`."),
+    });
+    terminal.data(&all, replayed_table)?;
+    if all.refused.is_empty() {
+        return Ok(());
+    }
+    let refused = words::counted(all.refused.len() as u64, "removal");
+    Err(Failure::refused(format!("{refused} could not be replayed; the reasons are in the list")))
+}
+
+fn replayed_table(all: &ReplayedAll) -> String {
+    if all.replayed.is_empty() && all.refused.is_empty() {
+        return String::new();
+    }
+    let refused = all.refused.iter().map(|still| [still.id.clone(), format!("still failed: {}", still.detail)]);
+    let rows = all.replayed.iter().map(|id| [id.clone(), "runs again".to_owned()]).chain(refused);
+    table(&[Column::whole("ID"), Column::new("OUTCOME")], rows)
+}
+
+fn list_table(page: &Page<RemovalDetail>) -> String {
+    let now = Timestamp::now();
+    let columns = [
+        Column::whole("ID"),
+        Column::new("TENANT"),
+        Column::new("SERVICE AND LOCATION"),
+        Column::whole("STATE"),
+        Column::figure("AGE"),
+    ];
+    let rows = page.items.iter().map(|removal| {
+        let what = format!("{} {}", removal.service, removal.location);
+        let age = words::age(&removal.queued_at, now);
+        [removal.id.clone(), removal.tenant.clone(), what, removal.state.clone(), age]
+    });
+    table(&columns, rows)
+}
+
+fn show_table(removal: &RemovalDetail) -> String {
+    let removed = removal.removed.map(|removed| words::amount(removed.items, removed.objects, removed.bytes));
+    let time = |at: &Option<String>| at.as_deref().map(words::time).unwrap_or_default();
+    let error = removal.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
+    let next = (removal.state == "failed")
+        .then(|| format!("put the cause right, then `realmctl removals replay {}`: safe at any time", removal.id));
+    facts([
+        ("Removal", removal.id.clone()),
+        ("Tenant", removal.tenant.clone()),
+        ("Service", removal.service.clone()),
+        ("Location", format!("{} ({})", removal.location, removal.location_key)),
+        ("State", removal.state.clone()),
+        ("Queued by move", removal.queued_by.clone()),
+        ("Queued", words::time(&removal.queued_at)),
+        ("Looked at next", time(&removal.due_at)),
+        ("Ended", time(&removal.finished_at)),
+        ("Removed", removed.unwrap_or_default()),
+        ("Error", error.unwrap_or_default()),
+        ("Next step", next.unwrap_or_default()),
+    ])
+}

@@ -1,0 +1,61 @@
+//! `realmctl serve`: the HTTP API, and a runner beside it.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use server::{Server, ServerSettings};
+
+use crate::cli::Globals;
+use crate::exit::{Exit, Failure};
+use crate::output::Terminal;
+use crate::process::{ProcessArgs, Running, listen};
+
+/// Run the HTTP API and carry out moves and removals
+///
+/// Any number of servers and workers share a Postgres store; with SQLite, one machine. SIGTERM and SIGINT drain: work in
+/// hand goes on from its last checkpoint, here or elsewhere.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl serve --store sqlite:realmctl.db
+  REALMCTL_TOKEN=... realmctl serve --store postgres://realmctl@db/realmctl \\
+      --listen 0.0.0.0:8642 --log-format json
+  realmctl serve --store postgres://realmctl@db/realmctl --no-tasks")]
+pub(crate) struct ServeArgs {
+    /// Where to listen. Anything but loopback needs a token
+    #[arg(
+        long,
+        env = "REALMCTL_LISTEN",
+        hide_env_values = true,
+        default_value = "127.0.0.1:8642",
+        value_name = "ADDR"
+    )]
+    listen: SocketAddr,
+    /// Leave copying, verifying and deleting to workers
+    #[arg(long)]
+    no_tasks: bool,
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let settings = settings(globals)?;
+    Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
+    let deployment = args.process.deployment().await?;
+    let listener = listen(args.listen).await?;
+    let mut runner = deployment.runner_settings();
+    if args.no_tasks {
+        runner.tasks_at_once = 0;
+    }
+    let at = listener.local_addr().unwrap_or(args.listen);
+    let running = Running::start(&deployment, runner, Some((listener, settings)));
+    terminal.say(&format!("realmctl serves http://{at}"));
+    running.until_signal(terminal).await?;
+    Ok(Exit::Done)
+}
+
+/// The server's settings from the global options.
+pub(crate) fn settings(globals: &Globals) -> Result<ServerSettings, Failure> {
+    let token = globals.token().map(str::parse).transpose();
+    let token = token.map_err(|error: server::InvalidToken| Failure::usage(format!("--token: {error}")))?;
+    Ok(ServerSettings { token })
+}

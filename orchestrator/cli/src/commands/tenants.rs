@@ -1,0 +1,132 @@
+//! `realmctl tenants`: create, list and look at tenants.
+
+use catalogue::tenant_id::{Host, TenantId};
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use server::api::{NewTenant, Page, TenantView};
+
+use crate::cli::Globals;
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::listing::LimitArgs;
+use crate::output::{Column, Terminal, facts, table};
+use crate::words;
+
+/// Create, list and look at tenants
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl tenants create acme --host acme.example --realm us
+  realmctl tenants list --realm us
+  realmctl tenants show acme")]
+pub(crate) enum TenantsCommand {
+    Create(CreateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+}
+
+/// Create a tenant in a realm; creating the same one again changes nothing
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl tenants create acme --host acme.example --realm us")]
+pub(crate) struct CreateArgs {
+    /// Its id: 1 to 63 of a-z, 0-9 and -; never reused
+    id: TenantId,
+    /// The host name its users type
+    #[arg(long)]
+    host: Host,
+    /// The realm in which its data shall rest
+    #[arg(long)]
+    realm: String,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// List tenants
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl tenants list\n  realmctl tenants list --realm eu --output json")]
+pub(crate) struct ListArgs {
+    /// Only those of this realm
+    #[arg(long)]
+    realm: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+/// Show a tenant: where it is placed, and where its data may be
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl tenants show acme")]
+pub(crate) struct ShowArgs {
+    /// Its id
+    id: TenantId,
+}
+
+pub(crate) async fn run(command: &TenantsCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    match command {
+        TenantsCommand::Create(args) => create(args, &client, terminal).await?,
+        TenantsCommand::List(args) => {
+            let page = args.limit.fetch(terminal, async |cursor, limit| {
+                let query = [("realm", args.realm.clone()), ("cursor", cursor), ("limit", Some(limit))];
+                client.tenants(&query).await
+            });
+            terminal.data(&page.await?, list_table)?;
+        }
+        TenantsCommand::Show(args) => terminal.data(&client.tenant(args.id.as_str()).await?, show_table)?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn create(args: &CreateArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    let new = NewTenant {
+        id: args.id.to_string(),
+        host: args.host.to_string(),
+        realm: args.realm.clone(),
+        reason: args.reason.clone(),
+    };
+    let (tenant, created) = client.create_tenant(&new).await?;
+    let existed = if created { "Created" } else { "Existed already, unchanged:" };
+    terminal.say(&format!("{existed} tenant {} in realm {}.", tenant.id, tenant.realm));
+    terminal.data(&tenant, show_table)
+}
+
+fn list_table(page: &Page<TenantView>) -> String {
+    let now = Timestamp::now();
+    let columns = [
+        Column::whole("ID"),
+        Column::new("HOST"),
+        Column::whole("REALM"),
+        Column::whole("STATUS"),
+        Column::figure("AGE"),
+    ];
+    let rows = page.items.iter().map(|tenant| {
+        let host = tenant.host.clone().unwrap_or_default();
+        let age = words::age(&tenant.created_at, now);
+        [tenant.id.clone(), host, tenant.realm.clone(), tenant.status.clone(), age]
+    });
+    table(&columns, rows)
+}
+
+fn show_table(tenant: &TenantView) -> String {
+    let mut text = facts([
+        ("Tenant", tenant.id.clone()),
+        ("Host", tenant.host.clone().unwrap_or_default()),
+        ("Realm", tenant.realm.clone()),
+        ("Status", tenant.status.clone()),
+        ("Epoch", tenant.epoch.to_string()),
+        ("Moved by", tenant.mover.clone().unwrap_or_default()),
+        ("Offline until, at most", tenant.lease_until.as_deref().map(words::time).unwrap_or_default()),
+        ("Created", words::time(&tenant.created_at)),
+    ]);
+    if let Some(placements) = tenant.placements.as_deref().filter(|placements| !placements.is_empty()) {
+        let rows = placements.iter().map(|placed| [placed.service.clone(), placed.shard.clone()]);
+        text.push_str("\n\n");
+        text.push_str(&table(&[Column::whole("SERVICE"), Column::whole("SHARD")], rows));
+    }
+    if let Some(cells) = tenant.cells.as_deref().filter(|cells| !cells.is_empty()) {
+        let columns = [Column::whole("SERVICE"), Column::new("LOCATION"), Column::whole("DATA THERE (RECORDED)")];
+        let rows = cells.iter().map(|cell| [cell.service.clone(), cell.location.clone(), cell.state.clone()]);
+        text.push_str("\n\n");
+        text.push_str(&table(&columns, rows));
+    }
+    text
+}

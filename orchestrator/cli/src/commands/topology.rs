@@ -1,0 +1,174 @@
+//! `realmctl topology`: check, apply and show the topology. Checking needs no server.
+
+use std::io::Read;
+use std::path::PathBuf;
+
+use catalogue::topology::{Problem, Topology};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use server::api::TopologyView;
+
+use crate::cli::Globals;
+use crate::client::{Client, mistake};
+use crate::exit::{Exit, Failure};
+use crate::output::{Column, Terminal, facts, table};
+use crate::words;
+
+/// Check, apply and show the topology: regions, realms, services and shards
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl topology check topology.yaml
+  realmctl topology apply topology.yaml
+  realmctl topology show")]
+pub(crate) enum TopologyCommand {
+    Check(CheckArgs),
+    Apply(ApplyArgs),
+    Show(ShowArgs),
+}
+
+/// List every mistake in a topology file
+///
+/// Works without a server. With --server or REALMCTL_SERVER it also asks that server whether the change would strand
+/// a tenant. Nothing is changed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl topology check topology.yaml
+  realmctl topology check - < topology.yaml
+  realmctl topology check topology.yaml --server http://127.0.0.1:8642")]
+pub(crate) struct CheckArgs {
+    /// The file; - reads stdin
+    file: PathBuf,
+}
+
+/// Put a topology file in force
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl topology apply topology.yaml")]
+pub(crate) struct ApplyArgs {
+    /// The file; - reads stdin
+    file: PathBuf,
+}
+
+/// Show the topology in force
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl topology show\n  realmctl topology show --output json")]
+pub(crate) struct ShowArgs {}
+
+pub(crate) async fn run(command: &TopologyCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    match command {
+        TopologyCommand::Check(args) => check(args, globals, terminal).await,
+        TopologyCommand::Apply(args) => apply(args, globals, terminal).await,
+        TopologyCommand::Show(_) => {
+            terminal.data(&Client::of(globals)?.topology().await?, show_table)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+async fn check(args: &CheckArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let yaml = read(&args.file)?;
+    let topology = match Topology::parse(&yaml) {
+        Ok(topology) => topology,
+        Err(problems) => return refuse(&problems, args, terminal),
+    };
+    let hash = topology.version_hash();
+    let mut against = None;
+    if globals.server.is_some() {
+        let client = Client::of(globals)?;
+        client.put_topology(yaml, true).await?;
+        against = Some(client.address());
+    }
+    let told = match &against {
+        Some(server) => format!("{}: no problems, also not for {server}.", args.file.display()),
+        None => {
+            format!("{}: no problems. (Not compared with what is in force: --server does that.)", args.file.display())
+        }
+    };
+    terminal.say(&told);
+    let answer = json!({ "hash": hash, "problems": [], "server": against });
+    terminal.data(&answer, |_| facts([("Hash", hash.clone()), ("Has", sizes(&topology))]))?;
+    Ok(Exit::Done)
+}
+
+fn refuse(problems: &[Problem], args: &CheckArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let answer = json!({ "hash": null, "problems": problems, "server": null });
+    terminal.data(&answer, |_| {
+        let lines = problems.iter().map(|problem| mistake(problem.line, &problem.path, &problem.reason));
+        lines.collect::<Vec<_>>().join("\n")
+    })?;
+    let count = words::counted(problems.len() as u64, "problem");
+    Err(Failure::refused(format!("{}: {count}", args.file.display())))
+}
+
+async fn apply(args: &ApplyArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    let applied = client.put_topology(read(&args.file)?, false).await?;
+    let told = if applied.changed { "In force now." } else { "In force already; nothing was changed." };
+    terminal.say(told);
+    terminal.data(&applied, |applied| {
+        let version = applied.version.map(|version| version.to_string()).unwrap_or_default();
+        facts([("Version", version), ("Hash", applied.hash.clone()), ("Has", sizes(&applied.topology))])
+    })?;
+    Ok(Exit::Done)
+}
+
+fn read(file: &PathBuf) -> Result<String, Failure> {
+    let text = if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())))
+}
+
+fn sizes(topology: &Topology) -> String {
+    let counted = |number: usize, noun| words::counted(number as u64, noun);
+    let shards = topology.services.values().map(|service| service.shards.len()).sum();
+    [
+        counted(topology.regions.len(), "region"),
+        counted(topology.realms.len(), "realm"),
+        counted(topology.services.len(), "service"),
+        counted(shards, "shard"),
+    ]
+    .join(", ")
+}
+
+fn show_table(view: &TopologyView) -> String {
+    let head = facts([
+        ("Version", view.version.to_string()),
+        ("Hash", view.hash.clone()),
+        ("Applied", format!("{} by {}", words::time(&view.applied_at), view.applied_by)),
+    ]);
+    [head, regions(&view.topology), realms(&view.topology), shards(&view.topology)].join("\n\n")
+}
+
+fn regions(topology: &Topology) -> String {
+    let at = |endpoint: Option<&catalogue::topology::Endpoint>| {
+        endpoint.map_or_else(|| "AWS".to_owned(), |endpoint| endpoint.endpoint.clone())
+    };
+    let rows = topology
+        .regions
+        .iter()
+        .map(|(name, region)| [name.clone(), at(region.dynamodb.as_ref()), at(region.s3.as_ref())]);
+    table(&[Column::whole("REGION"), Column::new("DYNAMODB"), Column::new("S3")], rows)
+}
+
+fn realms(topology: &Topology) -> String {
+    let rows = topology.realms.iter().map(|(name, realm)| {
+        [name.clone(), realm.data_regions.join(", "), realm.countries.join(", "), realm.timezones.join(", ")]
+    });
+    let columns =
+        [Column::whole("REALM"), Column::new("DATA REGIONS"), Column::new("COUNTRIES"), Column::new("TIME ZONES")];
+    table(&columns, rows)
+}
+
+fn shards(topology: &Topology) -> String {
+    let rows = topology.services.iter().flat_map(|(name, service)| {
+        service.shards.iter().map(|shard| {
+            let kind = shard.store_of(service).kind().to_owned();
+            [name.clone(), shard.shard.clone(), kind, shard.data_regions.join(", ")]
+        })
+    });
+    let columns = [Column::whole("SERVICE"), Column::new("SHARD"), Column::whole("STORE"), Column::new("DATA REGIONS")];
+    table(&columns, rows)
+}

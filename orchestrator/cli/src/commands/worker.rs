@@ -1,0 +1,28 @@
+//! `realmctl worker`: a runner without an API.
+
+use clap::Args;
+
+use crate::exit::{Exit, Failure};
+use crate::output::Terminal;
+use crate::process::{ProcessArgs, Running};
+
+/// Carry out moves and removals, without an API
+///
+/// Any number of workers share a Postgres store. SIGTERM and SIGINT drain: work in hand goes on from its last checkpoint,
+/// here or elsewhere.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl worker --store postgres://realmctl@db/realmctl
+  realmctl worker --store sqlite:realmctl.db --log-format json")]
+pub(crate) struct WorkerArgs {
+    #[command(flatten)]
+    pub(crate) process: ProcessArgs,
+}
+
+pub(crate) async fn run(args: &WorkerArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let deployment = args.process.deployment().await?;
+    let running = Running::start(&deployment, deployment.runner_settings(), None);
+    terminal.say("realmctl works; it serves no API.");
+    running.until_signal(terminal).await?;
+    Ok(Exit::Done)
+}

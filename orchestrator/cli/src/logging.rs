@@ -1,0 +1,87 @@
+//! The log: to stderr, text or JSON, filtered by RUST_LOG. What a command has to say to its user is not logged but said.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::cli::{Cli, Command};
+use crate::output::Terminal;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How this command's log lines look.
+pub(crate) fn format(command: &Command) -> LogFormat {
+    match command {
+        Command::Serve(args) => args.process.log_format,
+        Command::Worker(args) => args.process.log_format,
+        _ => LogFormat::Text,
+    }
+}
+
+/// Starts the log. Servers and workers log what they do; other commands only what is wrong. `-v` says more, RUST_LOG
+/// decides alone when set.
+pub(crate) fn start(cli: &Cli, terminal: &Terminal) {
+    let quiet = match &cli.command {
+        Command::Serve(_) | Command::Worker(_) => "info",
+        Command::Dev(_) => "warn",
+        _ => "error",
+    };
+    let level = match cli.globals.verbose {
+        0 => quiet,
+        1 => "info",
+        _ => "debug",
+    };
+    // The libraries below speak up only when something is wrong.
+    let ours = ["realmctl", "server", "workflows", "workers", "engine", "catalogue", "store"];
+    let calm = match &cli.command {
+        // aws_sdk_s3 warns of every object that was uploaded in parts: its SDK does not check those checksums, we do.
+        Command::Serve(_) | Command::Worker(_) => "warn,aws_sdk_s3=error",
+        _ => "error",
+    };
+    let directives: Vec<String> = ours.iter().map(|target| format!("{target}={level}")).collect();
+    let default = format!("{calm},{}", directives.join(","));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars(terminal.clone()));
+    // Another log is already in place only in a process that is not ours to configure.
+    let _ = match format(&cli.command) {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.with_ansi(colours_wanted()).try_init(),
+    };
+}
+
+fn colours_wanted() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Writes log lines to stderr without tearing progress bars.
+struct BesideBars(Terminal);
+
+impl<'a> MakeWriter<'a> for BesideBars {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line(&self.0)
+    }
+}
+
+struct Line<'a>(&'a Terminal);
+
+impl Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.bars.suspend(|| io::stderr().write_all(bytes))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

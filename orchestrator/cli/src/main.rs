@@ -1,0 +1,72 @@
+//! The `realmctl` binary: parses, wires and prints. What a command does stands in `commands`, one file a group; nothing
+//! here decides about tenants.
+
+mod cli;
+mod client;
+mod commands;
+mod exit;
+mod follow;
+mod listing;
+mod local;
+mod logging;
+mod output;
+mod process;
+mod progress;
+mod timing_args;
+mod watch;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::{Exit, Failure};
+use crate::logging::LogFormat;
+use crate::output::Terminal;
+
+/// Threads of the asynchronous runtime, at least.
+const LEAST_THREADS: usize = 4;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::new(cli.globals.output, logging::format(&cli.command) == LogFormat::Json);
+    logging::start(&cli, &terminal);
+    match run(cli, &terminal) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal.fail(&failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
+    // Digests and encodings keep a thread busy for a while: with more threads than cores, heartbeats still get their turn.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).max(LEAST_THREADS);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("the asynchronous runtime can't start: {error}")))?;
+    // Boxed: the future of all commands together is too large for the stack.
+    runtime.block_on(Box::pin(dispatch(cli, terminal)))
+}
+
+async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
+    use commands::{completions, demo, dev, moves, removals, serve, tenants, topology, version, worker};
+    let globals = &cli.globals;
+    match cli.command {
+        Command::Demo(args) => Box::pin(demo::run(&args, terminal)).await,
+        Command::Dev(args) => Box::pin(dev::run(&args, globals, terminal)).await,
+        Command::Serve(args) => Box::pin(serve::run(&args, globals, terminal)).await,
+        Command::Worker(args) => Box::pin(worker::run(&args, terminal)).await,
+        Command::Topology(command) => topology::run(&command, globals, terminal).await,
+        Command::Tenants(command) => tenants::run(&command, globals, terminal).await,
+        Command::Move(args) => moves::start(&args, globals, terminal).await,
+        Command::Moves(command) => moves::run(&command, globals, terminal).await,
+        Command::Removals(command) => removals::run(&command, globals, terminal).await,
+        Command::Completions(args) => completions::run(&args, terminal),
+        Command::Version => version::run(terminal),
+    }
+}

@@ -1,0 +1,189 @@
+//! A process that stays up: what `serve`, `worker` and `dev` share. Opens the store, runs the runner and the API, waits for
+//! a signal, and drains.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Args;
+use engine::{Runner, RunnerSettings};
+use server::{Server, ServerSettings};
+use store::{Store, StoreError, StoreUrl};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use workers::{CredentialsFrom, Movers, Settings};
+use workflows::Deployment;
+use workflows::timing::Timing;
+
+use crate::exit::{Failure, chain};
+use crate::logging::LogFormat;
+use crate::output::Terminal;
+use crate::timing_args::TimingArgs;
+
+/// How long work in hand may take to be handed over once the process is told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Options of every process of a deployment.
+#[derive(Debug, Args)]
+pub(crate) struct ProcessArgs {
+    /// The catalogue's database: sqlite:PATH (one machine) or postgres://USER@HOST/DATABASE
+    #[arg(long, env = "REALMCTL_STORE", value_name = "URL", hide_env_values = true)]
+    store: String,
+    /// How log lines on stderr look
+    #[arg(
+        long,
+        env = "REALMCTL_LOG_FORMAT",
+        hide_env_values = true,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    timing: TimingArgs,
+}
+
+impl ProcessArgs {
+    /// Checks the constants, then opens the store. AWS credentials come from the environment, when first needed.
+    pub(crate) async fn deployment(&self) -> Result<Deployment, Failure> {
+        let timing = self.timing.timing()?;
+        let store = open_store(&self.store).await?;
+        let settings = Settings { index_settle: timing.index_settle, ..Settings::default() };
+        Ok(Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing))
+    }
+}
+
+/// Opens the store and says in one sentence why it can't be.
+pub(crate) async fn open_store(url: &str) -> Result<Store, Failure> {
+    // The value is never repeated: it may hold a password.
+    let url: StoreUrl = url.parse().map_err(|error: StoreError| Failure::usage(format!("--store: {error}")))?;
+    let named = match &url {
+        StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+        StoreUrl::Postgres(_) => "of --store (postgres)".to_owned(),
+    };
+    Store::open(&url).await.map_err(|error| {
+        let next = match (&error, &url) {
+            (StoreError::Unavailable(_), StoreUrl::Postgres(_)) => {
+                "check that the database runs, its address, user and password"
+            }
+            (StoreError::Migration(_) | StoreError::Refused(_), _) => {
+                "check that this is realmctl's own database, and not of a newer version"
+            }
+            _ => "check that the folder exists and that this user may write there",
+        };
+        Failure::failed(format!("can't open the store {named}: {next} ({})", chain(&error)))
+    })
+}
+
+/// Listens, or says in one sentence why it can't.
+pub(crate) async fn listen(at: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(at).await.map_err(|error| {
+        let message = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("{at} is in use already: stop what listens there, or choose another address with --listen")
+            }
+            _ => format!("can't listen on {at}: choose another address with --listen ({error})"),
+        };
+        Failure::failed(message)
+    })
+}
+
+/// The protocol's constants for processes that serve only themselves: `demo` and `dev`.
+pub(crate) fn local_deployment(store: Store, timing: Timing) -> Deployment {
+    let credentials = CredentialsFrom::Fixed(testkit::region::credentials());
+    let settings = Settings {
+        index_settle: timing.index_settle,
+        checkpoint_every: Duration::from_millis(250),
+        ..Settings::default()
+    };
+    Deployment::new(store, Movers::new(credentials, settings), timing)
+}
+
+/// A runner, and perhaps an API, at work in this process. Dropping it stops them where they stand.
+pub(crate) struct Running {
+    tasks: JoinSet<Result<(), Failure>>,
+    stop: CancellationToken,
+    store: Store,
+}
+
+impl Running {
+    /// Starts both.
+    pub(crate) fn start(
+        deployment: &Deployment,
+        runner: RunnerSettings,
+        api: Option<(TcpListener, ServerSettings)>,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let store = deployment.store.clone();
+        let runner = Runner::new(store.clone(), deployment.registry(), runner, owner());
+        let mut tasks = JoinSet::new();
+        if let Some((listener, settings)) = api {
+            let server = Server::new(deployment.clone(), runner.waker(), settings);
+            let stop = stop.clone();
+            tasks.spawn(async move {
+                let served = server.serve(listener, stop).await;
+                served.map_err(|error| Failure::failed(format!("the API broke off: {}", chain(&error))))
+            });
+        }
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            runner.run(stopped).await;
+            Ok(())
+        });
+        Self { tasks, stop, store }
+    }
+
+    /// Waits for SIGINT, SIGTERM or the end of a part, then drains.
+    pub(crate) async fn until_signal(mut self, terminal: &Terminal) -> Result<(), Failure> {
+        let ended = tokio::select! {
+            interrupted = interrupted() => interrupted,
+            Some(ended) = self.tasks.join_next() => {
+                outcome(ended).and_then(|()| Err(Failure::failed("a part of the process ended by itself")))
+            }
+        };
+        terminal.say("Stopping: work in hand goes on from its last checkpoint. Again to stop at once.");
+        let drained = tokio::select! {
+            drained = self.stop() => drained,
+            again = interrupted() => again.and_then(|()| Err(Failure::failed("stopped at once; leases run out by themselves"))),
+        };
+        ended.and(drained)
+    }
+
+    /// Stops both and waits for it, bounded.
+    pub(crate) async fn stop(mut self) -> Result<(), Failure> {
+        self.stop.cancel();
+        let drain = async {
+            let mut result = Ok(());
+            while let Some(ended) = self.tasks.join_next().await {
+                result = result.and(outcome(ended));
+            }
+            self.store.close().await;
+            result
+        };
+        let too_long =
+            || Failure::failed(format!("work in hand did not end within {DRAIN:?}; its leases run out by themselves"));
+        tokio::time::timeout(DRAIN, drain).await.unwrap_or_else(|_| Err(too_long()))
+    }
+}
+
+/// Ends when the process is told to stop.
+pub(crate) async fn interrupted() -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals can't be received: {error}")));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+    ended.unwrap_or_else(|error| Err(Failure::failed(format!("a bug: a part of the process panicked: {error}"))))
+}
+
+/// How on-call finds the holder of a lease: host and process id.
+fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    format!("{}/{}", host.as_deref().map_or("unknown-host", str::trim), std::process::id())
+}

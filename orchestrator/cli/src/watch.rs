@@ -1,0 +1,269 @@
+//! Shows a move while it runs: a line for each state it has passed, and bars for the data work when a person watches.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use server::api::{MoveView, StateEvent};
+
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::follow::{Event, Follow, is_final};
+use crate::output::Terminal;
+use crate::progress::Meters;
+use crate::words;
+
+/// Without bars, data work is reported this often.
+const REPORT_EVERY: Duration = Duration::from_secs(5);
+/// How often it is looked whether something should be said though nothing happened.
+const TICK: Duration = Duration::from_millis(500);
+/// What a state waits for is told once it has waited this long.
+const PATIENCE: Duration = Duration::from_secs(2);
+const SPINNER_EVERY: Duration = Duration::from_millis(120);
+
+/// A move that was watched to its end.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// The move as it ended.
+    pub(crate) view: MoveView,
+    /// How long it was in each state it passed, in order.
+    pub(crate) spent: Vec<(String, Duration)>,
+}
+
+impl Watched {
+    /// How long it was in a state, all visits together.
+    pub(crate) fn spent_in(&self, state: &str) -> Duration {
+        self.spent.iter().filter(|(passed, _)| passed == state).map(|(_, spent)| *spent).sum()
+    }
+}
+
+/// The exit code that a move's end stands for.
+pub(crate) fn exit_of(view: &MoveView) -> Exit {
+    match view.state.as_str() {
+        "rolled_back" => Exit::RolledBack,
+        "failed" => Exit::Failed,
+        _ => Exit::Done,
+    }
+}
+
+/// Watches a move to its end and shows it on stderr.
+pub(crate) async fn watch(client: &Client, view: &MoveView, terminal: &Terminal) -> Result<Watched, Failure> {
+    terminal.say(&format!("Moving {} from {} to {} (move {})", view.tenant, view.from, view.to, view.id));
+    let mut display = Display::new(terminal, view);
+    let mut follow = Follow::new(client, &view.id);
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        let mut next = pin!(follow.next());
+        let event = loop {
+            tokio::select! {
+                event = &mut next => break event?,
+                _ = ticks.tick() => display.tick(),
+            }
+        };
+        let Some(event) = event else { break };
+        match event {
+            Event::State(change) => display.passed(&change),
+            Event::Move(now) => display.shows(&now),
+            Event::Lost(why) => terminal.say(&format!("  connection lost, trying again: {why}")),
+        }
+    }
+    let spent = display.finish();
+    Ok(Watched { view: client.realm_move(&view.id).await?, spent })
+}
+
+struct Display<'a> {
+    terminal: &'a Terminal,
+    state: String,
+    entered_at: String,
+    last: MoveView,
+    spent: Vec<(String, Duration)>,
+    meters: Meters,
+    waiting_since: Instant,
+    said_waiting: Option<String>,
+    reported: Instant,
+    bars: Option<Bars>,
+}
+
+impl<'a> Display<'a> {
+    fn new(terminal: &'a Terminal, view: &MoveView) -> Self {
+        Self {
+            terminal,
+            // The history begins with the first change; until then a move is as it was made.
+            state: "scheduled".to_owned(),
+            entered_at: view.started_at.clone(),
+            last: view.clone(),
+            spent: Vec::new(),
+            meters: Meters::of("scheduled"),
+            waiting_since: Instant::now(),
+            said_waiting: None,
+            reported: Instant::now(),
+            bars: terminal.interactive.then(|| Bars::new(terminal)),
+        }
+    }
+
+    fn passed(&mut self, change: &StateEvent) {
+        let spent = words::between(&self.entered_at, &change.at).unwrap_or_default();
+        let what = passed_words(change, &self.last);
+        let line = format!("  {:<11} {:>10}   {what}", change.from_state, words::duration(spent));
+        self.terminal.say(line.trim_end());
+        self.spent.push((change.from_state.clone(), spent));
+        self.state.clone_from(&change.to_state);
+        self.entered_at.clone_from(&change.at);
+        self.meters = Meters::of(&self.state);
+        self.waiting_since = Instant::now();
+        self.said_waiting = None;
+        if is_final(&self.state) {
+            self.bars = None;
+            self.terminal.say(&format!("  {}", self.state));
+        } else if let Some(bars) = &mut self.bars {
+            bars.enter(&self.state, since(&change.at));
+        }
+    }
+
+    fn shows(&mut self, view: &MoveView) {
+        // A view may be older than the changes that were told before it.
+        if view.state != self.state {
+            return;
+        }
+        if let Some(progress) = &view.progress {
+            let now = Instant::now();
+            self.meters.record(now, progress);
+            let lines = self.meters.lines(progress);
+            if let Some(bars) = &mut self.bars {
+                bars.show(&lines);
+            } else if now.duration_since(self.reported) >= REPORT_EVERY {
+                self.reported = now;
+                let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
+                self.terminal.say(&format!("  {:<11} {:>10}   {}", self.state, "...", lines.join("; ")));
+            }
+        }
+        if let Some(bars) = &self.bars {
+            match &view.error {
+                Some(error) => bars.note(&self.state, &error.message),
+                None if view.offline_ms >= 1000 => {
+                    let offline = words::duration(Duration::from_secs(view.offline_ms.unsigned_abs() / 1000));
+                    bars.note(&self.state, &format!("{} (offline for {offline})", present_words(&self.state)));
+                }
+                None => {}
+            }
+        }
+        self.last = view.clone();
+    }
+
+    /// Tells what a state waits for, once it has waited for a while.
+    fn tick(&mut self) {
+        let Some(reason) = self.last.waiting_for.clone().filter(|_| self.last.state == self.state) else { return };
+        if self.said_waiting.as_ref() == Some(&reason) || self.waiting_since.elapsed() < PATIENCE {
+            return;
+        }
+        match &self.bars {
+            Some(bars) => bars.note(&self.state, &format!("waiting for {reason}")),
+            None => self.terminal.say(&format!("  {:<11} {:>10}   waiting for {reason}", self.state, "...")),
+        }
+        self.said_waiting = Some(reason);
+    }
+
+    fn finish(self) -> Vec<(String, Duration)> {
+        self.spent
+    }
+}
+
+/// What a passed state came to.
+fn passed_words(change: &StateEvent, view: &MoveView) -> String {
+    if matches!(change.to_state.as_str(), "re_online" | "rolled_back" | "failed") && !change.note.is_empty() {
+        return change.note.clone();
+    }
+    match change.from_state.as_str() {
+        "scheduled" => "its time has come".to_owned(),
+        "preflight" => "stores, indexes and targets checked".to_owned(),
+        "waiting" => "the targets are free".to_owned(),
+        "offline" => format!("{} is offline", view.tenant),
+        "drain" => "requests from before have ended".to_owned(),
+        "add_data" => "copied".to_owned(),
+        "verify" => "read back from the targets: equal".to_owned(),
+        "commit" => format!("switched: {} is online in {}", view.tenant, view.to),
+        "re_online" => format!("{} is online again in {}", view.tenant, view.from),
+        _ => change.note.clone(),
+    }
+}
+
+/// How long ago a time was by this machine's clock, which may differ from the server's.
+fn since(at: &str) -> Duration {
+    words::between(at, &Timestamp::now().to_string()).unwrap_or_default()
+}
+
+/// The live part of the display. Leaves nothing behind when dropped.
+struct Bars {
+    terminal: Terminal,
+    status: ProgressBar,
+    work: Vec<ProgressBar>,
+}
+
+impl Bars {
+    fn new(terminal: &Terminal) -> Self {
+        let status = Self::status(terminal, Duration::ZERO);
+        Self { terminal: terminal.clone(), status, work: Vec::new() }
+    }
+
+    fn status(terminal: &Terminal, elapsed: Duration) -> ProgressBar {
+        let style = ProgressStyle::with_template("  {prefix:<11} {elapsed:>10} {spinner} {wide_msg}");
+        let bar = ProgressBar::new_spinner().with_elapsed(elapsed);
+        let bar = terminal.bars.add(bar.with_style(style.expect("the template is well formed")));
+        bar.enable_steady_tick(SPINNER_EVERY);
+        bar
+    }
+
+    fn enter(&mut self, state: &str, elapsed: Duration) {
+        self.clear();
+        self.status = Self::status(&self.terminal, elapsed);
+        self.status.set_prefix(state.to_owned());
+        self.status.set_message(present_words(state));
+    }
+
+    fn note(&self, state: &str, text: &str) {
+        self.status.set_prefix(state.to_owned());
+        self.status.set_message(text.to_owned());
+    }
+
+    /// One bar for each line.
+    fn show(&mut self, lines: &[(u64, String)]) {
+        let style = "    [{bar:20}] {wide_msg}";
+        while self.work.len() < lines.len() {
+            let style = ProgressStyle::with_template(style).expect("the template is well formed").progress_chars("=> ");
+            self.work.push(self.terminal.bars.add(ProgressBar::new(100).with_style(style)));
+        }
+        for (bar, (percent, words)) in self.work.iter().zip(lines) {
+            bar.set_position(*percent);
+            bar.set_message(words.clone());
+        }
+    }
+
+    fn clear(&mut self) {
+        for bar in self.work.drain(..) {
+            bar.finish_and_clear();
+        }
+        self.status.finish_and_clear();
+    }
+}
+
+impl Drop for Bars {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What happens in a state.
+fn present_words(state: &str) -> &'static str {
+    match state {
+        "preflight" => "checking stores, indexes and targets; online",
+        "waiting" => "waiting for the targets to be free; online",
+        "offline" => "taking the tenant offline",
+        "drain" => "letting requests from before end",
+        "add_data" => "copying",
+        "verify" => "reading back and comparing",
+        "commit" => "switching",
+        "re_online" => "bringing the tenant online where it was",
+        _ => "",
+    }
+}

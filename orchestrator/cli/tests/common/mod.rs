@@ -1,0 +1,142 @@
+//! What the tests of the command line share: running `realmctl` as a person would, and servers that end with their test.
+#![expect(dead_code, reason = "each test binary uses its share of these")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::Value;
+
+const REALMCTL: &str = env!("CARGO_BIN_EXE_realmctl");
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a run of `realmctl` left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The same, if it ended with this exit code.
+    #[track_caller]
+    pub(crate) fn ends_with(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self:#?}");
+        self
+    }
+
+    /// Its stdout as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:#?}"))
+    }
+}
+
+/// `realmctl` with nothing in its environment that would change what it says.
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(REALMCTL);
+    command.args(args).stdin(Stdio::null());
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REALMCTL_"));
+    for name in ours.map(|(name, _)| name).chain(["RUST_LOG", "COLUMNS", "CLICOLOR_FORCE"].map(Into::into)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs `realmctl` to its end.
+pub(crate) fn realmctl(args: &[&str]) -> Ran {
+    run(&mut command(args))
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(command: &mut Command) -> Ran {
+    let output = command.output().expect("realmctl can be run");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).expect("stdout is UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("stderr is UTF-8"),
+    }
+}
+
+/// A process that stays up, until it is dropped at the latest.
+pub(crate) struct Up {
+    child: Child,
+    /// Reads what else it says, and tells when that ends: with the process.
+    drain: Option<JoinHandle<()>>,
+    ended: Receiver<()>,
+    /// Where its API is.
+    pub(crate) url: String,
+}
+
+impl Up {
+    /// `realmctl serve` on a free port.
+    pub(crate) fn serve(store: &std::path::Path, more: &[&str]) -> Self {
+        let store = format!("sqlite:{}", store.display());
+        let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--store", &store];
+        args.extend(more);
+        let mut child = command(&args).stderr(Stdio::piped()).spawn().expect("realmctl can be started");
+        let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
+        let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains(" serves "));
+        let url = said.and_then(|line| line.split(" serves ").nth(1).map(str::to_owned));
+        let mut up = Self::draining(child, move || lines.map_while(Result::ok).for_each(drop));
+        up.url = url.unwrap_or_else(|| panic!("the server said nothing and ended with {:?}", up.child.wait()));
+        up
+    }
+
+    /// `realmctl dev` on a free port.
+    pub(crate) fn dev() -> Self {
+        let args = ["dev", "--listen", "127.0.0.1:0", "--output", "json"];
+        let mut child = command(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut text = String::new();
+        while !text.ends_with("\n}\n") && stdout.read_line(&mut text).expect("stdout is UTF-8") > 0 {}
+        let mut up = Self::draining(child, move || drop(stdout.read_to_end(&mut Vec::new())));
+        let said: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
+        up.url = said["server"].as_str().expect("dev names its server").to_owned();
+        up
+    }
+
+    fn draining(child: Child, drain: impl FnOnce() + Send + 'static) -> Self {
+        let (tell, ended) = channel();
+        let drain = std::thread::spawn(move || {
+            drain();
+            // Nobody asks any more when the test is over.
+            let _ = tell.send(());
+        });
+        Self { child, drain: Some(drain), ended, url: String::new() }
+    }
+
+    /// Runs a client command against it.
+    pub(crate) fn ask(&self, args: &[&str]) -> Ran {
+        realmctl(&[args, &["--server", &self.url]].concat())
+    }
+
+    /// Runs a client command against it and reads the JSON that it prints.
+    #[track_caller]
+    pub(crate) fn json(&self, args: &[&str]) -> Value {
+        self.ask(&[args, &["--output", "json"]].concat()).ends_with(0).json()
+    }
+
+    /// Tells it to stop, and waits for it.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.is_ok_and(|status| status.success()), "the signal was sent");
+        self.ended.recv_timeout(PATIENCE).expect("it stops when it is told to");
+        self.child.wait().expect("the child can be waited for")
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if let Some(drain) = self.drain.take() {
+            drop(drain.join());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Golden files of every `--help`, one a command, in `tests/help/`. To accept new ones: `REALMCTL_UPDATE_HELP=1 cargo test
+//! -p realmctl --test help`.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use common::realmctl;
+
+/// Every command with its path, found by reading the helps themselves.
+fn helps() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![Vec::<String>::new()];
+    while let Some(path) = open.pop() {
+        let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
+        args.push("--help");
+        let help = realmctl(&args).ends_with(0).stdout;
+        open.extend(commands(&help).into_iter().map(|command| [path.clone(), vec![command]].concat()));
+        let name = if path.is_empty() { "realmctl".to_owned() } else { path.join("_") };
+        found.push((name, help));
+    }
+    found
+}
+
+fn commands(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help")
+}
+
+#[test]
+fn every_help_is_as_recorded() {
+    let update = std::env::var_os("REALMCTL_UPDATE_HELP").is_some();
+    let helps = helps();
+    assert!(helps.len() >= 20, "only {} commands were found", helps.len());
+    let mut recorded = BTreeSet::new();
+    for (name, help) in &helps {
+        let file = folder().join(format!("{name}.txt"));
+        // Editors and `git diff --check` mind spaces at the ends of lines; the recorded form has none.
+        let help: String = help.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        if update {
+            std::fs::write(&file, &help).expect("the golden file can be written");
+        }
+        let golden = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(golden == help, "{} differs from `realmctl {name} --help`:\n{help}", file.display());
+        recorded.insert(file);
+    }
+    let files = std::fs::read_dir(folder()).expect("the folder is there").map(|entry| entry.expect("readable").path());
+    for file in files {
+        assert!(recorded.contains(&file), "{} belongs to no command any more", file.display());
+    }
+}
+
+#[test]
+fn every_help_has_examples_and_fits_80_columns() {
+    for (name, help) in helps() {
+        let examples = help.split("\nExamples:\n").nth(1).unwrap_or_default();
+        assert!(examples.contains("  realmctl "), "{name} has no examples");
+        let wide = help.lines().find(|line| line.chars().count() > 80);
+        assert_eq!(wide, None, "{name}");
+    }
+}

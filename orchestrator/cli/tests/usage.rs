@@ -1,0 +1,123 @@
+//! Wrong command lines end with 2, unreachable servers with 1, broken topology files with 3; and stdout stays clean.
+
+mod common;
+
+use common::{Ran, command, realmctl, run};
+use serde_json::json;
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    let id = "0199f3a1-7c00-7000-8000-000000000001";
+    let wrong: [&[&str]; 20] = [
+        &[],
+        &["mvoe", "acme", "--to", "eu"],
+        &["move", "acme"],
+        &["move", "Acme", "--to", "eu"],
+        &["move", "acme", "--to", "eu", "--dry-run", "--wait"],
+        &["move", "acme", "--to", "eu", "--at", "tomorrow"],
+        &["move", "acme", "--to", "eu", "--budget", "0s"],
+        &["move", "acme", "--to", "eu", "--budget", "soon"],
+        &["tenants", "create", "acme", "--host", "not a host", "--realm", "us"],
+        &["tenants", "list", "--limit", "0"],
+        &["moves", "show", "../tenants"],
+        &["removals", "replay"],
+        &["removals", "replay", id, "--failed"],
+        &["removals", "list", "--state", "sleeping"],
+        &["tenants", "list", "--server", "localhost:8642"],
+        &["serve"],
+        &["serve", "--store", "mysql://root:hunter2@db"],
+        &["serve", "--store", "sqlite:x.db", "--listen", "0.0.0.0:0"],
+        &["worker", "--store", "sqlite:x.db", "--heartbeat", "20s"],
+        &["demo", "--items", "0"],
+    ];
+    for args in wrong {
+        let Ran { stdout, stderr, .. } = realmctl(args).ends_with(2);
+        assert!(stdout.is_empty(), "{args:?} wrote to stdout: {stdout}");
+        assert!(!stderr.is_empty(), "{args:?} said nothing");
+        assert!(!stderr.contains("hunter2"), "{args:?} told a password: {stderr}");
+    }
+}
+
+#[test]
+fn a_server_that_is_not_there_ends_with_1_and_the_next_step() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let server = format!("http://{}", unused.local_addr().expect("it is bound"));
+    drop(unused);
+    for args in [&["tenants", "list"] as &[&str], &["move", "acme", "--to", "eu", "--wait"], &["moves", "show", "1"]] {
+        let ran = realmctl(&[args, &["--server", &server]].concat()).ends_with(1);
+        assert!(ran.stdout.is_empty(), "{ran:#?}");
+        let wanted =
+            format!("error: can't reach the server at {server}: start one with `realmctl serve`, or set --server");
+        assert!(ran.stderr.starts_with(&wanted), "{ran:#?}");
+    }
+    let by_variable = run(command(&["tenants", "list"]).env("REALMCTL_SERVER", &server)).ends_with(1);
+    assert!(by_variable.stderr.contains(&server), "{by_variable:#?}");
+}
+
+#[test]
+fn a_store_that_can_not_be_opened_ends_with_1_and_the_next_step() {
+    let ran =
+        realmctl(&["serve", "--store", "sqlite:/nonexistent/realmctl.db", "--listen", "127.0.0.1:0"]).ends_with(1);
+    assert!(ran.stderr.contains("check that the folder exists"), "{ran:#?}");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let at = taken.local_addr().expect("it is bound").to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = format!("sqlite:{}", folder.path().join("realmctl.db").display());
+    let ran = realmctl(&["serve", "--store", &store, "--listen", &at]).ends_with(1);
+    assert!(ran.stderr.contains(&format!("{at} is in use already")), "{ran:#?}");
+}
+
+#[test]
+fn a_wrong_timing_names_the_flags() {
+    let ran = realmctl(&["worker", "--store", "sqlite:x.db", "--lease", "5s"]).ends_with(2);
+    assert!(ran.stderr.contains("--heartbeat 10s, --lease 5s"), "{ran:#?}");
+}
+
+const BROKEN: &str = "regions:
+  us-east-1: {}
+realms:
+  us: { dataRegions: [us-west-9] }
+services:
+  issues:
+    store: { dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: ten } }
+    shrads: []
+";
+
+#[test]
+fn a_broken_topology_file_is_told_whole_with_lines_and_without_a_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("broken.yaml");
+    std::fs::write(&file, BROKEN).expect("it can be written");
+    let file = file.to_str().expect("the path is UTF-8");
+
+    let ran = realmctl(&["topology", "check", file]).ends_with(3);
+    for line in ["line 4: realms.us.dataRegions", "line 7: services.issues.store", "line 8: services.issues.shrads"] {
+        assert!(ran.stdout.contains(line), "{line} is missing: {ran:#?}");
+    }
+    assert!(ran.stderr.contains("problems"), "{ran:#?}");
+
+    let told = ran.stdout.lines().count();
+    let ran = realmctl(&["topology", "check", file, "--output", "json"]).ends_with(3);
+    let said = ran.json();
+    assert_eq!(said["hash"], json!(null));
+    assert_eq!(said["problems"].as_array().map(Vec::len), Some(told), "{ran:#?}");
+    assert!(said["problems"][0]["line"].is_u64() && said["problems"][0]["reason"].is_string(), "{ran:#?}");
+
+    let ran = realmctl(&["topology", "check", "/nonexistent.yaml"]).ends_with(1);
+    assert!(ran.stderr.contains("can't read /nonexistent.yaml"), "{ran:#?}");
+}
+
+#[test]
+fn every_shell_gets_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let ran = realmctl(&["completions", shell]).ends_with(0);
+        assert!(ran.stdout.contains("removals"), "{shell}");
+    }
+}
+
+#[test]
+fn the_version_is_data() {
+    assert_eq!(realmctl(&["version"]).ends_with(0).stdout, format!("realmctl {}\n", env!("CARGO_PKG_VERSION")));
+    let said = realmctl(&["version", "--output", "json"]).ends_with(0).json();
+    assert_eq!(said, json!({ "version": env!("CARGO_PKG_VERSION") }));
+}
