@@ -105,8 +105,16 @@ pub fn deploy_on(store: Store) -> Deployment {
     Deployment::new(store, movers, timing)
 }
 
+/// What realmctl logs, printed with a failed test; RUST_LOG decides how much.
+fn log_to_the_test() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    // Only the first test of a process installs it.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init());
+}
+
 /// A catalogue URL of this kind, and the folder that keeps it.
 pub async fn fresh_store(database: Database) -> (String, TempDir) {
+    log_to_the_test();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let url = match database {
         Database::Sqlite => format!("sqlite:{}", folder.path().join("realmctl.db").display()),
