@@ -45,6 +45,7 @@ CREATE TABLE tasks (
     status      TEXT   NOT NULL,            -- open, done, failed, revoked
     checkpoint  TEXT,                       -- erased when the task ends
     progress    TEXT   NOT NULL,
+    furthest    BIGINT NOT NULL DEFAULT 0,  -- the most that was ever done, in the handler's own measure
     result      TEXT,
     attempt     BIGINT NOT NULL DEFAULT 0,  -- failed attempts since the last progress
     error       TEXT,

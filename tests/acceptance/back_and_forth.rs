@@ -45,12 +45,8 @@ async fn two_processes(database: Database) {
     let world = World::new(database).await;
     let data = world.holdings("us-east-1", "acme").await;
     let other = acceptance::world::deploy(&world.store_url).await;
-    let second = engine::Runner::new(
-        other.store.clone(),
-        other.registry(),
-        other.runner_settings(),
-        "second".to_owned(),
-    );
+    let second =
+        engine::Runner::new(other.store.clone(), other.registry(), other.runner_settings(), "second".to_owned());
     let stop = CancellationToken::new();
     let moves = async {
         for (realm, region) in [("eu", "eu-west-1"), ("us", "us-east-1")] {

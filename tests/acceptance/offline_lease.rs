@@ -20,6 +20,7 @@ on_both_databases!(a_cancel_in_the_middle_of_any_step_brings_the_tenant_back, ca
 on_both_databases!(a_commit_after_the_lapse_changes_nothing_even_if_nobody_noticed_it, late_commit);
 on_both_databases!(when_all_machines_die_any_process_brings_the_tenant_back, all_machines_die);
 on_both_databases!(a_cancel_after_the_commit_is_told_that_the_commit_won, cancel_too_late);
+on_both_databases!(the_drain_is_counted_from_when_readers_can_see_the_mark, drain_is_counted_from_the_commit);
 on_both_databases!(a_lease_that_has_lapsed_is_never_renewed, no_renewal_after_a_lapse);
 
 /// Points inside a move at which its runner holds no transaction, while the tenant is offline.
@@ -131,6 +132,23 @@ async fn cancel_too_late(database: Database) {
     let done = stage.run_to_the_end(&id, NoProbe).await;
     assert_eq!(done.state, "completed");
     assert_eq!(stage.world.holdings("eu-west-1", "acme").await, stage.data);
+}
+
+async fn drain_is_counted_from_the_commit(database: Database) {
+    let stage = Stage::new(database).await;
+    // The process hangs after it has written the offline mark and before it commits.
+    let clock = Arc::clone(&stage.clock);
+    let hang = Interject::new(Target::step("move", "offline", Moment::Written), move || {
+        let clock = Arc::clone(&clock);
+        async move { clock.advance(10_000) }
+    });
+    let id = stage.world.start_move("eu").await;
+    stage.tick_until(&id, hang.clone(), "drain").await;
+    assert!(hang.was_reached());
+    let visible = stage.clock_now();
+    stage.tick_until(&id, NoProbe, "add_data").await;
+    let drained = workflows::timing::millis(timing::short().drained_after());
+    assert!(stage.clock_now() >= visible + drained, "copying began {} ms later", stage.clock_now() - visible);
 }
 
 async fn no_renewal_after_a_lapse(database: Database) {

@@ -1,9 +1,10 @@
 //! What goes wrong before anything is touched: a clear error, the tenant online, no byte moved.
 
+use acceptance::strike::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::probe::NoProbe;
+use engine::probe::{Moment, NoProbe};
 use workflows::realm_move::{MoveRequest, dry_run, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
@@ -13,6 +14,7 @@ on_both_databases!(an_unreachable_endpoint_fails_before_the_tenant_is_offline, u
 on_both_databases!(a_target_with_unknown_data_is_not_overwritten, target_not_empty);
 on_both_databases!(unknown_names_and_second_moves_are_refused, refused_requests);
 on_both_databases!(a_plan_that_no_longer_holds_is_not_carried_out, plan_changed);
+on_both_databases!(a_topology_that_loses_the_realm_during_a_move_turns_the_move_back, realm_lost_on_the_way);
 on_both_databases!(a_budget_that_is_spent_brings_the_tenant_back, budget_spent);
 
 fn by() -> Requester {
@@ -111,10 +113,35 @@ async fn plan_changed(database: Database) {
     assert_eq!((world.tenant().await.status, world.tenant().await.mover), (TenantStatus::Online, None));
 }
 
+async fn realm_lost_on_the_way(database: Database) {
+    let world = World::new(database).await;
+    let before = world.holdings("us-east-1", "acme").await;
+    let all: Vec<&testkit::Region> = world.regions.iter().collect();
+    let yaml: String = testkit::topology(&all)
+        .lines()
+        .filter(|line| !line.starts_with("  eu:"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let deployment = world.deployment.clone();
+    let lose_realm = Interject::new(Target::step("move", "verify", Moment::Before), move || {
+        let (deployment, yaml) = (deployment.clone(), yaml.clone());
+        async move {
+            apply_topology(&deployment, &yaml, &by()).await.expect("no tenant is in realm eu yet");
+        }
+    });
+    let done = world.run_move("eu", lose_realm.clone()).await;
+    assert!(lose_realm.was_reached());
+    let code = done.error.as_ref().map(|error| error.code.as_str());
+    assert_eq!((done.state.as_str(), code), ("rolled_back", Some("plan_changed")), "{done:?}");
+    assert_eq!(world.tenant().await.realm, "us");
+    assert_eq!(world.holdings("us-east-1", "acme").await, before);
+    assert!(world.holdings("eu-west-1", "acme").await.is_empty());
+}
+
 async fn budget_spent(database: Database) {
     let world = World::new(database).await;
     let before = world.holdings("us-east-1", "acme").await;
-    let request = MoveRequest { budget_ms: Some(1), ..request("eu") };
+    let request = MoveRequest { budget_ms: Some(60), ..request("eu") };
     let id = start_move(&world.deployment, &request, &by()).await.expect("the move starts").id;
     world.run_until(NoProbe, || world.has_ended(&id)).await;
     let done = world.view(&id).await;

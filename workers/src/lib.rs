@@ -9,6 +9,7 @@ mod failure;
 mod mismatch;
 mod movers;
 mod patience;
+mod pulse;
 mod run;
 mod s3;
 mod settle;

@@ -1,21 +1,23 @@
-//! Bounded waiting for a store that leaves requests undone.
+//! Bounded waiting for a store that leaves requests undone. Each wait is a sign of life: the bound is not the lease's.
 
 use std::time::Duration;
 
 use crate::error::{Treatment, WorkError};
+use crate::pulse::Pulse;
 
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Counts fruitless attempts in a row. Any progress starts the count again.
-pub(crate) struct Patience {
+pub(crate) struct Patience<'a> {
     limit: u32,
     fruitless: u32,
+    pulse: &'a Pulse<'a>,
 }
 
-impl Patience {
-    pub(crate) fn new(limit: u32) -> Self {
-        Self { limit, fruitless: 0 }
+impl<'a> Patience<'a> {
+    pub(crate) fn new(limit: u32, pulse: &'a Pulse<'a>) -> Self {
+        Self { limit, fruitless: 0, pulse }
     }
 
     /// Something was done: start counting again.
@@ -23,7 +25,8 @@ impl Patience {
         self.fruitless = 0;
     }
 
-    /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out.
+    /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out,
+    /// and fails when the task is no longer ours.
     pub(crate) async fn wait(&mut self, why: WorkError) -> Result<(), WorkError> {
         // Each attempt at a store that cannot be reached takes a whole connection time-out.
         let limit = if why.code == "endpoint_unreachable" { self.limit.min(2) } else { self.limit };
@@ -33,6 +36,6 @@ impl Patience {
         let wait = FIRST_WAIT.saturating_mul(1 << self.fruitless.min(10)).min(LONGEST_WAIT);
         self.fruitless += 1;
         tokio::time::sleep(wait).await;
-        Ok(())
+        self.pulse.beat().await
     }
 }

@@ -35,4 +35,8 @@ pub trait Checkpoints: Send + Sync {
     /// Stores where to resume and what has been done so far in this operation (monotonic, for progress displays).
     /// Fails with treatment `LostLease` when the task is no longer ours.
     async fn save(&self, resume: serde_json::Value, done: Tally) -> Result<(), WorkError>;
+
+    /// Says that work goes on, without a new place to resume from: what progress renews is renewed.
+    /// Fails with treatment `LostLease` when the task is no longer ours.
+    async fn alive(&self) -> Result<(), WorkError>;
 }

@@ -3,6 +3,7 @@
 //! A checkpoint says after which page or object the current pass goes on, with the tally up to exactly there. Digests add
 //! up, so a resumed pass ends in the same tally as one that was never interrupted.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use crate::error::WorkError;
 use crate::progress::{Checkpoints, Tally};
+use crate::pulse::Pulse;
 
 const VERSION: u32 = 1;
 
@@ -57,6 +59,7 @@ pub(crate) struct Run<'a> {
     /// Tally of this pass, including work after the cursor that a resumed run would do again.
     tally: Tally,
     checkpoints: &'a dyn Checkpoints,
+    pulse: Arc<Pulse<'a>>,
     every: Duration,
     saved: Instant,
 }
@@ -88,7 +91,13 @@ impl<'a> Run<'a> {
                 fresh
             }
         };
-        Self { tally: state.tally, state, checkpoints, every, saved: Instant::now() }
+        let pulse = Arc::new(Pulse::new(checkpoints, every));
+        Self { tally: state.tally, state, checkpoints, pulse, every, saved: Instant::now() }
+    }
+
+    /// Where the work between two checkpoints gives signs of life.
+    pub(crate) fn pulse(&self) -> Arc<Pulse<'a>> {
+        Arc::clone(&self.pulse)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -152,6 +161,7 @@ impl<'a> Run<'a> {
         let resume = serde_json::to_value(&self.state).expect("a checkpoint is plain data with text keys");
         self.checkpoints.save(resume, self.state.done).await?;
         self.saved = Instant::now();
+        self.pulse.saved();
         Ok(())
     }
 }

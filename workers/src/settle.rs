@@ -65,7 +65,7 @@ pub(crate) async fn verify(
             tokio::time::sleep(settings.index_settle).await;
         }
     }
-    let found = source.differing_keys(at).await?;
+    let found = source.differing_keys(at, &run.pulse()).await?;
     Err(mismatch::report(name, expected, &seen, &found))
 }
 

@@ -5,6 +5,7 @@ use crate::error::WorkError;
 use crate::mismatch::{MOST_NAMED, Mismatch};
 use crate::permit::Permits;
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 use crate::run::Run;
 use crate::s3::{self, Bucket};
 
@@ -49,12 +50,12 @@ impl Store {
     }
 
     /// Some of the keys in which `at` differs from `self`.
-    pub(crate) async fn differing_keys(&self, at: &Self) -> Result<Vec<Mismatch>, WorkError> {
+    pub(crate) async fn differing_keys(&self, at: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
         match (self, at) {
             (Self::Table(source, part), Self::Table(at, _)) => {
-                Box::pin(dynamodb::differing_keys(source, at, part, MOST_NAMED)).await
+                Box::pin(dynamodb::differing_keys(source, at, part, MOST_NAMED, pulse)).await
             }
-            (Self::Bucket(source), Self::Bucket(at)) => Box::pin(s3::differing_keys(source, at, MOST_NAMED)).await,
+            (Self::Bucket(source), Self::Bucket(at)) => Box::pin(s3::differing_keys(source, at, MOST_NAMED, pulse)).await,
             _ => Err(different_kinds()),
         }
     }

@@ -35,6 +35,18 @@ pub async fn create_tenant(
     new: &NewTenant,
     requester: &Requester,
 ) -> Result<(Tenant, bool), Refusal> {
+    match try_create(deployment, new, requester).await {
+        // Another request took the id or the host at the same moment: this time it is found.
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, new, requester).await,
+        other => other,
+    }
+}
+
+async fn try_create(
+    deployment: &Deployment,
+    new: &NewTenant,
+    requester: &Requester,
+) -> Result<(Tenant, bool), Refusal> {
     let mut tx = deployment.store.begin().await?;
     if let Some(existing) = tenants::get(&mut tx, new.id.as_str()).await? {
         return same_or_refused(existing, new).map(|tenant| (tenant, false));
@@ -59,7 +71,7 @@ pub async fn create_tenant(
         lease_until: None,
         created_at: tx.now().await?,
     };
-    tenants::insert(&mut tx, &tenant).await.map_err(taken_meanwhile)?;
+    tenants::insert(&mut tx, &tenant).await?;
     for (service, shard) in &shards {
         place(&mut tx, &tenant.id, &topology, service, shard).await?;
     }
@@ -89,15 +101,6 @@ fn same_or_refused(existing: Tenant, new: &NewTenant) -> Result<Tenant, Refusal>
         existing.id, existing.realm
     );
     Err(Refusal::conflict("tenant_exists", message))
-}
-
-fn taken_meanwhile(error: StoreError) -> Refusal {
-    match error {
-        StoreError::Duplicate(_) => {
-            Refusal::conflict("tenant_exists", "the id or the host was taken by another request just now; look again")
-        }
-        other => other.into(),
-    }
 }
 
 /// A shard of every service; an optional service without one is left out.

@@ -11,9 +11,7 @@ use serde::de::DeserializeOwned;
 use workers::progress::Tally;
 use workflows::data_tasks::{Amount, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
-use workflows::realm_move::{
-    self, Committed, CopiedPart, MoveState, OfflinePeriod, RealmMove, RemovalRef, Stage,
-};
+use workflows::realm_move::{self, Committed, CopiedPart, MoveState, OfflinePeriod, RealmMove, RemovalRef, Stage};
 use workflows::removal::{self, Cause, Removal, RemovalStage, RemovalState};
 use workflows::requester::Requester;
 
@@ -35,7 +33,7 @@ fn every_state_of_a_move_is_read_as_it_was_stored() {
 #[test]
 fn every_state_of_a_removal_is_read_as_it_was_stored() {
     let stages = [
-        RemovalStage::Waiting,
+        RemovalStage::Waiting { until: Some(1_700_000_095_000) },
         RemovalStage::Removing,
         RemovalStage::Done { removed: amount() },
         RemovalStage::Failed { error: error() },
@@ -68,6 +66,7 @@ fn every_task_is_read_as_it_was_stored() {
         part: 7,
         generation: 3,
         epoch: 12,
+        deadline: 1_700_003_600_000,
     };
     let verify = VerifyInput {
         tenant: tenant.clone(),
@@ -77,6 +76,7 @@ fn every_task_is_read_as_it_was_stored() {
         part: 7,
         expected: Some(tally()),
         epoch: 12,
+        deadline: 1_700_003_600_000,
     };
     let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3 };
     same_as_golden("task_copy", &copy);
@@ -101,18 +101,18 @@ fn same_as_golden<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
 
 fn stages() -> Vec<Stage> {
     let offline = || OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
-    let copied = || vec![CopiedPart { service: "issue-service".to_owned(), to: table("eu-west-1"), part: 7, tally: tally() }];
+    let copied =
+        || vec![CopiedPart { service: "issue-service".to_owned(), to: table("eu-west-1"), part: 7, tally: tally() }];
     let removals = || {
         vec![RemovalRef { id: "r-1".to_owned(), service: "issue-service".to_owned(), location: "us-east-1".to_owned() }]
     };
-    let committed =
-        || Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: removals() };
+    let committed = || Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: removals() };
     vec![
         Stage::Scheduled,
         Stage::Preflight,
         Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned() },
         Stage::Offline,
-        Stage::Drain { offline: offline(), until: 1_700_000_095_000 },
+        Stage::Drain { offline: offline(), until: Some(1_700_000_095_000) },
         Stage::AddData { offline: offline() },
         Stage::Verify { offline: offline(), copied: copied() },
         Stage::Commit { offline: Some(offline()), copied: copied() },

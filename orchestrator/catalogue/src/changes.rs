@@ -18,7 +18,7 @@ pub struct Change {
     pub kind: String,
 }
 
-/// Appends a change. Call it last in a transaction: it holds the feed's one lock until the commit.
+/// Appends a change. Call it late in a transaction: it holds the feed's one lock until the commit.
 pub async fn append(tx: &mut Tx, tenant: &str, epoch: i64, kind: &str) -> Result<i64, StoreError> {
     let now = tx.now().await?;
     let seq = sql("UPDATE counters SET value = value + 1 WHERE name = 'changes' RETURNING value")

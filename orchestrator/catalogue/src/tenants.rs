@@ -236,11 +236,12 @@ pub async fn re_online(tx: &mut Tx, id: &str, mover: &str, epoch: i64) -> Result
     Ok(changed == 1)
 }
 
-/// Tenants whose offline lease has lapsed by the database's clock, at most `limit`.
-pub async fn lapsed(tx: &mut Tx, limit: i64) -> Result<Vec<Tenant>, StoreError> {
+/// Tenants whose offline lease has lapsed by the database's clock, in the order of their ids, after `after`, at most `limit`.
+pub async fn lapsed(tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<Tenant>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql(select!("WHERE lease_until <= $1 AND status = 'moving' ORDER BY lease_until LIMIT $2"))
+    let rows = sql(select!("WHERE lease_until <= $1 AND status = 'moving' AND id > $2 ORDER BY id LIMIT $3"))
         .bind(now)
+        .bind(after)
         .bind(limit)
         .fetch_all(tx)
         .await?;

@@ -53,6 +53,24 @@ impl StepError {
         }
     }
 
+    /// The message with those of its causes. Not `Debug`, which for an SDK's error prints the answer it could not read, and with
+    /// it a tenant's data.
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut cause = self.source.as_ref().map(|source| &**source as &(dyn Error + 'static));
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// What a panic in a step or task is: a bug, which must not be repeated for ever.
+    pub(crate) fn panicked() -> Self {
+        Self::permanent("panicked", "a bug in realmctl: the work panicked; the log has the place")
+    }
+
     /// The form that is stored with the workflow or task.
     pub fn stored(&self) -> StoredError {
         StoredError { code: self.code.clone(), message: self.message.clone() }

@@ -38,13 +38,25 @@ pub struct TaskContext<'a> {
 }
 
 impl TaskContext<'_> {
-    /// Stores where to resume and what has been done. Fails with `LostLease` when the task is no longer ours.
-    pub async fn save(&self, checkpoint: &Value, progress: &Value) -> Result<(), StepError> {
+    /// Stores where to resume, and what has been done: as shown, and as one number that grows. Fails with `LostLease` when the
+    /// task is no longer ours.
+    pub async fn save(&self, checkpoint: &Value, progress: &Value, done: u64) -> Result<(), StepError> {
+        let done = i64::try_from(done).unwrap_or(i64::MAX);
         let mut tx = self.store.begin().await?;
-        task_table::save(&mut tx, self.task, checkpoint, progress, self.lease_ms).await?;
+        task_table::save(&mut tx, self.task, checkpoint, progress, done, self.lease_ms).await?;
         self.handler.on_checkpoint(&mut tx, self.task).await?;
         tx.commit().await?;
         self.probe.task(Point { kind: &self.task.kind, state: &self.task.workflow_id, moment: Moment::Written })
+    }
+
+    /// Says that work goes on, without a new place to resume from. Fails with `LostLease` when the task is no longer ours.
+    pub async fn alive(&self) -> Result<(), StepError> {
+        let mut tx = self.store.begin().await?;
+        if !task_table::heartbeat(&mut tx, &self.task.id, self.task.fence, self.lease_ms).await? {
+            return Err(StepError::lost_lease());
+        }
+        self.handler.on_checkpoint(&mut tx, self.task).await?;
+        Ok(tx.commit().await?)
     }
 
     /// A transaction for reading the catalogue, such as the ledger before a permit.

@@ -1,5 +1,8 @@
 //! Runs one claimed task to its end, its failure, or the loss of its lease.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use serde_json::Value;
 use tracing::{debug, warn};
 
@@ -41,7 +44,9 @@ impl Runner {
             probe: self.probe.as_ref(),
             lease_ms: self.settings.lease_ms(),
         };
-        while_held(handler.run(&cx), self.settings.heartbeat, self.settings.lease, || async {
+        let run = AssertUnwindSafe(handler.run(&cx)).catch_unwind();
+        let run = async { run.await.unwrap_or_else(|_| Err(StepError::panicked())) };
+        while_held(run, self.settings.heartbeat, self.settings.lease, || async {
             let mut tx = self.store.begin().await?;
             let held = task_table::heartbeat(&mut tx, &task.id, task.fence, self.settings.lease_ms()).await?;
             tx.commit().await?;
@@ -73,11 +78,19 @@ impl Runner {
         let attempt = failed_before + 1;
         if error.treatment == Treatment::Permanent || attempt >= handler.max_attempts() {
             tx.rollback().await?;
-            warn!(task = task.id, kind = task.kind, code = stored.code, error = ?error, "task failed for good");
+            warn!(task = task.id, kind = task.kind, code = stored.code, error = error.chain(), "task failed for good");
             return self.end_task(task, &TaskEnd::Failed(&stored)).await;
         }
         let wait = self.settings.retry.wait(attempt);
-        warn!(task = task.id, kind = task.kind, code = stored.code, attempt, wait_ms = wait.as_millis(), %error, "task will be tried again");
+        warn!(
+            task = task.id,
+            kind = task.kind,
+            code = stored.code,
+            attempt,
+            wait_ms = wait.as_millis(),
+            error = error.chain(),
+            "task will be tried again"
+        );
         let wake_at = tx.now().await? + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
         task_table::retry_at(&mut tx, task, attempt, &stored, wake_at).await?;
         Ok(tx.commit().await?)

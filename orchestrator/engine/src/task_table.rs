@@ -1,7 +1,8 @@
 //! SQL of the `tasks` table.
 
 use serde_json::Value;
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, StoreError, Tx, sql};
+use tracing::error;
 
 use crate::record::{StoredError, TaskRecord, TaskStatus};
 use crate::step_error::StepError;
@@ -44,6 +45,11 @@ pub(crate) async fn insert(tx: &mut Tx, id: &str, workflow_id: &str, new: &NewTa
     .map(drop)
 }
 
+async fn get(tx: &mut Tx, id: &str) -> Result<Option<TaskRecord>, StoreError> {
+    let row = sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?;
+    row.as_ref().map(TaskRecord::try_from).transpose()
+}
+
 /// All tasks of a workflow, in the order in which they were fanned out.
 pub async fn of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecord>, StoreError> {
     let rows = sql(select!("WHERE workflow_id = $1 ORDER BY id")).bind(workflow_id).fetch_all(tx).await?;
@@ -71,22 +77,29 @@ pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
 
 pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<TaskRecord>, StoreError> {
     let now = tx.now().await?;
-    let due = sql(select!("WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1"))
+    let due = sql("SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1")
         .for_update_skip_locked()
         .bind(now)
         .fetch_optional(tx)
         .await?;
-    let Some(mut record) = one(due.as_ref())? else { return Ok(None) };
-    record.fence += 1;
+    let Some(due) = due else { return Ok(None) };
+    let id = due.text("id")?;
     sql("UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
-        .bind(&record.id)
+        .bind(&id)
         .bind(owner)
         .bind(now + lease)
-        .bind(record.fence)
+        .bind(due.int("fence")? + 1)
         .bind(now)
         .execute(tx)
         .await?;
-    Ok(Some(record))
+    // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
+    match get(tx, &id).await {
+        Err(StoreError::Corrupt(what)) => {
+            error!(task = id, what, "a stored task can't be read; it is left alone");
+            Ok(None)
+        }
+        claimed => claimed,
+    }
 }
 
 pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) -> Result<bool, StoreError> {
@@ -110,17 +123,20 @@ pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Sto
         .map(drop)
 }
 
-/// Stores a checkpoint under the task's fence. Progress clears the count of failed attempts.
+/// Stores a checkpoint under the task's fence. Getting further than ever before clears the count of failed attempts; going
+/// the same way once more does not.
 pub(crate) async fn save(
     tx: &mut Tx,
     task: &TaskRecord,
     checkpoint: &Value,
     progress: &Value,
+    done: i64,
     lease: Millis,
 ) -> Result<(), StepError> {
     let now = tx.now().await?;
-    sql("UPDATE tasks SET checkpoint = $3, attempt = CASE WHEN progress = $4 THEN attempt ELSE 0 END, progress = $4, \
-         lease_until = $5, updated_at = $6 WHERE id = $1 AND fence = $2 AND status = $7")
+    sql("UPDATE tasks SET checkpoint = $3, progress = $4, attempt = CASE WHEN $8 > furthest THEN 0 ELSE attempt END, \
+         furthest = CASE WHEN $8 > furthest THEN $8 ELSE furthest END, lease_until = $5, updated_at = $6 \
+         WHERE id = $1 AND fence = $2 AND status = $7")
     .bind(&task.id)
     .bind(task.fence)
     .bind(checkpoint.to_string())
@@ -128,6 +144,7 @@ pub(crate) async fn save(
     .bind(now + lease)
     .bind(now)
     .bind(TaskStatus::OPEN)
+    .bind(done)
     .execute_one(tx, StepError::lost_lease)
     .await
 }
@@ -181,14 +198,11 @@ pub(crate) async fn retry_at(
     .await
 }
 
-fn one(row: Option<&Row>) -> Result<Option<TaskRecord>, StoreError> {
-    row.map(TaskRecord::try_from).transpose()
-}
-
 /// Failed attempts since the last progress.
-pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<u32, StoreError> {
-    let row = sql("SELECT attempt FROM tasks WHERE id = $1").bind(id).fetch_one(tx).await?;
-    u32::try_from(row.int("attempt")?).map_err(|_| StoreError::Corrupt("column attempt is out of range".to_owned()))
+pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<u32, StepError> {
+    let current = get(tx, id).await?;
+    // Called off and erased: not ours any more.
+    current.map(|task| task.attempt).ok_or_else(StepError::lost_lease)
 }
 
 /// Whether the task is still open under this fence.

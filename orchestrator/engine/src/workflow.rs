@@ -41,7 +41,8 @@ pub trait Workflow: Send + Sync + 'static {
         seen: Self::Seen,
     ) -> Result<Next<Self::State>, StepError>;
 
-    /// Runs in the transaction that writes a final state, however it was reached: what must be let go of.
+    /// Runs in the transaction of a step that writes a final state, also of a failed one: what must be let go of. (An
+    /// intervention lets go itself.)
     async fn ended(&self, step: &mut StepTx<'_>, state: &Self::State) -> Result<(), StepError>;
 
     /// Where a failure leads. `attempt` counts failures of this state, this one included. Pure.

@@ -1,5 +1,8 @@
 //! Steps one claimed workflow: observe outside, then one transaction. An unknown commit outcome is read back.
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
 use tracing::{debug, info, warn};
 
 use crate::lease::while_held;
@@ -112,7 +115,8 @@ impl Runner {
         let Some(mut step) = StepTx::lock(&mut tx, self.ids.as_ref(), &record.id, Some(record.fence)).await? else {
             return Ok(Stepped::Lost);
         };
-        let written = match workflow.advance(&mut step, seen, self.settings.lease_ms()).await {
+        let advance = AssertUnwindSafe(workflow.advance(&mut step, seen, self.settings.lease_ms())).catch_unwind();
+        let written = match advance.await.unwrap_or_else(|_| Err(StepError::panicked())) {
             Ok(written) => self.probe.step(point(Moment::Written)).map(|()| written),
             Err(error) => Err(error),
         };
@@ -133,7 +137,9 @@ impl Runner {
         workflow: &dyn AnyWorkflow,
         record: &WorkflowRecord,
     ) -> Result<Box<dyn std::any::Any + Send>, StepError> {
-        while_held(workflow.observe(record), self.settings.heartbeat, self.settings.lease, || async {
+        let observe = AssertUnwindSafe(workflow.observe(record)).catch_unwind();
+        let observe = async { observe.await.unwrap_or_else(|_| Err(StepError::panicked())) };
+        while_held(observe, self.settings.heartbeat, self.settings.lease, || async {
             let mut tx = self.store.begin().await?;
             let held = workflow_table::heartbeat(&mut tx, &record.id, record.fence, self.settings.lease_ms()).await?;
             tx.commit().await?;
@@ -164,8 +170,16 @@ impl Runner {
         let attempt = record.attempt + 1;
         let Some(written) = led else {
             let wait = self.settings.retry.wait(attempt);
-            warn!(workflow = record.id, kind = record.kind, state = record.state, code = stored.code, attempt,
-                  wait_ms = wait.as_millis(), %error, "step will be tried again");
+            warn!(
+                workflow = record.id,
+                kind = record.kind,
+                state = record.state,
+                code = stored.code,
+                attempt,
+                wait_ms = wait.as_millis(),
+                error = error.chain(),
+                "step will be tried again"
+            );
             let wake_at = step.now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
             let locked = step.record.clone();
             workflow_table::retry_at(&mut tx, &locked, attempt, &stored, wake_at).await?;
@@ -173,8 +187,15 @@ impl Runner {
             return Ok(Stepped::Parked);
         };
         tx.commit().await?;
-        warn!(workflow = record.id, kind = record.kind, state = record.state, next = written.record.state, code = stored.code,
-              error = ?error, "step failed");
+        warn!(
+            workflow = record.id,
+            kind = record.kind,
+            state = record.state,
+            next = written.record.state,
+            code = stored.code,
+            error = error.chain(),
+            "step failed"
+        );
         Ok(self.recorded(record, written))
     }
 

@@ -1,6 +1,7 @@
 //! SQL of the `workflows` table.
 
 use store::{Millis, Row, StoreError, Tx, sql};
+use tracing::error;
 
 use crate::history::{self, HistoryRow};
 use crate::record::{StoredError, WorkflowRecord};
@@ -96,22 +97,29 @@ pub async fn list(
 /// Claims the workflow that has been due longest: lease, new fence. `None` when nothing is due.
 pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<WorkflowRecord>, StoreError> {
     let now = tx.now().await?;
-    let due = sql(select!("WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1"))
+    let due = sql("SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1")
         .for_update_skip_locked()
         .bind(now)
         .fetch_optional(tx)
         .await?;
-    let Some(mut record) = one(due.as_ref())? else { return Ok(None) };
-    record.fence += 1;
+    let Some(due) = due else { return Ok(None) };
+    let id = due.text("id")?;
     sql("UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
-        .bind(&record.id)
+        .bind(&id)
         .bind(owner)
         .bind(now + lease)
-        .bind(record.fence)
+        .bind(due.int("fence")? + 1)
         .bind(now)
         .execute(tx)
         .await?;
-    Ok(Some(record))
+    // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
+    match get(tx, &id).await {
+        Err(StoreError::Corrupt(what)) => {
+            error!(workflow = id, what, "a stored workflow can't be read; it is left alone");
+            Ok(None)
+        }
+        claimed => claimed,
+    }
 }
 
 /// Whether anything is due: a look without a lock.

@@ -32,9 +32,10 @@ impl StoreError {
 }
 
 /// SQLSTATE classes of Postgres that mean "again, later": connection exceptions, transaction rollback (serialization
-/// failure, deadlock), insufficient resources, operator intervention, lock not available.
+/// failure, deadlock), insufficient resources, operator intervention (a statement timeout is one), lock not available, an
+/// idle transaction ended by the server, and a server that is read-only because it is no longer the primary.
 /// Source: PostgreSQL documentation, appendix A "Error Codes".
-const RETRYABLE_SQLSTATES: [&str; 5] = ["08", "40", "53", "57", "55"];
+const RETRYABLE_SQLSTATES: [&str; 7] = ["08", "40", "53", "57", "55", "25P03", "25006"];
 
 /// SQLite result codes that mean "again, later": BUSY and LOCKED. Source: sqlite.org/rescode.html.
 const RETRYABLE_SQLITE: [i64; 2] = [5, 6];

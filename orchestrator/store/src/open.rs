@@ -9,8 +9,8 @@ use std::time::Duration;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
+use sqlx::{Connection, PgConnection};
 
-use crate::Millis;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::migrate;
@@ -24,6 +24,22 @@ const SQLITE_READERS: u32 = 4;
 
 /// Postgres connections of one process.
 const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// What a session may hold up. A machine that dies or is paused inside a transaction must not keep its row locks: the
+/// server ends the transaction, and nobody waits for a lock for longer than that. Milliseconds but for the keepalives,
+/// which are seconds. Source: PostgreSQL documentation, "Client Connection Defaults" and "Connections and Authentication".
+const SESSION_LIMITS: [(&str, &str); 6] = [
+    ("idle_in_transaction_session_timeout", "10000"),
+    ("lock_timeout", "5000"),
+    ("statement_timeout", "30000"),
+    ("tcp_keepalives_idle", "10"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// How often the schema of a SQLite file is brought up to date again when another process did the same at the same moment:
+/// its migrations take no lock of their own.
+const SQLITE_MIGRATION_ATTEMPTS: u32 = 5;
 
 /// The catalogue's database. Cheap to clone.
 #[derive(Clone)]
@@ -104,11 +120,6 @@ impl Store {
         Ok(Tx { inner, clock: Arc::clone(&self.clock) })
     }
 
-    /// This process's idea of the time. For decisions about leases ask [`Tx::now`].
-    pub fn local_now(&self) -> Millis {
-        self.clock.now()
-    }
-
     /// Closes all connections and waits for it.
     pub async fn close(&self) {
         match &self.pools {
@@ -131,7 +142,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools, StoreError> {
         .busy_timeout(BUSY_TIMEOUT);
     let pool = |size: u32| PoolOptions::new().max_connections(size).acquire_timeout(BUSY_TIMEOUT);
     let writer = pool(1).connect_with(options.clone()).await?;
-    migrate::run(&writer).await?;
+    migrate_sqlite(&writer).await?;
     let readers = pool(SQLITE_READERS).connect_with(options.read_only(true)).await?;
     Ok(Pools::Sqlite { writer, readers })
 }
@@ -141,13 +152,25 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| StoreError::BadUrl("the postgres:// URL can't be parsed".into()))?
         .application_name("realmctl");
+    // Migrations may wait for each other and take long: a connection of their own, without the limits.
+    let mut migrating = PgConnection::connect_with(&options).await?;
+    migrate::run(&mut migrating).await?;
+    migrating.close().await?;
     let pool = PoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT)
-        .connect_with(options)
+        .connect_with(options.options(SESSION_LIMITS))
         .await?;
-    migrate::run(&pool).await?;
     Ok(Pools::Postgres(pool))
+}
+
+async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
+    for _ in 1..SQLITE_MIGRATION_ATTEMPTS {
+        if migrate::run(writer).await.is_ok() {
+            return Ok(());
+        }
+    }
+    migrate::run(writer).await
 }
 
 /// Creates the file readable by its owner only: it holds tenants' keys. SQLite gives its WAL the same mode.

@@ -26,11 +26,6 @@ impl Row {
         })
     }
 
-    /// A flag column, stored as 0 or 1.
-    pub fn flag(&self, column: &str) -> Result<bool, StoreError> {
-        Ok(self.int(column)? != 0)
-    }
-
     /// A text column.
     pub fn text(&self, column: &str) -> Result<String, StoreError> {
         self.opt_text(column)?.ok_or_else(|| null(column))

@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::row::Row;
 use crate::tx::{Tx, TxInner};
 
-/// A bound value. The schema uses integers (times are milliseconds, flags 0 or 1) and text only.
+/// A bound value. The schema uses integers (times are milliseconds) and text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// BIGINT.
@@ -115,12 +115,6 @@ impl From<i64> for Value {
 impl From<Option<i64>> for Value {
     fn from(value: Option<i64>) -> Self {
         Self::Int(value)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(value: bool) -> Self {
-        Self::Int(Some(i64::from(value)))
     }
 }
 

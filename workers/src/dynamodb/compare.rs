@@ -9,6 +9,7 @@ use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::mismatch::Mismatch;
+use crate::pulse::Pulse;
 
 /// Up to `most` differences of `at` from `source`. Reads both base tables consistently; memory stays flat.
 pub(crate) async fn differing_keys(
@@ -16,11 +17,12 @@ pub(crate) async fn differing_keys(
     at: &Table,
     part: &Part,
     most: usize,
+    pulse: &Pulse<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
-    let mut batches = std::pin::pin!(source.batches(part, None)?);
+    let mut batches = std::pin::pin!(source.batches(part, None, pulse)?);
     while let Some(batch) = batches.try_next().await? {
-        let there = by_key(at, &matching(at, &batch.items, part).await?)?;
+        let there = by_key(at, &matching(at, &batch.items, part, pulse).await?)?;
         for (key, (words, digest)) in by_key(source, &batch.items)? {
             match there.get(&key) {
                 None => found.push(Mismatch::Missing(words)),
@@ -32,10 +34,10 @@ pub(crate) async fn differing_keys(
             break;
         }
     }
-    let mut batches = std::pin::pin!(at.batches(part, None)?);
+    let mut batches = std::pin::pin!(at.batches(part, None, pulse)?);
     while found.len() < most {
         let Some(batch) = batches.try_next().await? else { break };
-        let in_source = by_key(source, &matching(source, &batch.items, part).await?)?;
+        let in_source = by_key(source, &matching(source, &batch.items, part, pulse).await?)?;
         let extra = by_key(at, &batch.items)?.into_iter().filter(|(key, _)| !in_source.contains_key(key));
         found.extend(extra.map(|(_, (words, _))| Mismatch::Extra(words)));
     }
@@ -44,9 +46,14 @@ pub(crate) async fn differing_keys(
 }
 
 /// The items of the part in `table` that have the same keys as `items`.
-async fn matching(table: &Table, items: &[Item], part: &Part) -> Result<Vec<Item>, WorkError> {
+async fn matching(
+    table: &Table,
+    items: &[Item],
+    part: &Part,
+    pulse: &Pulse<'_>,
+) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-    let mut found = table.get(&keys, Read::Whole).await?;
+    let mut found = table.get(&keys, Read::Whole, pulse).await?;
     found.retain(|item| table.belongs(item, part));
     Ok(found)
 }

@@ -7,6 +7,7 @@ use super::read::{Batch, Read};
 use super::{Part, Table, keys};
 use crate::error::WorkError;
 use crate::permit::Permits;
+use crate::pulse::Pulse;
 use crate::run::Run;
 
 /// Batches that wait between reader and writer.
@@ -21,7 +22,8 @@ pub(crate) async fn copy_pass(
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
-    let batches = from.batches(part, run.cursor())?;
+    let pulse = run.pulse();
+    let batches = from.batches(part, run.cursor(), &pulse)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = async move {
         let mut batches = std::pin::pin!(batches);
@@ -43,13 +45,14 @@ async fn write_all(
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
+    let pulse = &*run.pulse();
     let batches =
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|batch| (batch, receiver)) });
     let written = batches
         .map(|batch| async move {
             let Batch { items, tally, resume_at } = batch;
-            to.refuse_foreign(&items, part).await?;
-            to.put(items, permits).await?;
+            to.refuse_foreign(&items, part, pulse).await?;
+            to.put(items, permits, pulse).await?;
             Ok::<_, WorkError>((tally, resume_at))
         })
         .buffered(to.settings.batch_concurrency);
@@ -65,9 +68,9 @@ async fn write_all(
 
 impl Table {
     /// A batch write has no conditions, so look first: an item of another tenant under the same key must not be lost.
-    async fn refuse_foreign(&self, items: &[super::Item], part: &Part) -> Result<(), WorkError> {
+    async fn refuse_foreign(&self, items: &[super::Item], part: &Part, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let keys = items.iter().map(|item| self.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-        let there = self.get(&keys, Read::Owner).await?;
+        let there = self.get(&keys, Read::Owner, pulse).await?;
         let Some(foreign) = there.iter().find(|item| !part.is_of_tenant(item.get(&self.index_key))) else {
             return Ok(());
         };

@@ -8,7 +8,8 @@ use crate::run::Run;
 
 /// Tallies what `run`'s cursor has not passed yet.
 pub(crate) async fn digest_pass(at: &Table, part: &Part, run: &mut Run<'_>) -> Result<(), WorkError> {
-    let mut batches = std::pin::pin!(at.batches(part, run.cursor())?);
+    let pulse = run.pulse();
+    let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &pulse)?);
     while let Some(batch) = batches.try_next().await? {
         run.count(&batch.tally);
         if let Some(key) = batch.resume_at {

@@ -5,6 +5,7 @@ use futures::TryStreamExt;
 use super::read::Read;
 use super::{Part, Table};
 use crate::error::WorkError;
+use crate::pulse::Pulse;
 use crate::inspection::Inspection;
 
 /// Shape, replication, and whether the tenant has anything in any of `parts` parts. The table was opened, so it exists and
@@ -23,7 +24,7 @@ pub(crate) async fn inspect(at: &Table, tenant: &str, parts: u32) -> Result<Insp
 async fn is_empty(at: &Table, part: &Part) -> Result<bool, WorkError> {
     let mut chunks = std::pin::pin!(at.chunks(part, None));
     while let Some(chunk) = chunks.try_next().await? {
-        let items = at.get(&chunk.keys, Read::Owner).await?;
+        let items = at.get(&chunk.keys, Read::Owner, &Pulse::unheard()).await?;
         if items.iter().any(|item| at.belongs(item, part)) {
             return Ok(false);
         }

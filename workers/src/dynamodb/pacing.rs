@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::error::WorkError;
+use crate::pulse::Pulse;
+
 /// The rate kept when cut: below the throttled rate by a margin, so that the store's bucket refills.
 const CUT: f64 = 0.7;
 /// Write units a second gained for each second without throttling.
@@ -20,6 +23,8 @@ const FLOOR: f64 = 25.0;
 const ONE_CONGESTION: Duration = Duration::from_millis(500);
 /// The window over which the rate that went through is measured.
 const WINDOW: Duration = Duration::from_secs(1);
+/// A turn can be minutes away; at least this often the wait gives a sign of life.
+const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
 /// The controller of one (target table, part). Shared by everything that writes there.
 #[derive(Debug)]
@@ -45,12 +50,14 @@ impl Pacer {
         Self(Mutex::new(state))
     }
 
-    /// Waits for the turn of a write of `units` write units.
-    pub(crate) async fn turn(&self, units: u64) {
+    /// Waits for the turn of a write of `units` write units. Fails when the task is no longer ours.
+    pub(crate) async fn turn(&self, units: u64, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let turn = self.0.lock().expect("no holder of this lock panics").reserve(units as f64, Instant::now());
-        if let Some(turn) = turn {
-            tokio::time::sleep_until(turn).await;
+        while let Some(turn) = turn.filter(|turn| *turn > Instant::now()) {
+            tokio::time::sleep_until(turn.min(Instant::now() + LONGEST_SILENCE)).await;
+            pulse.beat().await?;
         }
+        Ok(())
     }
 
     /// A write of `units` went through.

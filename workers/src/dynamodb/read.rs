@@ -9,6 +9,7 @@ use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 
 /// Items of the part, with their tally.
 pub(super) struct Batch {
@@ -33,27 +34,29 @@ impl Table {
         &'a self,
         part: &'a Part,
         cursor: Option<&Value>,
+        pulse: &'a Pulse<'a>,
     ) -> Result<impl Stream<Item = Result<Batch, WorkError>> + Send + 'a, WorkError> {
         let start = cursor.map(keys::from_json).transpose()?;
         let read = move |chunk: keys::Chunk| async move {
-            let mut items = self.get(&chunk.keys, Read::Whole).await?;
+            let mut items = self.get(&chunk.keys, Read::Whole, pulse).await?;
             items.retain(|item| self.belongs(item, part));
             Ok(Batch { tally: tally(&items)?, items, resume_at: chunk.resume_at })
         };
         Ok(self.chunks(part, start).map_ok(read).try_buffered(self.settings.batch_concurrency))
     }
 
-    /// The items under `keys` that exist, at most 100, in any order.
-    pub(super) async fn get(&self, keys: &[Item], what: Read) -> Result<Vec<Item>, WorkError> {
+    /// The items under `keys` that exist, at most 100, in any order. Each answer is a sign of life.
+    pub(super) async fn get(&self, keys: &[Item], what: Read, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut waiting = keys.to_vec();
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = Patience::new(self.settings.patience, pulse);
         while !waiting.is_empty() {
             let asked = waiting.len();
             let request = self.reads.batch_get_item().request_items(&self.name, self.request(waiting, what)?);
             let answer = request.send().await.map_err(|error| self.site.failed("read items of", error))?;
             found.extend(answer.responses.unwrap_or_default().into_values().flatten());
             waiting = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+            pulse.beat().await?;
             if waiting.len() < asked {
                 patience.progress();
             }

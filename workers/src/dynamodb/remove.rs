@@ -7,6 +7,7 @@ use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
 use crate::permit::Permits;
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 use crate::run::Run;
 
 /// One that deletes, and two that find nothing.
@@ -42,9 +43,12 @@ pub(crate) async fn remove(
 
 async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
     let start = run.cursor().map(keys::from_json).transpose()?;
+    let pulse = &*run.pulse();
     let removed = at
         .chunks(part, start)
-        .map_ok(|chunk| async move { Ok((remove_chunk(at, part, &chunk.keys, permits).await?, chunk.resume_at)) })
+        .map_ok(|chunk| async move {
+            Ok((remove_chunk(at, part, &chunk.keys, permits, pulse).await?, chunk.resume_at))
+        })
         .try_buffered(at.settings.batch_concurrency);
     let mut removed = std::pin::pin!(removed);
     while let Some((tally, resume_at)) = removed.try_next().await? {
@@ -58,14 +62,20 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
 
 /// Deletes those of `keys` whose items belong to the part, by the base table and not by the index, and makes sure that
 /// they are gone.
-async fn remove_chunk(at: &Table, part: &Part, keys: &[Item], permits: &Permits<'_>) -> Result<Tally, WorkError> {
-    let mut ours = at.get(keys, Read::Whole).await?;
+async fn remove_chunk(
+    at: &Table,
+    part: &Part,
+    keys: &[Item],
+    permits: &Permits<'_>,
+    pulse: &Pulse<'_>,
+) -> Result<Tally, WorkError> {
+    let mut ours = at.get(keys, Read::Whole, pulse).await?;
     ours.retain(|item| at.belongs(item, part));
     let tally = read::tally(&ours)?;
     let doomed = ours.iter().map(|item| at.key_of(item)).collect::<Result<Vec<_>, _>>()?;
     drop(ours);
-    at.delete(doomed.clone(), permits).await?;
-    let left = at.get(&doomed, Read::Owner).await?;
+    at.delete(doomed.clone(), permits, pulse).await?;
+    let left = at.get(&doomed, Read::Owner, pulse).await?;
     if left.iter().any(|item| at.belongs(item, part)) {
         let message = format!(
             "items of the tenant came back into {} while they were removed: something is writing them",

@@ -6,6 +6,7 @@ use super::{Item, Table};
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
+use crate::pulse::Pulse;
 
 /// BatchWriteItem takes at most this many requests (DynamoDB API Reference, "BatchWriteItem").
 const MOST_REQUESTS: usize = 25;
@@ -16,11 +17,16 @@ const UNIT_BYTES: usize = 1024;
 
 impl Table {
     /// Writes all items, replacing those with the same keys.
-    pub(super) async fn put(&self, items: Vec<Item>, permits: &Permits<'_>) -> Result<(), WorkError> {
+    pub(super) async fn put(
+        &self,
+        items: Vec<Item>,
+        permits: &Permits<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(), WorkError> {
         for batch in batches(items, put_request)? {
-            let mut left = Left::new(self, batch);
+            let mut left = Left::new(self, batch, pulse);
             while !left.is_empty() {
-                self.pacer.turn(left.units).await;
+                self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.write().await?;
                 let answer = self.send_puts(&permit, left.requests.clone()).await;
                 left.after(answer).await?;
@@ -30,11 +36,16 @@ impl Table {
     }
 
     /// Deletes the items with these keys.
-    pub(super) async fn delete(&self, keys: Vec<Item>, permits: &Permits<'_>) -> Result<(), WorkError> {
+    pub(super) async fn delete(
+        &self,
+        keys: Vec<Item>,
+        permits: &Permits<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(), WorkError> {
         for batch in batches(keys, delete_request)? {
-            let mut left = Left::new(self, batch);
+            let mut left = Left::new(self, batch, pulse);
             while !left.is_empty() {
-                self.pacer.turn(left.units).await;
+                self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.removal().await?;
                 let answer = self.send_deletes(&permit, left.requests.clone()).await;
                 left.after(answer).await?;
@@ -69,12 +80,14 @@ struct Left<'a> {
     requests: Vec<WriteRequest>,
     /// Write units of all of them.
     units: u64,
-    patience: Patience,
+    pulse: &'a Pulse<'a>,
+    patience: Patience<'a>,
 }
 
 impl<'a> Left<'a> {
-    fn new(table: &'a Table, requests: Vec<WriteRequest>) -> Self {
-        Self { table, units: units(&requests), requests, patience: Patience::new(table.settings.patience) }
+    fn new(table: &'a Table, requests: Vec<WriteRequest>, pulse: &'a Pulse<'a>) -> Self {
+        let patience = Patience::new(table.settings.patience, pulse);
+        Self { table, units: units(&requests), requests, pulse, patience }
     }
 
     fn is_empty(&self) -> bool {
@@ -90,7 +103,7 @@ impl<'a> Left<'a> {
                 (self.units, self.requests) = (units(&undone), undone);
                 self.table.pacer.accepted(asked_units.saturating_sub(self.units));
                 if self.requests.is_empty() {
-                    return Ok(());
+                    return self.pulse.beat().await;
                 }
                 if self.requests.len() < asked {
                     self.patience.progress();

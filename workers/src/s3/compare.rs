@@ -5,14 +5,20 @@ use futures::TryStreamExt;
 use super::Bucket;
 use crate::error::WorkError;
 use crate::mismatch::{Mismatch, shorten};
+use crate::pulse::Pulse;
 
 /// Up to `most` differences of `at` from `source`, reading contents; keys are relative to the prefix.
-pub(crate) async fn differing_keys(source: &Bucket, at: &Bucket, most: usize) -> Result<Vec<Mismatch>, WorkError> {
+pub(crate) async fn differing_keys(
+    source: &Bucket,
+    at: &Bucket,
+    most: usize,
+    pulse: &Pulse<'_>,
+) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     let compared = source
         .keys(None)
         .map_ok(|key| async move {
-            let (here, there) = tokio::try_join!(source.tally_of(&key), at.tally_of(&key))?;
+            let (here, there) = tokio::try_join!(source.tally_of(&key, pulse), at.tally_of(&key, pulse))?;
             Ok(match (here, there) {
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
@@ -28,7 +34,7 @@ pub(crate) async fn differing_keys(source: &Bucket, at: &Bucket, most: usize) ->
     }
     let extra = at
         .keys(None)
-        .map_ok(|key| async move { Ok(source.tally_of(&key).await?.is_none().then(|| Mismatch::Extra(shorten(&key)))) })
+        .map_ok(|key| async move { Ok(source.tally_of(&key, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key)))) })
         .try_buffered(source.settings.object_concurrency);
     let mut extra = std::pin::pin!(extra);
     while found.len() < most {

@@ -8,6 +8,7 @@ use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::Permits;
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 use crate::run::Run;
 
 /// Copies what `run`'s cursor has not passed yet, several objects at once; the cursor advances in the order of keys.
@@ -20,9 +21,10 @@ pub(crate) async fn copy_pass(
     // Nobody else writes where a move is adding data, so unfinished uploads are those of an earlier attempt.
     to.abort_leftovers(permits).await?;
     let after = run.cursor().and_then(Value::as_str).map(str::to_owned);
+    let pulse = &*run.pulse();
     let copied = from
         .keys(after)
-        .map_ok(|key| async move { Ok((copy_object(from, to, &key, permits).await?, key)) })
+        .map_ok(|key| async move { Ok((copy_object(from, to, &key, permits, pulse).await?, key)) })
         .try_buffered(from.settings.object_concurrency);
     let mut copied = std::pin::pin!(copied);
     while let Some((tally, key)) = copied.try_next().await? {
@@ -35,9 +37,10 @@ pub(crate) async fn copy_pass(
 /// Tallies what `run`'s cursor has not passed yet, reading all contents.
 pub(crate) async fn digest_pass(at: &Bucket, run: &mut Run<'_>) -> Result<(), WorkError> {
     let after = run.cursor().and_then(Value::as_str).map(str::to_owned);
+    let pulse = &*run.pulse();
     let seen = at
         .keys(after)
-        .map_ok(|key| async move { Ok((at.tally_of(&key).await?.unwrap_or_default(), key)) })
+        .map_ok(|key| async move { Ok((at.tally_of(&key, pulse).await?.unwrap_or_default(), key)) })
         .try_buffered(at.settings.object_concurrency);
     let mut seen = std::pin::pin!(seen);
     while let Some((tally, key)) = seen.try_next().await? {
@@ -48,36 +51,48 @@ pub(crate) async fn digest_pass(at: &Bucket, run: &mut Run<'_>) -> Result<(), Wo
 }
 
 /// An object deleted since it was listed counts nothing.
-async fn copy_object(from: &Bucket, to: &Bucket, key: &str, permits: &Permits<'_>) -> Result<Tally, WorkError> {
-    let mut patience = Patience::new(from.settings.patience);
+async fn copy_object(
+    from: &Bucket,
+    to: &Bucket,
+    key: &str,
+    permits: &Permits<'_>,
+    pulse: &Pulse<'_>,
+) -> Result<Tally, WorkError> {
+    let mut patience = Patience::new(from.settings.patience, pulse);
     loop {
-        match try_copy(from, to, key, permits).await {
+        match try_copy(from, to, key, permits, pulse).await {
             Ok(tally) => return Ok(tally),
             Err(error) => patience.wait(error).await?,
         }
     }
 }
 
-async fn try_copy(from: &Bucket, to: &Bucket, key: &str, permits: &Permits<'_>) -> Result<Tally, WorkError> {
-    let Some(mut object) = from.read(key).await? else { return Ok(Tally::default()) };
+async fn try_copy(
+    from: &Bucket,
+    to: &Bucket,
+    key: &str,
+    permits: &Permits<'_>,
+    pulse: &Pulse<'_>,
+) -> Result<Tally, WorkError> {
+    let Some(mut object) = from.read(key, pulse).await? else { return Ok(Tally::default()) };
     to.write(key, &object.attributes, &mut object.contents, permits).await?;
     Ok(object.contents.tally(key, &object.attributes))
 }
 
 impl Bucket {
     /// Reads an object back in full. `None` when there is none.
-    pub(super) async fn tally_of(&self, key: &str) -> Result<Option<Tally>, WorkError> {
-        let mut patience = Patience::new(self.settings.patience);
+    pub(super) async fn tally_of(&self, key: &str, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
+        let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
-            match self.try_tally(key).await {
+            match self.try_tally(key, pulse).await {
                 Ok(tally) => return Ok(tally),
                 Err(error) => patience.wait(error).await?,
             }
         }
     }
 
-    async fn try_tally(&self, key: &str) -> Result<Option<Tally>, WorkError> {
-        let Some(mut object) = self.read(key).await? else { return Ok(None) };
+    async fn try_tally(&self, key: &str, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
+        let Some(mut object) = self.read(key, pulse).await? else { return Ok(None) };
         object.contents.exhaust(self).await?;
         Ok(Some(object.contents.tally(key, &object.attributes)))
     }

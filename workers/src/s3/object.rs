@@ -11,6 +11,7 @@ use super::Bucket;
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 
 /// What belongs to an object besides its contents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,13 +28,13 @@ pub(super) struct Attributes {
 }
 
 /// An object whose contents are being read.
-pub(super) struct Opened {
+pub(super) struct Opened<'a> {
     pub(super) attributes: Attributes,
-    pub(super) contents: Contents,
+    pub(super) contents: Contents<'a>,
 }
 
-/// Contents on their way, hashed as they pass.
-pub(super) struct Contents {
+/// Contents on their way, hashed as they pass. Each arrival is a sign of life.
+pub(super) struct Contents<'a> {
     body: ByteStream,
     /// Bytes read beyond what was asked for.
     spare: Bytes,
@@ -41,11 +42,16 @@ pub(super) struct Contents {
     /// Bytes the store promised.
     pub(super) length: u64,
     seen: u64,
+    pub(super) pulse: &'a Pulse<'a>,
 }
 
 impl Bucket {
     /// Begins to read an object. `None` when there is none under this key (any more).
-    pub(super) async fn read(&self, relative: &str) -> Result<Option<Opened>, WorkError> {
+    pub(super) async fn read<'a>(
+        &self,
+        relative: &str,
+        pulse: &'a Pulse<'a>,
+    ) -> Result<Option<Opened<'a>>, WorkError> {
         let key = self.key(relative);
         let (object, tags) = tokio::join!(
             self.reads.get_object().bucket(&self.name).key(&key).send(),
@@ -65,7 +71,7 @@ impl Bucket {
             }
         };
         let tags = tags.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect();
-        Ok(Some(opened(object, tags)))
+        Ok(Some(opened(object, tags, pulse)))
     }
 
     fn archived(&self, error: impl std::error::Error + Send + Sync + 'static) -> WorkError {
@@ -74,7 +80,7 @@ impl Bucket {
     }
 }
 
-fn opened(object: GetObjectOutput, tags: BTreeMap<String, String>) -> Opened {
+fn opened<'a>(object: GetObjectOutput, tags: BTreeMap<String, String>, pulse: &'a Pulse<'a>) -> Opened<'a> {
     let attributes = Attributes {
         content_type: object.content_type,
         cache_control: object.cache_control,
@@ -86,11 +92,12 @@ fn opened(object: GetObjectOutput, tags: BTreeMap<String, String>) -> Opened {
         tags,
     };
     let length = object.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-    let contents = Contents { body: object.body, spare: Bytes::new(), hasher: blake3::Hasher::new(), length, seen: 0 };
+    let (spare, hasher) = (Bytes::new(), blake3::Hasher::new());
+    let contents = Contents { body: object.body, spare, hasher, length, seen: 0, pulse };
     Opened { attributes, contents }
 }
 
-impl Contents {
+impl Contents<'_> {
     /// The next `size` bytes, or fewer at the end.
     pub(super) async fn take(&mut self, size: usize, bucket: &Bucket) -> Result<Bytes, WorkError> {
         let mut out = BytesMut::with_capacity(size.min(usize::try_from(self.length - self.seen).unwrap_or(size)));
@@ -112,7 +119,9 @@ impl Contents {
         if !self.spare.is_empty() {
             return Ok(Some(std::mem::take(&mut self.spare)));
         }
-        let Some(chunk) = self.body.next().await else {
+        let chunk = self.body.next().await;
+        self.pulse.beat().await?;
+        let Some(chunk) = chunk else {
             return if self.seen == self.length { Ok(None) } else { Err(cut_short(bucket)) };
         };
         let chunk = chunk.map_err(|error| cut_short(bucket).because(error))?;

@@ -9,6 +9,7 @@ use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::{Permits, RemovalPermit};
 use crate::progress::Tally;
+use crate::pulse::Pulse;
 use crate::run::Run;
 
 /// A version of an object, or a delete marker.
@@ -50,7 +51,7 @@ async fn delete_versions(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) 
     let mut markers = Some((None, None));
     while let Some((key, version)) = markers {
         let page = at.versions(key.clone(), version.clone(), None).await?;
-        at.delete(page.versions, permits).await?;
+        at.delete(page.versions, permits, &run.pulse()).await?;
         run.count(&page.tally);
         run.reached(Value::Null).await?;
         if page.next == Some((key, version)) {
@@ -105,9 +106,14 @@ impl Bucket {
         Ok(Page { versions, tally, next })
     }
 
-    async fn delete(&self, versions: Vec<Version>, permits: &Permits<'_>) -> Result<(), WorkError> {
+    async fn delete(
+        &self,
+        versions: Vec<Version>,
+        permits: &Permits<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(), WorkError> {
         let (mut together, alone): (Vec<_>, Vec<_>) = versions.into_iter().partition(|v| survives_xml(&v.key));
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = Patience::new(self.settings.patience, pulse);
         while !together.is_empty() {
             let permit = permits.removal().await?;
             let asked = together.len();
@@ -126,7 +132,7 @@ impl Bucket {
             patience.wait(why).await?;
         }
         for version in alone {
-            let mut patience = Patience::new(self.settings.patience);
+            let mut patience = Patience::new(self.settings.patience, pulse);
             loop {
                 match self.delete_alone(&permits.removal().await?, &version).await {
                     Ok(()) => break,

@@ -21,14 +21,14 @@ impl Bucket {
         &self,
         relative: &str,
         attributes: &Attributes,
-        contents: &mut Contents,
+        contents: &mut Contents<'_>,
         permits: &Permits<'_>,
     ) -> Result<(), WorkError> {
         if contents.length > self.settings.multipart_threshold {
             return self.write_in_parts(relative, attributes, contents, permits).await;
         }
         let body = contents.take(usize::MAX, self).await?;
-        let mut patience = Patience::new(self.settings.patience);
+        let mut patience = Patience::new(self.settings.patience, contents.pulse);
         loop {
             let permit = permits.write().await?;
             match self.put(&permit, relative, attributes, body.clone()).await {
@@ -63,23 +63,24 @@ impl Bucket {
         &self,
         relative: &str,
         attributes: &Attributes,
-        contents: &mut Contents,
+        contents: &mut Contents<'_>,
         permits: &Permits<'_>,
     ) -> Result<(), WorkError> {
         let key = self.key(relative);
         let upload = self.begin_upload(&permits.write().await?, &key, attributes).await?;
         let written = self.upload_parts(&key, &upload, contents, permits).await;
-        match &written {
-            // Without a permit nothing may be touched any more: whoever holds the cell now aborts what is unfinished.
-            Err(error) if error.treatment != Treatment::LostLease => {
-                let permit = permits.write().await?;
+        let Err(error) = written else { return Ok(()) };
+        // Without a permit nothing may be touched any more: whoever holds the cell now aborts what is unfinished.
+        match permits.write().await {
+            Ok(permit) => {
                 if let Err(error) = self.abort_upload(permit, &key, &upload).await {
                     tracing::debug!(%error, "an unfinished upload stays until the end of the pass");
                 }
             }
-            _ => {}
+            Err(refusal) if error.treatment != Treatment::LostLease => return Err(refusal),
+            Err(_) => {}
         }
-        written
+        Err(error)
     }
 
     async fn begin_upload(&self, _: &WritePermit, key: &str, attributes: &Attributes) -> Result<String, WorkError> {
@@ -104,7 +105,7 @@ impl Bucket {
         &self,
         key: &str,
         upload: &str,
-        contents: &mut Contents,
+        contents: &mut Contents<'_>,
         permits: &Permits<'_>,
     ) -> Result<(), WorkError> {
         let part_size = self.settings.part_size.max(SMALLEST_PART).max(contents.length.div_ceil(MOST_PARTS));
@@ -116,7 +117,7 @@ impl Bucket {
                 break;
             }
             let number = i32::try_from(parts.len() + 1).expect("at most MOST_PARTS parts");
-            let mut patience = Patience::new(self.settings.patience);
+            let mut patience = Patience::new(self.settings.patience, contents.pulse);
             loop {
                 let permit = permits.write().await?;
                 match self.upload_part(&permit, key, upload, number, body.clone()).await {
@@ -124,6 +125,7 @@ impl Bucket {
                     Err(error) => patience.wait(error).await?,
                 }
             }
+            contents.pulse.beat().await?;
         }
         self.complete_upload(&permits.write().await?, key, upload, parts).await
     }

@@ -14,6 +14,12 @@ pub(crate) struct TaskCheckpoints<'a>(pub(crate) &'a TaskContext<'a>);
 #[async_trait]
 impl Checkpoints for TaskCheckpoints<'_> {
     async fn save(&self, resume: Value, done: Tally) -> Result<(), WorkError> {
-        self.0.save(&resume, &to_value(&Amount::from(done))).await.map_err(work_error)
+        let amount = Amount::from(done);
+        let measure = amount.items + amount.objects + amount.bytes;
+        self.0.save(&resume, &to_value(&amount), measure).await.map_err(work_error)
+    }
+
+    async fn alive(&self) -> Result<(), WorkError> {
+        self.0.alive().await.map_err(work_error)
     }
 }

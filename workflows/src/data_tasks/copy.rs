@@ -7,7 +7,7 @@ use engine::task::{TaskContext, TaskHandler};
 use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Tx;
+use store::{Millis, Tx};
 use workers::permit::Permits;
 
 use super::checkpoints::TaskCheckpoints;
@@ -34,6 +34,8 @@ pub struct CopyInput {
     pub generation: i64,
     /// The epoch of the offline period.
     pub epoch: i64,
+    /// Its end at the latest: no renewal of the offline lease reaches beyond it.
+    pub deadline: Millis,
 }
 
 /// Runs copy tasks.
@@ -76,7 +78,7 @@ impl TaskHandler for CopyTask {
 
     async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError> {
         let input: CopyInput = read_input(&task.input)?;
-        renew_offline_lease(&self.0, tx, task, &input.tenant, input.epoch).await
+        renew_offline_lease(&self.0, tx, task, &input.tenant, (input.epoch, input.deadline)).await
     }
 
     fn max_attempts(&self) -> u32 {
@@ -90,9 +92,9 @@ pub(super) async fn renew_offline_lease(
     tx: &mut Tx,
     task: &TaskRecord,
     tenant: &str,
-    epoch: i64,
+    (epoch, deadline): (i64, Millis),
 ) -> Result<(), StepError> {
-    let until = tx.now().await? + millis(deployment.timing.offline_lease);
+    let until = (tx.now().await? + millis(deployment.timing.offline_lease)).min(deadline);
     if tenants::renew(tx, tenant, &task.workflow_id, epoch, until).await? {
         return Ok(());
     }

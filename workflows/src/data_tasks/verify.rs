@@ -6,7 +6,7 @@ use engine::task::{TaskContext, TaskHandler};
 use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Tx;
+use store::{Millis, Tx};
 use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
@@ -33,6 +33,8 @@ pub struct VerifyInput {
     pub expected: Option<Tally>,
     /// The epoch of the offline period.
     pub epoch: i64,
+    /// Its end at the latest: no renewal of the offline lease reaches beyond it.
+    pub deadline: Millis,
 }
 
 /// Runs verify tasks.
@@ -69,7 +71,7 @@ impl TaskHandler for VerifyTask {
 
     async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError> {
         let input: VerifyInput = read_input(&task.input)?;
-        renew_offline_lease(&self.0, tx, task, &input.tenant, input.epoch).await
+        renew_offline_lease(&self.0, tx, task, &input.tenant, (input.epoch, input.deadline)).await
     }
 
     fn max_attempts(&self) -> u32 {

@@ -25,7 +25,7 @@ pub(super) async fn advance(
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
     }
-    for verify in verifications(&step.record.subject, &state, &copied, offline.epoch) {
+    for verify in verifications(&step.record.subject, &state, &copied, &offline) {
         let target = verify.at.key();
         step.fan_out(&NewTask { kind: VerifyTask::KIND, target, input: to_value(&verify) }).await?;
     }
@@ -73,7 +73,7 @@ fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {
 }
 
 /// Every copied part is read back where it was copied to; for lagging replicas every kept location is compared too.
-fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], epoch: i64) -> Vec<VerifyInput> {
+fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline: &OfflinePeriod) -> Vec<VerifyInput> {
     let mut inputs = Vec::new();
     for service in &state.plan.services {
         let Some(source) = &service.source else { continue };
@@ -84,7 +84,8 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], epoch: 
             at: at.clone(),
             part,
             expected,
-            epoch,
+            epoch: offline.epoch,
+            deadline: offline.deadline,
         };
         let parts = copied.iter().filter(|part| part.service == service.service);
         inputs.extend(parts.map(|part| input(&part.to, part.part, Some(part.tally))));

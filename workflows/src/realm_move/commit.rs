@@ -5,19 +5,16 @@
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
-use catalogue::{changes, placements, tenants};
+use catalogue::{changes, placements, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
 
 use super::drain::retreat;
 use super::state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage, copied_amount};
-use crate::deployment::Deployment;
-use crate::plan::ServicePlan;
+use crate::plan::{Plan, ServicePlan};
 use crate::removal::{Cause, queue_removal};
-use crate::timing::millis;
 
 pub(super) async fn advance(
-    deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: Option<OfflinePeriod>,
@@ -25,6 +22,12 @@ pub(super) async fn advance(
 ) -> Result<Next<MoveState>, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     tenants::lock(step.tx, &tenant).await?;
+    if let Some(unfit) = unfit_topology(step, &state.plan).await? {
+        return match &offline {
+            Some(offline) => Ok(retreat(&state, offline, "plan_changed", &unfit)),
+            None => Err(StepError::permanent("plan_changed", unfit)),
+        };
+    }
     let epoch = match &offline {
         Some(offline) => {
             if !tenants::commit_offline_move(step.tx, &tenant, &id, offline.epoch, &state.plan.to).await? {
@@ -44,7 +47,7 @@ pub(super) async fn advance(
     for service in &state.plan.services {
         switch(step, &tenant, &id, service).await?;
         for location in &service.remove {
-            removals.push(remove_later(deployment, step, &tenant, service, location).await?);
+            removals.push(remove_later(step, &tenant, service, location).await?);
         }
     }
     let now = step.tx.now().await?;
@@ -67,6 +70,27 @@ pub(super) async fn advance(
     audit::append(step.tx, &entry).await?;
     changes::append(step.tx, &tenant, epoch, "moved").await?;
     Ok(Next::Go(state.at_stage(Stage::Notify { committed }), String::new()))
+}
+
+/// Why the topology in force no longer carries the plan: its realm has gone, or a shard no longer fits it. Pins the topology
+/// until the commit. Edits that do not matter to this move do not stop it.
+async fn unfit_topology(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<String>, StepError> {
+    let Some(stored) = topologies::pin(step.tx).await? else { return Ok(Some("the topology has gone".to_owned())) };
+    let topology = stored.topology;
+    let Some(realm) = topology.realms.get(&plan.to) else {
+        return Ok(Some(format!("realm {} was taken out of the topology during the move", plan.to)));
+    };
+    let unfit = plan
+        .services
+        .iter()
+        .filter(|service| !service.stays_out_of_realm)
+        .find(|service| topology.shard(&service.service, &service.to_shard).is_none_or(|shard| !shard.fits(realm)));
+    Ok(unfit.map(|service| {
+        let (service, shard, to) = (&service.service, &service.to_shard, &plan.to);
+        format!(
+            "shard {shard} of service {service} no longer fits realm {to}: the topology was changed during the move"
+        )
+    }))
 }
 
 /// Zero rows: nothing has been changed. Still ours but lapsed: go back online. Not ours any more: stop.
@@ -109,15 +133,13 @@ async fn switch(step: &mut StepTx<'_>, tenant: &str, id: &str, service: &Service
 }
 
 async fn remove_later(
-    deployment: &Deployment,
     step: &mut StepTx<'_>,
     tenant: &str,
     service: &ServicePlan,
     location: &Location,
 ) -> Result<RemovalRef, StepError> {
-    let after = step.now + millis(deployment.timing.drained_after());
     let cause = Cause::Moved { move_id: step.record.id.clone() };
-    let removal = queue_removal(step, tenant, &service.service, location, CellState::Live, cause, after).await?;
+    let removal = queue_removal(step, tenant, &service.service, location, CellState::Live, cause).await?;
     removal.ok_or_else(|| wrong_cell("live", location))
 }
 

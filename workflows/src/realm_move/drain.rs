@@ -17,14 +17,16 @@ pub(super) async fn advance(
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: OfflinePeriod,
-    until: Millis,
+    until: Option<Millis>,
 ) -> Result<Next<MoveState>, StepError> {
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
     }
+    // Counted from a transaction that began after the one that took the tenant offline had committed.
+    let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
     if step.now < until {
-        let wake = Wake::At(until.min(step.now + millis(deployment.timing.lease)));
-        return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until }), wake));
+        let wake = Wake::At(until.min(offline.deadline).min(step.now + millis(deployment.timing.lease)));
+        return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until: Some(until) }), wake));
     }
     for service in &state.plan.services {
         fan_out_copies(step, service, &offline).await?;
@@ -53,6 +55,7 @@ async fn fan_out_copies(
                 part,
                 generation,
                 epoch: offline.epoch,
+                deadline: offline.deadline,
             };
             step.fan_out(&NewTask { kind: CopyTask::KIND, target: target.key(), input: to_value(&input) }).await?;
         }
@@ -67,8 +70,11 @@ pub(super) async fn retreat_if_over(
     state: &MoveState,
     offline: &OfflinePeriod,
 ) -> Result<Option<Next<MoveState>>, StepError> {
-    let until = step.now + millis(deployment.timing.offline_lease);
+    let until = (step.now + millis(deployment.timing.offline_lease)).min(offline.deadline);
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
+    if let Some(retreat) = past_deadline(step, state, offline) {
+        return Ok(Some(retreat));
+    }
     if !tenants::renew(step.tx, &tenant, &id, offline.epoch, until).await? {
         return Ok(Some(retreat(
             state,
@@ -77,7 +83,7 @@ pub(super) async fn retreat_if_over(
             "no progress for too long: the offline lease lapsed",
         )));
     }
-    Ok(past_deadline(step, state, offline))
+    Ok(None)
 }
 
 /// The way back when the deadline or the budget is spent.

@@ -11,7 +11,7 @@ use super::re_online::bring_back;
 use crate::deployment::Deployment;
 use crate::requester::Requester;
 
-/// Lapsed tenants settled in one pass.
+/// Lapsed tenants looked up at a time.
 const AT_ONCE: i64 = 100;
 
 /// Brings tenants whose offline lease has lapsed back online.
@@ -39,11 +39,16 @@ impl LapseSweep {
         if !still {
             return Ok(false);
         }
-        let message = "no progress for too long: the offline lease lapsed".to_owned();
-        let error = StoredError { code: "offline_lease_lapsed".to_owned(), message };
-        let by = Requester::realmctl("the offline lease lapsed");
-        let stage = bring_back(deployment, &mut held.step, &offline, error.clone(), &by).await?;
-        let next = Next::Go(state.at_stage(stage), "the offline lease lapsed".to_owned());
+        // No renewal reaches beyond the deadline, so a lapse at or after it is the deadline's.
+        let (code, why) = if now >= offline.deadline {
+            ("offline_deadline", "all the time offline that was allowed is spent")
+        } else {
+            ("offline_lease_lapsed", "no progress for too long: the offline lease lapsed")
+        };
+        let error = StoredError { code: code.to_owned(), message: why.to_owned() };
+        let by = Requester::realmctl(why);
+        let stage = bring_back(&mut held.step, &offline, error.clone(), &by).await?;
+        let next = Next::Go(state.at_stage(stage), format!("{code}: {why}"));
         held.go(&next, Some(&error)).await?;
         tx.commit().await?;
         Ok(true)
@@ -53,19 +58,23 @@ impl LapseSweep {
 #[async_trait]
 impl Sweep for LapseSweep {
     async fn sweep(&self) -> Result<u64, StepError> {
-        let mut tx = self.0.store.read().await?;
-        let lapsed = tenants::lapsed(&mut tx, AT_ONCE).await?;
-        tx.rollback().await?;
         let mut settled = 0;
-        for tenant in lapsed {
-            match self.settle(&tenant).await {
-                Ok(done) => settled += u64::from(done),
-                // One tenant's trouble must not keep the others offline.
-                Err(error) => {
-                    warn!(tenant = tenant.id, %error, "a lapsed tenant could not be brought back yet; trying again");
+        let mut after = String::new();
+        loop {
+            let mut tx = self.0.store.read().await?;
+            let lapsed = tenants::lapsed(&mut tx, &after, AT_ONCE).await?;
+            tx.rollback().await?;
+            let Some(last) = lapsed.last() else { return Ok(settled) };
+            after.clone_from(&last.id);
+            for tenant in lapsed {
+                match self.settle(&tenant).await {
+                    Ok(done) => settled += u64::from(done),
+                    // One tenant's trouble must not keep the others offline.
+                    Err(error) => {
+                        warn!(tenant = tenant.id, %error, "a lapsed tenant could not be brought back yet; trying again");
+                    }
                 }
             }
         }
-        Ok(settled)
     }
 }

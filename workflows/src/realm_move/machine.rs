@@ -72,11 +72,9 @@ impl Workflow for RealmMove {
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
             (Stage::AddData { offline }, _) => add_data::advance(deployment, step, state, offline).await,
             (Stage::Verify { offline, copied }, _) => verify::advance(deployment, step, state, offline, copied).await,
-            (Stage::Commit { offline, copied }, _) => commit::advance(deployment, step, state, offline, copied).await,
+            (Stage::Commit { offline, copied }, _) => commit::advance(step, state, offline, copied).await,
             (Stage::Notify { committed }, _) => Ok(notify::advance(state, committed)),
-            (Stage::ReOnline { offline, error }, _) => {
-                re_online::advance(deployment, step, state, offline, error).await
-            }
+            (Stage::ReOnline { offline, error }, _) => re_online::advance(step, state, offline, error).await,
             (stage, _) => {
                 Err(StepError::permanent("no_such_step", format!("a move that is {} has no next step", stage.name())))
             }

@@ -3,7 +3,7 @@
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{changes, ledger, tenants, topologies};
-use engine::{Next, StepError, StepTx, Wake};
+use engine::{Next, StepError, StepTx};
 use serde_json::json;
 
 use super::preflight::still_holds;
@@ -26,7 +26,9 @@ pub(super) async fn advance(
         return Ok(Next::Go(state.at_stage(Stage::Waiting { since, reason }), "a target is in use again".to_owned()));
     }
     let now = step.tx.now().await?;
-    let lease_until = now + millis(deployment.timing.offline_lease);
+    let limit = millis(deployment.timing.offline_deadline);
+    let deadline = now + state.budget_ms.map_or(limit, |budget| budget.min(limit));
+    let lease_until = deadline.min(now + millis(deployment.timing.offline_lease));
     if !tenants::take_offline(step.tx, &tenant, &id, state.plan.epoch, lease_until).await? {
         return Err(StepError::permanent(
             "plan_changed",
@@ -41,8 +43,7 @@ pub(super) async fn advance(
         }
     }
     let epoch = state.plan.epoch + 1;
-    let limit = millis(deployment.timing.offline_deadline);
-    let offline = OfflinePeriod { epoch, since: now, deadline: now + state.budget_ms.map_or(limit, |b| b.min(limit)) };
+    let offline = OfflinePeriod { epoch, since: now, deadline };
     let entry = AuditEntry {
         id: step.ids.next(),
         at: now,
@@ -55,7 +56,5 @@ pub(super) async fn advance(
     };
     audit::append(step.tx, &entry).await?;
     changes::append(step.tx, &tenant, epoch, "offline").await?;
-    let until = now + millis(deployment.timing.drained_after());
-    let wake = Wake::At(until.min(now + millis(deployment.timing.lease)));
-    Ok(Next::GoAt(state.at_stage(Stage::Drain { offline, until }), wake, String::new()))
+    Ok(Next::Go(state.at_stage(Stage::Drain { offline, until: None }), String::new()))
 }

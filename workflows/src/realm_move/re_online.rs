@@ -9,39 +9,36 @@ use engine::{Next, StepError, StepTx, StoredError};
 use serde_json::json;
 
 use super::state::{MoveState, OfflinePeriod, RemovalRef, Stage};
-use crate::deployment::Deployment;
 use crate::removal::{Cause, queue_removal};
 use crate::requester::Requester;
-use crate::timing::millis;
 
 pub(super) async fn advance(
-    deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: OfflinePeriod,
     error: StoredError,
 ) -> Result<Next<MoveState>, StepError> {
     let by = Requester::realmctl(&format!("{}: {}", error.code, error.message));
-    let rolled_back = bring_back(deployment, step, &offline, error, &by).await?;
+    let rolled_back = bring_back(step, &offline, error, &by).await?;
     Ok(Next::Go(state.at_stage(rolled_back), String::new()))
 }
 
 /// Brings the tenant back online in the caller's transaction; returns the stage that records it.
 pub(super) async fn bring_back(
-    deployment: &Deployment,
     step: &mut StepTx<'_>,
     offline: &OfflinePeriod,
     error: StoredError,
     by: &Requester,
 ) -> Result<Stage, StepError> {
     step.fence_off().await?;
+    step.forget_tasks().await?;
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     tenants::lock(step.tx, &tenant).await?;
     if !tenants::re_online(step.tx, &tenant, &id, offline.epoch).await? {
         let message = format!("tenant {tenant} is not offline for move {id} at epoch {}", offline.epoch);
         return Err(StepError::permanent("not_offline", message));
     }
-    let removals = remove_added(deployment, step, &tenant, &id).await?;
+    let removals = remove_added(step, &tenant, &id).await?;
     let now = step.tx.now().await?;
     let epoch = offline.epoch + 1;
     let entry = AuditEntry {
@@ -60,19 +57,13 @@ pub(super) async fn bring_back(
 }
 
 /// Only what this move was adding is removed, and the ledger says what that is: not the plan, not memory.
-async fn remove_added(
-    deployment: &Deployment,
-    step: &mut StepTx<'_>,
-    tenant: &str,
-    id: &str,
-) -> Result<Vec<RemovalRef>, StepError> {
-    let after = step.now + millis(deployment.timing.drained_after());
+async fn remove_added(step: &mut StepTx<'_>, tenant: &str, id: &str) -> Result<Vec<RemovalRef>, StepError> {
     let cells = ledger::of_tenant(step.tx, tenant).await?;
     let mut removals = Vec::new();
     for cell in cells.iter().filter(|c| c.state == CellState::Adding && c.workflow.as_deref() == Some(id)) {
         let cause = Cause::RolledBack { move_id: id.to_owned() };
         let (service, at) = (&cell.service, &cell.location);
-        removals.extend(queue_removal(step, tenant, service, at, CellState::Adding, cause, after).await?);
+        removals.extend(queue_removal(step, tenant, service, at, CellState::Adding, cause).await?);
     }
     Ok(removals)
 }

@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
+use crate::timing::millis;
 
 /// A request to move a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,13 +62,13 @@ pub async fn start_move(
     }
 }
 
-async fn try_start(
-    deployment: &Deployment,
-    request: &MoveRequest,
-    requester: &Requester,
-) -> Result<Started, Refusal> {
-    if request.budget_ms.is_some_and(|budget| budget <= 0) {
-        return Err(Refusal::invalid("invalid_budget", "the budget must be longer than 0"));
+async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &Requester) -> Result<Started, Refusal> {
+    // Less than the drain takes would take the tenant offline for nothing.
+    let drain = millis(deployment.timing.drained_after());
+    if request.budget_ms.is_some_and(|budget| budget <= drain) {
+        let message =
+            format!("the budget must be longer than the {} s that draining alone takes", (drain + 999) / 1_000);
+        return Err(Refusal::invalid("invalid_budget", message));
     }
     let digest = request_digest(request);
     let mut tx = deployment.store.begin().await?;

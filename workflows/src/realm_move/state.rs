@@ -50,8 +50,8 @@ pub enum Stage {
     Drain {
         /// The offline period.
         offline: OfflinePeriod,
-        /// Until when.
-        until: Millis,
+        /// Until when; set by the first step after the offline mark was committed, for only then can readers see it.
+        until: Option<Millis>,
     },
     /// Copies.
     AddData {

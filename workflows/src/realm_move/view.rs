@@ -253,7 +253,9 @@ fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
     match &state.stage {
         Stage::Scheduled => record.wake_at.map(|at| format!("its time, {}", rfc3339(at))),
         Stage::Waiting { reason, .. } => Some(reason.clone()),
-        Stage::Drain { until, .. } => Some(format!("requests from before to end, until {}", rfc3339(*until))),
+        Stage::Drain { until: Some(until), .. } => {
+            Some(format!("requests from before to end, until {}", rfc3339(*until)))
+        }
         _ => None,
     }
 }

@@ -7,6 +7,7 @@ use engine::task::NewTask;
 use engine::{
     Next, OnFailure, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Wake, Workflow, WorkflowRecord,
 };
+use store::Millis;
 use workers::progress::Tally;
 
 use super::state::{RemovalStage, RemovalState};
@@ -46,7 +47,9 @@ impl Workflow for Removal {
     fn may_follow(from: &str, to: &str) -> bool {
         matches!(
             (from, to),
-            ("waiting" | "failed", "removing") | ("waiting" | "removing", "failed") | ("waiting" | "removing" | "failed", "done")
+            ("waiting" | "failed", "removing")
+                | ("waiting" | "removing", "failed")
+                | ("waiting" | "removing" | "failed", "done")
         )
     }
 
@@ -65,7 +68,7 @@ impl Workflow for Removal {
         (): (),
     ) -> Result<Next<RemovalState>, StepError> {
         match state.stage {
-            RemovalStage::Waiting => begin(step, state).await,
+            RemovalStage::Waiting { until } => wait(&self.deployment, step, state, until).await,
             RemovalStage::Removing => settle(&self.deployment, step, state).await,
             RemovalStage::Done { .. } | RemovalStage::Failed { .. } => {
                 Err(StepError::permanent("no_such_step", "a removal that has ended has no next step"))
@@ -83,6 +86,20 @@ impl Workflow for Removal {
         }
         OnFailure::Go(state.clone().at_stage(RemovalStage::Failed { error: error.stored() }))
     }
+}
+
+/// Waits until requests from before the switch have ended, counted from a transaction that began after its commit.
+async fn wait(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+    until: Option<Millis>,
+) -> Result<Next<RemovalState>, StepError> {
+    let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
+    if step.now < until {
+        return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(until) }), Wake::At(until)));
+    }
+    begin(step, state).await
 }
 
 /// Fans out one task a part, if the cell still is this removal's to empty. Also what a replay does.
@@ -132,6 +149,7 @@ async fn settle(
             .clone()
             .unwrap_or_else(|| StoredError { code: "task_failed".to_owned(), message: "a task failed".to_owned() });
         step.fence_off().await?;
+        step.forget_tasks().await?;
         let note = format!("{}: {}", error.code, error.message);
         return Ok(Next::Go(state.at_stage(RemovalStage::Failed { error }), note));
     }

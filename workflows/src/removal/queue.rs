@@ -4,13 +4,12 @@
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
 use engine::{StepError, StepTx};
-use store::Millis;
 
 use super::machine::Removal;
 use super::state::{Cause, RemovalStage, RemovalState};
 use crate::realm_move::RemovalRef;
 
-/// Makes the cell `removing` and starts its removal, due at `after`. `None`: the cell is not in the state `from`.
+/// Makes the cell `removing` and starts its removal. `None`: the cell is not in the state `from`.
 pub async fn queue_removal(
     step: &mut StepTx<'_>,
     tenant: &str,
@@ -18,7 +17,6 @@ pub async fn queue_removal(
     location: &Location,
     from: CellState,
     cause: Cause,
-    after: Millis,
 ) -> Result<Option<RemovalRef>, StepError> {
     let key = location.key();
     let Some(cell) = ledger::get(step.tx, tenant, service, &key).await? else { return Ok(None) };
@@ -27,9 +25,10 @@ pub async fn queue_removal(
         location: location.clone(),
         generation: cell.generation,
         cause,
-        stage: RemovalStage::Waiting,
+        stage: RemovalStage::Waiting { until: None },
     };
-    let id = step.start::<Removal>(&state, after).await?;
+    let now = step.now;
+    let id = step.start::<Removal>(&state, now).await?;
     match ledger::begin_removing(step.tx, tenant, service, &key, from, &id).await? {
         Some(generation) if generation == cell.generation => {
             Ok(Some(RemovalRef { id, service: service.to_owned(), location: location.name.clone() }))

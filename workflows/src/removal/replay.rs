@@ -35,7 +35,7 @@ pub async fn replay_removal(
     let state = held.state()?;
     let error = match &state.stage {
         RemovalStage::Done { .. } => return Ok(ReplayOutcome::AlreadyDone),
-        RemovalStage::Waiting | RemovalStage::Removing => return Ok(ReplayOutcome::StillRunning),
+        RemovalStage::Waiting { .. } | RemovalStage::Removing => return Ok(ReplayOutcome::StillRunning),
         RemovalStage::Failed { error } => error.clone(),
     };
     let entry = AuditEntry {
@@ -48,7 +48,6 @@ pub async fn replay_removal(
         before: json!({ "removal": id, "state": "failed", "error": error }),
         after: json!({ "removal": id, "state": "removing" }),
     };
-    held.step.forget_tasks().await?;
     audit::append(held.step.tx, &entry).await?;
     let next = begin(&mut held.step, state).await?;
     held.go(&next, None).await?;

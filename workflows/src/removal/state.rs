@@ -3,6 +3,7 @@
 use catalogue::location::Location;
 use engine::StoredError;
 use serde::{Deserialize, Serialize};
+use store::Millis;
 
 use crate::data_tasks::Amount;
 
@@ -42,7 +43,10 @@ pub enum Cause {
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum RemovalStage {
     /// Waits until every request from before the switch has ended.
-    Waiting,
+    Waiting {
+        /// Until when; set by the first step after the switch was committed.
+        until: Option<Millis>,
+    },
     /// Deletes, and proves each part empty.
     Removing,
     /// The cell is absent.
@@ -61,7 +65,7 @@ impl RemovalStage {
     /// The stored and shown name.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Waiting => "waiting",
+            Self::Waiting { .. } => "waiting",
             Self::Removing => "removing",
             Self::Done { .. } => "done",
             Self::Failed { .. } => "failed",

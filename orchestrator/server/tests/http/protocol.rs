@@ -146,7 +146,11 @@ async fn without_a_token_only_requests_addressed_to_loopback_are_answered() {
     for foreign in ["evil.example", "evil.example:8642", "127.0.0.1.evil.example", "10.0.0.1", ""] {
         let request = api.request(Method::GET, "/v1/tenants").header("host", foreign);
         let answer = Answer::of(request).await;
-        assert!([StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST].contains(&answer.status), "{foreign}: {}", answer.body);
+        assert!(
+            [StatusCode::FORBIDDEN, StatusCode::BAD_REQUEST].contains(&answer.status),
+            "{foreign}: {}",
+            answer.body
+        );
     }
     for own in ["localhost:1", "127.0.0.1", "[::1]:8642"] {
         Answer::of(api.request(Method::GET, "/v1/tenants").header("host", own)).await.expect(StatusCode::OK);
