@@ -11,6 +11,7 @@ use workflows::realm_move::MoveView;
 
 on_both_databases!(failed_for_good_at_every_state, failed_at_every_state);
 on_both_databases!(failed_for_good_in_every_task, failed_in_every_task);
+on_both_databases!(a_passing_failure_that_never_passes_is_given_up, never_passing_failures_are_given_up);
 on_both_databases!(re_online_is_retried_until_it_succeeds, re_online_is_retried);
 on_both_databases!(a_lost_reply_is_read_back_at_every_state, lost_replies_are_read_back);
 on_both_databases!(a_passing_failure_is_retried_at_every_state, passing_failures_are_retried);
@@ -61,6 +62,19 @@ async fn failed_in_every_task(database: Database) {
         stage.is_as_before(kind).await;
     }
     removal_fails_and_is_replayed(&stage).await;
+}
+
+/// Each attempt gets as far as its first checkpoint and fails there: no attempt gets further than the one before.
+async fn never_passing_failures_are_given_up(database: Database) {
+    let stage = Stage::new(database).await;
+    for kind in ["copy", "verify"] {
+        let striker = Striker::new(Target::task(kind, Moment::Written), Blow::FailOnce, u32::MAX);
+        let done = stage.world.run_move("eu", striker.clone()).await;
+        assert!(striker.struck() >= 8, "{kind}: tried {} times", striker.struck());
+        assert_eq!(done.state, "rolled_back", "{kind}: {done:?}");
+        assert_eq!(done.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{kind}: {done:?}");
+        stage.is_as_before(kind).await;
+    }
 }
 
 /// A failed removal leaves the tenant online in its new realm; it is listed, and a replay finishes it.

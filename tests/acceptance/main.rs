@@ -25,3 +25,4 @@ mod kill_anywhere;
 mod offline_lease;
 mod refusals;
 mod set_difference;
+mod store_contract;

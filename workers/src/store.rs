@@ -55,7 +55,9 @@ impl Store {
             (Self::Table(source, part), Self::Table(at, _)) => {
                 Box::pin(dynamodb::differing_keys(source, at, part, MOST_NAMED, pulse)).await
             }
-            (Self::Bucket(source), Self::Bucket(at)) => Box::pin(s3::differing_keys(source, at, MOST_NAMED, pulse)).await,
+            (Self::Bucket(source), Self::Bucket(at)) => {
+                Box::pin(s3::differing_keys(source, at, MOST_NAMED, pulse)).await
+            }
             _ => Err(different_kinds()),
         }
     }

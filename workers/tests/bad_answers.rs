@@ -157,6 +157,10 @@ async fn a_source_that_never_settles_is_given_up() {
             put(&self.0, TABLE, item(n, "acme#0", "late")).await;
             self.1.save(resume, done).await
         }
+
+        async fn alive(&self) -> Result<(), workers::error::WorkError> {
+            Ok(())
+        }
     }
     let writer = Writer(pair.from.clone(), Kept::all());
     let ledger = Allows::writes();

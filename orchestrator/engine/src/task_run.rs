@@ -1,6 +1,7 @@
 //! Runs one claimed task to its end, its failure, or the loss of its lease.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use serde_json::Value;
@@ -20,7 +21,7 @@ impl Runner {
         let Some(handler) = self.registry.find_task(&task.kind) else {
             return self.give_back(task).await;
         };
-        let outcome = self.work(task, handler.as_ref()).await;
+        let outcome = self.work(task, Arc::clone(&handler)).await;
         let recorded = match outcome {
             Ok(result) => self.end_task(task, &TaskEnd::Done(&result)).await,
             Err(error) => self.task_failed(task, handler.as_ref(), error).await,
@@ -35,13 +36,13 @@ impl Runner {
         }
     }
 
-    async fn work(&self, task: &TaskRecord, handler: &dyn TaskHandler) -> Result<Value, StepError> {
+    async fn work(&self, task: &TaskRecord, handler: Arc<dyn TaskHandler>) -> Result<Value, StepError> {
         self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
         let cx = TaskContext {
-            task,
-            store: &self.store,
-            handler,
-            probe: self.probe.as_ref(),
+            task: Arc::new(task.clone()),
+            store: self.store.clone(),
+            handler: Arc::clone(&handler),
+            probe: Arc::clone(&self.probe),
             lease_ms: self.settings.lease_ms(),
         };
         let run = AssertUnwindSafe(handler.run(&cx)).catch_unwind();

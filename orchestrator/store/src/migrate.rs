@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+use sqlx::SqlStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use crate::error::StoreError;
 
@@ -12,22 +13,16 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "create catalogue", include_str!("../../../migrations/0002_create_catalogue.sql")),
 ];
 
-pub(crate) async fn run<'a, A>(database: A) -> Result<(), StoreError>
-where
-    A: sqlx::Acquire<'a>,
-    <A::Connection as std::ops::Deref>::Target: Migrate,
-{
+/// Everything that brings a schema up to date. What is applied already is skipped; a changed text is an error.
+pub(crate) fn migrator() -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, description, text)| {
-        Migration::new(
-            *version,
-            Cow::Borrowed(*description),
-            MigrationType::Simple,
-            sqlx::SqlStr::from_static(text),
-            false,
-        )
+        Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, SqlStr::from_static(text), false)
     });
     Migrator::with_migrations(migrations.collect())
-        .run(database)
-        .await
-        .map_err(|error| StoreError::Migration(Box::new(error)))
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migration(Box::new(error))
+    }
 }

@@ -9,11 +9,10 @@ use std::time::Duration;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
-use sqlx::{Connection, PgConnection};
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
-use crate::migrate;
+use crate::migrate::migrator;
 use crate::tx::{Tx, TxInner};
 
 /// How long a SQLite writer waits for another process's transaction, and anyone for a free connection.
@@ -153,9 +152,9 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .map_err(|_| StoreError::BadUrl("the postgres:// URL can't be parsed".into()))?
         .application_name("realmctl");
     // Migrations may wait for each other and take long: a connection of their own, without the limits.
-    let mut migrating = PgConnection::connect_with(&options).await?;
-    migrate::run(&mut migrating).await?;
-    migrating.close().await?;
+    let migrating: PgPool = PoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+    migrator().run(&migrating).await?;
+    migrating.close().await;
     let pool = PoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(BUSY_TIMEOUT)
@@ -165,12 +164,13 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
 }
 
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
+    let migrator = migrator();
     for _ in 1..SQLITE_MIGRATION_ATTEMPTS {
-        if migrate::run(writer).await.is_ok() {
+        if migrator.run(writer).await.is_ok() {
             return Ok(());
         }
     }
-    migrate::run(writer).await
+    Ok(migrator.run(writer).await?)
 }
 
 /// Creates the file readable by its owner only: it holds tenants' keys. SQLite gives its WAL the same mode.

@@ -46,12 +46,7 @@ pub(crate) async fn differing_keys(
 }
 
 /// The items of the part in `table` that have the same keys as `items`.
-async fn matching(
-    table: &Table,
-    items: &[Item],
-    part: &Part,
-    pulse: &Pulse<'_>,
-) -> Result<Vec<Item>, WorkError> {
+async fn matching(table: &Table, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;
     let mut found = table.get(&keys, Read::Whole, pulse).await?;
     found.retain(|item| table.belongs(item, part));

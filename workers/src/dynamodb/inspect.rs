@@ -5,8 +5,8 @@ use futures::TryStreamExt;
 use super::read::Read;
 use super::{Part, Table};
 use crate::error::WorkError;
-use crate::pulse::Pulse;
 use crate::inspection::Inspection;
+use crate::pulse::Pulse;
 
 /// Shape, replication, and whether the tenant has anything in any of `parts` parts. The table was opened, so it exists and
 /// its index is ready.

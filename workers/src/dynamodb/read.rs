@@ -40,6 +40,7 @@ impl Table {
         let read = move |chunk: keys::Chunk| async move {
             let mut items = self.get(&chunk.keys, Read::Whole, pulse).await?;
             items.retain(|item| self.belongs(item, part));
+            pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
             Ok(Batch { tally: tally(&items)?, items, resume_at: chunk.resume_at })
         };
         Ok(self.chunks(part, start).map_ok(read).try_buffered(self.settings.batch_concurrency))

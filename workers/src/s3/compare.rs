@@ -34,7 +34,9 @@ pub(crate) async fn differing_keys(
     }
     let extra = at
         .keys(None)
-        .map_ok(|key| async move { Ok(source.tally_of(&key, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key)))) })
+        .map_ok(|key| async move {
+            Ok(source.tally_of(&key, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key))))
+        })
         .try_buffered(source.settings.object_concurrency);
     let mut extra = std::pin::pin!(extra);
     while found.len() < most {

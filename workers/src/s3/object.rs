@@ -47,11 +47,7 @@ pub(super) struct Contents<'a> {
 
 impl Bucket {
     /// Begins to read an object. `None` when there is none under this key (any more).
-    pub(super) async fn read<'a>(
-        &self,
-        relative: &str,
-        pulse: &'a Pulse<'a>,
-    ) -> Result<Option<Opened<'a>>, WorkError> {
+    pub(super) async fn read<'a>(&self, relative: &str, pulse: &'a Pulse<'a>) -> Result<Option<Opened<'a>>, WorkError> {
         let key = self.key(relative);
         let (object, tags) = tokio::join!(
             self.reads.get_object().bucket(&self.name).key(&key).send(),

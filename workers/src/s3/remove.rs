@@ -106,12 +106,7 @@ impl Bucket {
         Ok(Page { versions, tally, next })
     }
 
-    async fn delete(
-        &self,
-        versions: Vec<Version>,
-        permits: &Permits<'_>,
-        pulse: &Pulse<'_>,
-    ) -> Result<(), WorkError> {
+    async fn delete(&self, versions: Vec<Version>, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let (mut together, alone): (Vec<_>, Vec<_>) = versions.into_iter().partition(|v| survives_xml(&v.key));
         let mut patience = Patience::new(self.settings.patience, pulse);
         while !together.is_empty() {

@@ -55,9 +55,11 @@ impl Ledger for Allows {
     }
 }
 
-/// Keeps every checkpoint; loses the lease after a number of them.
+/// Keeps every checkpoint and counts the signs of life; loses the lease after a number of checkpoints.
 pub(crate) struct Kept {
     pub(crate) saved: Mutex<Vec<(Value, Tally)>>,
+    /// Signs of life since the last checkpoint, and the most there ever were between two.
+    alive: Mutex<(u32, u32)>,
     most: usize,
 }
 
@@ -67,7 +69,12 @@ impl Kept {
     }
 
     pub(crate) fn until(most: usize) -> Self {
-        Self { saved: Mutex::default(), most }
+        Self { saved: Mutex::default(), alive: Mutex::default(), most }
+    }
+
+    /// The most signs of life without a checkpoint between them.
+    pub(crate) fn most_alive(&self) -> u32 {
+        self.alive.lock().unwrap().1
     }
 
     pub(crate) fn resumes(&self) -> Vec<Value> {
@@ -85,6 +92,14 @@ impl Checkpoints for Kept {
         let before = saved.last().map_or(0, |(_, done)| done.items + done.objects);
         assert!(done.items + done.objects >= before, "progress went back");
         saved.push((resume, done));
+        self.alive.lock().unwrap().0 = 0;
+        Ok(())
+    }
+
+    async fn alive(&self) -> Result<(), WorkError> {
+        let mut alive = self.alive.lock().unwrap();
+        alive.0 += 1;
+        alive.1 = alive.1.max(alive.0);
         Ok(())
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Faults {
     pub(crate) requests: u64,
     /// Objects read.
     pub(crate) gets: u64,
+    /// Parts of objects written.
+    pub(crate) parts: u64,
 }
 
 pub(crate) struct S3Front {
@@ -97,6 +99,9 @@ impl Faults {
             let errors: String = keys.iter().map(error).collect();
             let body = format!("<DeleteResult>{errors}</DeleteResult>");
             return Fault::Answer(([("content-type", "application/xml")], body).into_response());
+        }
+        if method == Method::PUT && query.contains("partNumber") {
+            self.parts += 1;
         }
         if method == Method::GET && query.contains("GetObject") && !query.contains("Tagging") {
             self.gets += 1;

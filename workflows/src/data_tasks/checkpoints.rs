@@ -9,7 +9,7 @@ use workers::progress::{Checkpoints, Tally};
 use super::{Amount, to_value, work_error};
 
 /// Stores checkpoints through the task's context, under its lease.
-pub(crate) struct TaskCheckpoints<'a>(pub(crate) &'a TaskContext<'a>);
+pub(crate) struct TaskCheckpoints<'a>(pub(crate) &'a TaskContext);
 
 #[async_trait]
 impl Checkpoints for TaskCheckpoints<'_> {

@@ -1,5 +1,7 @@
 //! Copies one part of a tenant's data from the source to one added location. Each checkpoint renews the offline lease.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use catalogue::location::Location;
 use catalogue::tenants;
@@ -57,12 +59,13 @@ impl TaskHandler for CopyTask {
         Self::KIND
     }
 
-    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+    async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: CopyInput = read_input(&cx.task.input)?;
         let ledger = TaskLedger {
-            cx,
-            tenant: &input.tenant,
-            service: &input.service,
+            store: cx.store(),
+            task: Arc::clone(&cx.task),
+            tenant: input.tenant.clone(),
+            service: input.service.clone(),
             key: input.to.key(),
             generation: input.generation,
             epoch: Some(input.epoch),

@@ -1,23 +1,26 @@
 //! The ledger as a task sees it before each write or delete: the cell, its generation, the tenant's epoch and the task's
 //! own fence, read in one snapshot.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
 use catalogue::{placements, tenants, topologies};
-use engine::StepError;
-use engine::task::TaskContext;
-use engine::task_table;
-use store::{StoreError, Tx};
+use engine::task::driven;
+use engine::{TaskRecord, task_table};
+use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
 use workers::permit::{CellFacts, Ledger};
 
 use super::work_error;
 
 /// One task's view of one cell.
-pub(crate) struct TaskLedger<'a> {
-    pub(crate) cx: &'a TaskContext<'a>,
-    pub(crate) tenant: &'a str,
-    pub(crate) service: &'a str,
+#[derive(Clone)]
+pub(crate) struct TaskLedger {
+    pub(crate) store: Store,
+    pub(crate) task: Arc<TaskRecord>,
+    pub(crate) tenant: String,
+    pub(crate) service: String,
     /// Key of the location.
     pub(crate) key: String,
     /// The generation of the cell that the task was made for.
@@ -27,31 +30,32 @@ pub(crate) struct TaskLedger<'a> {
 }
 
 #[async_trait]
-impl Ledger for TaskLedger<'_> {
+impl Ledger for TaskLedger {
     async fn read(&self) -> Result<Option<CellFacts>, WorkError> {
-        self.facts().await.map_err(|error| work_error(StepError::from(error)))
+        let ledger = self.clone();
+        driven(async move { Ok(ledger.facts().await?) }).await.map_err(work_error)
     }
 }
 
-impl TaskLedger<'_> {
+impl TaskLedger {
     async fn facts(&self) -> Result<Option<CellFacts>, StoreError> {
-        let mut tx = self.cx.read().await?;
+        let mut tx = self.store.read().await?;
         let facts = self.facts_in(&mut tx).await?;
         tx.rollback().await?;
         Ok(facts)
     }
 
     async fn facts_in(&self, tx: &mut Tx) -> Result<Option<CellFacts>, StoreError> {
-        if !task_table::is_held(tx, &self.cx.task.id, self.cx.task.fence).await? {
+        if !task_table::is_held(tx, &self.task.id, self.task.fence).await? {
             return Ok(None);
         }
         if let Some(epoch) = self.epoch {
-            let tenant = tenants::get(tx, self.tenant).await?;
+            let tenant = tenants::get(tx, &self.tenant).await?;
             if tenant.is_none_or(|tenant| tenant.epoch != epoch) {
                 return Ok(None);
             }
         }
-        let Some(cell) = ledger::get(tx, self.tenant, self.service, &self.key).await? else { return Ok(None) };
+        let Some(cell) = ledger::get(tx, &self.tenant, &self.service, &self.key).await? else { return Ok(None) };
         if cell.generation != self.generation {
             return Ok(None);
         }
@@ -67,11 +71,13 @@ impl TaskLedger<'_> {
     /// Whether the tenant's current shard, by the topology in force, includes the location: asked of the placement and not
     /// of the cell, so that one wrong cell alone can't cost live data.
     async fn is_placed(&self, tx: &mut Tx) -> Result<bool, StoreError> {
-        let Some(shard) = placements::of_tenant(tx, self.tenant).await?.remove(self.service) else { return Ok(false) };
+        let Some(shard) = placements::of_tenant(tx, &self.tenant).await?.remove(&self.service) else {
+            return Ok(false);
+        };
         let Some(stored) = topologies::current(tx).await? else { return Ok(false) };
         let locations = stored
             .topology
-            .locations(self.service, &shard, self.tenant)
+            .locations(&self.service, &shard, &self.tenant)
             .map_err(|error| StoreError::Corrupt(format!("the placement of {}: {error}", self.tenant)))?;
         Ok(locations.iter().any(|location| location.key() == self.key))
     }

@@ -1,5 +1,7 @@
 //! Removes one part of a tenant's data from a location whose cell is `removing`, and proves it gone.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use catalogue::location::Location;
 use engine::task::{TaskContext, TaskHandler};
@@ -49,12 +51,13 @@ impl TaskHandler for RemoveTask {
         Self::KIND
     }
 
-    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+    async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: RemoveInput = read_input(&cx.task.input)?;
         let ledger = TaskLedger {
-            cx,
-            tenant: &input.tenant,
-            service: &input.service,
+            store: cx.store(),
+            task: Arc::clone(&cx.task),
+            tenant: input.tenant.clone(),
+            service: input.service.clone(),
             key: input.at.key(),
             generation: input.generation,
             epoch: None,

@@ -56,7 +56,7 @@ impl TaskHandler for VerifyTask {
         Self::KIND
     }
 
-    async fn run(&self, cx: &TaskContext<'_>) -> Result<Value, StepError> {
+    async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: VerifyInput = read_input(&cx.task.input)?;
         let movers = &self.0.movers;
         let (source, at) = (place_of(&input.source), place_of(&input.at));

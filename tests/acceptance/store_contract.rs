@@ -1,0 +1,67 @@
+//! What the rest relies on from the database, the same on both.
+
+use acceptance::Database;
+use acceptance::world::fresh_store;
+use store::{Store, StoreError, StoreUrl, sql};
+
+on_both_databases!(processes_that_start_together_all_open_a_fresh_store, opened_together);
+on_both_databases!(what_is_not_committed_is_gone, rolled_back);
+on_both_databases!(a_taken_unique_value_is_told_apart_from_other_errors, duplicates);
+
+async fn opened_together(database: Database) {
+    let (url, _folder) = fresh_store(database).await;
+    let url: StoreUrl = url.parse().expect("a store URL");
+    let opening: Vec<_> = (0..6)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { Store::open(&url).await.map(drop) })
+        })
+        .collect();
+    for opened in opening {
+        opened.await.expect("no panic").expect("each process opens the store");
+    }
+}
+
+async fn rolled_back(database: Database) {
+    let (store, _folder) = open(database).await;
+    for commit in [false, true] {
+        let mut tx = store.begin().await.expect("begins");
+        insert(&mut tx, "a", "a.example").await.expect("inserted");
+        if commit {
+            tx.commit().await.expect("commits");
+        } else {
+            drop(tx);
+        }
+        let mut tx = store.read().await.expect("begins");
+        let row = sql("SELECT COUNT(*) AS tenants FROM tenants").fetch_one(&mut tx).await.expect("counts");
+        assert_eq!(row.int("tenants").expect("a number"), i64::from(commit));
+    }
+}
+
+async fn duplicates(database: Database) {
+    let (store, _folder) = open(database).await;
+    let mut tx = store.begin().await.expect("begins");
+    insert(&mut tx, "a", "a.example").await.expect("inserted");
+    tx.commit().await.expect("commits");
+    for (id, host) in [("a", "b.example"), ("b", "a.example")] {
+        let mut tx = store.begin().await.expect("begins");
+        let refused = insert(&mut tx, id, host).await.expect_err("taken");
+        assert!(matches!(refused, StoreError::Duplicate(_)), "{refused:?}");
+    }
+    let mut tx = store.begin().await.expect("begins");
+    let missing = sql("INSERT INTO tenants (id) VALUES ($1)").bind("c").execute(&mut tx).await.expect_err("no realm");
+    assert!(matches!(missing, StoreError::Refused(_)) && !missing.is_retryable(), "{missing:?}");
+}
+
+async fn open(database: Database) -> (Store, tempfile::TempDir) {
+    let (url, folder) = fresh_store(database).await;
+    (Store::open(&url.parse().expect("a store URL")).await.expect("opens"), folder)
+}
+
+async fn insert(tx: &mut store::Tx, id: &str, host: &str) -> Result<u64, StoreError> {
+    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at) VALUES ($1, $2, 'us', 'online', 1, 0, 0)")
+        .bind(id)
+        .bind(host)
+        .execute(tx)
+        .await
+}
