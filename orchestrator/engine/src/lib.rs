@@ -4,6 +4,7 @@
 //! The [`Runner`] claims due workflows and tasks under a lease with a fence, steps them, and stores the new state, the
 //! history row, the catalogue's effects and the tasks to fan out in the same transaction. No code is replayed.
 
+mod claim;
 pub mod history;
 mod ids;
 mod lease;

@@ -4,9 +4,15 @@ use serde_json::Value;
 use store::{Millis, StoreError, Tx, sql};
 use tracing::error;
 
+use crate::claim::{self, Claimable};
 use crate::record::{StoredError, TaskRecord, TaskStatus};
 use crate::step_error::StepError;
 use crate::workflow_table::{self, to_json};
+
+const CLAIMABLE: Claimable = Claimable {
+    due: "SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1",
+    take: "UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
+};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -76,22 +82,7 @@ pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
 }
 
 pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<TaskRecord>, StoreError> {
-    let now = tx.now().await?;
-    let due = sql("SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1")
-        .for_update_skip_locked()
-        .bind(now)
-        .fetch_optional(tx)
-        .await?;
-    let Some(due) = due else { return Ok(None) };
-    let id = due.text("id")?;
-    sql("UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
-        .bind(&id)
-        .bind(owner)
-        .bind(now + lease)
-        .bind(due.int("fence")? + 1)
-        .bind(now)
-        .execute(tx)
-        .await?;
+    let Some(id) = claim::claim(tx, &CLAIMABLE, owner, lease).await? else { return Ok(None) };
     // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
     match get(tx, &id).await {
         Err(StoreError::Corrupt(what)) => {

@@ -3,6 +3,7 @@
 use store::{Millis, Row, StoreError, Tx, sql};
 use tracing::error;
 
+use crate::claim::{self, Claimable};
 use crate::history::{self, HistoryRow};
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step_error::StepError;
@@ -27,6 +28,11 @@ pub struct NewWorkflow<'a> {
     /// When it is due.
     pub wake_at: Millis,
 }
+
+const CLAIMABLE: Claimable = Claimable {
+    due: "SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1",
+    take: "UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
+};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -96,22 +102,7 @@ pub async fn list(
 
 /// Claims the workflow that has been due longest: lease, new fence. `None` when nothing is due.
 pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<WorkflowRecord>, StoreError> {
-    let now = tx.now().await?;
-    let due = sql("SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1")
-        .for_update_skip_locked()
-        .bind(now)
-        .fetch_optional(tx)
-        .await?;
-    let Some(due) = due else { return Ok(None) };
-    let id = due.text("id")?;
-    sql("UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1")
-        .bind(&id)
-        .bind(owner)
-        .bind(now + lease)
-        .bind(due.int("fence")? + 1)
-        .bind(now)
-        .execute(tx)
-        .await?;
+    let Some(id) = claim::claim(tx, &CLAIMABLE, owner, lease).await? else { return Ok(None) };
     // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
     match get(tx, &id).await {
         Err(StoreError::Corrupt(what)) => {

@@ -31,22 +31,6 @@ pub(crate) enum MovesCommand {
     Cancel(CancelArgs),
 }
 
-const STATES: [&str; 13] = [
-    "scheduled",
-    "preflight",
-    "waiting",
-    "offline",
-    "drain",
-    "add_data",
-    "verify",
-    "commit",
-    "notify",
-    "completed",
-    "re_online",
-    "rolled_back",
-    "failed",
-];
-
 /// List moves, newest first
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -57,7 +41,7 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     tenant: Option<String>,
     /// Only those in this state
-    #[arg(long, value_parser = STATES, hide_possible_values = true)]
+    #[arg(long, value_parser = workflows::realm_move::STATES, hide_possible_values = true)]
     state: Option<String>,
     #[command(flatten)]
     limit: LimitArgs,
