@@ -98,6 +98,7 @@ impl Stage {
 
         world.run_until(NoProbe, || world.has_ended(&id)).await;
 
+        world.no_task_is_left(&id).await;
         let done = world.view(&id).await;
         assert_eq!(done.state, "completed", "{target:?}: {done:?}");
         assert!(done.removals.iter().all(|removal| removal.state == "done"), "{target:?}: {done:?}");

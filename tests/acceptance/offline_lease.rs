@@ -214,6 +214,7 @@ impl Stage {
         let runner = self.world.runner().with_probe(probe);
         for _ in 0..100_000 {
             if self.world.has_ended(id).await {
+                self.world.no_task_is_left(id).await;
                 return self.world.view(id).await;
             }
             if !runner.tick().await.expect("the catalogue answers") {

@@ -233,7 +233,16 @@ impl World {
     pub async fn run_move(&self, to: &str, probe: impl Probe) -> MoveView {
         let id = self.start_move(to).await;
         self.run_until(probe, || self.has_ended(&id)).await;
+        self.no_task_is_left(&id).await;
         self.view(&id).await
+    }
+
+    /// Asserts that no task of an ended move is left: neither one that could still be claimed, nor what it knew.
+    pub async fn no_task_is_left(&self, id: &str) {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let left = engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
+        tx.rollback().await.expect("a read ends");
+        assert!(left.is_empty(), "{left:?}");
     }
 
     /// Whether the move and every removal it queued have ended.
