@@ -10,6 +10,7 @@ use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 
 on_both_databases!(a_wrong_table_name_fails_before_the_tenant_is_offline, wrong_table);
+on_both_databases!(a_shard_count_that_is_too_small_fails_before_anything_is_left_behind, shard_count_too_small);
 on_both_databases!(an_unreachable_endpoint_fails_before_the_tenant_is_offline, unreachable);
 on_both_databases!(a_target_with_unknown_data_is_not_overwritten, target_not_empty);
 on_both_databases!(unknown_names_and_second_moves_are_refused, refused_requests);
@@ -49,6 +50,12 @@ async fn wrong_table(database: Database) {
     assert!(message.contains("isues") && message.contains("eu-west-1"), "{message}");
 }
 
+async fn shard_count_too_small(database: Database) {
+    let world = World::with_topology(database, Seed::SMALL, |yaml| yaml.replace("shardCount: 10", "shardCount: 7")).await;
+    let message = fails_untouched(&world, "shard_count_too_small").await;
+    assert!(message.contains("acme#") && message.contains("shardCount is 7"), "{message}");
+}
+
 async fn unreachable(database: Database) {
     // A port that nobody listens on: the listener is closed before the topology is applied.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
@@ -83,6 +90,7 @@ async fn refused_requests(database: Database) {
     assert!(code == "unknown_realm" && words.contains("mars") && words.contains("topology show"), "{words}");
     assert_eq!(refused(request("us")).await.0, "nothing_to_do");
     assert_eq!(refused(MoveRequest { budget_ms: Some(0), ..request("eu") }).await.0, "invalid_budget");
+    assert_eq!(refused(MoveRequest { at: Some(1_700_000_000_000), ..request("eu") }).await.0, "time_has_passed");
     let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
     assert_eq!(world.tenant().await.mover, None, "a dry run starts nothing");
 
@@ -141,7 +149,7 @@ async fn realm_lost_on_the_way(database: Database) {
 async fn budget_spent(database: Database) {
     let world = World::new(database).await;
     let before = world.holdings("us-east-1", "acme").await;
-    let request = MoveRequest { budget_ms: Some(60), ..request("eu") };
+    let request = MoveRequest { budget_ms: Some(70), ..request("eu") };
     let id = start_move(&world.deployment, &request, &by()).await.expect("the move starts").id;
     world.run_until(NoProbe, || world.has_ended(&id)).await;
     let done = world.view(&id).await;

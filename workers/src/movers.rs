@@ -50,7 +50,7 @@ impl Movers {
     /// tenant.
     ///
     /// # Errors
-    /// `table_not_found`, `index_not_found`, `index_not_active`, `index_key_mismatch`, `bucket_not_found`,
+    /// `table_not_found`, `shard_count_too_small`, `index_not_found`, `index_not_active`, `index_key_mismatch`, `bucket_not_found`,
     /// `place_invalid`, or why the store could not be asked.
     pub async fn inspect(&self, place: &Place, tenant: &str) -> Result<Inspection, WorkError> {
         match self.open(place, tenant, 0).await? {
@@ -160,6 +160,10 @@ impl Movers {
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
         let store = self.open(at, tenant, part).await?;
+        // Once a place, not once a part: a place is not empty while items stand under values that nobody removes.
+        if let (Store::Table(table, _), 0) = (&store, part) {
+            dynamodb::check_shard_count(table, tenant, at.parts()).await?;
+        }
         let mut run = self.run(Operation::Remove, checkpoints, resume);
         store.remove(permits, &mut run).await
     }

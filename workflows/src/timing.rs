@@ -84,6 +84,11 @@ impl Timing {
     pub fn drained_after(&self) -> Duration {
         self.context_ttl + self.drain_time + self.skew
     }
+
+    /// How long a move that copies keeps even an empty tenant offline: the drain, and the look whether the source has settled.
+    pub fn least_offline(&self) -> Duration {
+        self.drained_after() + self.index_settle
+    }
 }
 
 /// Milliseconds of a duration, as the store counts time.

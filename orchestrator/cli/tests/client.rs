@@ -120,7 +120,7 @@ fn a_move_from_its_plan_to_its_end_in_json() {
     assert_eq!(server.json(&start)["id"], started["id"], "the same request finds the first");
 
     let other = server.ask(&["move", "acme", "--to", "eu"]).ends_with(3);
-    assert!(other.stderr.contains(&format!("realmctl moves watch {id}")), "{other:#?}");
+    assert!(other.stderr.contains(&format!("realmctl moves cancel {id}")), "{other:#?}");
     assert_eq!(server.json(&["moves", "list", "--tenant", "acme"])["items"][0]["id"], started["id"]);
     assert_eq!(server.json(&["moves", "list", "--state", "failed"])["items"], json!([]));
     assert_eq!(server.json(&["moves", "show", id])["to"], json!("eu"));

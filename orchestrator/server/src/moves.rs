@@ -9,6 +9,7 @@ use serde::Deserialize;
 use store::Millis;
 use workflows::plan::Plan;
 use workflows::realm_move::{MoveRequest, cancel_move, dry_run, list_moves, start_move, view_move};
+use workflows::timing::{Timing, millis};
 
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, Page, PlanView};
 use crate::body::JsonBody;
@@ -50,7 +51,7 @@ pub(crate) async fn start(
     let requester = caller.because(asked.reason)?;
     if asked.dry_run {
         let plan = dry_run(&app.deployment, &request.tenant, &request.to).await?;
-        return Ok(Json(plan_view(plan)).into_response());
+        return Ok(Json(plan_view(plan, &app.deployment.timing)).into_response());
     }
     let started = start_move(&app.deployment, &request, &requester).await?;
     app.announce();
@@ -104,14 +105,16 @@ pub(crate) fn unknown_move(id: &str) -> ApiError {
     ApiError::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
 }
 
-fn plan_view(plan: Plan) -> DryRun {
+fn plan_view(plan: Plan, timing: &Timing) -> DryRun {
     let (plan_hash, needs_offline) = (plan.hash(), plan.needs_offline());
+    let least_offline_ms = if needs_offline { millis(timing.least_offline()) } else { 0 };
     let staying = plan.services.iter().filter(|service| service.stays_out_of_realm);
     DryRun {
         plan: plan.services.iter().map(PlanView::from).collect(),
         stays_out_of_realm: staying.map(|service| service.service.clone()).collect(),
         plan_hash,
         needs_offline,
+        least_offline_ms,
         tenant: plan.tenant,
         from: plan.from,
         to: plan.to,

@@ -23,7 +23,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 pub(crate) use self::compare::differing_keys;
 pub(crate) use self::copy::copy_pass;
 pub(crate) use self::digest::digest_pass;
-pub(crate) use self::inspect::inspect;
+pub(crate) use self::inspect::{check_shard_count, inspect};
 pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
 pub(crate) use self::table::{Address, Part, Table};

@@ -91,7 +91,8 @@ pub(super) fn past_deadline(step: &StepTx<'_>, state: &MoveState, offline: &Offl
     if step.now < offline.deadline {
         return None;
     }
-    let message = format!("offline for {} s, which is all that was allowed", (step.now - offline.since) / 1_000);
+    let (spent, allowed) = (step.now - offline.since, offline.deadline - offline.since);
+    let message = format!("offline for {} s of the {} s allowed", spent / 1_000, allowed / 1_000);
     Some(retreat(state, offline, "offline_deadline", &message))
 }
 

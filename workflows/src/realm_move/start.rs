@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
+use crate::timestamps::rfc3339;
 use crate::timing::millis;
 
 /// A request to move a tenant.
@@ -63,11 +64,13 @@ pub async fn start_move(
 }
 
 async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &Requester) -> Result<Started, Refusal> {
-    // Less than the drain takes would take the tenant offline for nothing.
-    let drain = millis(deployment.timing.drained_after());
-    if request.budget_ms.is_some_and(|budget| budget <= drain) {
-        let message =
-            format!("the budget must be longer than the {} s that draining alone takes", (drain + 999) / 1_000);
+    // A budget that can't be kept would take the tenant offline for nothing.
+    let least = millis(deployment.timing.least_offline());
+    if request.budget_ms.is_some_and(|budget| budget <= least) {
+        let message = format!(
+            "the budget must be longer than {} s, which draining and settling take even for an empty tenant",
+            (least + 999) / 1_000
+        );
         return Err(Refusal::invalid("invalid_budget", message));
     }
     let digest = request_digest(request);
@@ -83,16 +86,17 @@ async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &R
         );
     }
     let tenant = lock_movable(&mut tx, &request.tenant).await?;
+    let now = tx.now().await?;
     if let Some(mover) = &tenant.mover {
         let first = workflow_table::get(&mut tx, mover).await?;
-        let message = format!(
-            "tenant {} is being moved already, by {mover}: watch it with `realmctl moves watch {mover}` or cancel it first",
-            tenant.id
-        );
+        let message = in_the_way(&tenant.id, mover, first.as_ref());
         return match first {
             Some(first) => same_or_refused(&first, &digest, "move_in_progress", &message),
             None => Err(Refusal::conflict("move_in_progress", message)),
         };
+    }
+    if request.at.is_some_and(|at| at < now - LATE_MS) {
+        return Err(Refusal::invalid("time_has_passed", "that time has passed: leave it out to begin at once"));
     }
     let plan = planning::plan_move(&mut tx, &tenant, &request.to).await?;
     let id = insert(deployment, &mut tx, request, requester, &digest, plan).await?;
@@ -112,6 +116,24 @@ async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &R
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;
     Ok(Started { id, new: true })
+}
+
+/// How far in the past a start may lie, in milliseconds: clocks differ and requests take time.
+const LATE_MS: Millis = 60_000;
+
+/// Why another move can't be started, and what to do.
+fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecord>) -> String {
+    let scheduled = first.filter(|first| first.state == "scheduled").and_then(|first| first.wake_at);
+    match scheduled {
+        Some(at) => format!(
+            "tenant {tenant} has a move scheduled for {}, {mover}: cancel it first with `realmctl moves cancel {mover}`",
+            rfc3339(at)
+        ),
+        None => format!(
+            "tenant {tenant} is being moved already, by {mover}: watch it with `realmctl moves watch {mover}` or cancel it \
+             first"
+        ),
+    }
 }
 
 async fn lock_movable(tx: &mut Tx, id: &str) -> Result<Tenant, Refusal> {

@@ -114,7 +114,7 @@ fn show_table(tenant: &TenantView) -> String {
         ("Status", tenant.status.clone()),
         ("Epoch", tenant.epoch.to_string()),
         ("Moved by", tenant.mover.clone().unwrap_or_default()),
-        ("Offline until, at most", tenant.lease_until.as_deref().map(words::time).unwrap_or_default()),
+        ("Back online if no progress by", tenant.lease_until.as_deref().map(words::time).unwrap_or_default()),
         ("Created", words::time(&tenant.created_at)),
     ]);
     if let Some(placements) = tenant.placements.as_deref().filter(|placements| !placements.is_empty()) {

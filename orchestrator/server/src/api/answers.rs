@@ -155,6 +155,8 @@ pub struct DryRun {
     pub plan_hash: String,
     /// Whether the tenant would be offline for a while.
     pub needs_offline: bool,
+    /// How long that would be at least, in milliseconds, even if there were nothing to copy.
+    pub least_offline_ms: i64,
     /// Optional services without a shard in the new realm, whose data would stay where it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stays_out_of_realm: Vec<String>,

@@ -12,7 +12,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::Terminal;
-use crate::words::parse_duration;
+use crate::words::{self, parse_duration};
 
 /// Move a tenant to another realm
 ///
@@ -77,8 +77,13 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
 fn dry_run_table(plan: &DryRun) -> String {
     let mut text = format!("Moving {} from {} to {} would do this:\n\n", plan.tenant, plan.from, plan.to);
     text.push_str(&view::plan_table(&plan.plan));
-    let offline = if plan.needs_offline { "yes, while its data is copied and compared" } else { "no" };
-    let mut rest = vec![("Offline", offline.to_owned())];
+    let offline = if plan.needs_offline {
+        format!("yes, while its data is copied and compared: {} at least", words::millis(plan.least_offline_ms))
+    } else {
+        "no".to_owned()
+    };
+    let mut rest = vec![("Offline", offline)];
+    rest.push(("Checked", "the catalogue; the stores are checked when the move begins".to_owned()));
     rest.push(("Stays where it is (optional)", plan.stays_out_of_realm.join(", ")));
     rest.push(("Not placed (optional)", plan.not_adopted.join(", ")));
     rest.push(("Plan", plan.plan_hash.clone()));
