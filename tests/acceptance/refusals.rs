@@ -51,7 +51,8 @@ async fn wrong_table(database: Database) {
 }
 
 async fn shard_count_too_small(database: Database) {
-    let world = World::with_topology(database, Seed::SMALL, |yaml| yaml.replace("shardCount: 10", "shardCount: 7")).await;
+    let world =
+        World::with_topology(database, Seed::SMALL, |yaml| yaml.replace("shardCount: 10", "shardCount: 7")).await;
     let message = fails_untouched(&world, "shard_count_too_small").await;
     assert!(message.contains("acme#") && message.contains("shardCount is 7"), "{message}");
 }
