@@ -12,6 +12,7 @@ CREATE TABLE tenants (
     id          TEXT   NOT NULL PRIMARY KEY,
     host        TEXT   UNIQUE,              -- NULL once gone: the host is free again, the id never is
     realm       TEXT   NOT NULL,
+    created_in  TEXT   NOT NULL,            -- the realm asked for at creation, to tell "again" from "another"
     status      TEXT   NOT NULL,            -- provisioning, online, moving, closed, gone
     epoch       BIGINT NOT NULL,            -- grows exactly when placement or status changes
     mover       TEXT   REFERENCES workflows (id), -- the one workflow that may change the placement

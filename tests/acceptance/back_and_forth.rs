@@ -5,10 +5,12 @@ use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
 use tokio_util::sync::CancellationToken;
+use workflows::provision::{NewTenant, create_tenant};
 use workflows::removal::{list_removals, replay_removal};
 use workflows::requester::Requester;
 
 on_both_databases!(a_move_back_waits_for_the_removal_it_would_meet, back_waits_for_the_removal);
+on_both_databases!(creating_a_tenant_again_after_it_moved_finds_it, created_again);
 on_both_databases!(two_processes_share_a_move_and_every_effect_happens_once, two_processes);
 
 async fn back_waits_for_the_removal(database: Database) {
@@ -39,6 +41,23 @@ async fn back_waits_for_the_removal(database: Database) {
     world.run_until(NoProbe, || async { world.stored_state(&owed[0].id).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert_eq!(world.neighbour().await, neighbour);
+}
+
+async fn created_again(database: Database) {
+    let world = World::new(database).await;
+    world.run_move("eu", NoProbe).await;
+    let by = Requester { who: "provisioning".to_owned(), why: String::new() };
+    let again = async |realm: &str| {
+        let new = NewTenant {
+            id: "acme".parse().expect("a tenant id"),
+            host: "acme.example".parse().expect("a host"),
+            realm: realm.to_owned(),
+        };
+        create_tenant(&world.deployment, &new, &by).await
+    };
+    let (found, created) = again("us").await.expect("a retry of the request that created it");
+    assert_eq!((found.realm.as_str(), created), ("eu", false));
+    assert_eq!(again("eu").await.expect_err("never asked for").code(), "tenant_exists");
 }
 
 async fn two_processes(database: Database) {

@@ -59,7 +59,7 @@ async fn open(database: Database) -> (Store, tempfile::TempDir) {
 }
 
 async fn insert(tx: &mut store::Tx, id: &str, host: &str) -> Result<u64, StoreError> {
-    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at) VALUES ($1, $2, 'us', 'online', 1, 0, 0)")
+    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at, created_in) VALUES ($1, $2, 'us', 'online', 1, 0, 0, 'us')")
         .bind(id)
         .bind(host)
         .execute(tx)

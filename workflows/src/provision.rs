@@ -65,6 +65,7 @@ async fn try_create(
         id: new.id.to_string(),
         host: Some(new.host.to_string()),
         realm: new.realm.clone(),
+        created_in: new.realm.clone(),
         status: TenantStatus::Online,
         epoch: 1,
         mover: None,
@@ -91,8 +92,9 @@ async fn try_create(
     Ok((tenant, true))
 }
 
+/// The same request again finds the tenant, wherever it lives by now.
 fn same_or_refused(existing: Tenant, new: &NewTenant) -> Result<Tenant, Refusal> {
-    if existing.host.as_deref() == Some(new.host.as_str()) && existing.realm == new.realm {
+    if existing.host.as_deref() == Some(new.host.as_str()) && existing.created_in == new.realm {
         return Ok(existing);
     }
     let host = existing.host.as_deref().unwrap_or("-");

@@ -14,6 +14,8 @@ pub struct Tenant {
     pub host: Option<String>,
     /// The realm whose regions hold its data.
     pub realm: String,
+    /// The realm that was asked for when it was created.
+    pub created_in: String,
     /// What may be done with it.
     pub status: TenantStatus,
     /// Grows exactly when placement or status changes.
@@ -67,22 +69,27 @@ impl TryFrom<String> for TenantStatus {
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!("SELECT id, host, realm, status, epoch, mover, lease_until, created_at FROM tenants ", $rest)
+        concat!(
+            "SELECT id, host, realm, created_in, status, epoch, mover, lease_until, created_at FROM tenants ",
+            $rest
+        )
     };
 }
 
 /// Inserts a tenant. `Duplicate` when the id or the host is taken.
 pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
-    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $6)")
-        .bind(&tenant.id)
-        .bind(tenant.host.clone())
-        .bind(&tenant.realm)
-        .bind(tenant.status.as_str())
-        .bind(tenant.epoch)
-        .bind(tenant.created_at)
-        .execute(tx)
-        .await
-        .map(drop)
+    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at, created_in) \
+         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)")
+    .bind(&tenant.id)
+    .bind(tenant.host.clone())
+    .bind(&tenant.realm)
+    .bind(tenant.status.as_str())
+    .bind(tenant.epoch)
+    .bind(tenant.created_at)
+    .bind(&tenant.created_in)
+    .execute(tx)
+    .await
+    .map(drop)
 }
 
 /// The tenant, if there is one.
@@ -269,6 +276,7 @@ impl TryFrom<&Row> for Tenant {
             id: row.text("id")?,
             host: row.opt_text("host")?,
             realm: row.text("realm")?,
+            created_in: row.text("created_in")?,
             status: TenantStatus::try_from(row.text("status")?)?,
             epoch: row.int("epoch")?,
             mover: row.opt_text("mover")?,
