@@ -42,7 +42,7 @@ CREATE TABLE tasks (
     kind        TEXT   NOT NULL,
     target      TEXT   NOT NULL,            -- the location it works on
     input       TEXT   NOT NULL,
-    status      TEXT   NOT NULL,            -- open, done, failed, revoked
+    status      TEXT   NOT NULL,            -- open, done, failed; erased when called off
     checkpoint  TEXT,                       -- erased when the task ends
     progress    TEXT   NOT NULL,
     furthest    BIGINT NOT NULL DEFAULT 0,  -- the most that was ever done, in the handler's own measure

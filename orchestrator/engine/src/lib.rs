@@ -29,4 +29,4 @@ pub use retry::RetryPolicy;
 pub use runner::{Runner, RunnerSettings};
 pub use step::{Intervention, StepTx};
 pub use step_error::{StepError, Treatment};
-pub use workflow::{Next, OnFailure, Wake, Workflow};
+pub use workflow::{Next, OnFailure, Workflow};

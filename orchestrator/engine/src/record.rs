@@ -52,22 +52,18 @@ pub enum TaskStatus {
     Done,
     /// Ended for good with an error.
     Failed,
-    /// Called off by its workflow.
-    Revoked,
 }
 
 impl TaskStatus {
     pub(crate) const OPEN: &'static str = "open";
     pub(crate) const DONE: &'static str = "done";
     pub(crate) const FAILED: &'static str = "failed";
-    pub(crate) const REVOKED: &'static str = "revoked";
 
     fn parse(name: &str) -> Result<Self, StoreError> {
         match name {
             Self::OPEN => Ok(Self::Open),
             Self::DONE => Ok(Self::Done),
             Self::FAILED => Ok(Self::Failed),
-            Self::REVOKED => Ok(Self::Revoked),
             other => Err(StoreError::Corrupt(format!("task status {other}"))),
         }
     }

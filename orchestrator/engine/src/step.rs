@@ -8,7 +8,7 @@ use crate::ids::Ids;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::task_table::{self, NewTask};
-use crate::workflow::{Next, Wake, Workflow};
+use crate::workflow::{Next, Workflow};
 use crate::workflow_table::{self, NewWorkflow, Written, to_json};
 
 /// The transaction of one step (or intervention), with the workflow's row locked.
@@ -50,9 +50,9 @@ impl<'a> StepTx<'a> {
         task_table::of_workflow(self.tx, &self.record.id).await
     }
 
-    /// Erases the ended tasks, once their results are in the state.
-    pub async fn forget_tasks(&mut self) -> Result<(), StoreError> {
-        task_table::forget_ended(self.tx, &self.record.id).await
+    /// Erases the workflow's tasks: their results are in the state, or nobody wants them any more.
+    pub async fn erase_tasks(&mut self) -> Result<(), StoreError> {
+        task_table::erase_all(self.tx, &self.record.id).await
     }
 
     /// Starts another workflow about the same tenant, due at `wake_at`; returns its id.
@@ -72,11 +72,11 @@ impl<'a> StepTx<'a> {
         Ok(id)
     }
 
-    /// Raises the fence and calls off every open task: whoever still works for this workflow finds that it has lost it.
+    /// Raises the fence and erases every task: whoever still works for this workflow finds that it has lost it.
     /// Do this before any tenant or cell is locked.
     pub async fn fence_off(&mut self) -> Result<(), StoreError> {
         self.fence = self.record.fence + 1;
-        task_table::revoke_all(self.tx, &self.record.id).await.map(drop)
+        self.erase_tasks().await
     }
 
     /// Writes what was decided and returns the workflow as it is now.
@@ -88,8 +88,7 @@ impl<'a> StepTx<'a> {
     ) -> Result<Outcome, StepError> {
         let (state, wake, note) = match next {
             Next::Go(state, note) => (state, None, note.as_str()),
-            Next::GoAt(state, Wake::At(at), note) => (state, Some(*at), note.as_str()),
-            Next::Stay(state, Wake::At(at)) => (state, Some(*at), ""),
+            Next::Stay(state, at) => (state, Some(*at), ""),
         };
         let name = W::name(state);
         if name != self.record.state && !W::may_follow(&self.record.state, name) {
@@ -133,7 +132,7 @@ pub struct Intervention<'a, W> {
 }
 
 impl<'a, W: Workflow> Intervention<'a, W> {
-    /// Locks the workflow, raises its fence and calls off its open tasks; all of it is undone unless the transaction
+    /// Locks the workflow, raises its fence and erases its tasks; all of it is undone unless the transaction
     /// commits. `None` when there is no such workflow of this kind.
     pub async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
         let step = StepTx::lock(tx, ids, id, None).await?;

@@ -62,17 +62,10 @@ pub async fn of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecor
     rows.iter().map(TaskRecord::try_from).collect()
 }
 
-/// Calls off every open task of a workflow: their next checkpoint or heartbeat finds them gone.
-pub(crate) async fn revoke_all(tx: &mut Tx, workflow_id: &str) -> Result<u64, StoreError> {
-    let now = tx.now().await?;
-    sql("UPDATE tasks SET status = $2, wake_at = NULL, checkpoint = NULL, fence = fence + 1, lease_until = 0, \
-         updated_at = $3 WHERE workflow_id = $1 AND status = $4")
-    .bind(workflow_id)
-    .bind(TaskStatus::REVOKED)
-    .bind(now)
-    .bind(TaskStatus::OPEN)
-    .execute(tx)
-    .await
+/// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
+/// at its next checkpoint, heartbeat or permit.
+pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
+    sql("DELETE FROM tasks WHERE workflow_id = $1").bind(workflow_id).execute(tx).await.map(drop)
 }
 
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
@@ -203,14 +196,4 @@ pub async fn is_held(tx: &mut Tx, id: &str, fence: i64) -> Result<bool, StoreErr
         .bind(fence)
         .bind(TaskStatus::OPEN);
     Ok(row.fetch_optional(tx).await?.is_some())
-}
-
-/// Erases the ended tasks of a workflow, and with them what they knew of the tenant's data.
-pub(crate) async fn forget_ended(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
-    sql("DELETE FROM tasks WHERE workflow_id = $1 AND status <> $2")
-        .bind(workflow_id)
-        .bind(TaskStatus::OPEN)
-        .execute(tx)
-        .await
-        .map(drop)
 }

@@ -54,26 +54,17 @@ pub trait Workflow: Send + Sync + 'static {
 pub enum Next<S> {
     /// Enter another state, for the reason given (may be empty); it goes on at once, or ends there if the state is final.
     Go(S, String),
-    /// Enter another state and go on at a later time.
-    GoAt(S, Wake, String),
-    /// Stay, with the state as given, until woken.
-    Stay(S, Wake),
+    /// Stay, with the state as given, until this time. The end of one of the workflow's tasks wakes it earlier.
+    Stay(S, Millis),
 }
 
 impl<S> Next<S> {
     /// The state entered or kept.
     pub(crate) fn state(&self) -> &S {
         match self {
-            Self::Go(state, _) | Self::GoAt(state, _, _) | Self::Stay(state, _) => state,
+            Self::Go(state, _) | Self::Stay(state, _) => state,
         }
     }
-}
-
-/// When a waiting workflow is looked at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// At this time. The end of one of its tasks wakes it earlier.
-    At(Millis),
 }
 
 /// Where a failed step leads.

@@ -2,7 +2,7 @@
 //! the state, and the copy tasks are erased.
 
 use engine::task::NewTask;
-use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus, Wake};
+use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
 use workers::progress::Tally;
 
 use super::drain::{past_deadline, retreat, retreat_if_over};
@@ -57,12 +57,12 @@ pub(super) async fn settle_tasks(
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
         let next = past_deadline(step, state, offline).unwrap_or_else(|| {
-            let wake = Wake::At(offline.deadline.min(step.now + millis(deployment.timing.lease)));
+            let wake = offline.deadline.min(step.now + millis(deployment.timing.lease));
             Next::Stay(state.clone(), wake)
         });
         return Ok(Tasks::Next(Box::new(next)));
     }
-    step.forget_tasks().await?;
+    step.erase_tasks().await?;
     Ok(Tasks::Done(tasks))
 }
 

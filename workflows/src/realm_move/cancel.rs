@@ -58,7 +58,6 @@ pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requeste
     let stage = match state.stage.offline() {
         Some(offline) => bring_back(&mut held.step, offline, error.clone(), requester).await?,
         None => {
-            held.step.forget_tasks().await?;
             let subject = held.step.record.subject.clone();
             tenants::release(held.step.tx, &subject, id).await?;
             Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }

@@ -3,7 +3,7 @@
 
 use catalogue::{ledger, tenants};
 use engine::task::NewTask;
-use engine::{Next, StepError, StepTx, StoredError, Wake};
+use engine::{Next, StepError, StepTx, StoredError};
 use store::Millis;
 
 use super::state::{MoveState, OfflinePeriod, Stage};
@@ -25,7 +25,7 @@ pub(super) async fn advance(
     // Counted from a transaction that began after the one that took the tenant offline had committed.
     let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
     if step.now < until {
-        let wake = Wake::At(until.min(offline.deadline).min(step.now + millis(deployment.timing.lease)));
+        let wake = until.min(offline.deadline).min(step.now + millis(deployment.timing.lease));
         return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until: Some(until) }), wake));
     }
     for service in &state.plan.services {

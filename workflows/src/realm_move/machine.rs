@@ -82,6 +82,7 @@ impl Workflow for RealmMove {
     }
 
     async fn ended(&self, step: &mut StepTx<'_>, _: &MoveState) -> Result<(), StepError> {
+        step.erase_tasks().await?;
         // A commit and a `re_online` have let go already; a failed move does here.
         let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
         tenants::release(step.tx, &tenant, &id).await?;

@@ -31,7 +31,6 @@ pub(super) async fn bring_back(
     by: &Requester,
 ) -> Result<Stage, StepError> {
     step.fence_off().await?;
-    step.forget_tasks().await?;
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     tenants::lock(step.tx, &tenant).await?;
     if !tenants::re_online(step.tx, &tenant, &id, offline.epoch).await? {

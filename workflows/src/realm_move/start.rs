@@ -24,7 +24,7 @@ pub struct MoveRequest {
     pub tenant: String,
     /// The realm it shall be in.
     pub to: String,
-    /// When to begin; at once when absent or past.
+    /// When to begin; at once when absent. A time that has passed is refused.
     pub at: Option<Millis>,
     /// The longest time offline, in milliseconds; the deployment's deadline bounds it anyway.
     pub budget_ms: Option<i64>,

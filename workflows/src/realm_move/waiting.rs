@@ -1,7 +1,7 @@
 //! `waiting`: online and bounded, until every target's cell is absent: an earlier removal may still be emptying one.
 
 use catalogue::ledger::{self, CellState};
-use engine::{Next, StepError, StepTx, Wake};
+use engine::{Next, StepError, StepTx};
 use store::{Millis, StoreError};
 
 use super::state::{MoveState, Stage};
@@ -31,7 +31,7 @@ pub(super) async fn advance(
         let message = format!("waited too long for {reason}: see `realmctl removals list`, then start the move again");
         return Err(StepError::permanent("target_busy", message));
     }
-    let wake = Wake::At(until.min(step.now + LOOK_AGAIN_MS));
+    let wake = until.min(step.now + LOOK_AGAIN_MS);
     Ok(Next::Stay(state.at_stage(Stage::Waiting { since, reason }), wake))
 }
 

@@ -5,7 +5,7 @@ use catalogue::ledger::{self, CellState};
 use catalogue::topologies;
 use engine::task::NewTask;
 use engine::{
-    Next, OnFailure, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Wake, Workflow, WorkflowRecord,
+    Next, OnFailure, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow, WorkflowRecord,
 };
 use store::Millis;
 use workers::progress::Tally;
@@ -76,8 +76,8 @@ impl Workflow for Removal {
         }
     }
 
-    async fn ended(&self, _: &mut StepTx<'_>, _: &RemovalState) -> Result<(), StepError> {
-        Ok(())
+    async fn ended(&self, step: &mut StepTx<'_>, _: &RemovalState) -> Result<(), StepError> {
+        Ok(step.erase_tasks().await?)
     }
 
     fn on_failure(&self, state: &RemovalState, error: &StepError, attempt: u32) -> OnFailure<RemovalState> {
@@ -97,7 +97,7 @@ async fn wait(
 ) -> Result<Next<RemovalState>, StepError> {
     let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
     if step.now < until {
-        return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(until) }), Wake::At(until)));
+        return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(until) }), until));
     }
     begin(step, state).await
 }
@@ -148,16 +148,13 @@ async fn settle(
             .error
             .clone()
             .unwrap_or_else(|| StoredError { code: "task_failed".to_owned(), message: "a task failed".to_owned() });
-        step.fence_off().await?;
-        step.forget_tasks().await?;
         let note = format!("{}: {}", error.code, error.message);
         return Ok(Next::Go(state.at_stage(RemovalStage::Failed { error }), note));
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
-        return Ok(Next::Stay(state, Wake::At(step.now + millis(deployment.timing.lease))));
+        return Ok(Next::Stay(state, step.now + millis(deployment.timing.lease)));
     }
     let removed = tasks.iter().map(removed_by).sum::<Result<Amount, _>>()?;
-    step.forget_tasks().await?;
     let tenant = step.record.subject.clone();
     let key = state.location.key();
     if !ledger::become_absent(step.tx, &tenant, &state.service, &key, state.generation).await? {
