@@ -1,26 +1,38 @@
-//! Claiming what has been due longest, from the workflows or from the tasks: a lease, and a new fence.
+//! The statement that finds what to claim, for the workflows and for the tasks: what is due and not leased or paused, higher
+//! priorities first, of one priority what has been due longest.
 
-use store::{Millis, StoreError, Tx, sql};
-
-/// The statements of one table.
-pub(crate) struct Claimable {
-    /// Selects `id` and `fence` of the row that has been due longest at `$1`.
-    pub(crate) due: &'static str,
-    /// Gives row `$1` to the owner `$2` until `$3` under the fence `$4`, at the time `$5`.
-    pub(crate) take: &'static str,
+/// Begins a statement with the relation `due` of at most `$2` ids due at `$1`, locked. Rows that somebody else is claiming just
+/// now are passed over. Each priority is looked up on its own in the index of what is due.
+macro_rules! with_due {
+    ($table:literal, $rest:expr) => {
+        concat!(
+            "WITH high AS MATERIALIZED (SELECT id FROM ",
+            $table,
+            " WHERE priority = 2 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 ",
+            "ORDER BY wake_at LIMIT $2 {skip_locked}), ",
+            "normal AS MATERIALIZED (SELECT id FROM ",
+            $table,
+            " WHERE priority = 1 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 ",
+            "ORDER BY wake_at LIMIT (SELECT $2 - COUNT(*) FROM high) {skip_locked}), ",
+            "low AS MATERIALIZED (SELECT id FROM ",
+            $table,
+            " WHERE priority = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 ",
+            "ORDER BY wake_at LIMIT (SELECT $2 - (SELECT COUNT(*) FROM high) - COUNT(*) FROM normal) {skip_locked}), ",
+            "due AS MATERIALIZED (SELECT id FROM high UNION ALL SELECT id FROM normal UNION ALL SELECT id FROM low) ",
+            $rest
+        )
+    };
 }
 
-/// Claims a row and returns its id; rows that somebody else is claiming just now are passed over. `None`: nothing is due.
-pub(crate) async fn claim(
-    tx: &mut Tx,
-    table: &Claimable,
-    owner: &str,
-    lease: Millis,
-) -> Result<Option<String>, StoreError> {
-    let now = tx.now().await?;
-    let due = sql(table.due).for_update_skip_locked().bind(now).fetch_optional(tx).await?;
-    let Some(due) = due else { return Ok(None) };
-    let id = due.text("id")?;
-    sql(table.take).bind(&id).bind(owner).bind(now + lease).bind(due.int("fence")? + 1).bind(now).execute(tx).await?;
-    Ok(Some(id))
+/// Whether anything is due at `$1`: a look without a lock.
+macro_rules! any_due {
+    ($table:literal) => {
+        concat!(
+            "SELECT 1 AS due FROM ",
+            $table,
+            " WHERE priority IN (0, 1, 2) AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 LIMIT 1"
+        )
+    };
 }
+
+pub(crate) use {any_due, with_due};

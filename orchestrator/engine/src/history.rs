@@ -19,20 +19,6 @@ pub struct HistoryRow {
     pub note: String,
 }
 
-pub(crate) async fn append(tx: &mut Tx, workflow_id: &str, row: &HistoryRow, fence: i64) -> Result<(), StoreError> {
-    sql("INSERT INTO history (workflow_id, seq, at, from_state, to_state, fence, note) VALUES ($1, $2, $3, $4, $5, $6, $7)")
-        .bind(workflow_id)
-        .bind(row.seq)
-        .bind(row.at)
-        .bind(&row.from_state)
-        .bind(&row.to_state)
-        .bind(fence)
-        .bind(&row.note)
-        .execute(tx)
-        .await
-        .map(drop)
-}
-
 /// The rows after `seq`, oldest first, at most `limit`.
 pub async fn after(tx: &mut Tx, workflow_id: &str, seq: i64, limit: i64) -> Result<Vec<HistoryRow>, StoreError> {
     let rows = sql("SELECT seq, at, from_state, to_state, note FROM history WHERE workflow_id = $1 AND seq > $2 \

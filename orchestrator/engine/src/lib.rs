@@ -5,6 +5,8 @@
 //! history row, the catalogue's effects and the tasks to fan out in the same transaction. No code is replayed.
 
 mod claim;
+mod commit_group;
+mod hands;
 pub mod history;
 mod ids;
 mod lease;
@@ -15,6 +17,7 @@ mod retry;
 mod runner;
 mod step;
 mod step_error;
+mod step_table;
 pub mod task;
 mod task_run;
 pub mod task_table;

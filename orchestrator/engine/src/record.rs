@@ -28,6 +28,10 @@ pub struct WorkflowRecord {
     pub wake_at: Option<Millis>,
     /// Grows with every claim and every intervention.
     pub fence: i64,
+    /// 0 low, 1 normal, 2 high: what is claimed first.
+    pub priority: i64,
+    /// Whether an operator holds it back.
+    pub paused: bool,
     /// When it was started.
     pub created_at: Millis,
     /// When it ended.
@@ -114,6 +118,8 @@ impl TryFrom<&Row> for WorkflowRecord {
             error: opt_json(row, "error")?,
             wake_at: row.opt_int("wake_at")?,
             fence: row.int("fence")?,
+            priority: row.int("priority")?,
+            paused: row.int("paused")? != 0,
             created_at: row.int("created_at")?,
             finished_at: row.opt_int("finished_at")?,
         })

@@ -69,6 +69,8 @@ impl Registry {
 /// A workflow without its type parameters.
 #[async_trait]
 pub(crate) trait AnyWorkflow: Send + Sync {
+    fn shares_commits(&self, state: &str) -> bool;
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
 
     async fn advance(
@@ -90,6 +92,10 @@ pub(crate) trait AnyWorkflow: Send + Sync {
 
 #[async_trait]
 impl<W: Workflow> AnyWorkflow for W {
+    fn shares_commits(&self, state: &str) -> bool {
+        W::shares_commits(state)
+    }
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {
         let state = read_state::<W>(record)?;
         Ok(Box::new(Workflow::observe(self, record, &state).await?))
@@ -104,7 +110,7 @@ impl<W: Workflow> AnyWorkflow for W {
         let seen = seen.downcast::<W::Seen>().expect("observe and advance of one step are of one workflow");
         let state = read_state::<W>(&step.record)?;
         let next = Workflow::advance(self, step, state, *seen).await?;
-        let outcome = step.write::<W>(&next, None, lease).await?;
+        let outcome = step.decided::<W>(&next, None, lease)?;
         end_if_final(self, step, next.state()).await?;
         Ok(outcome)
     }
@@ -121,7 +127,7 @@ impl<W: Workflow> AnyWorkflow for W {
             OnFailure::Retry => Ok(None),
             OnFailure::Go(state) => {
                 let next = Next::Go(state, format!("{}: {}", stored.code, stored.message));
-                let outcome = step.write::<W>(&next, Some(stored), lease).await?;
+                let outcome = step.decided::<W>(&next, Some(stored), lease)?;
                 end_if_final(self, step, next.state()).await?;
                 Ok(Some(outcome))
             }

@@ -9,13 +9,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::commit_group;
+use crate::hands::{Hands, Room, report_panic};
 use crate::ids::{Ids, RandomIds};
 use crate::probe::{NoProbe, Probe};
-use crate::record::TaskRecord;
+use crate::record::{TaskRecord, WorkflowRecord};
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
 use crate::task_table;
 use crate::workflow_table;
+
+/// Groups of steps on their way at a time: while one waits for the database, the next one decides.
+const COMMITTING_AT_ONCE: usize = 2;
 
 /// How a runner behaves.
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ pub struct RunnerSettings {
     pub poll: Duration,
     /// Workflows stepped at a time by this process.
     pub workflows_at_once: usize,
+    /// Steps that share a commit, at most. 1: every step has its own.
+    pub shared_commit: usize,
     /// Tasks run at a time by this process; 0 leaves data work to others.
     pub tasks_at_once: usize,
     /// Waits between failed attempts.
@@ -40,7 +47,8 @@ impl Default for RunnerSettings {
             lease: Duration::from_secs(30),
             heartbeat: Duration::from_secs(10),
             poll: Duration::from_millis(500),
-            workflows_at_once: 8,
+            workflows_at_once: 32,
+            shared_commit: 128,
             tasks_at_once: 16,
             retry: RetryPolicy::default(),
         }
@@ -61,7 +69,6 @@ pub struct Runner {
     pub(crate) settings: RunnerSettings,
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) ids: Arc<dyn Ids>,
-    pub(crate) wake: Arc<Notify>,
     owner: String,
 }
 
@@ -74,7 +81,6 @@ impl Runner {
             settings,
             probe: Arc::new(NoProbe),
             ids: Arc::new(RandomIds),
-            wake: Arc::new(Notify::new()),
             owner,
         }
     }
@@ -88,17 +94,17 @@ impl Runner {
 
     /// Tells the runner, from the same process, that something has become due.
     pub fn waker(&self) -> Arc<Notify> {
-        Arc::clone(&self.wake)
+        self.store.waker()
     }
 
     /// One claim: a step of a due workflow, else a due task run to its end, else a sweep. Returns whether it found work.
     /// For drivers that decide themselves when to go on.
     pub async fn tick(&self) -> Result<bool, StoreError> {
-        if let Some(record) = self.claim_workflow().await? {
+        if let Some(record) = self.look_for_workflows(1).await?.pop() {
             self.step_once(record).await;
             return Ok(true);
         }
-        if let Some(task) = self.claim_task().await? {
+        if let Some(task) = self.look_for_tasks(1).await?.pop() {
             self.run_task(&task).await;
             return Ok(true);
         }
@@ -109,56 +115,53 @@ impl Runner {
     /// their last checkpoint.
     pub async fn run(&self, stop: CancellationToken) {
         info!(owner = self.owner, "runner started");
-        tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop));
+        let work =
+            async { tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop)) };
+        tokio::select! {
+            _ = work => {}
+            () = self.store.carry_announcements() => {}
+        }
         info!(owner = self.owner, "runner stopped");
     }
 
     async fn run_workflows(&self, stop: &CancellationToken) {
-        let mut running = JoinSet::new();
-        while !stop.is_cancelled() {
-            let announced = self.wake.notified();
-            while running.len() < self.settings.workflows_at_once {
-                match self.claim_workflow().await {
-                    Ok(Some(record)) => {
-                        let runner = self.clone();
-                        running.spawn(async move { runner.drive(record).await });
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        warn!(%error, "no workflow could be claimed; trying again");
-                        break;
-                    }
-                }
-            }
-            self.rest(stop, announced, &mut running).await;
+        let (queue, waiting) = commit_group::queue();
+        let mut committing = JoinSet::new();
+        for _ in 0..COMMITTING_AT_ONCE {
+            let (runner, waiting) = (self.clone(), Arc::clone(&waiting));
+            committing.spawn(async move { runner.commit_groups(waiting).await });
         }
-        while let Some(ended) = running.join_next().await {
+        let mut hands = Hands::new(self.settings.workflows_at_once, self.settings.poll, self.store.waker());
+        while let Some(room) = hands.room(stop).await {
+            let (claimed, room) = match room {
+                Room::Claim(room) => (self.claim_workflows(room).await, room),
+                Room::Look(room) => (self.look_for_workflows(room).await, room),
+            };
+            hands.take(claimed, room, |record| {
+                let (runner, queue) = (self.clone(), queue.clone());
+                async move { runner.drive(record, &queue).await }
+            });
+        }
+        hands.finish().await;
+        drop(queue);
+        while let Some(ended) = committing.join_next().await {
             report_panic(ended);
         }
     }
 
     async fn run_tasks(&self, stop: &CancellationToken) {
-        let mut running = JoinSet::new();
-        while !stop.is_cancelled() {
-            let announced = self.wake.notified();
-            while running.len() < self.settings.tasks_at_once {
-                match self.claim_task().await {
-                    Ok(Some(task)) => {
-                        let (runner, stop) = (self.clone(), stop.clone());
-                        running.spawn(async move { runner.run_task_until(&task, stop).await });
-                    }
-                    Ok(None) => break,
-                    Err(error) => {
-                        warn!(%error, "no task could be claimed; trying again");
-                        break;
-                    }
-                }
-            }
-            self.rest(stop, announced, &mut running).await;
+        let mut hands = Hands::new(self.settings.tasks_at_once, self.settings.poll, self.store.waker());
+        while let Some(room) = hands.room(stop).await {
+            let (claimed, room) = match room {
+                Room::Claim(room) => (self.claim_tasks(room).await, room),
+                Room::Look(room) => (self.look_for_tasks(room).await, room),
+            };
+            hands.take(claimed, room, |task| {
+                let (runner, stop) = (self.clone(), stop.clone());
+                async move { runner.run_task_until(&task, stop).await }
+            });
         }
-        while let Some(ended) = running.join_next().await {
-            report_panic(ended);
-        }
+        hands.finish().await;
     }
 
     async fn run_task_until(&self, task: &TaskRecord, stop: CancellationToken) {
@@ -191,61 +194,36 @@ impl Runner {
             }
         }
         if settled > 0 {
-            self.wake.notify_waiters();
+            self.store.waker().notify_waiters();
         }
         settled
     }
 
-    /// Waits until something is announced, something in hand ends, the poll interval passes, or `stop`.
-    async fn rest(
-        &self,
-        stop: &CancellationToken,
-        announced: tokio::sync::futures::Notified<'_>,
-        running: &mut JoinSet<()>,
-    ) {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = announced => {}
-            () = tokio::time::sleep(self.settings.poll) => {}
-            Some(ended) = running.join_next() => report_panic(ended),
-        }
-        while let Some(ended) = running.try_join_next() {
-            report_panic(ended);
-        }
-    }
-
-    async fn claim_workflow(&self) -> Result<Option<crate::WorkflowRecord>, StoreError> {
+    async fn look_for_workflows(&self, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut look = self.store.read().await?;
         let due = workflow_table::any_due(&mut look).await?;
         look.rollback().await?;
-        if !due {
-            return Ok(None);
-        }
+        if due { self.claim_workflows(limit).await } else { Ok(Vec::new()) }
+    }
+
+    async fn claim_workflows(&self, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
-        let claimed = workflow_table::claim(&mut tx, &self.owner, self.settings.lease_ms()).await?;
+        let claimed = workflow_table::claim(&mut tx, &self.owner, self.settings.lease_ms(), limit).await?;
         tx.commit().await?;
         Ok(claimed)
     }
 
-    async fn claim_task(&self) -> Result<Option<TaskRecord>, StoreError> {
+    async fn look_for_tasks(&self, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
         let mut look = self.store.read().await?;
         let due = task_table::any_due(&mut look).await?;
         look.rollback().await?;
-        if !due {
-            return Ok(None);
-        }
+        if due { self.claim_tasks(limit).await } else { Ok(Vec::new()) }
+    }
+
+    async fn claim_tasks(&self, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
-        let claimed = task_table::claim(&mut tx, &self.owner, self.settings.lease_ms()).await?;
+        let claimed = task_table::claim(&mut tx, &self.owner, self.settings.lease_ms(), limit).await?;
         tx.commit().await?;
         Ok(claimed)
-    }
-}
-
-/// A panic is a bug: say so loudly. The lease of what it held runs out, and another attempt begins from the last record.
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        tracing::error!(%error, "a bug: running work panicked; it goes on from its last record when its lease runs out");
     }
 }

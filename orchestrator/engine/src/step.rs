@@ -7,9 +7,10 @@ use store::{Millis, StoreError, Tx};
 use crate::ids::Ids;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
 use crate::step_error::StepError;
+use crate::step_table::{self, Written};
 use crate::task_table::{self, NewTask};
 use crate::workflow::{Next, Workflow};
-use crate::workflow_table::{self, NewWorkflow, Written, to_json};
+use crate::workflow_table::{self, NewWorkflow, to_json};
 
 /// The transaction of one step (or intervention), with the workflow's row locked.
 pub struct StepTx<'a> {
@@ -37,12 +38,17 @@ impl<'a> StepTx<'a> {
             return Ok(None);
         }
         let now = tx.now().await?;
-        Ok(Some(Self { tx, fence: record.fence, record, now, ids }))
+        Ok(Some(Self::locked(tx, ids, record, now)))
+    }
+
+    /// For a workflow whose row is locked already, under the record's fence.
+    pub(crate) fn locked(tx: &'a mut Tx, ids: &'a dyn Ids, record: WorkflowRecord, now: Millis) -> Self {
+        Self { tx, fence: record.fence, record, now, ids }
     }
 
     /// Fans out a task of this workflow.
     pub async fn fan_out(&mut self, task: &NewTask) -> Result<(), StoreError> {
-        task_table::insert(self.tx, &self.ids.next(), &self.record.id, task).await
+        task_table::insert(self.tx, &self.ids.next(), &self.record, task, self.now).await
     }
 
     /// The workflow's tasks, whatever their status.
@@ -79,9 +85,9 @@ impl<'a> StepTx<'a> {
         self.erase_tasks().await
     }
 
-    /// Writes what was decided and returns the workflow as it is now.
-    pub(crate) async fn write<W: Workflow>(
-        &mut self,
+    /// What was decided, ready to be written; and the workflow as it will be then.
+    pub(crate) fn decided<W: Workflow>(
+        &self,
         next: &Next<W::State>,
         error: Option<&StoredError>,
         lease: Millis,
@@ -90,37 +96,66 @@ impl<'a> StepTx<'a> {
             Next::Go(state, note) => (state, None, note.as_str()),
             Next::Stay(state, at) => (state, Some(*at), ""),
         };
-        let name = W::name(state);
-        if name != self.record.state && !W::may_follow(&self.record.state, name) {
+        let (before, name) = (&self.record, W::name(state));
+        if name != before.state && !W::may_follow(&before.state, name) {
             return Err(StepError::permanent(
                 "illegal_transition",
-                format!("{} may not go from {} to {name}", W::KIND, self.record.state),
+                format!("{} may not go from {} to {name}", W::KIND, before.state),
             ));
         }
         let finished = W::is_final(name);
-        let wake_at = if finished { None } else { Some(wake.unwrap_or(self.now)) };
         let go_on = !finished && wake.is_none();
-        let data = to_json(state);
-        let lease_until = if go_on { self.now + lease } else { 0 };
-        let written = Written { state: name, data: &data, wake_at, lease_until, note, error, attempt: 0 };
-        workflow_table::write(self.tx, &self.record, self.fence, &written).await?;
-        let mut record = self.record.clone();
-        record.steps += i64::from(record.state != name);
-        name.clone_into(&mut record.state);
-        record.data = data;
-        record.attempt = 0;
-        record.wake_at = wake_at;
-        record.fence = self.fence;
-        Ok(Outcome { record, go_on })
+        // While it goes on its time stays what it was: an index holds it.
+        let wake_on = || wake.unwrap_or(before.wake_at.map_or(self.now, |at| at.min(self.now)));
+        let moved = before.state != name;
+        let written = Written {
+            id: before.id.clone(),
+            held: before.fence,
+            fence: self.fence,
+            state: name,
+            data: to_json(state),
+            steps: before.steps + i64::from(moved),
+            error: error.map(to_json),
+            wake_at: (!finished).then(wake_on),
+            lease_until: if go_on { self.now + lease } else { 0 },
+            must_go_on: W::must_go_on(name),
+            now: self.now,
+            left: moved.then(|| (before.state.clone(), note.to_owned())),
+        };
+        Ok(Outcome { written, go_on })
     }
 }
 
-/// What a step has written.
+impl StepTx<'_> {
+    /// Writes what was decided. Returns the workflow as it was before.
+    pub(crate) async fn write(self, outcome: &Outcome) -> Result<WorkflowRecord, StepError> {
+        step_table::write(self.tx, std::slice::from_ref(&outcome.written)).await?;
+        Ok(self.record)
+    }
+}
+
+/// What a step writes.
 pub(crate) struct Outcome {
-    /// The workflow as it is now.
-    pub(crate) record: WorkflowRecord,
+    pub(crate) written: Written,
     /// Its lease is kept: the next state can be stepped at once.
     pub(crate) go_on: bool,
+}
+
+impl Outcome {
+    /// The workflow as it is once this is written.
+    pub(crate) fn after(self, mut before: WorkflowRecord) -> WorkflowRecord {
+        let written = self.written;
+        written.state.clone_into(&mut before.state);
+        WorkflowRecord {
+            data: written.data,
+            steps: written.steps,
+            attempt: 0,
+            error: written.error.and_then(|error| serde_json::from_str(&error).ok()),
+            wake_at: written.wake_at,
+            fence: written.fence,
+            ..before
+        }
+    }
 }
 
 /// A change made to a workflow from outside its runner: a cancel, a lapse, a replay. It raises the fence, so that whoever
@@ -147,8 +182,9 @@ impl<'a, W: Workflow> Intervention<'a, W> {
     }
 
     /// Writes where the workflow goes from here. `error` is kept with it, for displays.
-    pub async fn go(mut self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
-        self.step.write::<W>(next, error, 0).await.map(drop)
+    pub async fn go(self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
+        let outcome = self.step.decided::<W>(next, error, 0)?;
+        self.step.write(&outcome).await.map(drop)
     }
 }
 

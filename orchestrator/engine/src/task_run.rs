@@ -27,7 +27,7 @@ impl Runner {
             Err(error) => self.task_failed(task, handler.as_ref(), error).await,
         };
         match recorded {
-            Ok(()) => self.wake.notify_waiters(),
+            Ok(()) => {}
             Err(error) if error.treatment == Treatment::LostLease => debug!(task = task.id, "task is no longer ours"),
             // Nothing is lost: the lease runs out and the task is claimed again from its checkpoint.
             Err(error) => {

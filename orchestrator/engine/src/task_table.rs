@@ -1,18 +1,13 @@
 //! SQL of the `tasks` table.
 
 use serde_json::Value;
-use store::{Millis, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{self, Claimable};
-use crate::record::{StoredError, TaskRecord, TaskStatus};
+use crate::claim::{any_due, with_due};
+use crate::record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::workflow_table::{self, to_json};
-
-const CLAIMABLE: Claimable = Claimable {
-    due: "SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1",
-    take: "UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
-};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -35,17 +30,26 @@ pub struct NewTask {
     pub input: Value,
 }
 
-pub(crate) async fn insert(tx: &mut Tx, id: &str, workflow_id: &str, new: &NewTask) -> Result<(), StoreError> {
-    let now = tx.now().await?;
-    sql("INSERT INTO tasks (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7)")
+/// Inserts a task of `workflow`, due now, with its priority.
+pub(crate) async fn insert(
+    tx: &mut Tx,
+    id: &str,
+    workflow: &WorkflowRecord,
+    new: &NewTask,
+    now: Millis,
+) -> Result<(), StoreError> {
+    tx.announce();
+    sql("INSERT INTO tasks \
+         (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at, priority) \
+         VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7, $8)")
     .bind(id)
-    .bind(workflow_id)
+    .bind(&workflow.id)
     .bind(new.kind)
     .bind(&new.target)
     .bind(new.input.to_string())
     .bind(TaskStatus::OPEN)
     .bind(now)
+    .bind(workflow.priority)
     .execute(tx)
     .await
     .map(drop)
@@ -70,20 +74,42 @@ pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), Stor
 
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let row = sql("SELECT id FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 LIMIT 1").bind(now);
-    Ok(row.fetch_optional(tx).await?.is_some())
+    Ok(sql(any_due!("tasks")).bind(now).fetch_optional(tx).await?.is_some())
 }
 
-pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<TaskRecord>, StoreError> {
-    let Some(id) = claim::claim(tx, &CLAIMABLE, owner, lease).await? else { return Ok(None) };
-    // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
-    match get(tx, &id).await {
-        Err(StoreError::Corrupt(what)) => {
-            error!(task = id, what, "a stored task can't be read; it is left alone");
-            Ok(None)
-        }
-        claimed => claimed,
+/// Claims at most `limit` tasks: lease, new fence. Empty when nothing is due.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    owner: &str,
+    lease: Millis,
+    limit: usize,
+) -> Result<Vec<TaskRecord>, StoreError> {
+    let now = tx.now().await?;
+    let rows = sql(with_due!("tasks", select!("WHERE id IN (SELECT id FROM due) ORDER BY priority DESC, wake_at, id")))
+        .bind(now)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(tx)
+        .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
     }
+    let ids = rows.iter().map(|row| row.text("id")).collect::<Result<Vec<_>, _>>()?;
+    sql("UPDATE tasks SET lease_owner = $1, lease_until = $2, fence = fence + 1, updated_at = $3 \
+         WHERE id IN (SELECT id FROM {rows})")
+    .bind(owner)
+    .bind(now + lease)
+    .bind(now)
+    .rows(Rows::default().texts("id", ids))
+    .execute(tx)
+    .await?;
+    Ok(rows.iter().filter_map(readable).map(|task| TaskRecord { fence: task.fence + 1, ..task }).collect())
+}
+
+/// A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
+fn readable(row: &Row) -> Option<TaskRecord> {
+    TaskRecord::try_from(row)
+        .inspect_err(|what| error!(task = row.text("id").ok(), %what, "a stored task can't be read; it is left alone"))
+        .ok()
 }
 
 pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) -> Result<bool, StoreError> {

@@ -30,6 +30,22 @@ pub trait Workflow: Send + Sync + 'static {
     /// Whether nothing follows.
     fn is_final(name: &str) -> bool;
 
+    /// Whether the state keeps its tenant offline: whoever pauses work passes it by.
+    fn must_go_on(_name: &str) -> bool {
+        false
+    }
+
+    /// Whether `advance` from this state changes nothing but its own workflow: the new state, new tasks, new workflows. It
+    /// locks and reads no other row. Such steps share a commit with others that end at the same time.
+    fn shares_commits(_name: &str) -> bool {
+        false
+    }
+
+    /// Whether a workflow that ended in this state may be forgotten after a while. `false`: a person may still need it.
+    fn may_be_pruned(_name: &str) -> bool {
+        true
+    }
+
     /// Looks at the outside world. No transaction is open; nothing in the catalogue may be changed.
     async fn observe(&self, record: &WorkflowRecord, state: &Self::State) -> Result<Self::Seen, StepError>;
 

@@ -1,16 +1,19 @@
 //! Steps one claimed workflow: observe outside, then one transaction. An unknown commit outcome is read back.
 
+use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use tracing::{debug, info, warn};
 
+use crate::commit_group::{CommitQueue, Ready, Shared};
 use crate::lease::while_held;
 use crate::probe::{Moment, Point};
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
 use crate::runner::Runner;
-use crate::step::{Outcome, StepTx};
+use crate::step::StepTx;
 use crate::step_error::{StepError, Treatment};
 use crate::workflow_table;
 
@@ -24,15 +27,18 @@ enum Stepped {
     Lost,
 }
 
+/// What a step saw outside, without its type.
+type Seen = Box<dyn Any + Send>;
+
 /// How many times in a row a step is tried again at once when the database breaks off, before its lease is left to run out.
 const READ_BACKS: u32 = 5;
 
 impl Runner {
     /// Steps the workflow until it waits, ends or is lost.
-    pub(crate) async fn drive(&self, mut record: WorkflowRecord) {
+    pub(crate) async fn drive(&self, mut record: WorkflowRecord, queue: &CommitQueue) {
         let mut broken = 0;
         loop {
-            match self.step(&record).await {
+            match self.step(&record, Some(queue)).await {
                 Ok(Stepped::GoOn(next)) => {
                     broken = 0;
                     record = *next;
@@ -56,7 +62,7 @@ impl Runner {
 
     /// One step, for drivers that tick; the lease is given back.
     pub(crate) async fn step_once(&self, record: WorkflowRecord) {
-        let stepped = self.step(&record).await;
+        let stepped = self.step(&record, None).await;
         if let Err(error) = &stepped {
             warn!(workflow = record.id, state = record.state, %error, "the outcome of a step is unknown");
         }
@@ -93,50 +99,90 @@ impl Runner {
         }
     }
 
-    /// An error means that the database broke off and the outcome is unknown.
-    async fn step(&self, record: &WorkflowRecord) -> Result<Stepped, StepError> {
+    /// One step, in a shared transaction if it may and there is a queue for those, else in its own. An error means that the
+    /// database broke off and the outcome is unknown.
+    async fn step(&self, record: &WorkflowRecord, queue: Option<&CommitQueue>) -> Result<Stepped, StepError> {
         let Some(workflow) = self.registry.find_workflow(&record.kind) else {
             let error =
                 StepError::retryable("unknown_kind", "this version of realmctl does not know this kind of workflow");
             return self.failed(record, None, error).await;
         };
-        let point = |moment| Point { kind: &record.kind, state: &record.state, moment };
-        let seen = async {
-            self.probe.step(point(Moment::Before))?;
-            let seen = self.observe(workflow.as_ref(), record).await?;
-            self.probe.step(point(Moment::Observed))?;
-            Ok(seen)
-        };
-        let seen = match seen.await {
+        let seen = match self.look(workflow.as_ref(), record).await {
             Ok(seen) => seen,
             Err(error) => return self.failed(record, Some(workflow.as_ref()), error).await,
         };
+        let Some(queue) = queue.filter(|_| workflow.shares_commits(&record.state)) else {
+            return self.step_alone(record, workflow.as_ref(), seen).await;
+        };
+        let ready = Ready { record: record.clone(), workflow: Arc::clone(&workflow), seen };
+        match queue.commit(ready).await {
+            Shared::Recorded { after, go_on } => Ok(recorded(record, *after, go_on)),
+            Shared::Lost => Ok(Stepped::Lost),
+            Shared::Paused => self.park(record).await,
+            Shared::Failed(error) => self.failed(record, Some(workflow.as_ref()), error).await,
+            Shared::Undone => match self.look(workflow.as_ref(), record).await {
+                Ok(seen) => self.step_alone(record, workflow.as_ref(), seen).await,
+                Err(error) => self.failed(record, Some(workflow.as_ref()), error).await,
+            },
+            Shared::Unknown(error) => Err(error),
+        }
+    }
+
+    /// Looks at the outside, between its two moments.
+    async fn look(&self, workflow: &dyn AnyWorkflow, record: &WorkflowRecord) -> Result<Seen, StepError> {
+        self.probe.step(point(record, Moment::Before))?;
+        let seen = self.observe(workflow, record).await?;
+        self.probe.step(point(record, Moment::Observed))?;
+        Ok(seen)
+    }
+
+    async fn step_alone(
+        &self,
+        record: &WorkflowRecord,
+        workflow: &dyn AnyWorkflow,
+        seen: Seen,
+    ) -> Result<Stepped, StepError> {
         let mut tx = self.store.begin().await?;
         let Some(mut step) = StepTx::lock(&mut tx, self.ids.as_ref(), &record.id, Some(record.fence)).await? else {
             return Ok(Stepped::Lost);
         };
-        let advance = AssertUnwindSafe(workflow.advance(&mut step, seen, self.settings.lease_ms())).catch_unwind();
-        let written = match advance.await.unwrap_or_else(|_| Err(StepError::panicked())) {
-            Ok(written) => self.probe.step(point(Moment::Written)).map(|()| written),
-            Err(error) => Err(error),
+        if step.record.paused {
+            tx.rollback().await?;
+            return self.park(record).await;
+        }
+        let written = async {
+            let advance = AssertUnwindSafe(workflow.advance(&mut step, seen, self.settings.lease_ms())).catch_unwind();
+            let outcome = advance.await.unwrap_or_else(|_| Err(StepError::panicked()))?;
+            let before = step.write(&outcome).await?;
+            self.probe.step(point(record, Moment::Written))?;
+            Ok((before, outcome))
         };
-        let written = match written {
+        let (before, outcome) = match written.await {
             Ok(written) => written,
             Err(error) => {
                 tx.rollback().await?;
-                return self.failed(record, Some(workflow.as_ref()), error).await;
+                return self.failed(record, Some(workflow), error).await;
             }
         };
         tx.commit().await?;
-        self.probe.step(point(Moment::Recorded))?;
-        Ok(self.recorded(record, written))
+        self.probe.step(point(record, Moment::Recorded))?;
+        let go_on = outcome.go_on;
+        Ok(recorded(record, outcome.after(before), go_on))
+    }
+
+    /// Gives the lease of a workflow back that an operator holds back.
+    async fn park(&self, record: &WorkflowRecord) -> Result<Stepped, StepError> {
+        let mut tx = self.store.begin().await?;
+        workflow_table::release(&mut tx, &record.id, record.fence).await?;
+        tx.commit().await?;
+        Ok(Stepped::Parked)
     }
 
     async fn observe(
         &self,
         workflow: &dyn AnyWorkflow,
         record: &WorkflowRecord,
-    ) -> Result<Box<dyn std::any::Any + Send>, StepError> {
+    ) -> Result<Seen, StepError> {
         let observe = AssertUnwindSafe(workflow.observe(record)).catch_unwind();
         let observe = async { observe.await.unwrap_or_else(|_| Err(StepError::panicked())) };
         while_held(observe, self.settings.heartbeat, self.settings.lease, || async {
@@ -168,7 +214,7 @@ impl Runner {
             None => None,
         };
         let attempt = record.attempt + 1;
-        let Some(written) = led else {
+        let Some(outcome) = led else {
             let wait = self.settings.retry.wait(attempt);
             warn!(
                 workflow = record.id,
@@ -186,33 +232,36 @@ impl Runner {
             tx.commit().await?;
             return Ok(Stepped::Parked);
         };
+        let before = step.write(&outcome).await?;
         tx.commit().await?;
         warn!(
             workflow = record.id,
             kind = record.kind,
             state = record.state,
-            next = written.record.state,
+            next = outcome.written.state,
             code = stored.code,
             error = error.chain(),
             "step failed"
         );
-        Ok(self.recorded(record, written))
+        let go_on = outcome.go_on;
+        Ok(recorded(record, outcome.after(before), go_on))
     }
+}
 
-    fn recorded(&self, before: &WorkflowRecord, written: Outcome) -> Stepped {
-        let after = written.record;
-        if before.state != after.state {
-            info!(
-                workflow = after.id,
-                kind = after.kind,
-                tenant = after.subject,
-                from = before.state,
-                to = after.state,
-                "state"
-            );
-        }
-        // Tasks may have been fanned out, workflows started or ended.
-        self.wake.notify_waiters();
-        if written.go_on { Stepped::GoOn(Box::new(after)) } else { Stepped::Parked }
+fn recorded(before: &WorkflowRecord, after: WorkflowRecord, go_on: bool) -> Stepped {
+    if before.state != after.state {
+        info!(
+            workflow = after.id,
+            kind = after.kind,
+            tenant = after.subject,
+            from = before.state,
+            to = after.state,
+            "state"
+        );
     }
+    if go_on { Stepped::GoOn(Box::new(after)) } else { Stepped::Parked }
+}
+
+fn point(record: &WorkflowRecord, moment: Moment) -> Point<'_> {
+    Point { kind: &record.kind, state: &record.state, moment }
 }

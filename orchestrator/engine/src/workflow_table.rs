@@ -3,8 +3,7 @@
 use store::{Millis, Row, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{self, Claimable};
-use crate::history::{self, HistoryRow};
+use crate::claim::{any_due, with_due};
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step_error::StepError;
 
@@ -29,18 +28,17 @@ pub struct NewWorkflow<'a> {
     pub wake_at: Millis,
 }
 
-const CLAIMABLE: Claimable = Claimable {
-    due: "SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1",
-    take: "UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
-};
+/// What a [`WorkflowRecord`] is read from.
+macro_rules! columns {
+    () => {
+        "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, priority, paused, created_at, \
+         finished_at"
+    };
+}
 
 macro_rules! select {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, created_at, \
-             finished_at FROM workflows ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM workflows ", $rest)
     };
 }
 
@@ -58,8 +56,11 @@ pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<()
     .bind(new.wake_at)
     .bind(now)
     .execute(tx)
-    .await
-    .map(drop)
+    .await?;
+    if new.wake_at <= now {
+        tx.announce();
+    }
+    Ok(())
 }
 
 /// The workflow, if there is one.
@@ -77,6 +78,19 @@ pub async fn by_start_key(tx: &mut Tx, key: &str) -> Result<Option<WorkflowRecor
     one(sql(select!("WHERE start_key = $1")).bind(key).fetch_optional(tx).await?.as_ref())
 }
 
+/// Those that have ended and those that run are looked up apart: only an end's name is indexed, because it changes once.
+const LIST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM (SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND $3 IS NULL AND ($2 IS NULL OR subject = $2) \
+     AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS of_any_state \
+     UNION ALL SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as = $3 AND ($2 IS NULL OR subject = $2) \
+     AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS ended \
+     UNION ALL SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as IS NULL AND state = $3 \
+     AND ($2 IS NULL OR subject = $2) AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS running) AS found \
+     ORDER BY id DESC LIMIT $5"
+);
+
 /// Workflows of a kind, newest first, older than the id `before`; optionally of one tenant or in one state.
 pub async fn list(
     tx: &mut Tx,
@@ -86,10 +100,7 @@ pub async fn list(
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let rows = sql(select!(
-        "WHERE kind = $1 AND ($2 IS NULL OR subject = $2) AND ($3 IS NULL OR state = $3) AND ($4 IS NULL OR id < $4) \
-         ORDER BY id DESC LIMIT $5"
-    ))
+    let rows = sql(LIST)
     .bind(kind)
     .bind(subject)
     .bind(state)
@@ -100,24 +111,44 @@ pub async fn list(
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
-/// Claims the workflow that has been due longest: lease, new fence. `None` when nothing is due.
-pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Option<WorkflowRecord>, StoreError> {
-    let Some(id) = claim::claim(tx, &CLAIMABLE, owner, lease).await? else { return Ok(None) };
-    // A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
-    match get(tx, &id).await {
-        Err(StoreError::Corrupt(what)) => {
-            error!(workflow = id, what, "a stored workflow can't be read; it is left alone");
-            Ok(None)
-        }
-        claimed => claimed,
-    }
+/// Claims at most `limit` workflows: lease, new fence. Empty when nothing is due.
+pub(crate) async fn claim(
+    tx: &mut Tx,
+    owner: &str,
+    lease: Millis,
+    limit: usize,
+) -> Result<Vec<WorkflowRecord>, StoreError> {
+    let now = tx.now().await?;
+    let rows = sql(with_due!(
+        "workflows",
+        concat!(
+            "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
+             WHERE id IN (SELECT id FROM due) RETURNING ",
+            columns!()
+        )
+    ))
+    .bind(now)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(owner)
+    .bind(now + lease)
+    .fetch_all(tx)
+    .await?;
+    let mut claimed: Vec<_> = rows.iter().filter_map(readable).collect();
+    claimed.sort_by_key(|record| (-record.priority, record.wake_at));
+    Ok(claimed)
+}
+
+/// A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
+fn readable(row: &Row) -> Option<WorkflowRecord> {
+    WorkflowRecord::try_from(row)
+        .inspect_err(|what| error!(workflow = row.text("id").ok(), %what, "a stored workflow can't be read; it is left alone"))
+        .ok()
 }
 
 /// Whether anything is due: a look without a lock.
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let row = sql("SELECT id FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 LIMIT 1").bind(now);
-    Ok(row.fetch_optional(tx).await?.is_some())
+    Ok(sql(any_due!("workflows")).bind(now).fetch_optional(tx).await?.is_some())
 }
 
 /// Extends the lease. `false`: it is no longer ours.
@@ -142,59 +173,6 @@ pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Sto
         .map(drop)
 }
 
-/// What a step or an intervention writes.
-pub(crate) struct Written<'a> {
-    pub state: &'a str,
-    pub data: &'a str,
-    /// `None`: finished.
-    pub wake_at: Option<Millis>,
-    /// When the lease ends; 0 gives it back.
-    pub lease_until: Millis,
-    pub note: &'a str,
-    /// The failure that led here: stored until the state changes again.
-    pub error: Option<&'a StoredError>,
-    pub attempt: u32,
-}
-
-/// Writes a step's outcome under its fence, and a history row when the state has changed.
-pub(crate) async fn write(
-    tx: &mut Tx,
-    record: &WorkflowRecord,
-    fence: i64,
-    written: &Written<'_>,
-) -> Result<(), StepError> {
-    let now = tx.now().await?;
-    let moved = written.state != record.state;
-    let steps = record.steps + i64::from(moved);
-    sql("UPDATE workflows SET state = $3, data = $4, steps = $5, attempt = $6, error = $7, wake_at = $8, \
-         lease_until = $9, updated_at = $10, finished_at = $11, fence = $12 WHERE id = $1 AND fence = $2")
-    .bind(&record.id)
-    .bind(record.fence)
-    .bind(written.state)
-    .bind(written.data)
-    .bind(steps)
-    .bind(i64::from(written.attempt))
-    .bind(written.error.map(to_json))
-    .bind(written.wake_at)
-    .bind(written.lease_until)
-    .bind(now)
-    .bind(if written.wake_at.is_none() { Some(now) } else { None })
-    .bind(fence)
-    .execute_one(tx, StepError::lost_lease)
-    .await?;
-    if moved {
-        let row = HistoryRow {
-            seq: steps,
-            at: now,
-            from_state: record.state.clone(),
-            to_state: written.state.to_owned(),
-            note: written.note.to_owned(),
-        };
-        history::append(tx, &record.id, &row, fence).await?;
-    }
-    Ok(())
-}
-
 /// Makes the workflow due now. Its row must be locked.
 pub(crate) async fn wake(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     let now = tx.now().await?;
@@ -202,8 +180,9 @@ pub(crate) async fn wake(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
         .bind(id)
         .bind(now)
         .execute(tx)
-        .await
-        .map(drop)
+        .await?;
+    tx.announce();
+    Ok(())
 }
 
 fn one(row: Option<&Row>) -> Result<Option<WorkflowRecord>, StoreError> {

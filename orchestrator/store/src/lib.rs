@@ -3,11 +3,13 @@
 //! Callers write SQL in the modules that own a table, bind every value, and run it inside a [`Tx`]. There is no way to run
 //! a statement outside a transaction, so that none slips out of the one it belongs to.
 
+mod bell;
 mod clock;
 mod error;
 mod migrate;
 mod open;
 mod row;
+mod rows;
 mod sql;
 mod tx;
 
@@ -15,6 +17,7 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
 pub use open::{Store, StoreUrl};
 pub use row::Row;
+pub use rows::Rows;
 pub use sql::{Sql, Value, sql};
 pub use tx::Tx;
 

@@ -10,6 +10,7 @@ use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
+use crate::bell::Bell;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::migrate::migrator;
@@ -43,12 +44,13 @@ const SQLITE_MIGRATION_ATTEMPTS: u32 = 5;
 /// The catalogue's database. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    pools: Pools,
+    pub(crate) pools: Pools,
     clock: Arc<dyn Clock>,
+    pub(crate) bell: Arc<Bell>,
 }
 
 #[derive(Clone)]
-enum Pools {
+pub(crate) enum Pools {
     /// One writer, so that write transactions of this process queue here rather than spin on SQLite's lock.
     Sqlite {
         writer: SqlitePool,
@@ -96,7 +98,7 @@ impl Store {
             StoreUrl::Sqlite(path) => open_sqlite(path).await?,
             StoreUrl::Postgres(url) => open_postgres(url).await?,
         };
-        Ok(Self { pools, clock })
+        Ok(Self { pools, clock, bell: Arc::new(Bell::new()) })
     }
 
     /// Begins a transaction that may write.
@@ -105,7 +107,7 @@ impl Store {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell)))
     }
 
     /// Begins a transaction that reads one consistent snapshot.
@@ -116,7 +118,7 @@ impl Store {
                 TxInner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
-        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell)))
     }
 
     /// Closes all connections and waits for it.

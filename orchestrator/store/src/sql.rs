@@ -1,10 +1,21 @@
-//! One statement for both dialects: `$n` placeholders, bound values, and the one suffix in which the dialects differ.
+//! One statement for both dialects: `$n` placeholders, bound values, and marks for the two things in which the dialects
+//! differ: `{rows}` (see [`Rows`]) and `{skip_locked}`.
+
+use std::borrow::Cow;
 
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::error::StoreError;
 use crate::row::Row;
+use crate::rows::{Column, Rows};
 use crate::tx::{Tx, TxInner};
+
+/// Stands in the text for the bound [`Rows`].
+const ROWS: &str = "{rows}";
+
+/// Stands in the text where rows are to be locked, passing over those that somebody else has locked. SQLite needs nothing
+/// there: its write transactions run one at a time.
+const SKIP_LOCKED: &str = "{skip_locked}";
 
 /// A bound value. The schema uses integers (times are milliseconds) and text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +33,21 @@ pub struct Sql {
     text: &'static str,
     postgres_suffix: &'static str,
     values: Vec<Value>,
+    rows: Option<Rows>,
 }
 
 /// A statement; values are bound in the order of their `$n`.
 pub fn sql(text: &'static str) -> Sql {
-    Sql { text, postgres_suffix: "", values: Vec::new() }
+    Sql { text, postgres_suffix: "", values: Vec::new(), rows: None }
 }
 
-/// A query of one dialect with all values bound. A macro, because the two dialects' queries are different types.
+type Query<DB> = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
+
+/// A query of one dialect with the single values bound. A macro, because the two dialects' queries are different types.
 macro_rules! bound {
     ($dialect:ty, $text:expr, $values:expr) => {
-        $values.into_iter().fold(sqlx::query::<$dialect>($text), |query, value| match value {
+        // Both halves of an expanded text are of this program; values are bound.
+        $values.into_iter().fold(sqlx::query::<$dialect>(AssertSqlSafe($text)), |query, value| match value {
             Value::Int(value) => query.bind(value),
             Value::Text(value) => query.bind(value),
         })
@@ -53,21 +68,50 @@ impl Sql {
         self
     }
 
-    /// Like [`Sql::for_update`], and passes over rows that somebody else has locked.
-    pub fn for_update_skip_locked(mut self) -> Self {
-        self.postgres_suffix = " FOR UPDATE SKIP LOCKED";
+    /// Binds what `{rows}` in the text stands for. Single values keep their `$n`.
+    pub fn rows(mut self, rows: Rows) -> Self {
+        self.rows = Some(rows);
         self
+    }
+
+    fn for_sqlite(self) -> Query<sqlx::Sqlite> {
+        let mut text = Cow::Borrowed(self.text);
+        if let Some(rows) = &self.rows {
+            text = Cow::Owned(text.replace(ROWS, &rows.as_json_each(self.values.len() + 1)));
+        }
+        if text.contains(SKIP_LOCKED) {
+            text = Cow::Owned(text.replace(SKIP_LOCKED, ""));
+        }
+        let query = bound!(sqlx::Sqlite, text, self.values);
+        match self.rows {
+            Some(rows) => query.bind(rows.to_json()),
+            None => query,
+        }
+    }
+
+    fn for_postgres(self) -> Query<sqlx::Postgres> {
+        let mut text = Cow::Borrowed(self.text);
+        if let Some(rows) = &self.rows {
+            text = Cow::Owned(text.replace(ROWS, &rows.as_arrays(self.values.len() + 1)));
+        }
+        if text.contains(SKIP_LOCKED) {
+            text = Cow::Owned(text.replace(SKIP_LOCKED, "FOR UPDATE SKIP LOCKED"));
+        }
+        if !self.postgres_suffix.is_empty() {
+            text.to_mut().push_str(self.postgres_suffix);
+        }
+        let columns = self.rows.into_iter().flat_map(Rows::into_columns);
+        columns.fold(bound!(sqlx::Postgres, text, self.values), |query, column| match column {
+            Column::Int(cells) => query.bind(cells),
+            Column::Text(cells) => query.bind(cells),
+        })
     }
 
     /// Runs the statement and returns how many rows it changed.
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, StoreError> {
         match &mut tx.inner {
-            TxInner::Sqlite(tx) => {
-                Ok((&mut **tx).execute(bound!(sqlx::Sqlite, self.text, self.values)).await?.rows_affected())
-            }
-            TxInner::Postgres(tx) => {
-                Ok((&mut **tx).execute(bound!(sqlx::Postgres, self.text, self.values)).await?.rows_affected())
-            }
+            TxInner::Sqlite(tx) => Ok((&mut **tx).execute(self.for_sqlite()).await?.rows_affected()),
+            TxInner::Postgres(tx) => Ok((&mut **tx).execute(self.for_postgres()).await?.rows_affected()),
         }
     }
 
@@ -83,14 +127,10 @@ impl Sql {
     pub async fn fetch_all(self, tx: &mut Tx) -> Result<Vec<Row>, StoreError> {
         match &mut tx.inner {
             TxInner::Sqlite(tx) => {
-                let rows = (&mut **tx).fetch_all(bound!(sqlx::Sqlite, self.text, self.values)).await?;
-                Ok(rows.into_iter().map(Row::from).collect())
+                Ok((&mut **tx).fetch_all(self.for_sqlite()).await?.into_iter().map(Row::from).collect())
             }
             TxInner::Postgres(tx) => {
-                // Both halves are 'static text of this program; values are bound.
-                let text = AssertSqlSafe(format!("{}{}", self.text, self.postgres_suffix));
-                let rows = (&mut **tx).fetch_all(bound!(sqlx::Postgres, text, self.values)).await?;
-                Ok(rows.into_iter().map(Row::from).collect())
+                Ok((&mut **tx).fetch_all(self.for_postgres()).await?.into_iter().map(Row::from).collect())
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::Millis;
+use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::sql::sql;
@@ -10,7 +11,9 @@ use crate::sql::sql;
 /// An open transaction.
 pub struct Tx {
     pub(crate) inner: TxInner,
-    pub(crate) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
+    bell: Arc<Bell>,
+    announces: bool,
 }
 
 pub(crate) enum TxInner {
@@ -19,6 +22,15 @@ pub(crate) enum TxInner {
 }
 
 impl Tx {
+    pub(crate) fn new(inner: TxInner, clock: Arc<dyn Clock>, bell: Arc<Bell>) -> Self {
+        Self { inner, clock, bell, announces: false }
+    }
+
+    /// Once this transaction is committed, runners that wait for work are told that some is due.
+    pub fn announce(&mut self) {
+        self.announces = true;
+    }
+
     /// The time by which leases are judged. On Postgres the database's `clock_timestamp()`, read anew at each call, so
     /// ask *after* a lock is held; on SQLite, where every process shares a machine, that machine's clock.
     pub async fn now(&mut self) -> Result<Millis, StoreError> {
@@ -38,6 +50,9 @@ impl Tx {
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(tx) => tx.commit().await?,
+        }
+        if self.announces {
+            self.bell.ring();
         }
         Ok(())
     }

@@ -55,6 +55,15 @@ impl Workflow for RealmMove {
         transitions::is_final(name)
     }
 
+    fn must_go_on(name: &str) -> bool {
+        transitions::must_go_on(name)
+    }
+
+    /// Only the first state: every other one reads or locks the tenant, or the cells.
+    fn shares_commits(name: &str) -> bool {
+        name == "scheduled"
+    }
+
     async fn observe(&self, record: &WorkflowRecord, state: &MoveState) -> Result<Seen, StepError> {
         match state.stage {
             Stage::Preflight => preflight::observe(&self.deployment, &record.subject, state).await.map(Seen::Preflight),

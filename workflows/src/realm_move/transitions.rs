@@ -27,6 +27,11 @@ pub(super) fn is_final(name: &str) -> bool {
     successors(name).is_empty()
 }
 
+/// Whether the tenant is offline in this state. A pause passes it by: the tenant would stay offline.
+pub(super) fn must_go_on(name: &str) -> bool {
+    matches!(name, "drain" | "add_data" | "verify" | "commit" | "re_online")
+}
+
 /// `rolled_back` straight from a working state is a cancel or a lapse: they bring the tenant online in their own
 /// transaction.
 fn successors(from: &str) -> &'static [&'static str] {
@@ -60,6 +65,14 @@ mod tests {
         }
         for end in ["rolled_back", "completed", "failed"] {
             assert!(is_final(end));
+        }
+    }
+
+    #[test]
+    fn every_state_from_which_the_tenant_comes_back_online_must_go_on() {
+        for state in STATES {
+            let offline = may_follow(state, "re_online") || state == "re_online";
+            assert_eq!(must_go_on(state), offline, "{state}");
         }
     }
 

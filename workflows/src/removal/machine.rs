@@ -57,6 +57,11 @@ impl Workflow for Removal {
         matches!(name, "done" | "failed")
     }
 
+    /// A failed one waits for a replay.
+    fn may_be_pruned(name: &str) -> bool {
+        name == "done"
+    }
+
     async fn observe(&self, _: &WorkflowRecord, _: &RemovalState) -> Result<(), StepError> {
         Ok(())
     }

@@ -1,0 +1,225 @@
+//! Steps that end together share a commit: one transaction locks all their rows, lets each decide, and writes them by one
+//! statement. Whatever is ready while the commit before is under way makes the next group, so a step that is alone never waits
+//! for company. A group locks rows of workflows only, in the order of their ids: see the order of locks in ARCHITECTURE.md.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use store::{StoreError, Tx};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Mutex, oneshot};
+use tracing::debug;
+
+use crate::probe::{Moment, Point};
+use crate::record::WorkflowRecord;
+use crate::registry::AnyWorkflow;
+use crate::runner::Runner;
+use crate::step::{Outcome, StepTx};
+use crate::step_error::StepError;
+use crate::step_table::{self, Locked, Written};
+
+/// A step that has looked at the outside and is ready for its transaction.
+pub(crate) struct Ready {
+    pub(crate) record: WorkflowRecord,
+    pub(crate) workflow: Arc<dyn AnyWorkflow>,
+    pub(crate) seen: Box<dyn Any + Send>,
+}
+
+/// What became of a step in its group.
+pub(crate) enum Shared {
+    /// Committed; `go_on`: the lease is kept.
+    Recorded { after: Box<WorkflowRecord>, go_on: bool },
+    /// Not ours any more.
+    Lost,
+    /// An operator holds it back.
+    Paused,
+    /// The step itself failed; nothing of it is written.
+    Failed(StepError),
+    /// Another step of the group failed, and nothing of the group is written: to be stepped by itself.
+    Undone,
+    /// The outcome of the commit is not known.
+    Unknown(StepError),
+}
+
+/// Where steps wait for the next group.
+#[derive(Clone)]
+pub(crate) struct CommitQueue(UnboundedSender<(Ready, oneshot::Sender<Shared>)>);
+
+/// The other end of it, shared by those who commit.
+pub(crate) type Waiting = Arc<Mutex<UnboundedReceiver<(Ready, oneshot::Sender<Shared>)>>>;
+
+pub(crate) fn queue() -> (CommitQueue, Waiting) {
+    let (sender, receiver) = unbounded_channel();
+    (CommitQueue(sender), Arc::new(Mutex::new(receiver)))
+}
+
+impl CommitQueue {
+    /// Puts the step into the next group. Bounded by the workflows that the runner has in hand.
+    pub(crate) async fn commit(&self, ready: Ready) -> Shared {
+        let gone = || Shared::Unknown(StepError::panicked());
+        let (reply, outcome) = oneshot::channel();
+        match self.0.send((ready, reply)) {
+            Ok(()) => outcome.await.unwrap_or_else(|_| gone()),
+            Err(_) => gone(),
+        }
+    }
+}
+
+/// A step on its way through its group's transaction.
+struct Member {
+    ready: Ready,
+    reply: oneshot::Sender<Shared>,
+    go_on: bool,
+}
+
+/// Why a group can't be committed.
+enum Trouble {
+    /// One of its steps failed.
+    Step(usize, StepError),
+    /// The database refused something.
+    Database(StepError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl Runner {
+    /// Commits one group after another until the queue is closed.
+    pub(crate) async fn commit_groups(&self, waiting: Waiting) {
+        loop {
+            let mut group = Vec::new();
+            let mut queue = waiting.lock().await;
+            if queue.recv_many(&mut group, 1).await == 0 {
+                return;
+            }
+            let tx = self.store.begin().await;
+            // Beginning may have waited: whatever is ready by now comes along.
+            while group.len() < self.settings.shared_commit {
+                let Ok(ready) = queue.try_recv() else { break };
+                group.push(ready);
+            }
+            drop(queue);
+            match tx {
+                Ok(tx) => self.commit_group(tx, group).await,
+                Err(error) => {
+                    for (_, reply) in group {
+                        answer(reply, Shared::Unknown(unknown(&error)));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn commit_group(&self, mut tx: Tx, group: Vec<(Ready, oneshot::Sender<Shared>)>) {
+        let mut members: Vec<Member> =
+            group.into_iter().map(|(ready, reply)| Member { ready, reply, go_on: false }).collect();
+        let written = match self.step_members(&mut tx, &mut members).await {
+            Ok(written) => written,
+            Err(trouble) => {
+                if let Err(error) = tx.rollback().await {
+                    debug!(%error, "a group of steps was not rolled back in order; its transaction ends with its connection");
+                }
+                return undo(members, trouble);
+            }
+        };
+        if let Err(error) = tx.commit().await {
+            for member in members {
+                answer(member.reply, Shared::Unknown(unknown(&error)));
+            }
+            return;
+        }
+        for (member, written) in members.into_iter().zip(written) {
+            let recorded = self.probe.step(point(&member.ready.record, Moment::Recorded));
+            let shared = match recorded {
+                Ok(()) => {
+                    let outcome = Outcome { written, go_on: member.go_on };
+                    Shared::Recorded { after: Box::new(outcome.after(member.ready.record)), go_on: member.go_on }
+                }
+                Err(error) => Shared::Unknown(error),
+            };
+            answer(member.reply, shared);
+        }
+    }
+
+    /// Everything but the commit. Leaves those in `members` that are written.
+    async fn step_members(&self, tx: &mut Tx, members: &mut Vec<Member>) -> Result<Vec<Written>, Trouble> {
+        let ids = members.iter().map(|member| member.ready.record.id.clone()).collect();
+        let locked = step_table::lock(tx, ids).await?;
+        keep_ours(members, locked);
+        let now = tx.now().await?;
+        let mut written = Vec::with_capacity(members.len());
+        for (place, member) in members.iter_mut().enumerate() {
+            let ready = &mut member.ready;
+            let seen = std::mem::replace(&mut ready.seen, Box::new(()));
+            let mut step = StepTx::locked(tx, self.ids.as_ref(), ready.record.clone(), now);
+            let advance = AssertUnwindSafe(ready.workflow.advance(&mut step, seen, self.settings.lease_ms()));
+            let decided = advance.catch_unwind().await.unwrap_or_else(|_| Err(StepError::panicked()));
+            let outcome = decided.map_err(|error| Trouble::Step(place, error))?;
+            member.go_on = outcome.go_on;
+            written.push(outcome.written);
+        }
+        if !written.is_empty() {
+            step_table::write(tx, &written).await.map_err(Trouble::Database)?;
+        }
+        for (place, member) in members.iter().enumerate() {
+            let probed = self.probe.step(point(&member.ready.record, Moment::Written));
+            probed.map_err(|error| Trouble::Step(place, error))?;
+        }
+        Ok(written)
+    }
+}
+
+/// Answers those whose row is not theirs any more, or held back; leaves the others.
+fn keep_ours(members: &mut Vec<Member>, locked: Vec<Locked>) {
+    let mut locked: HashMap<String, Locked> = locked.into_iter().map(|row| (row.id.clone(), row)).collect();
+    for mut member in std::mem::take(members) {
+        let record = &mut member.ready.record;
+        match locked.remove(&record.id).filter(|row| row.fence == record.fence) {
+            None => answer(member.reply, Shared::Lost),
+            Some(row) if row.paused => answer(member.reply, Shared::Paused),
+            Some(row) => {
+                record.wake_at = row.wake_at;
+                members.push(member);
+            }
+        }
+    }
+}
+
+/// Nothing is written: the step that failed hears why, its neighbours are stepped by themselves.
+fn undo(members: Vec<Member>, trouble: Trouble) {
+    let mut failed = match trouble {
+        Trouble::Step(place, error) => Some((place, error)),
+        Trouble::Database(error) => {
+            debug!(error = error.chain(), "a group of steps could not be written; each is tried by itself");
+            None
+        }
+    };
+    for (place, member) in members.into_iter().enumerate() {
+        let shared = match failed.take_if(|(at, _)| *at == place) {
+            Some((_, error)) => Shared::Failed(error),
+            None => Shared::Undone,
+        };
+        answer(member.reply, shared);
+    }
+}
+
+fn answer(reply: oneshot::Sender<Shared>, shared: Shared) {
+    if reply.send(shared).is_err() {
+        debug!("nobody waits for this step any more");
+    }
+}
+
+fn point(record: &WorkflowRecord, moment: Moment) -> Point<'_> {
+    Point { kind: &record.kind, state: &record.state, moment }
+}
+
+/// One error for each of a group, since errors can't be copied.
+fn unknown(error: &StoreError) -> StepError {
+    StepError::retryable("catalogue_unavailable", format!("the outcome of a shared commit is not known: {error}"))
+}
