@@ -22,6 +22,7 @@ pub mod permit;
 pub mod place;
 pub mod progress;
 pub mod settings;
+pub mod tables;
 
 pub use aws_credential_types::Credentials;
 

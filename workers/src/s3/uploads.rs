@@ -1,5 +1,7 @@
 //! Unfinished multipart uploads under the prefix: they hold data as well.
 
+use std::time::SystemTime;
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::EncodingType;
 
@@ -11,6 +13,16 @@ use crate::permit::{Permits, RemovalPermit, WritePermit};
 pub(super) enum AbortPermit {
     Write(WritePermit),
     Removal(RemovalPermit),
+}
+
+impl AbortPermit {
+    /// When the ledger was read, by the database's clock: what the request is signed with.
+    fn read_at(&self) -> SystemTime {
+        match self {
+            Self::Write(permit) => permit.read_at(),
+            Self::Removal(permit) => permit.read_at(),
+        }
+    }
 }
 
 impl From<WritePermit> for AbortPermit {
