@@ -13,6 +13,7 @@ mod pulse;
 mod run;
 mod s3;
 mod settle;
+mod signed;
 mod store;
 
 pub mod digest;

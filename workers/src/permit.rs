@@ -1,8 +1,8 @@
 //! Permits: every write to and delete from a data store takes one, and only a reading of the ledger hands one out.
 //!
 //! The ledger itself lives in the catalogue; this crate knows it through the [`Ledger`] trait. A permit proves that the
-//! cell was read a moment ago and allowed the work. It does not yet fence a process that was paused between the check and
-//! the request: see docs/guarantees.md.
+//! cell was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
+//! request, so each request is signed with the time of the reading, and the store refuses it once that is too old.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::error::WorkError;
+use crate::failure::REQUEST_TOO_OLD;
 
 /// What the ledger says about one cell (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,13 @@ impl<'a> Permits<'a> {
         match facts {
             CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(at)),
             other => Err(refused("delete from", &other)),
+        }
+    }
+
+    /// The last request made under a permit failed so. A store that finds the permit too old gets one read anew.
+    pub(crate) fn after(&self, failure: &WorkError) {
+        if failure.code == REQUEST_TOO_OLD {
+            *self.last.lock().expect("no holder of this lock panics") = None;
         }
     }
 

@@ -16,6 +16,7 @@ use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
 use crate::place::Place;
+use crate::signed;
 use crate::tables::{
     AttributeValue, Change, Counted, Got, IndexFacts, Item, Page, Query, TableApi, TableFacts, Tables,
 };
@@ -120,7 +121,7 @@ impl TableApi for SdkTable {
         Ok(Got { items: flat(answer.responses), unread })
     }
 
-    async fn batch_write(&self, changes: Vec<Change>, _signed_at: SystemTime) -> Result<Vec<Change>, WorkError> {
+    async fn batch_write(&self, changes: Vec<Change>, signed_at: SystemTime) -> Result<Vec<Change>, WorkError> {
         let doing = if changes.iter().any(|change| matches!(change, Change::Put(_))) {
             "write items to"
         } else {
@@ -128,6 +129,7 @@ impl TableApi for SdkTable {
         };
         let requests = changes.into_iter().map(request_for).collect::<Result<Vec<_>, _>>().map_err(unbuilt)?;
         let request = self.clients.writes.batch_write_item().request_items(&self.name, requests);
+        let request = request.customize().config_override(signed::dynamodb(signed_at));
         let answer = request.send().await.map_err(|error| self.site.failed(doing, error))?;
         flat(answer.unprocessed_items).into_iter().map(|undone| self.change_in(undone)).collect()
     }

@@ -28,7 +28,7 @@ impl Table {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.write().await?;
                 let answer = self.send_puts(&permit, left.changes.clone()).await;
-                left.after(answer).await?;
+                left.after(answer, permits).await?;
             }
         }
         Ok(())
@@ -47,7 +47,7 @@ impl Table {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.removal().await?;
                 let answer = self.send_deletes(&permit, left.changes.clone()).await;
-                left.after(answer).await?;
+                left.after(answer, permits).await?;
             }
         }
         Ok(())
@@ -84,7 +84,7 @@ impl<'a> Left<'a> {
 
     /// Takes the answer to a request for all of it. Whole requests are safe to send again: a put or delete repeated is the
     /// same put or delete.
-    async fn after(&mut self, answer: Result<Vec<Change>, WorkError>) -> Result<(), WorkError> {
+    async fn after(&mut self, answer: Result<Vec<Change>, WorkError>, permits: &Permits<'_>) -> Result<(), WorkError> {
         let (asked, asked_units) = (self.changes.len(), self.units);
         let why = match answer {
             Ok(undone) => {
@@ -101,6 +101,7 @@ impl<'a> Left<'a> {
             }
             Err(error) => error,
         };
+        permits.after(&why);
         if why.code == "throttled" {
             self.table.pacer.throttled();
         }
