@@ -13,5 +13,5 @@ pub mod s3;
 mod topology;
 
 pub use error::Error;
-pub use region::{Ports, Region, Storage};
+pub use region::{Ports, Region, RequestAge, Storage};
 pub use topology::{prepare, topology};

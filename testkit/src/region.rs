@@ -1,10 +1,12 @@
 //! One embedded region: a DynamoDB and an S3 of its own, both over HTTP on loopback, each on its own thread.
 //!
-//! It does not inject faults, throttle or check the age of requests: that is the business of fronts placed before it.
+//! A front before the DynamoDB (`front.rs`) refuses requests that were signed too long ago, as AWS does and the emulator does not;
+//! the S3 does so itself. It injects no faults and does not throttle: that is the business of fronts that tests place before it.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use dynoxide::Database;
@@ -12,10 +14,14 @@ use dynoxide::Database;
 use crate::Error;
 use crate::s3::{Embedded, Store};
 
+mod front;
+mod gate;
 mod serving;
 mod tuning;
 
 use serving::Server;
+
+pub use gate::{Answer, Gate};
 
 const ACCESS_KEY: &str = "AKIDTESTKIT";
 /// Known to everyone: it protects nothing, it only makes signatures checkable.
@@ -46,12 +52,31 @@ pub enum Ports {
     },
 }
 
+/// How long after it was signed a request is accepted, to either side of now. Kept in whole seconds by S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestAge {
+    /// By the DynamoDB.
+    pub dynamodb: Duration,
+    /// By the S3.
+    pub s3: Duration,
+}
+
+impl RequestAge {
+    /// What AWS accepts: about 5 minutes for DynamoDB ("Signature expired: … - 5 min."), 15 for S3 ("RequestTimeTooSkewed").
+    pub const AWS: Self = Self { dynamodb: Duration::from_secs(5 * 60), s3: Duration::from_secs(15 * 60) };
+    /// Any age: for tests whose clock is not the machine's.
+    pub const ANY: Self = Self { dynamodb: Duration::MAX, s3: Duration::from_secs(u32::MAX as u64) };
+}
+
 /// A running region. Dropping it stops both servers and joins their threads.
 #[derive(Debug)]
 pub struct Region {
     name: String,
-    dynamodb: Server,
+    front: Server,
+    /// Behind the front, and so dropped after it.
+    _dynamodb: Server,
     s3: Server,
+    gate: Gate,
     database: Handle,
 }
 
@@ -66,21 +91,33 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Region {
-    /// Starts a region called `name` (such as `eu-west-1`). Both endpoints accept requests when this returns.
+    /// Starts a region called `name` (such as `eu-west-1`) that accepts requests as old as AWS does. Both endpoints accept
+    /// requests when this returns.
     ///
     /// # Errors
     /// A port that is taken, or a folder that can't be used.
     pub fn start(name: &str, storage: Storage, ports: Ports) -> Result<Self, Error> {
+        Self::start_accepting(name, storage, ports, RequestAge::AWS)
+    }
+
+    /// The same, accepting requests of this age.
+    ///
+    /// # Errors
+    /// A port that is taken, or a folder that can't be used.
+    pub fn start_accepting(name: &str, storage: Storage, ports: Ports, age: RequestAge) -> Result<Self, Error> {
         let (dynamodb_port, s3_port) = match ports {
             Ports::Any => (0, 0),
             Ports::Fixed { dynamodb, s3 } => (dynamodb, s3),
         };
-        let dynamodb_listener = listen(dynamodb_port)?;
+        let front_listener = listen(dynamodb_port)?;
+        let dynamodb_listener = listen(0)?;
         let s3_listener = listen(s3_port)?;
         let (database, store) = open(storage)?;
         let dynamodb = serving::dynamodb(name, dynamodb_listener, database.clone())?;
-        let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)))?;
-        Ok(Self { name: name.to_owned(), dynamodb, s3, database: Handle(database) })
+        let gate = Gate::default();
+        let front = serving::front(name, front_listener, front::Front::new(&dynamodb, age.dynamodb, gate.clone()))?;
+        let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)), age.s3)?;
+        Ok(Self { name: name.to_owned(), front, _dynamodb: dynamodb, s3, gate, database: Handle(database) })
     }
 
     /// The region's name.
@@ -92,7 +129,13 @@ impl Region {
     /// `http://127.0.0.1:PORT` of the DynamoDB.
     #[must_use]
     pub fn dynamodb_endpoint(&self) -> &str {
-        self.dynamodb.endpoint()
+        self.front.endpoint()
+    }
+
+    /// Where requests to the DynamoDB can be held up.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
     }
 
     /// `http://127.0.0.1:PORT` of the S3.

@@ -5,9 +5,11 @@
 //! replication at work; what it would lose silently it refuses with `NotImplemented`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use s3s::auth::{S3Auth, SecretKey};
+use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::dto as s3;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
@@ -43,9 +45,12 @@ impl Embedded {
         Self { region: region.to_owned(), store }
     }
 
-    /// The HTTP service, which checks signatures.
-    pub(crate) fn into_service(self) -> S3Service {
+    /// The HTTP service, which checks signatures, and that they were made at most `age` ago.
+    pub(crate) fn into_service(self, age: Duration) -> S3Service {
         let mut builder = S3ServiceBuilder::new(self);
+        let mut config = S3Config::default();
+        config.presigned_url_max_skew_time_secs = u32::try_from(age.as_secs()).unwrap_or(u32::MAX);
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
         builder.set_auth(AnyKey);
         builder.build()
     }

@@ -1,7 +1,8 @@
 //! SDK clients: one HTTP client and one source of credentials for all, cached per region, endpoint and service.
 //!
 //! Reads may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
-//! repeat those themselves and their clients try once.
+//! repeat those themselves and their clients try once. Those requests are signed with the permit's time (`signed.rs`): their
+//! clients must not correct the time by the store's.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -41,11 +42,28 @@ pub(crate) struct Pair<C> {
     pub(crate) writes: C,
 }
 
-fn retries(attempts: u32) -> RetryConfig {
-    RetryConfig::standard()
-        .with_max_attempts(attempts)
-        .with_initial_backoff(FIRST_BACKOFF)
-        .with_max_backoff(LONGEST_BACKOFF)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Reads,
+    Writes,
+}
+
+impl Purpose {
+    fn retries(self) -> RetryConfig {
+        let attempts = if self == Self::Reads { READ_ATTEMPTS } else { 1 };
+        RetryConfig::standard()
+            .with_max_attempts(attempts)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(LONGEST_BACKOFF)
+    }
+
+    /// It counts by the clock that signs, which stands still for writes: those have their time-out alone.
+    fn stalled_streams(self) -> StalledStreamProtectionConfig {
+        match self {
+            Self::Reads => StalledStreamProtectionConfig::enabled().grace_period(STALLED_FOR).build(),
+            Self::Writes => StalledStreamProtectionConfig::disabled(),
+        }
+    }
 }
 
 type Address = (String, Option<String>);
@@ -78,15 +96,17 @@ impl Clients {
         known
             .entry(address)
             .or_insert_with(|| {
-                let client = |attempts| {
+                let client = |purpose: Purpose| {
                     let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
                         .region(Region::new(region.to_owned()))
-                        .retry_config(retries(attempts))
+                        .retry_config(purpose.retries())
+                        .stalled_stream_protection(purpose.stalled_streams())
+                        .disable_clock_skew_correction(purpose == Purpose::Writes)
                         .timeout_config(self.timeouts(self.attempt_timeout));
                     config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
                     aws_sdk_dynamodb::Client::from_conf(config.build())
                 };
-                Pair { reads: client(READ_ATTEMPTS), writes: client(1) }
+                Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
             })
             .clone()
     }
@@ -98,17 +118,19 @@ impl Clients {
         known
             .entry(address)
             .or_insert_with(|| {
-                let client = |attempts| {
+                let client = |purpose: Purpose| {
                     let mut config = aws_sdk_s3::config::Builder::from(shared)
                         .region(Region::new(region.to_owned()))
-                        .retry_config(retries(attempts))
+                        .retry_config(purpose.retries())
+                        .stalled_stream_protection(purpose.stalled_streams())
+                        .disable_clock_skew_correction(purpose == Purpose::Writes)
                         .timeout_config(self.timeouts(self.attempt_timeout * S3_ATTEMPT_FACTOR))
                         // Other providers rarely resolve `bucket.endpoint`.
                         .force_path_style(endpoint.is_some());
                     config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
                     aws_sdk_s3::Client::from_conf(config.build())
                 };
-                Pair { reads: client(READ_ATTEMPTS), writes: client(1) }
+                Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
             })
             .clone()
     }
@@ -118,7 +140,7 @@ impl Clients {
     }
 
     /// Checksums stay at the SDK's default: computed and verified wherever the store supports it. Stalled-stream protection
-    /// stays on, with a grace period long enough for a busy machine; it does not count the time in which we do not read.
+    /// of reads has a grace period long enough for a busy machine; it does not count the time in which we do not read.
     async fn config(&self, region: &str) -> &SdkConfig {
         self.config
             .get_or_init(async || {
@@ -128,9 +150,6 @@ impl Clients {
                 let mut loader = aws_config::defaults(BehaviorVersion::latest())
                     .http_client(http)
                     .app_name(AppName::new("realmctl").expect("letters only"))
-                    .stalled_stream_protection(
-                        StalledStreamProtectionConfig::enabled().grace_period(STALLED_FOR).build(),
-                    )
                     // Each client sets its own; naming one here keeps the loader from asking instance metadata for it.
                     .region(Region::new(region.to_owned()));
                 if let CredentialsFrom::Fixed(credentials) = &self.credentials {

@@ -11,6 +11,9 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::error::WorkError;
 use crate::place::Place;
 
+/// The code of a request that was signed too long ago, or in the future. The next attempt needs a permit read anew.
+pub(crate) const REQUEST_TOO_OLD: &str = "request_too_old";
+
 /// Where a request went, in words for an error message.
 #[derive(Debug, Clone)]
 pub(crate) struct Site(String);
@@ -93,6 +96,15 @@ impl Site {
                 format!("{self} was not found: create it, or correct the topology"),
             )
             .because(error),
+            Kind::RequestAge => WorkError::retryable(
+                REQUEST_TOO_OLD,
+                format!(
+                    "{self} refused a request to {doing} because of the time it was signed with: {said}. It is tried again with \
+                     a fresh one; if that does not help, compare the clocks: writes are signed by the clock of the catalogue's \
+                     database, reads by this machine's"
+                ),
+            )
+            .because(error),
             Kind::Credentials => WorkError::permanent(
                 "credentials_refused",
                 format!("{self} refused the AWS credentials: {said}. Check the access key, its expiry and this machine's clock"),
@@ -134,6 +146,7 @@ pub(crate) enum Kind {
     NoTable,
     NoBucket,
     Credentials,
+    RequestAge,
     Denied,
     Server,
     Other,
@@ -153,6 +166,9 @@ impl Refusal {
             | "SlowDown" => Kind::Throttled,
             "ResourceNotFoundException" | "TableNotFoundException" => Kind::NoTable,
             "NoSuchBucket" => Kind::NoBucket,
+            "RequestTimeTooSkewed" | "RequestExpired" => Kind::RequestAge,
+            "InvalidSignatureException" if self.message.starts_with("Signature expired") => Kind::RequestAge,
+            "InvalidSignatureException" if self.message.starts_with("Signature not yet current") => Kind::RequestAge,
             "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "IncompleteSignatureException"
@@ -163,9 +179,7 @@ impl Refusal {
             | "InvalidAccessKeyId"
             | "InvalidToken"
             | "ExpiredToken"
-            | "ExpiredTokenException"
-            | "RequestExpired"
-            | "RequestTimeTooSkewed" => Kind::Credentials,
+            | "ExpiredTokenException" => Kind::Credentials,
             "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "AccountProblem" => Kind::Denied,
             _ if self.status == 429 => Kind::Throttled,
             _ if self.status >= 500 => Kind::Server,
@@ -215,5 +229,19 @@ mod tests {
         assert_eq!(kind(403, ""), Kind::Denied);
         assert_eq!(kind(500, "InternalServerError"), Kind::Server);
         assert_eq!(kind(400, "ValidationException"), Kind::Other);
+    }
+
+    #[test]
+    fn a_wrong_signature_is_told_from_an_old_one() {
+        let said = |message: &str| {
+            let (code, message) = ("InvalidSignatureException".to_owned(), message.to_owned());
+            Refusal { status: 400, code, message }.kind()
+        };
+        let old =
+            "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)";
+        assert_eq!(said(old), Kind::RequestAge);
+        let wrong = "The request signature we calculated does not match the signature you provided.";
+        assert_eq!(said(wrong), Kind::Credentials);
+        assert_eq!(kind(403, "RequestTimeTooSkewed"), Kind::RequestAge);
     }
 }

@@ -13,6 +13,7 @@ mod pulse;
 mod run;
 mod s3;
 mod settle;
+mod signed;
 mod store;
 
 pub mod digest;
@@ -22,6 +23,7 @@ pub mod permit;
 pub mod place;
 pub mod progress;
 pub mod settings;
+pub mod tables;
 
 pub use aws_credential_types::Credentials;
 

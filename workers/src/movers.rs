@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clients::{Clients, CredentialsFrom};
 use crate::dynamodb::pacing::Pacer;
-use crate::dynamodb::{self, Address, Part, Table};
+use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::Inspection;
@@ -19,6 +19,7 @@ use crate::s3::{self, Bucket};
 use crate::settings::Settings;
 use crate::settle;
 use crate::store::Store;
+use crate::tables::Tables;
 
 /// Copies, digests, verifies and removes a tenant's data, one part of a place at a time. Cheap to clone.
 ///
@@ -28,7 +29,9 @@ use crate::store::Store;
 pub struct Movers(Arc<Inner>);
 
 struct Inner {
-    clients: Clients,
+    tables: Arc<dyn Tables>,
+    /// `None` where only tables are worked with.
+    buckets: Option<Arc<Clients>>,
     settings: Settings,
     /// One for each (target table, part); as many as the topology has.
     pacers: Mutex<HashMap<(Place, u32), Arc<Pacer>>>,
@@ -37,8 +40,14 @@ struct Inner {
 impl Movers {
     /// Does nothing yet: credentials and connections are made when first needed.
     pub fn new(credentials: CredentialsFrom, settings: Settings) -> Self {
-        let clients = Clients::new(credentials, &settings);
-        Self(Arc::new(Inner { clients, settings, pacers: Mutex::default() }))
+        let clients = Arc::new(Clients::new(credentials, &settings));
+        let (tables, buckets) = (Arc::clone(&clients) as Arc<dyn Tables>, Some(clients));
+        Self(Arc::new(Inner { tables, buckets, settings, pacers: Mutex::default() }))
+    }
+
+    /// Movers over these tables, such as simulated ones; they work on no bucket.
+    pub fn with_tables(tables: Arc<dyn Tables>, settings: Settings) -> Self {
+        Self(Arc::new(Inner { tables, buckets: None, settings, pacers: Mutex::default() }))
     }
 
     /// The settings given.
@@ -177,14 +186,17 @@ impl Movers {
             let message = format!("{} has no part {part} of tenant `{tenant}`", Site::of(place));
             return Err(WorkError::permanent("place_invalid", message));
         }
-        let Inner { clients, settings, .. } = &*self.0;
+        let Inner { tables, buckets, settings, .. } = &*self.0;
         match place {
-            Place::Dynamodb { region, endpoint, table, index, index_key, .. } => {
-                let address = Address { region, endpoint: endpoint.as_deref(), table, index, index_key };
-                let table = Table::open(clients, place, &address, settings, self.pacer(place, part)).await?;
+            Place::Dynamodb { index, index_key, .. } => {
+                let pacer = self.pacer(place, part);
+                let table = Table::open(&**tables, place, (index, index_key), settings, pacer).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
             Place::S3 { region, endpoint, bucket, prefix } => {
+                let clients = buckets.as_deref().ok_or_else(|| {
+                    WorkError::permanent("place_invalid", format!("{} can't be worked on without S3", Site::of(place)))
+                })?;
                 let address = (region.as_str(), endpoint.as_deref());
                 let bucket = Bucket::open(clients, place, address, (bucket, prefix), tenant, settings).await?;
                 Ok(Store::Bucket(Box::new(bucket)))

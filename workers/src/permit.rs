@@ -1,15 +1,17 @@
 //! Permits: every write to and delete from a data store takes one, and only a reading of the ledger hands one out.
 //!
 //! The ledger itself lives in the catalogue; this crate knows it through the [`Ledger`] trait. A permit proves that the
-//! cell was read a moment ago and allowed the work. It does not yet fence a process that was paused between the check and
-//! the request: see docs/guarantees.md.
+//! cell was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
+//! request, so each request is signed with the time of the reading, and the store refuses it once that is too old.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
 use crate::error::WorkError;
+use crate::failure::REQUEST_TOO_OLD;
 
 /// What the ledger says about one cell (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +20,15 @@ pub struct CellFacts {
     pub state: CellState,
     /// Whether a current placement of the tenant includes this location.
     pub placed: bool,
+}
+
+/// A reading of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// What it said.
+    pub facts: CellFacts,
+    /// When it was read, by the database's clock and not after what was read: requests are signed with it.
+    pub at: SystemTime,
 }
 
 /// The states of a ledger cell.
@@ -38,22 +49,36 @@ pub enum CellState {
 pub trait Ledger: Send + Sync {
     /// Reads the cell. `None` when its generation, the tenant's epoch or the workflow's fence is no longer the one that
     /// this work was started under.
-    async fn read(&self) -> Result<Option<CellFacts>, WorkError>;
+    async fn read(&self) -> Result<Option<Reading>, WorkError>;
 }
 
 /// Proof that the cell was `adding` under our epoch and fence when it was last read.
 #[derive(Debug)]
-pub struct WritePermit(());
+pub struct WritePermit(SystemTime);
+
+impl WritePermit {
+    /// When the ledger was read, by the database's clock: what the request is signed with.
+    pub(crate) fn read_at(&self) -> SystemTime {
+        self.0
+    }
+}
 
 /// Proof that the cell was `removing`, and that no placement includes the location, when it was last read.
 #[derive(Debug)]
-pub struct RemovalPermit(());
+pub struct RemovalPermit(SystemTime);
+
+impl RemovalPermit {
+    /// When the ledger was read, by the database's clock: what the request is signed with.
+    pub(crate) fn read_at(&self) -> SystemTime {
+        self.0
+    }
+}
 
 /// Hands out permits, reading the ledger again once the last reading is older than `fresh_for`.
 pub struct Permits<'a> {
     ledger: &'a dyn Ledger,
     fresh_for: Duration,
-    last: Mutex<Option<(Instant, CellFacts)>>,
+    last: Mutex<Option<(Instant, Reading)>>,
 }
 
 impl<'a> Permits<'a> {
@@ -64,35 +89,44 @@ impl<'a> Permits<'a> {
 
     /// A permit to write to the location, or [`WorkError`] with treatment `LostLease` when the ledger does not allow it.
     pub async fn write(&self) -> Result<WritePermit, WorkError> {
-        match self.facts().await? {
-            CellFacts { state: CellState::Adding, .. } => Ok(WritePermit(())),
+        let Reading { facts, at } = self.reading().await?;
+        match facts {
+            CellFacts { state: CellState::Adding, .. } => Ok(WritePermit(at)),
             other => Err(refused("write to", &other)),
         }
     }
 
     /// A permit to delete from the location, or [`WorkError`] with treatment `LostLease` when the ledger does not allow it.
     pub async fn removal(&self) -> Result<RemovalPermit, WorkError> {
-        match self.facts().await? {
-            CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(())),
+        let Reading { facts, at } = self.reading().await?;
+        match facts {
+            CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(at)),
             other => Err(refused("delete from", &other)),
         }
     }
 
-    async fn facts(&self) -> Result<CellFacts, WorkError> {
-        if let Some(facts) = self.still_fresh() {
-            return Ok(facts);
+    /// The last request made under a permit failed so. A store that finds the permit too old gets one read anew.
+    pub(crate) fn after(&self, failure: &WorkError) {
+        if failure.code == REQUEST_TOO_OLD {
+            *self.last.lock().expect("no holder of this lock panics") = None;
         }
-        let asked = Instant::now();
-        let facts = self.ledger.read().await?.ok_or_else(|| {
-            WorkError::lost_lease("the work was taken over, revoked or superseded: its permit is gone")
-        })?;
-        *self.last.lock().expect("no holder of this lock panics") = Some((asked, facts.clone()));
-        Ok(facts)
     }
 
-    fn still_fresh(&self) -> Option<CellFacts> {
+    async fn reading(&self) -> Result<Reading, WorkError> {
+        if let Some(reading) = self.still_fresh() {
+            return Ok(reading);
+        }
+        let asked = Instant::now();
+        let reading = self.ledger.read().await?.ok_or_else(|| {
+            WorkError::lost_lease("the work was taken over, revoked or superseded: its permit is gone")
+        })?;
+        *self.last.lock().expect("no holder of this lock panics") = Some((asked, reading.clone()));
+        Ok(reading)
+    }
+
+    fn still_fresh(&self) -> Option<Reading> {
         let last = self.last.lock().expect("no holder of this lock panics");
-        last.as_ref().filter(|(at, _)| at.elapsed() < self.fresh_for).map(|(_, facts)| facts.clone())
+        last.as_ref().filter(|(at, _)| at.elapsed() < self.fresh_for).map(|(_, reading)| reading.clone())
     }
 }
 

@@ -2,7 +2,9 @@
 //! renews. Beaten where something has been done, never by a timer, so that work that hangs falls silent.
 
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::{Treatment, WorkError};
 use crate::progress::Checkpoints;

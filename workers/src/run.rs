@@ -4,10 +4,11 @@
 //! up, so a resumed pass ends in the same tally as one that was never interrupted.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::error::WorkError;
 use crate::progress::{Checkpoints, Tally};

@@ -1,18 +1,21 @@
 //! Runs one server on one thread until it is dropped. It knows nothing of what the servers answer.
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::net::TcpListener as BoundListener;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use dynoxide::Database;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
+use hyper::service::HttpService;
 use hyper_util::rt::TokioIo;
-use s3s::service::S3Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::front::Front;
 use crate::Error;
 use crate::s3::Embedded;
 
@@ -94,13 +97,26 @@ pub(super) fn dynamodb(region: &str, listener: BoundListener, database: Database
     })
 }
 
-/// Serves the embedded S3.
-pub(super) fn s3(region: &str, listener: BoundListener, embedded: Embedded) -> Result<Server, Error> {
-    let service = embedded.into_service();
+/// Serves what stands before the embedded DynamoDB.
+pub(super) fn front(region: &str, listener: BoundListener, front: Front) -> Result<Server, Error> {
+    Server::start(&format!("{region}-front"), listener, |listener, stop| accept(listener, front, stop))
+}
+
+/// Serves the embedded S3, which accepts requests signed at most `age` ago.
+pub(super) fn s3(region: &str, listener: BoundListener, embedded: Embedded, age: Duration) -> Result<Server, Error> {
+    let service = embedded.into_service(age);
     Server::start(&format!("{region}-s3"), listener, |listener, stop| accept(listener, service, stop))
 }
 
-async fn accept(listener: TcpListener, service: S3Service, stop: CancellationToken) {
+async fn accept<S>(listener: TcpListener, service: S, stop: CancellationToken)
+where
+    S: HttpService<Incoming> + Clone + Send + 'static,
+    S::Future: Send,
+    S::ResBody: Send + 'static,
+    <S::ResBody as Body>::Data: Send,
+    <S::ResBody as Body>::Error: Into<Box<dyn StdError + Send + Sync>>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -119,7 +135,13 @@ async fn accept(listener: TcpListener, service: S3Service, stop: CancellationTok
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, service: S3Service, stop: CancellationToken) {
+async fn connection<S>(stream: TcpStream, service: S, stop: CancellationToken)
+where
+    S: HttpService<Incoming>,
+    S::ResBody: 'static,
+    <S::ResBody as Body>::Error: Into<Box<dyn StdError + Send + Sync>>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
     }

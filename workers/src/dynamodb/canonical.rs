@@ -4,10 +4,9 @@
 //! by name and sets by element, so that the form is injective. Numbers are taken as the store returns them: DynamoDB
 //! normalises them on writing, so one that comes back different has been changed.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-
 use super::Item;
 use crate::error::WorkError;
+use crate::tables::AttributeValue;
 
 /// Appends the canonical bytes of `item` to `out`.
 pub(super) fn item(item: &Item, out: &mut Vec<u8>) -> Result<(), WorkError> {

@@ -1,6 +1,6 @@
 //! Finds the keys in which two parts differ, for a report: slower than comparing digests, and only done when they differ.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use futures::TryStreamExt;
 
@@ -54,7 +54,7 @@ async fn matching(table: &Table, items: &[Item], part: &Part, pulse: &Pulse<'_>)
 }
 
 /// Printable key and digest of each item, by the canonical bytes of its key.
-fn by_key(table: &Table, items: &[Item]) -> Result<HashMap<Vec<u8>, (String, Digest)>, WorkError> {
+fn by_key(table: &Table, items: &[Item]) -> Result<BTreeMap<Vec<u8>, (String, Digest)>, WorkError> {
     let keyed = items.iter().map(|item| {
         let key = table.key_of(item)?;
         let mut bytes = Vec::new();

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::{Item, Part, Table, canonical};
 use crate::error::WorkError;
+use crate::tables::{AttributeValue, Blob, Page, Query};
 
 /// BatchGetItem takes at most this many keys (DynamoDB API Reference, "BatchGetItem").
 const MOST_KEYS: usize = 100;
@@ -38,31 +37,18 @@ impl Table {
     }
 
     async fn page(&self, part: &Part, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), WorkError> {
-        let mut query = self
-            .reads
-            .query()
-            .table_name(&self.name)
-            .index_name(&self.index)
-            .key_condition_expression("#index = :value")
-            .expression_attribute_names("#index", &self.index_key)
-            .expression_attribute_values(":value", AttributeValue::S(part.value().to_owned()))
-            .limit(self.settings.page_keys);
-        let mut projection = Vec::with_capacity(self.index_attributes.len());
-        for (n, name) in self.index_attributes.iter().enumerate() {
-            let placeholder = if *name == self.index_key { "#index".to_owned() } else { format!("#key{n}") };
-            if *name != self.index_key {
-                query = query.expression_attribute_names(&placeholder, name);
-            }
-            projection.push(placeholder);
-        }
-        let query = query.projection_expression(projection.join(", ")).set_exclusive_start_key(start.clone());
-        let page = query.send().await.map_err(|error| self.site.failed("query an index of", error))?;
-        let last = page.last_evaluated_key.filter(|key| !key.is_empty());
+        let query = Query {
+            value: part.value(),
+            attributes: &self.index_attributes,
+            start: start.clone(),
+            limit: self.settings.page_keys,
+        };
+        let Page { entries, last } = self.api.query(query).await?;
         if last.is_some() && last == start {
             let message = format!("{} keeps answering an index query with the same page", self.site);
             return Err(WorkError::retryable("store_error", message));
         }
-        Ok((page.items.unwrap_or_default(), last))
+        Ok((entries, last))
     }
 
     fn split(&self, entries: &[Item], last: Option<Item>) -> Result<Vec<Chunk>, WorkError> {

@@ -1,7 +1,5 @@
 //! Counts a tenant's items by the index alone: cheap, and only as exact as the index is fresh. For estimates.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Select};
-
 use super::{Part, Table};
 use crate::error::WorkError;
 
@@ -15,22 +13,11 @@ async fn count(at: &Table, part: &Part) -> Result<u64, WorkError> {
     let mut total = 0;
     let mut start = None;
     loop {
-        let query = at
-            .reads
-            .query()
-            .table_name(&at.name)
-            .index_name(&at.index)
-            .select(Select::Count)
-            .key_condition_expression("#index = :value")
-            .expression_attribute_names("#index", &at.index_key)
-            .expression_attribute_values(":value", AttributeValue::S(part.value().to_owned()))
-            .set_exclusive_start_key(start.clone());
-        let page = query.send().await.map_err(|error| at.site.failed("count the items of", error))?;
-        total += u64::from(page.count.unsigned_abs());
-        let last = page.last_evaluated_key.filter(|key| !key.is_empty());
-        if last.is_none() || last == start {
+        let page = at.api.count(part.value(), start.clone()).await?;
+        total += page.entries;
+        if page.last.is_none() || page.last == start {
             return Ok(total);
         }
-        start = last;
+        start = page.last;
     }
 }

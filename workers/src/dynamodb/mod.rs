@@ -13,12 +13,9 @@ mod measure;
 pub(crate) mod pacing;
 mod read;
 mod remove;
+mod sdk;
 mod table;
 mod write;
-
-use std::collections::HashMap;
-
-use aws_sdk_dynamodb::types::AttributeValue;
 
 pub(crate) use self::compare::differing_keys;
 pub(crate) use self::copy::copy_pass;
@@ -26,7 +23,5 @@ pub(crate) use self::digest::digest_pass;
 pub(crate) use self::inspect::{check_shard_count, inspect};
 pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
-pub(crate) use self::table::{Address, Part, Table};
-
-/// An item, or the part of one that a projection or a key has.
-pub(crate) type Item = HashMap<String, AttributeValue>;
+pub(crate) use self::table::{Part, Table};
+pub(crate) use crate::tables::Item;

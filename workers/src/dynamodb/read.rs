@@ -1,6 +1,5 @@
 //! Reads items from the base table, consistently, and keeps those that really belong to the part.
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::stream::{Stream, TryStreamExt};
 use serde_json::Value;
 
@@ -48,15 +47,15 @@ impl Table {
 
     /// The items under `keys` that exist, at most 100, in any order. Each answer is a sign of life.
     pub(super) async fn get(&self, keys: &[Item], what: Read, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
+        let attributes = (what == Read::Owner).then(|| self.owner_attributes());
         let mut found = Vec::with_capacity(keys.len());
         let mut waiting = keys.to_vec();
         let mut patience = Patience::new(self.settings.patience, pulse);
         while !waiting.is_empty() {
             let asked = waiting.len();
-            let request = self.reads.batch_get_item().request_items(&self.name, self.request(waiting, what)?);
-            let answer = request.send().await.map_err(|error| self.site.failed("read items of", error))?;
-            found.extend(answer.responses.unwrap_or_default().into_values().flatten());
-            waiting = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
+            let answer = self.api.batch_get(waiting, attributes.as_deref()).await?;
+            found.extend(answer.items);
+            waiting = answer.unread;
             pulse.beat().await?;
             if waiting.len() < asked {
                 patience.progress();
@@ -69,23 +68,12 @@ impl Table {
         Ok(found)
     }
 
-    fn request(&self, keys: Vec<Item>, what: Read) -> Result<KeysAndAttributes, WorkError> {
-        let mut request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-        if what == Read::Owner {
-            let mut names: Vec<_> = self.schema.keys.iter().map(|key| &key.name).collect();
-            if !names.contains(&&self.index_key) {
-                names.push(&self.index_key);
-            }
-            for (n, name) in names.iter().enumerate() {
-                request = request.expression_attribute_names(format!("#a{n}"), name.as_str());
-            }
-            let projection: Vec<_> = (0..names.len()).map(|n| format!("#a{n}")).collect();
-            request = request.projection_expression(projection.join(", "));
+    fn owner_attributes(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.schema.keys.iter().map(|key| key.name.clone()).collect();
+        if !names.contains(&self.index_key) {
+            names.push(self.index_key.clone());
         }
-        request.build().map_err(|error| {
-            WorkError::permanent("store_error", format!("a request to read {} could not be built", self.site))
-                .because(error)
-        })
+        names
     }
 }
 

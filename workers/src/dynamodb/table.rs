@@ -2,34 +2,19 @@
 
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, IndexStatus, TableDescription, TableStatus};
-
 use super::Item;
 use super::pacing::Pacer;
-use crate::clients::{Clients, Pair};
 use crate::error::WorkError;
 use crate::failure::Site;
-use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
+use crate::inspection::{KeyRole, TableSchema};
 use crate::place::Place;
 use crate::settings::Settings;
-
-/// The shares of a place that name a table.
-pub(crate) struct Address<'a> {
-    pub(crate) region: &'a str,
-    pub(crate) endpoint: Option<&'a str>,
-    pub(crate) table: &'a str,
-    pub(crate) index: &'a str,
-    pub(crate) index_key: &'a str,
-}
+use crate::tables::{AttributeValue, IndexFacts, TableApi, Tables};
 
 /// An existing table whose index is ready.
 pub(crate) struct Table {
-    pub(super) reads: Client,
-    pub(super) writes: Client,
+    pub(super) api: Arc<dyn TableApi>,
     pub(super) site: Site,
-    pub(super) name: String,
-    pub(super) index: String,
     pub(super) index_key: String,
     pub(super) schema: TableSchema,
     /// Names of the table's and the index's key attributes: what an index query has to return to be continued.
@@ -73,76 +58,37 @@ impl Table {
     /// `table_not_found`, `table_not_active`, `index_not_found`, `index_not_active`, `index_key_mismatch`, or why the store
     /// could not be asked.
     pub(crate) async fn open(
-        clients: &Clients,
+        tables: &dyn Tables,
         place: &Place,
-        address: &Address<'_>,
+        (index, index_key): (&str, &str),
         settings: &Settings,
         pacer: Arc<Pacer>,
     ) -> Result<Self, WorkError> {
-        let Pair { reads, writes } = clients.dynamodb(address.region, address.endpoint).await;
+        let api = tables.open(place).await?;
         let site = Site::of(place);
-        let described = reads.describe_table().table_name(address.table).send().await;
-        let described = described.map_err(|error| site.failed("describe", error))?.table;
-        let described = described.ok_or_else(|| {
-            WorkError::retryable("store_error", format!("{site} was described without any description"))
-        })?;
-        if !matches!(described.table_status, Some(TableStatus::Active | TableStatus::Updating)) {
-            let message = format!("{site} is {}: wait until it is ACTIVE", status(described.table_status.as_ref()));
+        let facts = api.describe().await?;
+        if !["ACTIVE", "UPDATING"].contains(&facts.status.as_str()) {
+            let message = format!("{site} is {}: wait until it is ACTIVE", facts.status);
             return Err(WorkError::retryable("table_not_active", message));
         }
-        let mut table = Self {
-            reads,
-            writes,
-            site,
-            name: address.table.to_owned(),
-            index: address.index.to_owned(),
-            index_key: address.index_key.to_owned(),
-            schema: schema(&described),
-            index_attributes: Vec::new(),
-            replicates_to: replicas(&described, address.region),
-            settings: settings.clone(),
-            pacer,
-        };
-        table.check_index(&described)?;
-        Ok(table)
-    }
-
-    fn check_index(&mut self, described: &TableDescription) -> Result<(), WorkError> {
-        let (site, name) = (&self.site, &self.index);
-        let Some(index) = described.global_secondary_indexes().iter().find(|index| index.index_name() == Some(name))
-        else {
-            let message = format!("{site} has no global secondary index `{name}`: create it, or correct the topology");
+        let Some(found) = facts.index else {
+            let message = format!("{site} has no global secondary index `{index}`: create it, or correct the topology");
             return Err(WorkError::permanent("index_not_found", message));
         };
-        if index.index_status != Some(IndexStatus::Active) {
-            let message =
-                format!("index `{name}` of {site} is {}: wait until it is ACTIVE", status(index.index_status.as_ref()));
-            return Err(WorkError::retryable("index_not_active", message));
-        }
-        let keys = index.key_schema();
-        let hash = keys.iter().find(|key| key.key_type.as_str() == "HASH").map(|key| key.attribute_name());
-        if hash != Some(self.index_key.as_str()) {
-            let message = format!(
-                "index `{name}` of {site} has hash key `{}` and not `{}`: correct the index or the topology",
-                hash.unwrap_or_default(),
-                self.index_key
-            );
-            return Err(WorkError::permanent("index_key_mismatch", message));
-        }
-        let kind = described.attribute_definitions().iter().find(|d| d.attribute_name() == self.index_key);
-        if let Some(kind) = kind.filter(|kind| kind.attribute_type.as_str() != "S") {
-            let message = format!(
-                "index key `{}` of {site} is of type {}, and must be a string",
-                self.index_key, kind.attribute_type
-            );
-            return Err(WorkError::permanent("index_key_mismatch", message));
-        }
-        let mut names: Vec<_> = self.schema.keys.iter().map(|key| key.name.clone()).collect();
-        names.extend(keys.iter().map(|key| key.attribute_name().to_owned()));
+        check_index(&site, index, index_key, &found)?;
+        let mut names: Vec<_> = facts.schema.keys.iter().chain(&found.keys).map(|key| key.name.clone()).collect();
         names.sort_unstable();
         names.dedup();
-        self.index_attributes = names;
-        Ok(())
+        Ok(Self {
+            api,
+            site,
+            index_key: index_key.to_owned(),
+            schema: facts.schema,
+            index_attributes: names,
+            replicates_to: facts.replicas.into_iter().filter(|region| region != place.region()).collect(),
+            settings: settings.clone(),
+            pacer,
+        })
     }
 
     /// Whether the item's own index key says that it belongs to `part`.
@@ -177,23 +123,22 @@ impl Table {
     }
 }
 
-fn schema(described: &TableDescription) -> TableSchema {
-    let kinds = described.attribute_definitions();
-    let key = |element: &aws_sdk_dynamodb::types::KeySchemaElement| {
-        let name = element.attribute_name().to_owned();
-        let kind = kinds.iter().find(|kind| kind.attribute_name() == name);
-        let kind = kind.map(|kind| kind.attribute_type.as_str().to_owned()).unwrap_or_default();
-        let role = if element.key_type.as_str() == "HASH" { KeyRole::Hash } else { KeyRole::Range };
-        KeyAttribute { name, kind, role }
-    };
-    TableSchema { keys: described.key_schema().iter().map(key).collect() }
-}
-
-fn replicas(described: &TableDescription, own: &str) -> Vec<String> {
-    let names = described.replicas().iter().filter_map(|replica| replica.region_name());
-    names.filter(|name| *name != own).map(str::to_owned).collect()
-}
-
-fn status<S: AsRef<str>>(status: Option<&S>) -> &str {
-    status.map_or("in an unknown state", S::as_ref)
+fn check_index(site: &Site, name: &str, index_key: &str, index: &IndexFacts) -> Result<(), WorkError> {
+    if index.status != "ACTIVE" {
+        let message = format!("index `{name}` of {site} is {}: wait until it is ACTIVE", index.status);
+        return Err(WorkError::retryable("index_not_active", message));
+    }
+    let hash = index.keys.iter().find(|key| key.role == KeyRole::Hash);
+    let hash_name = hash.map(|key| key.name.as_str()).unwrap_or_default();
+    if hash_name != index_key {
+        let message = format!(
+            "index `{name}` of {site} has hash key `{hash_name}` and not `{index_key}`: correct the index or the topology"
+        );
+        return Err(WorkError::permanent("index_key_mismatch", message));
+    }
+    if let Some(key) = hash.filter(|key| !matches!(key.kind.as_str(), "S" | "")) {
+        let message = format!("index key `{index_key}` of {site} is of type {}, and must be a string", key.kind);
+        return Err(WorkError::permanent("index_key_mismatch", message));
+    }
+    Ok(())
 }

@@ -1,12 +1,11 @@
 //! Writes and deletes items in batches. Neither can be asked for without a permit, and each attempt takes a fresh one.
 
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
-
 use super::{Item, Table};
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
 use crate::pulse::Pulse;
+use crate::tables::{AttributeValue, Change};
 
 /// BatchWriteItem takes at most this many requests (DynamoDB API Reference, "BatchWriteItem").
 const MOST_REQUESTS: usize = 25;
@@ -23,13 +22,13 @@ impl Table {
         permits: &Permits<'_>,
         pulse: &Pulse<'_>,
     ) -> Result<(), WorkError> {
-        for batch in batches(items, put_request)? {
+        for batch in batches(items.into_iter().map(Change::Put)) {
             let mut left = Left::new(self, batch, pulse);
             while !left.is_empty() {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.write().await?;
-                let answer = self.send_puts(&permit, left.requests.clone()).await;
-                left.after(answer).await?;
+                let answer = self.send_puts(&permit, left.changes.clone()).await;
+                left.after(answer, permits).await?;
             }
         }
         Ok(())
@@ -42,42 +41,31 @@ impl Table {
         permits: &Permits<'_>,
         pulse: &Pulse<'_>,
     ) -> Result<(), WorkError> {
-        for batch in batches(keys, delete_request)? {
+        for batch in batches(keys.into_iter().map(Change::Delete)) {
             let mut left = Left::new(self, batch, pulse);
             while !left.is_empty() {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.removal().await?;
-                let answer = self.send_deletes(&permit, left.requests.clone()).await;
-                left.after(answer).await?;
+                let answer = self.send_deletes(&permit, left.changes.clone()).await;
+                left.after(answer, permits).await?;
             }
         }
         Ok(())
     }
 
-    async fn send_puts(&self, _: &WritePermit, puts: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, WorkError> {
-        self.send("write items to", puts).await
+    async fn send_puts(&self, permit: &WritePermit, puts: Vec<Change>) -> Result<Vec<Change>, WorkError> {
+        self.api.batch_write(puts, permit.read_at()).await
     }
 
-    async fn send_deletes(
-        &self,
-        _: &RemovalPermit,
-        deletes: Vec<WriteRequest>,
-    ) -> Result<Vec<WriteRequest>, WorkError> {
-        self.send("delete items from", deletes).await
-    }
-
-    /// Sends one request and gives back what the store left undone. Only for the two functions above, which see a permit.
-    async fn send(&self, doing: &str, requests: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, WorkError> {
-        let request = self.writes.batch_write_item().request_items(&self.name, requests);
-        let answer = request.send().await.map_err(|error| self.site.failed(doing, error))?;
-        Ok(answer.unprocessed_items.unwrap_or_default().into_values().flatten().collect())
+    async fn send_deletes(&self, permit: &RemovalPermit, deletes: Vec<Change>) -> Result<Vec<Change>, WorkError> {
+        self.api.batch_write(deletes, permit.read_at()).await
     }
 }
 
 /// What is still to be sent of one batch.
 struct Left<'a> {
     table: &'a Table,
-    requests: Vec<WriteRequest>,
+    changes: Vec<Change>,
     /// Write units of all of them.
     units: u64,
     pulse: &'a Pulse<'a>,
@@ -85,34 +73,35 @@ struct Left<'a> {
 }
 
 impl<'a> Left<'a> {
-    fn new(table: &'a Table, requests: Vec<WriteRequest>, pulse: &'a Pulse<'a>) -> Self {
+    fn new(table: &'a Table, changes: Vec<Change>, pulse: &'a Pulse<'a>) -> Self {
         let patience = Patience::new(table.settings.patience, pulse);
-        Self { table, units: units(&requests), requests, pulse, patience }
+        Self { table, units: units(&changes), changes, pulse, patience }
     }
 
     fn is_empty(&self) -> bool {
-        self.requests.is_empty()
+        self.changes.is_empty()
     }
 
     /// Takes the answer to a request for all of it. Whole requests are safe to send again: a put or delete repeated is the
     /// same put or delete.
-    async fn after(&mut self, answer: Result<Vec<WriteRequest>, WorkError>) -> Result<(), WorkError> {
-        let (asked, asked_units) = (self.requests.len(), self.units);
+    async fn after(&mut self, answer: Result<Vec<Change>, WorkError>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        let (asked, asked_units) = (self.changes.len(), self.units);
         let why = match answer {
             Ok(undone) => {
-                (self.units, self.requests) = (units(&undone), undone);
+                (self.units, self.changes) = (units(&undone), undone);
                 self.table.pacer.accepted(asked_units.saturating_sub(self.units));
-                if self.requests.is_empty() {
+                if self.changes.is_empty() {
                     return self.pulse.beat().await;
                 }
-                if self.requests.len() < asked {
+                if self.changes.len() < asked {
                     self.patience.progress();
                 }
-                let message = format!("{} leaves {} requests undone", self.table.site, self.requests.len());
+                let message = format!("{} leaves {} requests undone", self.table.site, self.changes.len());
                 WorkError::retryable("throttled", message)
             }
             Err(error) => error,
         };
+        permits.after(&why);
         if why.code == "throttled" {
             self.table.pacer.throttled();
         }
@@ -120,30 +109,12 @@ impl<'a> Left<'a> {
     }
 }
 
-fn put_request(item: Item) -> Result<WriteRequest, WorkError> {
-    let put = PutRequest::builder().set_item(Some(item)).build().map_err(unbuilt)?;
-    Ok(WriteRequest::builder().put_request(put).build())
-}
-
-fn delete_request(key: Item) -> Result<WriteRequest, WorkError> {
-    let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(unbuilt)?;
-    Ok(WriteRequest::builder().delete_request(delete).build())
-}
-
-fn unbuilt(error: aws_sdk_dynamodb::error::BuildError) -> WorkError {
-    WorkError::permanent("store_error", "a request for one item could not be built").because(error)
-}
-
 /// Splits into batches that BatchWriteItem takes, by number and by size on the wire.
-fn batches(
-    items: Vec<Item>,
-    request: impl Fn(Item) -> Result<WriteRequest, WorkError>,
-) -> Result<Vec<Vec<WriteRequest>>, WorkError> {
-    let mut batches: Vec<Vec<WriteRequest>> = Vec::new();
+fn batches(changes: impl Iterator<Item = Change>) -> Vec<Vec<Change>> {
+    let mut batches: Vec<Vec<Change>> = Vec::new();
     let mut size = 0;
-    for item in items {
-        let request = request(item)?;
-        let bytes = request_size(&request);
+    for change in changes {
+        let bytes = change_size(&change);
         let fits = size + bytes <= MOST_BYTES && batches.last().is_some_and(|batch| batch.len() < MOST_REQUESTS);
         if !fits {
             batches.push(Vec::with_capacity(MOST_REQUESTS));
@@ -151,18 +122,19 @@ fn batches(
         }
         size += bytes;
         let batch = batches.last_mut().expect("one was pushed if there was none");
-        batch.push(request);
+        batch.push(change);
     }
-    Ok(batches)
+    batches
 }
 
-fn units(requests: &[WriteRequest]) -> u64 {
-    requests.iter().map(|request| request_size(request).div_ceil(UNIT_BYTES) as u64).sum()
+fn units(changes: &[Change]) -> u64 {
+    changes.iter().map(|change| change_size(change).div_ceil(UNIT_BYTES) as u64).sum()
 }
 
-fn request_size(request: &WriteRequest) -> usize {
-    let put = request.put_request().map_or(0, |put| map_size(put.item()));
-    put + request.delete_request().map_or(0, |delete| map_size(delete.key()))
+fn change_size(change: &Change) -> usize {
+    match change {
+        Change::Put(map) | Change::Delete(map) => map_size(map),
+    }
 }
 
 /// Bytes on the wire, from above: text escaped for JSON and binary in base64 take more than what the store keeps.
@@ -206,20 +178,18 @@ fn base64_size(bytes: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn item(text: String) -> Item {
-        Item::from([("pk".to_owned(), AttributeValue::S(text))])
+    fn put(text: String) -> Change {
+        Change::Put(Item::from([("pk".to_owned(), AttributeValue::S(text))]))
     }
 
     #[test]
     fn batches_keep_to_number_and_size_and_lose_nothing() {
-        let small = batches((0..60).map(|n| item(n.to_string())).collect(), put_request).expect("the batch is built");
+        let small = batches((0..60).map(|n| put(n.to_string())));
         assert_eq!(small.iter().map(Vec::len).collect::<Vec<_>>(), [25, 25, 10]);
         // 400 KiB of control characters are 2.4 MiB on the wire.
-        let large = batches((0..25).map(|_| item("\u{1}".repeat(400 << 10))).collect(), put_request)
-            .expect("the batch is built");
+        let large = batches((0..25).map(|_| put("\u{1}".repeat(400 << 10))));
         assert_eq!(large.iter().map(Vec::len).sum::<usize>(), 25);
-        assert!(large.iter().all(|batch| batch.iter().map(request_size).sum::<usize>() <= MOST_BYTES));
-        let one = batches(vec![item("x".repeat(MOST_BYTES + 1))], put_request).expect("the batch is built");
-        assert_eq!(one.len(), 1);
+        assert!(large.iter().all(|batch| batch.iter().map(change_size).sum::<usize>() <= MOST_BYTES));
+        assert_eq!(batches([put("x".repeat(MOST_BYTES + 1))].into_iter()).len(), 1);
     }
 }

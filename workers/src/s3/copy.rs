@@ -62,7 +62,10 @@ async fn copy_object(
     loop {
         match try_copy(from, to, key, permits, pulse).await {
             Ok(tally) => return Ok(tally),
-            Err(error) => patience.wait(error).await?,
+            Err(error) => {
+                permits.after(&error);
+                patience.wait(error).await?;
+            }
         }
     }
 }

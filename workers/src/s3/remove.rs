@@ -11,6 +11,7 @@ use crate::permit::{Permits, RemovalPermit};
 use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Run;
+use crate::signed;
 
 /// A version of an object, or a delete marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,7 @@ impl Bucket {
             if together.len() < asked {
                 patience.progress();
             }
+            permits.after(&why);
             patience.wait(why).await?;
         }
         for version in alone {
@@ -131,7 +133,10 @@ impl Bucket {
             loop {
                 match self.delete_alone(&permits.removal().await?, &version).await {
                     Ok(()) => break,
-                    Err(error) => patience.wait(error).await?,
+                    Err(error) => {
+                        permits.after(&error);
+                        patience.wait(error).await?;
+                    }
                 }
             }
         }
@@ -139,7 +144,7 @@ impl Bucket {
     }
 
     /// Gives back the versions that the store left undone.
-    async fn delete_together(&self, _: &RemovalPermit, versions: &[Version]) -> Result<Vec<Version>, WorkError> {
+    async fn delete_together(&self, permit: &RemovalPermit, versions: &[Version]) -> Result<Vec<Version>, WorkError> {
         let unbuilt =
             |error| WorkError::permanent("store_error", "a request to delete could not be built").because(error);
         let mut delete = Delete::builder().quiet(true);
@@ -148,7 +153,8 @@ impl Bucket {
             delete = delete.objects(object.map_err(unbuilt)?);
         }
         let request = self.writes.delete_objects().bucket(&self.name).delete(delete.build().map_err(unbuilt)?);
-        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).customize();
+        let request = request.config_override(signed::s3(permit.read_at()));
         let answer = request.send().await.map_err(|error| self.site.failed("delete objects from", error))?;
         let mut left = Vec::new();
         for error in answer.errors() {
@@ -166,9 +172,10 @@ impl Bucket {
         Ok(left)
     }
 
-    async fn delete_alone(&self, _: &RemovalPermit, version: &Version) -> Result<(), WorkError> {
+    async fn delete_alone(&self, permit: &RemovalPermit, version: &Version) -> Result<(), WorkError> {
         let delete = self.writes.delete_object().bucket(&self.name).key(&version.key);
-        match delete.set_version_id(version.id.clone()).send().await {
+        let delete = delete.set_version_id(version.id.clone()).customize();
+        match delete.config_override(signed::s3(permit.read_at())).send().await {
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(()),
             other => other.map(drop).map_err(|error| self.site.failed("delete an object from", error)),
         }

@@ -1,16 +1,29 @@
 //! Unfinished multipart uploads under the prefix: they hold data as well.
 
+use std::time::SystemTime;
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::EncodingType;
 
 use super::Bucket;
 use crate::error::WorkError;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
+use crate::signed;
 
 /// What an upload may be aborted with: aborting one in a place that is being filled belongs to filling it.
 pub(super) enum AbortPermit {
     Write(WritePermit),
     Removal(RemovalPermit),
+}
+
+impl AbortPermit {
+    /// When the ledger was read, by the database's clock: what the request is signed with.
+    fn read_at(&self) -> SystemTime {
+        match self {
+            Self::Write(permit) => permit.read_at(),
+            Self::Removal(permit) => permit.read_at(),
+        }
+    }
 }
 
 impl From<WritePermit> for AbortPermit {
@@ -47,8 +60,14 @@ impl Bucket {
         Ok(uploads)
     }
 
-    pub(super) async fn abort_upload(&self, _: impl Into<AbortPermit>, key: &str, id: &str) -> Result<(), WorkError> {
+    pub(super) async fn abort_upload(
+        &self,
+        permit: impl Into<AbortPermit>,
+        key: &str,
+        id: &str,
+    ) -> Result<(), WorkError> {
         let abort = self.writes.abort_multipart_upload().bucket(&self.name).key(key).upload_id(id);
+        let abort = abort.customize().config_override(signed::s3(permit.into().read_at()));
         match abort.send().await {
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
             other => other.map(drop).map_err(|error| self.site.failed("abort an upload to", error)),

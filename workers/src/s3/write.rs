@@ -10,6 +10,7 @@ use super::object::{Attributes, Contents};
 use crate::error::{Treatment, WorkError};
 use crate::patience::Patience;
 use crate::permit::{Permits, WritePermit};
+use crate::signed;
 
 /// S3 User Guide, "Multipart upload limits".
 const MOST_PARTS: u64 = 10_000;
@@ -33,14 +34,17 @@ impl Bucket {
             let permit = permits.write().await?;
             match self.put(&permit, relative, attributes, body.clone()).await {
                 Ok(()) => return Ok(()),
-                Err(error) => patience.wait(error).await?,
+                Err(error) => {
+                    permits.after(&error);
+                    patience.wait(error).await?;
+                }
             }
         }
     }
 
     async fn put(
         &self,
-        _: &WritePermit,
+        permit: &WritePermit,
         relative: &str,
         attributes: &Attributes,
         body: Bytes,
@@ -55,6 +59,7 @@ impl Bucket {
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
             .set_tagging(attributes.tag_header());
         let put = put.customize().mutate_request(attributes.expires_header());
+        let put = put.config_override(signed::s3(permit.read_at()));
         put.send().await.map_err(|error| self.site.failed("write an object to", error))?;
         Ok(())
     }
@@ -70,6 +75,7 @@ impl Bucket {
         let upload = self.begin_upload(&permits.write().await?, &key, attributes).await?;
         let written = self.upload_parts(&key, &upload, contents, permits).await;
         let Err(error) = written else { return Ok(()) };
+        permits.after(&error);
         // Without a permit nothing may be touched any more: whoever holds the cell now aborts what is unfinished.
         match permits.write().await {
             Ok(permit) => {
@@ -83,7 +89,12 @@ impl Bucket {
         Err(error)
     }
 
-    async fn begin_upload(&self, _: &WritePermit, key: &str, attributes: &Attributes) -> Result<String, WorkError> {
+    async fn begin_upload(
+        &self,
+        permit: &WritePermit,
+        key: &str,
+        attributes: &Attributes,
+    ) -> Result<String, WorkError> {
         let create = self.writes.create_multipart_upload().bucket(&self.name).key(key);
         let create = create
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
@@ -95,6 +106,7 @@ impl Bucket {
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
             .set_tagging(attributes.tag_header());
         let create = create.customize().mutate_request(attributes.expires_header());
+        let create = create.config_override(signed::s3(permit.read_at()));
         let created = create.send().await.map_err(|error| self.site.failed("begin an upload to", error))?;
         created.upload_id.ok_or_else(|| {
             WorkError::retryable("store_error", format!("{} began an upload without naming it", self.site))
@@ -122,7 +134,10 @@ impl Bucket {
                 let permit = permits.write().await?;
                 match self.upload_part(&permit, key, upload, number, body.clone()).await {
                     Ok(part) => break parts.push(part),
-                    Err(error) => patience.wait(error).await?,
+                    Err(error) => {
+                        permits.after(&error);
+                        patience.wait(error).await?;
+                    }
                 }
             }
             contents.pulse.beat().await?;
@@ -132,7 +147,7 @@ impl Bucket {
 
     async fn upload_part(
         &self,
-        _: &WritePermit,
+        permit: &WritePermit,
         key: &str,
         upload: &str,
         number: i32,
@@ -140,6 +155,7 @@ impl Bucket {
     ) -> Result<CompletedPart, WorkError> {
         let request = self.writes.upload_part().bucket(&self.name).key(key).upload_id(upload).part_number(number);
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).body(ByteStream::from(body));
+        let request = request.customize().config_override(signed::s3(permit.read_at()));
         let done = request.send().await.map_err(|error| self.site.failed("write a part of an object to", error))?;
         let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
         Ok(part.set_checksum_crc32(done.checksum_crc32).build())
@@ -147,14 +163,15 @@ impl Bucket {
 
     async fn complete_upload(
         &self,
-        _: &WritePermit,
+        permit: &WritePermit,
         key: &str,
         upload: &str,
         parts: Vec<CompletedPart>,
     ) -> Result<(), WorkError> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let complete = self.writes.complete_multipart_upload().bucket(&self.name).key(key).upload_id(upload);
-        let complete = complete.multipart_upload(parts);
+        let complete = complete.multipart_upload(parts).customize();
+        let complete = complete.config_override(signed::s3(permit.read_at()));
         complete.send().await.map_err(|error| self.site.failed("complete an upload to", error))?;
         Ok(())
     }

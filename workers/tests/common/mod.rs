@@ -7,14 +7,14 @@ pub(crate) mod s3_front;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use testkit::Region;
 use workers::error::WorkError;
-use workers::permit::{CellFacts, CellState, Ledger, Permits};
+use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{CredentialsFrom, Movers, Settings};
@@ -49,9 +49,10 @@ impl Allows {
 
 #[async_trait]
 impl Ledger for Allows {
-    async fn read(&self) -> Result<Option<CellFacts>, WorkError> {
+    async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        Ok(left.ok().map(|_| CellFacts { state: self.state, placed: false }))
+        let facts = CellFacts { state: self.state, placed: false };
+        Ok(left.ok().map(|_| Reading { facts, at: SystemTime::now() }))
     }
 }
 

@@ -2,6 +2,7 @@
 //! own fence, read in one snapshot.
 
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
@@ -10,7 +11,7 @@ use engine::task::driven;
 use engine::{TaskRecord, task_table};
 use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
-use workers::permit::{CellFacts, Ledger};
+use workers::permit::{CellFacts, Ledger, Reading};
 
 use super::work_error;
 
@@ -31,18 +32,21 @@ pub(crate) struct TaskLedger {
 
 #[async_trait]
 impl Ledger for TaskLedger {
-    async fn read(&self) -> Result<Option<CellFacts>, WorkError> {
+    async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let ledger = self.clone();
-        driven(async move { Ok(ledger.facts().await?) }).await.map_err(work_error)
+        driven(async move { Ok(ledger.reading().await?) }).await.map_err(work_error)
     }
 }
 
 impl TaskLedger {
-    async fn facts(&self) -> Result<Option<CellFacts>, StoreError> {
+    async fn reading(&self) -> Result<Option<Reading>, StoreError> {
         let mut tx = self.store.read().await?;
+        // Before anything is read: the store of data counts the permit's age from here.
+        let at = tx.now().await?;
         let facts = self.facts_in(&mut tx).await?;
         tx.rollback().await?;
-        Ok(facts)
+        let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or_default());
+        Ok(facts.map(|facts| Reading { facts, at }))
     }
 
     async fn facts_in(&self, tx: &mut Tx) -> Result<Option<CellFacts>, StoreError> {
