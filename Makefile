@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test check toolchain
+.PHONY: demo test check model toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -16,6 +16,10 @@ check: toolchain
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
 	cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny@0.20.2
 	cargo deny check licenses bans sources
+
+# Checks the protocol's model in every order of events and prints what was explored (docs/model.md). Part of `make test`.
+model: toolchain
+	cargo test --quiet --package model -- --nocapture
 
 # Rust brings no C compiler, and SQLite, ring and BLAKE3 need one.
 toolchain:
