@@ -86,6 +86,13 @@ impl Runner {
         self
     }
 
+    /// The same runner with another source of identifiers and chance.
+    #[must_use]
+    pub fn with_ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = ids;
+        self
+    }
+
     /// Tells the runner, from the same process, that something has become due.
     pub fn waker(&self) -> Arc<Notify> {
         Arc::clone(&self.wake)

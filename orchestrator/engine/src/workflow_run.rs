@@ -79,7 +79,7 @@ impl Runner {
         if broken > READ_BACKS {
             return None;
         }
-        tokio::time::sleep(self.settings.retry.wait(broken)).await;
+        tokio::time::sleep(self.settings.retry.wait(broken, self.ids.chance())).await;
         let read = async {
             let mut tx = self.store.read().await?;
             let current = workflow_table::get(&mut tx, &record.id).await;
@@ -169,7 +169,7 @@ impl Runner {
         };
         let attempt = record.attempt + 1;
         let Some(written) = led else {
-            let wait = self.settings.retry.wait(attempt);
+            let wait = self.settings.retry.wait(attempt, self.ids.chance());
             warn!(
                 workflow = record.id,
                 kind = record.kind,

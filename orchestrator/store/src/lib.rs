@@ -5,6 +5,7 @@
 
 mod clock;
 mod error;
+mod faults;
 mod migrate;
 mod open;
 mod row;
@@ -13,6 +14,7 @@ mod tx;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
+pub use faults::{Admission, CommitFate, Faults, Held};
 pub use open::{Store, StoreUrl};
 pub use row::Row;
 pub use sql::{Sql, Value, sql};

@@ -12,6 +12,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSy
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
+use crate::faults::{Faults, Held};
 use crate::migrate::migrator;
 use crate::tx::{Tx, TxInner};
 
@@ -45,6 +46,7 @@ const SQLITE_MIGRATION_ATTEMPTS: u32 = 5;
 pub struct Store {
     pools: Pools,
     clock: Arc<dyn Clock>,
+    faults: Option<Arc<dyn Faults>>,
 }
 
 #[derive(Clone)]
@@ -96,27 +98,41 @@ impl Store {
             StoreUrl::Sqlite(path) => open_sqlite(path).await?,
             StoreUrl::Postgres(url) => open_postgres(url).await?,
         };
-        Ok(Self { pools, clock })
+        Ok(Self { pools, clock, faults: None })
+    }
+
+    /// The same store behind `faults`.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Arc<dyn Faults>) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    async fn admitted(&self) -> Result<Option<Held>, StoreError> {
+        let Some(faults) = &self.faults else { return Ok(None) };
+        faults.begin().await.map(Some).ok_or_else(StoreError::broken_off)
     }
 
     /// Begins a transaction that may write.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let held = self.admitted().await?;
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+        Ok(Tx { inner, clock: Arc::clone(&self.clock), faults: self.faults.clone(), _held: held })
     }
 
     /// Begins a transaction that reads one consistent snapshot.
     pub async fn read(&self) -> Result<Tx, StoreError> {
+        let held = self.admitted().await?;
         let inner = match &self.pools {
             Pools::Sqlite { readers, .. } => TxInner::Sqlite(readers.begin().await?),
             Pools::Postgres(pool) => {
                 TxInner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
-        Ok(Tx { inner, clock: Arc::clone(&self.clock) })
+        Ok(Tx { inner, clock: Arc::clone(&self.clock), faults: self.faults.clone(), _held: held })
     }
 
     /// Closes all connections and waits for it.

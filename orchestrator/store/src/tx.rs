@@ -5,12 +5,16 @@ use std::sync::Arc;
 use crate::Millis;
 use crate::clock::Clock;
 use crate::error::StoreError;
+use crate::faults::{CommitFate, Faults, Held};
 use crate::sql::sql;
 
 /// An open transaction.
 pub struct Tx {
     pub(crate) inner: TxInner,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) faults: Option<Arc<dyn Faults>>,
+    /// Dropped last, when the transaction has ended.
+    pub(crate) _held: Option<Held>,
 }
 
 pub(crate) enum TxInner {
@@ -35,11 +39,16 @@ impl Tx {
 
     /// Commits. An `Unavailable` error here means that the outcome is unknown: read the row again.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let fate = self.faults.as_ref().map_or(CommitFate::Made, |faults| faults.commit());
+        if fate == CommitFate::NotMade {
+            self.rollback().await?;
+            return Err(StoreError::broken_off());
+        }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(tx) => tx.commit().await?,
         }
-        Ok(())
+        if fate == CommitFate::ReplyLost { Err(StoreError::broken_off()) } else { Ok(()) }
     }
 
     /// Rolls back and waits until the database has done so.
