@@ -101,6 +101,13 @@ impl Store {
         Ok(Self { pools, clock, faults: None })
     }
 
+    /// The same store on another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// The same store behind `faults`.
     #[must_use]
     pub fn with_faults(mut self, faults: Arc<dyn Faults>) -> Self {
