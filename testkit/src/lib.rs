@@ -10,6 +10,8 @@ pub mod observe;
 pub mod postgres;
 pub mod region;
 pub mod s3;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod topology;
 
 pub use error::Error;

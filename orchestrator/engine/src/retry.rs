@@ -28,21 +28,21 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// The wait before retry number `attempt` (the first is 1).
-    pub fn wait(&self, attempt: u32) -> Duration {
+    /// The wait before retry number `attempt` (the first is 1); `chance`, from 0 to 1, says where in the jitter it lies.
+    pub fn wait(&self, attempt: u32, chance: f64) -> Duration {
         let base =
             self.first.as_secs_f64() * MULTIPLIER.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
         let interval = Duration::from_secs_f64(base.min(self.longest.as_secs_f64()));
         let mut policy = ExponentialBackoff {
             current_interval: interval,
             initial_interval: interval,
-            randomization_factor: JITTER,
+            randomization_factor: 0.0,
             multiplier: MULTIPLIER,
             max_interval: self.longest,
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        policy.next_backoff().unwrap_or(self.longest)
+        policy.next_backoff().unwrap_or(self.longest).mul_f64(1.0 + JITTER * (2.0 * chance - 1.0))
     }
 }
 
@@ -53,10 +53,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn waits_grow_to_the_longest_and_stay_within_the_jitter(attempt in 1u32..200) {
+        fn waits_grow_to_the_longest_and_stay_within_the_jitter(attempt in 1u32..200, chance in 0.0f64..1.0) {
             let policy = RetryPolicy { first: Duration::from_millis(100), longest: Duration::from_secs(5) };
             let expected = (0.1 * 2f64.powi(i32::try_from(attempt).unwrap() - 1)).min(5.0);
-            let wait = policy.wait(attempt).as_secs_f64();
+            let wait = policy.wait(attempt, chance).as_secs_f64();
             prop_assert!(wait >= expected * 0.74 && wait <= expected * 1.26, "attempt {attempt}: {wait} s");
         }
     }

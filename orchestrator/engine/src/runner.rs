@@ -92,6 +92,13 @@ impl Runner {
         self
     }
 
+    /// The same runner with another source of identifiers and chance.
+    #[must_use]
+    pub fn with_ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = ids;
+        self
+    }
+
     /// Tells the runner, from the same process, that something has become due.
     pub fn waker(&self) -> Arc<Notify> {
         self.store.waker()
@@ -115,8 +122,7 @@ impl Runner {
     /// their last checkpoint.
     pub async fn run(&self, stop: CancellationToken) {
         info!(owner = self.owner, "runner started");
-        let work =
-            async { tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop)) };
+        let work = async { tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop)) };
         tokio::select! {
             _ = work => {}
             () = self.store.carry_announcements() => {}

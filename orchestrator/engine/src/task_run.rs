@@ -82,7 +82,7 @@ impl Runner {
             warn!(task = task.id, kind = task.kind, code = stored.code, error = error.chain(), "task failed for good");
             return self.end_task(task, &TaskEnd::Failed(&stored)).await;
         }
-        let wait = self.settings.retry.wait(attempt);
+        let wait = self.settings.retry.wait(attempt, self.ids.chance());
         warn!(
             task = task.id,
             kind = task.kind,

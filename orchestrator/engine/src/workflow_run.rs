@@ -85,7 +85,7 @@ impl Runner {
         if broken > READ_BACKS {
             return None;
         }
-        tokio::time::sleep(self.settings.retry.wait(broken)).await;
+        tokio::time::sleep(self.settings.retry.wait(broken, self.ids.chance())).await;
         let read = async {
             let mut tx = self.store.read().await?;
             let current = workflow_table::get(&mut tx, &record.id).await;
@@ -178,11 +178,7 @@ impl Runner {
         Ok(Stepped::Parked)
     }
 
-    async fn observe(
-        &self,
-        workflow: &dyn AnyWorkflow,
-        record: &WorkflowRecord,
-    ) -> Result<Seen, StepError> {
+    async fn observe(&self, workflow: &dyn AnyWorkflow, record: &WorkflowRecord) -> Result<Seen, StepError> {
         let observe = AssertUnwindSafe(workflow.observe(record)).catch_unwind();
         let observe = async { observe.await.unwrap_or_else(|_| Err(StepError::panicked())) };
         while_held(observe, self.settings.heartbeat, self.settings.lease, || async {
@@ -215,7 +211,7 @@ impl Runner {
         };
         let attempt = record.attempt + 1;
         let Some(outcome) = led else {
-            let wait = self.settings.retry.wait(attempt);
+            let wait = self.settings.retry.wait(attempt, self.ids.chance());
             warn!(
                 workflow = record.id,
                 kind = record.kind,

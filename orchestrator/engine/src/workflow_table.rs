@@ -100,14 +100,7 @@ pub async fn list(
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let rows = sql(LIST)
-    .bind(kind)
-    .bind(subject)
-    .bind(state)
-    .bind(before)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
+    let rows = sql(LIST).bind(kind).bind(subject).bind(state).bind(before).bind(limit).fetch_all(tx).await?;
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
@@ -141,7 +134,9 @@ pub(crate) async fn claim(
 /// A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
 fn readable(row: &Row) -> Option<WorkflowRecord> {
     WorkflowRecord::try_from(row)
-        .inspect_err(|what| error!(workflow = row.text("id").ok(), %what, "a stored workflow can't be read; it is left alone"))
+        .inspect_err(
+            |what| error!(workflow = row.text("id").ok(), %what, "a stored workflow can't be read; it is left alone"),
+        )
         .ok()
 }
 
@@ -176,11 +171,7 @@ pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Sto
 /// Makes the workflow due now. Its row must be locked.
 pub(crate) async fn wake(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     let now = tx.now().await?;
-    sql("UPDATE workflows SET wake_at = $2 WHERE id = $1 AND wake_at > $2")
-        .bind(id)
-        .bind(now)
-        .execute(tx)
-        .await?;
+    sql("UPDATE workflows SET wake_at = $2 WHERE id = $1 AND wake_at > $2").bind(id).bind(now).execute(tx).await?;
     tx.announce();
     Ok(())
 }

@@ -25,6 +25,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The connection broke off.
+    pub(crate) fn broken_off() -> Self {
+        Self::Unavailable(sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()))
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

@@ -6,6 +6,7 @@
 mod bell;
 mod clock;
 mod error;
+mod faults;
 mod migrate;
 mod open;
 mod row;
@@ -15,6 +16,7 @@ mod tx;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
+pub use faults::{Admission, CommitFate, Faults, Held};
 pub use open::{Store, StoreUrl};
 pub use row::Row;
 pub use rows::Rows;

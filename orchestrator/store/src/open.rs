@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSy
 use crate::bell::Bell;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
+use crate::faults::{Faults, Held};
 use crate::migrate::migrator;
 use crate::tx::{Tx, TxInner};
 
@@ -47,6 +48,7 @@ pub struct Store {
     pub(crate) pools: Pools,
     clock: Arc<dyn Clock>,
     pub(crate) bell: Arc<Bell>,
+    faults: Option<Arc<dyn Faults>>,
 }
 
 #[derive(Clone)]
@@ -98,27 +100,48 @@ impl Store {
             StoreUrl::Sqlite(path) => open_sqlite(path).await?,
             StoreUrl::Postgres(url) => open_postgres(url).await?,
         };
-        Ok(Self { pools, clock, bell: Arc::new(Bell::new()) })
+        Ok(Self { pools, clock, bell: Arc::new(Bell::new()), faults: None })
+    }
+
+    /// The same store on another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The same store behind `faults`.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Arc<dyn Faults>) -> Self {
+        self.faults = Some(faults);
+        self
+    }
+
+    async fn admitted(&self) -> Result<Option<Held>, StoreError> {
+        let Some(faults) = &self.faults else { return Ok(None) };
+        faults.begin().await.map(Some).ok_or_else(StoreError::broken_off)
     }
 
     /// Begins a transaction that may write.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let held = self.admitted().await?;
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
         };
-        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell)))
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
     }
 
     /// Begins a transaction that reads one consistent snapshot.
     pub async fn read(&self) -> Result<Tx, StoreError> {
+        let held = self.admitted().await?;
         let inner = match &self.pools {
             Pools::Sqlite { readers, .. } => TxInner::Sqlite(readers.begin().await?),
             Pools::Postgres(pool) => {
                 TxInner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
-        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell)))
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
     }
 
     /// Closes all connections and waits for it.

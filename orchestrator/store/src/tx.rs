@@ -6,6 +6,7 @@ use crate::Millis;
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::StoreError;
+use crate::faults::{CommitFate, Faults, Held};
 use crate::sql::sql;
 
 /// An open transaction.
@@ -14,6 +15,9 @@ pub struct Tx {
     clock: Arc<dyn Clock>,
     bell: Arc<Bell>,
     announces: bool,
+    faults: Option<Arc<dyn Faults>>,
+    /// Dropped last, when the transaction has ended.
+    _held: Option<Held>,
 }
 
 pub(crate) enum TxInner {
@@ -22,8 +26,14 @@ pub(crate) enum TxInner {
 }
 
 impl Tx {
-    pub(crate) fn new(inner: TxInner, clock: Arc<dyn Clock>, bell: Arc<Bell>) -> Self {
-        Self { inner, clock, bell, announces: false }
+    pub(crate) fn new(
+        inner: TxInner,
+        clock: Arc<dyn Clock>,
+        bell: Arc<Bell>,
+        faults: Option<Arc<dyn Faults>>,
+        held: Option<Held>,
+    ) -> Self {
+        Self { inner, clock, bell, announces: false, faults, _held: held }
     }
 
     /// Once this transaction is committed, runners that wait for work are told that some is due.
@@ -47,6 +57,11 @@ impl Tx {
 
     /// Commits. An `Unavailable` error here means that the outcome is unknown: read the row again.
     pub async fn commit(self) -> Result<(), StoreError> {
+        let fate = self.faults.as_ref().map_or(CommitFate::Made, |faults| faults.commit());
+        if fate == CommitFate::NotMade {
+            self.rollback().await?;
+            return Err(StoreError::broken_off());
+        }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
             TxInner::Postgres(tx) => tx.commit().await?,
@@ -54,7 +69,7 @@ impl Tx {
         if self.announces {
             self.bell.ring();
         }
-        Ok(())
+        if fate == CommitFate::ReplyLost { Err(StoreError::broken_off()) } else { Ok(()) }
     }
 
     /// Rolls back and waits until the database has done so.

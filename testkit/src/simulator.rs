@@ -1,0 +1,23 @@
+//! The parts of a deterministic simulator: chance from a seed, time that moves only when told to, lanes of which one runs
+//! at a time, tables with an index that lags, messages that are lost or late, a matrix of what was hit, and a trace.
+//!
+//! Nothing here knows what is simulated. `tests/simulator` puts the real engine, workflows and movers on top.
+
+mod chance;
+mod coverage;
+mod lanes;
+mod post;
+mod schedule;
+mod table;
+mod trace;
+
+pub use chance::Chance;
+pub use coverage::Coverage;
+pub use lanes::{Lanes, Open, Pulse};
+pub use post::{Errand, Post};
+pub use schedule::Schedule;
+pub use table::{Attributes, Page, SimulatedTable, TableShape, text};
+pub use trace::Trace;
+
+/// Simulated milliseconds.
+pub type Millis = i64;

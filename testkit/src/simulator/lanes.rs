@@ -1,0 +1,152 @@
+//! Lanes: each is a line of work of some process, and exactly one runs at a time, until all that is left for it is to wait
+//! for something that the simulation decides. So the order of everything follows from the simulation's choices.
+//!
+//! A lane may wait for threads of its own, such as a database's: then the run waits with it, and nothing else runs. Runs on a
+//! current-thread runtime with a paused clock, kept from moving by itself.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use tokio::sync::Notify;
+
+const NONE: usize = usize::MAX;
+
+/// How many turns of the runtime without any news make a lane quiet: tasks that it has spawned get theirs.
+const QUIET_TURNS: u32 = 2;
+
+/// Which lane runs, and what it has open with other threads.
+#[derive(Debug)]
+pub struct Pulse {
+    running: AtomicUsize,
+    open: AtomicUsize,
+    changed: Notify,
+}
+
+impl Pulse {
+    /// The lane that runs now.
+    pub fn running(&self) -> Option<usize> {
+        Some(self.running.load(Ordering::SeqCst)).filter(|lane| *lane != NONE)
+    }
+
+    /// Says that the running lane is going to wait for a thread of its own, until the guard is dropped.
+    pub fn open(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::SeqCst);
+        Open(Arc::clone(self))
+    }
+}
+
+/// Something that a lane has open with another thread.
+#[derive(Debug)]
+pub struct Open(Arc<Pulse>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        self.0.changed.notify_one();
+    }
+}
+
+struct Woken {
+    flag: AtomicBool,
+    pulse: Arc<Pulse>,
+}
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.pulse.changed.notify_one();
+    }
+}
+
+struct Lane {
+    work: Pin<Box<dyn Future<Output = ()> + Send>>,
+    woken: Arc<Woken>,
+}
+
+/// All lanes that have work.
+pub struct Lanes {
+    lanes: BTreeMap<usize, Lane>,
+    pulse: Arc<Pulse>,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        let pulse = Pulse { running: AtomicUsize::new(NONE), open: AtomicUsize::new(0), changed: Notify::new() };
+        Self { lanes: BTreeMap::new(), pulse: Arc::new(pulse) }
+    }
+}
+
+impl Lanes {
+    /// What hooks inside the work ask.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// Gives a lane that has none its work; it starts when it is first run.
+    pub fn begin(&mut self, lane: usize, work: impl Future<Output = ()> + Send + 'static) {
+        let woken = Arc::new(Woken { flag: AtomicBool::new(true), pulse: self.pulse() });
+        let before = self.lanes.insert(lane, Lane { work: Box::pin(work), woken });
+        assert!(before.is_none(), "lane {lane} has work already");
+    }
+
+    /// Whether the lane has work.
+    pub fn is_busy(&self, lane: usize) -> bool {
+        self.lanes.contains_key(&lane)
+    }
+
+    /// Whether any lane has work.
+    pub fn any_busy(&self) -> bool {
+        !self.lanes.is_empty()
+    }
+
+    /// Lanes that could go on at once.
+    pub fn ready(&self) -> Vec<usize> {
+        let woken = self.lanes.iter().filter(|(_, lane)| lane.woken.flag.load(Ordering::SeqCst));
+        woken.map(|(lane, _)| *lane).collect()
+    }
+
+    /// Runs the lane until it is quiet; says whether its work has ended.
+    pub async fn run(&mut self, id: usize) -> bool {
+        self.pulse.running.store(id, Ordering::SeqCst);
+        let mut quiet = 0;
+        let ended = loop {
+            let Some(lane) = self.lanes.get_mut(&id) else { break true };
+            if lane.woken.flag.swap(false, Ordering::SeqCst) {
+                quiet = 0;
+                let waker = Waker::from(Arc::clone(&lane.woken));
+                if lane.work.as_mut().poll(&mut Context::from_waker(&waker)) == Poll::Ready(()) {
+                    self.lanes.remove(&id);
+                    break true;
+                }
+            }
+            if self.pulse.open.load(Ordering::SeqCst) > 0 {
+                quiet = 0;
+                self.pulse.changed.notified().await;
+                continue;
+            }
+            tokio::task::yield_now().await;
+            quiet += 1;
+            let woken = self.lanes.get(&id).is_some_and(|lane| lane.woken.flag.load(Ordering::SeqCst));
+            if !woken && quiet > QUIET_TURNS && self.pulse.open.load(Ordering::SeqCst) == 0 {
+                break false;
+            }
+        };
+        self.pulse.running.store(NONE, Ordering::SeqCst);
+        ended
+    }
+
+    /// Takes the lane's work away as a crash does: nothing of it runs on.
+    pub async fn kill(&mut self, id: usize) {
+        drop(self.lanes.remove(&id));
+        for _ in 0..=QUIET_TURNS {
+            tokio::task::yield_now().await;
+        }
+        while self.pulse.open.load(Ordering::SeqCst) > 0 {
+            self.pulse.changed.notified().await;
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Kinds of faults, how often each strikes under a seed, and which pairs of fault and state must be hit.
+
+use testkit::simulator::{Chance, Coverage};
+
+/// A kind of fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fault {
+    /// A process ends without any warning; another starts in its place.
+    Crash,
+    /// A process stands still for a while and then goes on as if nothing had happened.
+    Pause,
+    /// A process's clock is set, within the allowed skew.
+    ClockSkew,
+    /// The database can't be reached.
+    Unreachable,
+    /// The database takes its time.
+    SlowStore,
+    /// A commit fails, undone.
+    CommitNotMade,
+    /// A commit is made, and its reply is lost.
+    CommitReplyLost,
+    /// A request to a table is lost.
+    RequestLost,
+    /// A request to a table is done, and its reply is lost.
+    ReplyLost,
+    /// A request to a table arrives after its sender has given up.
+    Late,
+    /// A table throttles a request.
+    Throttled,
+    /// A table leaves part of a request undone.
+    Partial,
+    /// A table answers with a failure.
+    TableFails,
+}
+
+/// Every kind, with those that concern messages to tables last.
+pub const FAULTS: [Fault; 13] = [
+    Fault::Crash,
+    Fault::Pause,
+    Fault::ClockSkew,
+    Fault::Unreachable,
+    Fault::SlowStore,
+    Fault::CommitNotMade,
+    Fault::CommitReplyLost,
+    Fault::RequestLost,
+    Fault::ReplyLost,
+    Fault::Late,
+    Fault::Throttled,
+    Fault::Partial,
+    Fault::TableFails,
+];
+
+/// States in which a process steps a workflow or runs a task of it.
+const STATES: [&str; 12] = [
+    "scheduled",
+    "preflight",
+    "waiting",
+    "offline",
+    "drain",
+    "add_data",
+    "verify",
+    "commit",
+    "notify",
+    "re_online",
+    "removal waiting",
+    "removal removing",
+];
+
+/// Those of them in which it talks to tables.
+const STATES_WITH_MESSAGES: [&str; 4] = ["preflight", "add_data", "verify", "removal removing"];
+
+impl Fault {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Pause => "pause",
+            Self::ClockSkew => "skew",
+            Self::Unreachable => "db-down",
+            Self::SlowStore => "db-slow",
+            Self::CommitNotMade => "no-commit",
+            Self::CommitReplyLost => "no-reply",
+            Self::RequestLost => "req-lost",
+            Self::ReplyLost => "ans-lost",
+            Self::Late => "late",
+            Self::Throttled => "throttled",
+            Self::Partial => "partial",
+            Self::TableFails => "failing",
+        }
+    }
+
+    fn concerns_messages(self) -> bool {
+        self >= Self::RequestLost
+    }
+}
+
+/// Every pair of fault and state that can be.
+pub fn wanted() -> Vec<(&'static str, &'static str)> {
+    let states = |fault: Fault| if fault.concerns_messages() { &STATES_WITH_MESSAGES[..] } else { &STATES[..] };
+    let all = STATES.iter().flat_map(|state| FAULTS.iter().map(move |fault| (*fault, *state)));
+    all.filter(|(fault, state)| states(*fault).contains(state)).map(|(fault, state)| (fault.name(), state)).collect()
+}
+
+/// Adds a hit, if it was in a state.
+pub fn count(coverage: &mut Coverage, fault: Fault, state: Option<&'static str>) {
+    if let Some(state) = state {
+        coverage.hit(fault.name(), state);
+    }
+}
+
+/// How often each kind strikes, per thousand occasions.
+#[derive(Debug, Clone)]
+pub struct FaultRates {
+    pub crash_at_point: u32,
+    pub pause_at_point: u32,
+    pub skew: u32,
+    pub unreachable: u32,
+    pub slow_store: u32,
+    pub commit_not_made: u32,
+    pub commit_reply_lost: u32,
+    pub request_lost: u32,
+    pub reply_lost: u32,
+    pub late: u32,
+    pub throttled: u32,
+    pub partial: u32,
+    pub table_fails: u32,
+}
+
+impl FaultRates {
+    /// Each kind is absent, rare or frequent, independently of the others.
+    pub fn drawn(chance: &mut Chance) -> Self {
+        let mut rate = |rare: u32, frequent: u32| *chance.pick(&[0, rare, rare, frequent]);
+        Self {
+            crash_at_point: rate(8, 25),
+            pause_at_point: rate(8, 25),
+            skew: rate(5, 20),
+            unreachable: rate(4, 15),
+            slow_store: rate(10, 40),
+            commit_not_made: rate(4, 15),
+            commit_reply_lost: rate(4, 15),
+            request_lost: rate(8, 30),
+            reply_lost: rate(8, 30),
+            late: rate(8, 30),
+            throttled: rate(10, 40),
+            partial: rate(20, 100),
+            table_fails: rate(8, 30),
+        }
+    }
+}

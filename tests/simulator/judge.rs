@@ -1,0 +1,262 @@
+//! Judges every change of the catalogue and of the tables against the promises (design P1 to P9). What the tenants' data is,
+//! it knows from the clients' acknowledged writes; where it may be, from its own reading of the catalogue, change by change.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use testkit::simulator::{Attributes, Millis, SimulatedTable, text};
+
+use crate::observer::{CellKey, Snapshot, TenantRow};
+use crate::scenario::{EU, Service, US};
+use crate::tables::At;
+
+/// Tables by region and name.
+pub type TableMap = BTreeMap<At, SimulatedTable>;
+
+/// A promise that was broken, in words.
+pub type Broken = String;
+
+/// The attribute that tells one version of an item from another.
+pub const BODY: &str = "body";
+
+/// Who made a change.
+#[derive(Debug, Clone, Copy)]
+pub struct Actor<'a> {
+    /// The name under which the process holds leases.
+    pub owner: &'a str,
+    /// What its clock shows.
+    pub now: Millis,
+}
+
+/// What is known to be true.
+pub struct Judge {
+    pub services: Vec<Service>,
+    /// The catalogue as last judged.
+    pub seen: Snapshot,
+    /// (tenant, service) to key to body: what clients were told is stored.
+    pub data: BTreeMap<(String, String), BTreeMap<String, String>>,
+}
+
+/// The regions of a shard, by its name.
+fn regions_of(shard: &str) -> BTreeSet<&'static str> {
+    match shard.rsplit('-').next() {
+        Some("us") => BTreeSet::from([US]),
+        Some("eu") => BTreeSet::from([EU]),
+        _ => BTreeSet::from([US, EU]),
+    }
+}
+
+/// The tenant that an item's key names.
+pub fn tenant_of(key: &str) -> &str {
+    key.split('/').next().unwrap_or_default()
+}
+
+/// What a table holds of a tenant: key to body.
+pub fn holdings(table: &SimulatedTable, tenant: &str) -> BTreeMap<String, String> {
+    let body = |item: &Attributes| text(item, BODY).unwrap_or_default().to_owned();
+    let of_tenant = table.items().filter(|(key, _)| tenant_of(key) == tenant);
+    of_tenant.map(|(key, item)| (key.to_owned(), body(item))).collect()
+}
+
+impl Judge {
+    /// The regions in which the tenant's data of a service is to be, by its placement.
+    pub fn placement(&self, tenant: &str, service: &str) -> BTreeSet<&'static str> {
+        placement(&self.seen, tenant, service)
+    }
+
+    /// A mover's put has taken effect.
+    pub fn mover_put(&self, at: &At, key: &str) -> Result<(), Broken> {
+        let (region, service, tenant) = (&at.0, &at.1, tenant_of(key));
+        if self.placement(tenant, service).contains(region.as_str()) {
+            return Err(format!("P5: a mover wrote {key} to {service} in {region}, where the tenant lives"));
+        }
+        if self.seen.is_cell(tenant, service, region, "absent") {
+            return Err(format!("P6: a mover wrote {key} to {service} in {region}, whose cell is absent"));
+        }
+        Ok(())
+    }
+
+    /// A mover's delete has taken effect, directly or by the store's own replication.
+    pub fn mover_delete(&self, at: &At, key: &str) -> Result<(), Broken> {
+        let (region, service, tenant) = (&at.0, &at.1, tenant_of(key));
+        if self.placement(tenant, service).contains(region.as_str()) {
+            return Err(format!("P5: a mover deleted {key} from {service} in {region}, where the tenant lives"));
+        }
+        Ok(())
+    }
+
+    /// Judges what one transaction has changed.
+    pub fn change(&mut self, next: Snapshot, actor: Actor<'_>, tables: &TableMap) -> Result<(), Broken> {
+        for (id, tenant) in &next.tenants {
+            match self.seen.tenants.get(id) {
+                Some(before) => self.tenant(id, before, tenant, &next, actor, tables)?,
+                None if tenant.epoch == 1 => {}
+                None => return Err(format!("P2: tenant {id} begins with epoch {}", tenant.epoch)),
+            }
+        }
+        self.fences(&next, actor)?;
+        for (id, _) in &next.tenants {
+            let of_tenant = |kind: &str, subject: &str| kind == "move" && subject == id;
+            let open =
+                next.workflows.values().filter(|row| of_tenant(&row.kind, &row.subject) && row.wake_at.is_some());
+            if open.count() > 1 {
+                return Err(format!("P7: {id} has two moves at once"));
+            }
+        }
+        self.seen = next;
+        Ok(())
+    }
+
+    fn tenant(
+        &self,
+        id: &str,
+        before: &TenantRow,
+        after: &TenantRow,
+        next: &Snapshot,
+        actor: Actor<'_>,
+        tables: &TableMap,
+    ) -> Result<(), Broken> {
+        let moved = before.realm != after.realm
+            || self
+                .services
+                .iter()
+                .any(|service| self.placement(id, service.name) != placement(next, id, service.name));
+        let changed = moved || before.status != after.status;
+        if after.epoch != before.epoch + i64::from(changed) {
+            return Err(format!("P2: {id} went from {before:?} to {after:?}: the epoch does not say so"));
+        }
+        let moving = after.status == "moving";
+        if moving != after.lease_until.is_some() || (moving && after.mover.is_none()) {
+            return Err(format!("P1: {id} is {after:?}: nobody would bring it back"));
+        }
+        if moving && !changed && before.lease_until < after.lease_until && before.lease_until <= Some(actor.now) {
+            return Err(format!("P1: the offline lease of {id} was renewed after it had lapsed"));
+        }
+        if moved && moving {
+            return Err(format!("P2: {id} was moved and is not online"));
+        }
+        let went_offline = before.status == "online" && moving;
+        let came_back = before.status == "moving" && !moving && !moved;
+        for service in &self.services {
+            let (old, new) = (self.placement(id, service.name), placement(next, id, service.name));
+            for region in [US, EU] {
+                let key = (id.to_owned(), service.name.to_owned(), region.to_owned());
+                let (was, is) = (state(&self.seen, &key), state(next, &key));
+                let legal = match (was, is) {
+                    _ if was == is => true,
+                    ("absent", "adding") => went_offline && generation(next, &key) == generation(&self.seen, &key) + 1,
+                    ("adding", "live") => moved && new.contains(region) && !old.contains(region),
+                    ("live", "removing") => moved && old.contains(region) && !new.contains(region),
+                    ("adding", "removing") => came_back,
+                    ("removing", "absent") => self.is_empty(id, service.name, region, tables)?,
+                    _ => false,
+                };
+                if !legal {
+                    return Err(format!(
+                        "P3, P4: the cell of {id}, {} in {region} went from {was} to {is}",
+                        service.name
+                    ));
+                }
+                if (is == "live") != new.contains(region) {
+                    let name = service.name;
+                    return Err(format!("P2: {id} is placed in {new:?} for {name}, and its cell in {region} is {is}"));
+                }
+                if is == "adding" && !moving {
+                    return Err(format!("P6: {id} is online, and nobody cleans {} in {region}", service.name));
+                }
+                if moved && new.contains(region) {
+                    self.holds_exactly(id, service.name, region, tables)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn is_empty(&self, tenant: &str, service: &str, region: &str, tables: &TableMap) -> Result<bool, Broken> {
+        let left = holdings(&tables[&(region.to_owned(), service.to_owned())], tenant);
+        match left.keys().next() {
+            None => Ok(true),
+            Some(key) => Err(format!("P6: the cell of {service} in {region} became absent while {key} is there")),
+        }
+    }
+
+    /// P8: all of what clients stored, and nothing else.
+    fn holds_exactly(&self, tenant: &str, service: &str, region: &str, tables: &TableMap) -> Result<(), Broken> {
+        let found = holdings(&tables[&(region.to_owned(), service.to_owned())], tenant);
+        let empty = BTreeMap::new();
+        let wanted = self.data.get(&(tenant.to_owned(), service.to_owned())).unwrap_or(&empty);
+        let differs = |key: &&String| found.get(*key) != wanted.get(*key);
+        match wanted.keys().chain(found.keys()).find(differs) {
+            None => Ok(()),
+            Some(key) => Err(format!(
+                "P8: {service} in {region} holds {:?} under {key}, and clients were told {:?}",
+                found.get(key),
+                wanted.get(key)
+            )),
+        }
+    }
+
+    /// P9: what is written under a lease is written by its holder, unless an intervention raised the fence.
+    fn fences(&self, next: &Snapshot, actor: Actor<'_>) -> Result<(), Broken> {
+        for (id, after) in &next.workflows {
+            let Some(before) = self.seen.workflows.get(id) else { continue };
+            let written = before.state != after.state && before.fence == after.fence;
+            if written && before.owner.as_deref() != Some(actor.owner) {
+                return Err(format!("P9: {} stepped {id}, which {:?} holds", actor.owner, before.owner));
+            }
+        }
+        for (id, after) in &next.tasks {
+            let Some(before) = self.seen.tasks.get(id) else { continue };
+            let written = before.checkpoint != after.checkpoint || before.status != after.status;
+            if written && before.owner.as_deref() != Some(actor.owner) {
+                return Err(format!("P9: {} wrote to task {id}, which {:?} holds", actor.owner, before.owner));
+            }
+        }
+        Ok(())
+    }
+
+    /// At the end, with everything calm: online, in the right place, complete, and nowhere else.
+    pub fn end(&self, tables: &TableMap) -> Result<(), Broken> {
+        for (id, tenant) in &self.seen.tenants {
+            if tenant.status != "online" || tenant.mover.is_some() {
+                return Err(format!("P1: in the end {id} is {tenant:?}"));
+            }
+            for service in &self.services {
+                let placement = self.placement(id, service.name);
+                for region in [US, EU] {
+                    let state = if placement.contains(region) { "live" } else { "absent" };
+                    if !self.seen.is_cell(id, service.name, region, state) {
+                        return Err(format!(
+                            "P6: in the end the cell of {id}, {} in {region} is not {state}",
+                            service.name
+                        ));
+                    }
+                    if placement.contains(region) {
+                        self.holds_exactly(id, service.name, region, tables)?;
+                    } else {
+                        self.is_empty(id, service.name, region, tables)?;
+                    }
+                }
+            }
+        }
+        if let Some((id, row)) = self.seen.workflows.iter().find(|(_, row)| row.wake_at.is_some()) {
+            return Err(format!("P9: in the end {id} is {}", row.state));
+        }
+        match self.seen.tasks.keys().next() {
+            Some(task) => Err(format!("P9: in the end task {task} is left")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn placement(snapshot: &Snapshot, tenant: &str, service: &str) -> BTreeSet<&'static str> {
+    let shard = snapshot.placements.get(&(tenant.to_owned(), service.to_owned()));
+    shard.map(|shard| regions_of(shard)).unwrap_or_default()
+}
+
+fn state<'a>(snapshot: &'a Snapshot, key: &CellKey) -> &'a str {
+    snapshot.cells.get(key).map_or("absent", |cell| &cell.state)
+}
+
+fn generation(snapshot: &Snapshot, key: &CellKey) -> i64 {
+    snapshot.cells.get(key).map_or(0, |cell| cell.generation)
+}

@@ -1,0 +1,186 @@
+//! Between the movers and the tables: calls that are lost, late, throttled or done in part, and what they do when they arrive.
+
+use std::time::UNIX_EPOCH;
+
+use store::{Clock, Millis};
+use testkit::simulator::{Errand, text};
+use workers::error::WorkError;
+use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
+use workers::tables::{Change, IndexFacts, TableFacts};
+
+use crate::faults::Fault;
+use crate::judge::Broken;
+use crate::scenario::{EU, Kind, US};
+use crate::tables::{Answer, At, Call, INDEX_KEY, KEY, Question};
+use crate::world::{Event, Sender, World};
+
+impl World {
+    /// Sends a call on its way; what becomes of it is decided here.
+    pub fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+        let Errand { lane, question: call, answer } = errand;
+        let latency = self.chance.between(1, 3);
+        let Some(fault) = self.drawn_fault() else {
+            return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
+        };
+        self.hooks.note(lane, fault);
+        let (given_up, life) = (self.scenario.patience, self.scenario.permit_life);
+        let error = match fault {
+            Fault::Throttled => WorkError::retryable("throttled", "the table throttles"),
+            Fault::TableFails => WorkError::retryable("store_error", "the table failed"),
+            _ => WorkError::retryable("endpoint_unreachable", "no answer came in time"),
+        };
+        match fault {
+            Fault::Partial => {
+                return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: true });
+            }
+            Fault::ReplyLost => self.plan(latency, Event::Arrive { lane, call, answer: None, partial: false }),
+            Fault::Late => {
+                let late = given_up + self.chance.between(1, life * 2);
+                self.plan(late, Event::Arrive { lane, call, answer: None, partial: false });
+            }
+            _ => {}
+        }
+        let at_once = matches!(fault, Fault::Throttled | Fault::TableFails);
+        let after = if at_once { latency } else { given_up };
+        self.plan(after, Event::Reply { lane, answer, reply: Err(error) });
+    }
+
+    fn drawn_fault(&mut self) -> Option<Fault> {
+        if self.hooks.is_calm() {
+            return None;
+        }
+        let rates = self.scenario.rates.clone();
+        let kinds = [
+            (Fault::RequestLost, rates.request_lost),
+            (Fault::ReplyLost, rates.reply_lost),
+            (Fault::Late, rates.late),
+            (Fault::Throttled, rates.throttled),
+            (Fault::Partial, rates.partial),
+            (Fault::TableFails, rates.table_fails),
+        ];
+        kinds.into_iter().find(|(_, rate)| self.chance.permille(*rate)).map(|(fault, _)| fault)
+    }
+
+    /// The call takes effect, and its answer, if anybody waits for one, is on its way.
+    pub fn arrive(&mut self, lane: usize, call: Call, answer: Option<Sender>, partial: bool) -> Result<(), Broken> {
+        let Call { at, question } = call;
+        let reply = match question {
+            Question::Describe => Ok(Answer::Described(self.describe(&at))),
+            Question::Query { value, after, limit } => {
+                let limit = if partial { self.chance.below(limit) + 1 } else { limit };
+                let now = self.now;
+                let table = self.tables.get_mut(&at).expect("every table of the topology exists");
+                Ok(Answer::Page(table.page(now, &value, after.as_deref(), limit)))
+            }
+            Question::Get { keys, attributes } => {
+                let done = self.done_of(keys.len(), partial);
+                let table = &self.tables[&at];
+                let (keys, unread) = keys.split_at(done);
+                let mut items: Vec<_> = keys.iter().filter_map(|key| table.get(key).cloned()).collect();
+                if let Some(attributes) = attributes {
+                    items.iter_mut().for_each(|item| item.retain(|name, _| attributes.contains(name)));
+                }
+                Ok(Answer::Items { items, unread: unread.to_vec() })
+            }
+            Question::Write { changes, signed_at } => {
+                let signed = signed_at.duration_since(UNIX_EPOCH).expect("simulated times are late").as_millis();
+                let age = self.clock.now() - i64::try_from(signed).expect("a time of this century");
+                self.write(&at, lane, changes, age, partial)?
+            }
+        };
+        if let Some(answer) = answer {
+            let latency = self.chance.between(1, 3);
+            self.plan(latency, Event::Reply { lane, answer, reply });
+        }
+        Ok(())
+    }
+
+    /// How many of `all` are done: at least one, so that patience pays.
+    fn done_of(&mut self, all: usize, partial: bool) -> usize {
+        if partial && all > 1 { self.chance.below(all - 1) + 1 } else { all }
+    }
+
+    fn write(
+        &mut self,
+        at: &At,
+        lane: usize,
+        mut changes: Vec<Change>,
+        age: Millis,
+        partial: bool,
+    ) -> Result<Result<Answer, WorkError>, Broken> {
+        let who = self.name_of(lane);
+        if age > self.scenario.permit_life {
+            self.note(&who, &format!("{} in {} refuses a request signed {age} ms ago", at.1, at.0));
+            return Ok(Err(WorkError::retryable("request_expired", "the request was signed too long ago")));
+        }
+        let done = self.done_of(changes.len(), partial);
+        let undone = changes.split_off(done);
+        let words: Vec<String> = changes.iter().map(in_words).collect();
+        self.note(&who, &format!("{} in {}: {}", at.1, at.0, words.join(", ")));
+        for change in changes {
+            self.replicate_later(at, &change, true);
+            self.apply(at, change, true)?;
+        }
+        Ok(Ok(Answer::Undone(undone)))
+    }
+
+    /// One change takes effect; a mover's is judged.
+    pub fn apply(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+        let settle = i64::try_from(self.scenario.timing.index_settle.as_millis()).expect("short");
+        let (now, lag) = (self.now, self.chance.between(0, settle));
+        let table = self.tables.get_mut(at).expect("every table of the topology exists");
+        let key = key_of(&change);
+        let is_put = matches!(change, Change::Put(_));
+        match change {
+            Change::Put(item) => drop(table.put(item, now, lag)),
+            Change::Delete(_) => drop(table.delete(&key, now, lag)),
+        }
+        match (by_mover, is_put) {
+            (true, true) => self.judge.mover_put(at, &key),
+            (true, false) => self.judge.mover_delete(at, &key),
+            (false, _) => Ok(()),
+        }
+    }
+
+    /// What a native service's store does by itself.
+    pub fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
+        if !self.is_native(&at.1) {
+            return;
+        }
+        let drain = i64::try_from(self.scenario.timing.drain_time.as_millis()).expect("short");
+        let after = self.chance.between(1, drain);
+        let other = if at.0 == US { EU } else { US };
+        let at = (other.to_owned(), at.1.clone());
+        self.plan(after, Event::Replicate { at, change: change.clone(), by_mover });
+    }
+
+    pub fn replicate(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+        self.note("store", &format!("{} in {} replicates: {}", at.1, at.0, in_words(&change)));
+        self.apply(at, change, by_mover)
+    }
+
+    fn is_native(&self, service: &str) -> bool {
+        self.scenario.services.iter().any(|known| known.name == service && known.kind == Kind::Native)
+    }
+
+    fn describe(&self, at: &At) -> TableFacts {
+        let attribute = |name: &str| KeyAttribute { name: name.to_owned(), kind: "S".to_owned(), role: KeyRole::Hash };
+        let replicas = if self.is_native(&at.1) { vec![US.to_owned(), EU.to_owned()] } else { Vec::new() };
+        TableFacts {
+            status: "ACTIVE".to_owned(),
+            schema: TableSchema { keys: vec![attribute(KEY)] },
+            index: Some(IndexFacts { status: "ACTIVE".to_owned(), keys: vec![attribute(INDEX_KEY)] }),
+            replicas,
+        }
+    }
+}
+
+fn key_of(change: &Change) -> String {
+    let (Change::Put(item) | Change::Delete(item)) = change;
+    text(item, KEY).expect("changes name their key").to_owned()
+}
+
+fn in_words(change: &Change) -> String {
+    let what = if matches!(change, Change::Put(_)) { "put" } else { "delete" };
+    format!("{what} {}", key_of(change))
+}

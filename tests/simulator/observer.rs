@@ -1,0 +1,155 @@
+//! Looks at the catalogue's tables with SQL of its own and not through the code that it judges.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, Row};
+use testkit::simulator::Millis;
+
+/// A tenant's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantRow {
+    pub realm: String,
+    pub status: String,
+    pub epoch: i64,
+    pub mover: Option<String>,
+    pub lease_until: Option<Millis>,
+}
+
+/// A cell's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellRow {
+    pub state: String,
+    pub generation: i64,
+    /// Who is adding or removing.
+    pub workflow: Option<String>,
+}
+
+/// A workflow's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowRow {
+    pub kind: String,
+    pub subject: String,
+    pub state: String,
+    pub fence: i64,
+    pub owner: Option<String>,
+    pub wake_at: Option<Millis>,
+    pub lease_until: Millis,
+}
+
+/// A task's row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskRow {
+    pub workflow: String,
+    pub status: String,
+    pub checkpoint: Option<String>,
+    pub fence: i64,
+    pub owner: Option<String>,
+    pub wake_at: Option<Millis>,
+    pub lease_until: Millis,
+}
+
+/// (tenant, service, region).
+pub type CellKey = (String, String, String);
+
+/// What the catalogue held at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub tenants: BTreeMap<String, TenantRow>,
+    pub cells: BTreeMap<CellKey, CellRow>,
+    /// (tenant, service) to shard.
+    pub placements: BTreeMap<(String, String), String>,
+    pub workflows: BTreeMap<String, WorkflowRow>,
+    pub tasks: BTreeMap<String, TaskRow>,
+}
+
+impl Snapshot {
+    /// When the earliest workflow or task can be claimed.
+    pub fn due_at(&self) -> Option<Millis> {
+        let workflows = self.workflows.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
+        let tasks = self.tasks.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
+        workflows.chain(tasks).min()
+    }
+
+    /// When the earliest offline lease lapses.
+    pub fn lapses_at(&self) -> Option<Millis> {
+        self.tenants.values().filter(|tenant| tenant.status == "moving").filter_map(|tenant| tenant.lease_until).min()
+    }
+
+    /// Whether a cell is in this state.
+    pub fn is_cell(&self, tenant: &str, service: &str, region: &str, state: &str) -> bool {
+        let key = (tenant.to_owned(), service.to_owned(), region.to_owned());
+        self.cells.get(&key).map_or("absent", |cell| &cell.state) == state
+    }
+}
+
+/// Reads the catalogue's file.
+pub struct Observer(Connection);
+
+impl Observer {
+    pub fn new(file: &Path) -> Self {
+        let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
+        Self(connection.expect("the catalogue's file can be opened"))
+    }
+
+    /// What the catalogue holds now.
+    pub fn look(&self) -> Snapshot {
+        Snapshot {
+            tenants: self.rows("SELECT id, realm, status, epoch, mover, lease_until FROM tenants", |row| {
+                let tenant = TenantRow {
+                    realm: row.get(1)?,
+                    status: row.get(2)?,
+                    epoch: row.get(3)?,
+                    mover: row.get(4)?,
+                    lease_until: row.get(5)?,
+                };
+                Ok((row.get(0)?, tenant))
+            }),
+            cells: self.rows("SELECT tenant, service, location, state, generation, workflow FROM cells", |row| {
+                let location: String = row.get(2)?;
+                let region = location.split('|').nth(1).and_then(|aws| aws.strip_prefix("aws:")).unwrap_or_default();
+                let key = (row.get(0)?, row.get(1)?, region.to_owned());
+                Ok((key, CellRow { state: row.get(3)?, generation: row.get(4)?, workflow: row.get(5)? }))
+            }),
+            placements: self.rows("SELECT tenant, service, shard FROM placements", |row| {
+                Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
+            }),
+            workflows: self.rows(
+                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until FROM workflows",
+                |row| {
+                    let workflow = WorkflowRow {
+                        kind: row.get(1)?,
+                        subject: row.get(2)?,
+                        state: row.get(3)?,
+                        fence: row.get(4)?,
+                        owner: row.get(5)?,
+                        wake_at: row.get(6)?,
+                        lease_until: row.get(7)?,
+                    };
+                    Ok((row.get(0)?, workflow))
+                },
+            ),
+            tasks: self.rows(
+                "SELECT id, workflow_id, status, checkpoint, fence, lease_owner, wake_at, lease_until FROM tasks",
+                |row| {
+                    let task = TaskRow {
+                        workflow: row.get(1)?,
+                        status: row.get(2)?,
+                        checkpoint: row.get(3)?,
+                        fence: row.get(4)?,
+                        owner: row.get(5)?,
+                        wake_at: row.get(6)?,
+                        lease_until: row.get(7)?,
+                    };
+                    Ok((row.get(0)?, task))
+                },
+            ),
+        }
+    }
+
+    fn rows<K: Ord, V>(&self, sql: &str, read: impl Fn(&Row<'_>) -> rusqlite::Result<(K, V)>) -> BTreeMap<K, V> {
+        let mut statement = self.0.prepare_cached(sql).expect("the observer's statements fit the schema");
+        let rows = statement.query_map([], |row| read(row)).expect("the catalogue can be read");
+        rows.collect::<rusqlite::Result<_>>().expect("rows have the expected types")
+    }
+}

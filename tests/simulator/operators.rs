@@ -1,0 +1,204 @@
+//! What people do: apply the topology, create tenants, start and cancel moves, replay removals. Each deed is a lane of the
+//! operators' process, on the same product code as the HTTP API.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use store::Clock;
+use workflows::provision::{NewTenant, create_tenant};
+use workflows::realm_move::{MoveRequest, cancel_move, start_move};
+use workflows::refusal::Refusal;
+use workflows::removal::replay_removal;
+use workflows::requester::Requester;
+use workflows::topology_change::apply_topology;
+
+use crate::hooks::LANES;
+use crate::judge::Broken;
+use crate::scenario::Deed;
+use crate::world::{Event, World};
+
+/// Attempts at a deed while the database breaks off.
+const ATTEMPTS: usize = 3;
+
+/// Replays of failed removals, at the most.
+const REPLAYS: u32 = 20;
+
+/// A deed that is due.
+#[derive(Debug, Clone)]
+pub enum Deeds {
+    /// The scenario's deed of this number.
+    Planned(usize),
+    Cancel(String),
+    Replay(String),
+    /// Some removal, whatever has become of it.
+    ReplayAny,
+}
+
+/// What an operator was told.
+#[derive(Debug)]
+pub enum Told {
+    Started { deed: usize, id: String },
+    Said(String),
+}
+
+fn requester() -> Requester {
+    Requester { who: "operator".to_owned(), why: "to play".to_owned() }
+}
+
+fn tell(told: &Mutex<Vec<Told>>, what: Told) {
+    told.lock().expect("no holder of this lock panics").push(what);
+}
+
+impl World {
+    fn operator(&self) -> usize {
+        self.scenario.processes
+    }
+
+    fn free_lane(&self) -> Option<usize> {
+        let first = self.operator() * LANES;
+        (first..first + LANES).find(|lane| !self.lanes.is_busy(*lane))
+    }
+
+    /// Applies the topology, creates the tenants and fills their tables.
+    pub async fn found(&mut self) -> Result<(), Broken> {
+        let deployment = self.processes[self.operator()].deployment.clone();
+        let (yaml, tenants) = (self.scenario.topology(), self.scenario.tenants.clone());
+        let lane = self.free_lane().expect("nobody acts yet");
+        self.lanes.begin(lane, async move {
+            apply_topology(&deployment, &yaml, &requester()).await.expect("the topology is valid");
+            for (id, realm) in tenants {
+                let host = format!("{id}.example").parse().expect("a host");
+                let new = NewTenant { id: id.parse().expect("an id"), host, realm: realm.to_owned() };
+                create_tenant(&deployment, &new, &requester()).await.expect("the tenant is created");
+            }
+        });
+        while self.lanes.is_busy(lane) {
+            match self.ready_lane() {
+                Some(lane) => self.run(lane).await?,
+                None => self.next_event().await?,
+            }
+        }
+        self.fill_tables();
+        Ok(())
+    }
+
+    /// Plans what the scenario says.
+    pub fn plan_the_play(&mut self) {
+        let calm_from = self.scenario.calm_from;
+        for n in 0..self.scenario.deeds.len() {
+            let at = self.scenario.deeds[n].0;
+            self.plan(at, Event::Deed(Deeds::Planned(n)));
+            if self.chance.permille(150) {
+                let again = at + self.chance.between(0, 500);
+                self.plan(again, Event::Deed(Deeds::Planned(n)));
+            }
+        }
+        for tenant in 0..self.scenario.tenants.len() {
+            for _ in 0..self.scenario.writes {
+                let at = self.chance.between(0, calm_from + 500);
+                self.plan(at, Event::Think { tenant });
+            }
+        }
+        for _ in 0..self.chance.below(3) {
+            let at = self.chance.between(calm_from / 3, calm_from);
+            self.plan(at, Event::Deed(Deeds::ReplayAny));
+        }
+        self.plan(calm_from, Event::Calm);
+    }
+
+    /// An operator acts.
+    pub fn act(&mut self, deed: Deeds) {
+        let Some(lane) = self.free_lane() else { return };
+        let process = &self.processes[self.operator()];
+        let (deployment, told, now) = (process.deployment.clone(), Arc::clone(&self.told), process.clock.now());
+        let name = format!("{deed:?}");
+        match deed {
+            Deeds::Planned(n) => {
+                let Deed::Move { tenant, to, budget, delay, .. } = &self.scenario.deeds[n].1;
+                let request = MoveRequest {
+                    tenant: self.scenario.tenants[*tenant].0.clone(),
+                    to: (*to).to_owned(),
+                    at: delay.map(|delay| now + delay),
+                    budget_ms: *budget,
+                    idempotency_key: Some(format!("deed-{n}")),
+                };
+                self.note("operator", &format!("asks to move {} to {to}", request.tenant));
+                self.lanes.begin(lane, async move {
+                    for _ in 0..ATTEMPTS {
+                        match start_move(&deployment, &request, &requester()).await {
+                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id }),
+                            Err(Refusal::Store(_)) => {}
+                            Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
+                        }
+                    }
+                });
+            }
+            Deeds::Cancel(id) => {
+                self.note("operator", &format!("cancels {id}"));
+                self.lanes.begin(lane, async move {
+                    let answer = cancel_move(&deployment, &id, &requester()).await;
+                    tell(
+                        &told,
+                        Told::Said(
+                            answer.map_or_else(|refusal| refusal.code().to_owned(), |outcome| format!("{outcome:?}")),
+                        ),
+                    );
+                });
+            }
+            Deeds::Replay(id) => {
+                self.note("operator", &format!("replays {id}"));
+                self.lanes.begin(lane, async move {
+                    let answer = replay_removal(&deployment, &id, &requester()).await;
+                    tell(
+                        &told,
+                        Told::Said(
+                            answer.map_or_else(|refusal| refusal.code().to_owned(), |outcome| format!("{outcome:?}")),
+                        ),
+                    );
+                });
+            }
+            Deeds::ReplayAny => {
+                let removals = self.judge.seen.workflows.iter().filter(|(_, row)| row.kind == "removal");
+                let ids: Vec<String> = removals.map(|(id, _)| id.clone()).collect();
+                if !ids.is_empty() {
+                    let id = self.chance.pick(&ids).clone();
+                    self.act(Deeds::Replay(id));
+                }
+            }
+        }
+        self.trace.mix(name.len(), self.now);
+    }
+
+    /// Operators hear what came of their deeds.
+    pub fn hear(&mut self) {
+        let told = std::mem::take(&mut *self.told.lock().expect("no holder of this lock panics"));
+        for told in told {
+            match told {
+                Told::Said(what) => self.note("operator", &format!("is told: {what}")),
+                Told::Started { deed, id } => {
+                    self.note("operator", &format!("is told: deed {deed} is move {id}"));
+                    let Deed::Move { cancel, .. } = &self.scenario.deeds[deed].1;
+                    if let Some(after) = *cancel {
+                        self.plan(after, Event::Deed(Deeds::Cancel(id)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Replays a removal that has failed; `true` when there is none.
+    pub fn replay_failed(&mut self) -> Result<bool, Broken> {
+        let seen = &self.judge.seen;
+        let is_owed = |id: &String| {
+            seen.cells.values().any(|cell| cell.state == "removing" && cell.workflow.as_ref() == Some(id))
+        };
+        let mut failed = seen.workflows.iter().filter(|(_, row)| row.state == "failed" && row.kind == "removal");
+        let Some(id) = failed.find(|(id, _)| is_owed(id)).map(|(id, _)| id.clone()) else { return Ok(true) };
+        self.replays += 1;
+        if self.replays > REPLAYS {
+            return Err(format!("P9: removal {id} fails again and again"));
+        }
+        self.act(Deeds::Replay(id));
+        Ok(false)
+    }
+}

@@ -1,0 +1,199 @@
+//! Engine processes: each has lanes that tick a runner and one that sweeps. They crash and are started again under another
+//! name, stand still while the world goes on, and have clocks that differ.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use engine::Runner;
+use store::Clock;
+use testkit::simulator::Millis;
+use workers::{Movers, Settings};
+use workflows::Deployment;
+
+use crate::faults::{Fault, count};
+use crate::hooks::{Hooked, LANES, SkewedClock};
+use crate::tables::SimulatedTables;
+use crate::world::{Event, World};
+
+/// The lane of a process that sweeps.
+const SWEEPER: usize = LANES - 1;
+
+/// One process.
+pub struct Process {
+    /// Its name with the number of its life: the holder of its leases.
+    pub owner: String,
+    pub clock: SkewedClock,
+    pub deployment: Deployment,
+    lives: u32,
+    up: bool,
+    paused: bool,
+    runner: Runner,
+    /// What happens to it once it goes on.
+    held: Vec<Event>,
+    /// When each lane looks for work again.
+    looks_at: Vec<Millis>,
+}
+
+impl World {
+    /// Starts the engine's processes, and last the one through which operators act.
+    pub fn start_processes(&mut self) {
+        for n in 0..=self.scenario.processes {
+            let offset = Arc::new(AtomicI64::new(0));
+            let clock = SkewedClock { base: Arc::clone(&self.clock), offset };
+            let process = self.process(n, 0, clock);
+            self.processes.push(process);
+        }
+    }
+
+    fn process(&self, n: usize, lives: u32, clock: SkewedClock) -> Process {
+        let scenario = &self.scenario;
+        let hooked = Hooked(Arc::clone(&self.hooks));
+        let store = self.store.clone().with_clock(Arc::new(clock.clone())).with_faults(Arc::new(hooked.clone()));
+        let settings = Settings {
+            batch_concurrency: scenario.batches,
+            page_keys: scenario.page_keys,
+            index_settle: scenario.timing.index_settle,
+            settle_rounds: 4,
+            permit_fresh_for: Duration::from_millis(20),
+            checkpoint_every: Duration::from_millis(scenario.checkpoint_every.unsigned_abs()),
+            patience: 4,
+            ..Settings::default()
+        };
+        let tables = SimulatedTables { calls: Arc::clone(&self.calls), pulse: self.lanes.pulse() };
+        let movers = Movers::with_tables(Arc::new(tables), settings);
+        let mut deployment = Deployment::new(store.clone(), movers, scenario.timing.clone());
+        deployment.ids = Arc::new(hooked.clone());
+        let name = if n == scenario.processes { "operator".to_owned() } else { format!("p{n}") };
+        let owner = format!("{name}.{lives}");
+        let runner = Runner::new(store, deployment.registry(), deployment.runner_settings(), owner.clone())
+            .with_ids(Arc::new(hooked.clone()))
+            .with_probe(hooked);
+        let looks_at = vec![self.now; LANES];
+        Process { owner, clock, deployment, lives, up: true, paused: false, runner, held: Vec::new(), looks_at }
+    }
+
+    pub fn name_of(&self, lane: usize) -> String {
+        self.processes[lane / LANES].owner.clone()
+    }
+
+    pub fn is_paused(&self, lane: usize) -> bool {
+        self.processes[lane / LANES].paused
+    }
+
+    /// Keeps something for a process that stands still.
+    pub fn hold(&mut self, lane: usize, event: Event) {
+        self.processes[lane / LANES].held.push(event);
+    }
+
+    /// One of the lanes that could go on.
+    pub fn ready_lane(&mut self) -> Option<usize> {
+        let mut ready = self.lanes.ready();
+        ready.retain(|lane| !self.is_paused(*lane));
+        if ready.is_empty() { None } else { Some(*self.chance.pick(&ready)) }
+    }
+
+    /// Lanes without work, with the time at which there will be some for them.
+    fn idle(&self) -> impl Iterator<Item = (usize, Millis)> {
+        let (due, lapses) = (self.judge.seen.due_at(), self.judge.seen.lapses_at());
+        let (engines, ticking) = (self.scenario.processes, self.scenario.lanes);
+        let start = self.clock.now() - self.now;
+        self.processes[..engines].iter().enumerate().filter(|(_, process)| process.up && !process.paused).flat_map(
+            move |(n, process)| {
+                let lanes = (0..ticking).map(move |k| (k, due)).chain([(SWEEPER, lapses)]);
+                lanes.filter(move |(k, _)| !self.lanes.is_busy(n * LANES + k)).filter_map(move |(k, at)| {
+                    let at = at? - start - process.clock.offset.load(Ordering::SeqCst);
+                    Some((n * LANES + k, at.max(process.looks_at[k])))
+                })
+            },
+        )
+    }
+
+    /// When an idle lane will find work.
+    pub fn work_begins_at(&self) -> Option<Millis> {
+        self.idle().map(|(_, at)| at).min()
+    }
+
+    /// Lets one idle lane look for the work that is due; `false` when there is none.
+    pub fn begin_due_work(&mut self) -> bool {
+        let due: Vec<usize> = self.idle().filter(|(_, at)| *at <= self.now).map(|(lane, _)| lane).collect();
+        if due.is_empty() {
+            return false;
+        }
+        let lane = *self.chance.pick(&due);
+        let runner = self.processes[lane / LANES].runner.clone();
+        if lane % LANES == SWEEPER {
+            self.lanes.begin(lane, async move { drop(runner.sweep().await) });
+        } else {
+            self.lanes.begin(lane, async move { drop(runner.tick().await) });
+        }
+        true
+    }
+
+    /// A lane's work has come to its end.
+    pub fn lane_ended(&mut self, lane: usize) {
+        self.hooks.forget_work(lane);
+        let again = self.now + self.chance.between(0, 12);
+        self.processes[lane / LANES].looks_at[lane % LANES] = again;
+    }
+
+    /// Now and then a process's clock is set.
+    pub fn may_skew(&mut self, lane: usize) {
+        let rate = self.scenario.rates.skew;
+        if self.hooks.is_calm() || !self.chance.permille(rate) {
+            return;
+        }
+        // Any two clocks differ by at most the skew.
+        let half = i64::try_from(self.scenario.timing.skew.as_millis() / 2).expect("short");
+        let offset = self.chance.between(-half, half);
+        self.processes[lane / LANES].clock.offset.store(offset, Ordering::SeqCst);
+        let state = self.hooks.state_of(lane);
+        count(&mut self.coverage, Fault::ClockSkew, state);
+        let who = self.name_of(lane);
+        self.note(&who, &format!("its clock is set to {offset:+} ms"));
+    }
+
+    /// The process ends. What it has sent may still arrive.
+    pub async fn crash(&mut self, n: usize) {
+        for lane in n * LANES..(n + 1) * LANES {
+            self.lanes.kill(lane).await;
+            self.hooks.forget_work(lane);
+        }
+        self.processes[n].up = false;
+        self.processes[n].held.clear();
+        let lease = self.lease();
+        let after = self.chance.between(1, lease * 2);
+        self.plan(after, Event::Restart(n));
+        let who = self.processes[n].owner.clone();
+        self.note(&who, "has crashed");
+    }
+
+    pub fn restart(&mut self, n: usize) {
+        let (lives, clock) = (self.processes[n].lives + 1, self.processes[n].clock.clone());
+        self.processes[n] = self.process(n, lives, clock);
+        let who = self.processes[n].owner.clone();
+        self.note(&who, "is started");
+    }
+
+    /// The process stands still, often for longer than its leases last.
+    pub fn pause(&mut self, n: usize) {
+        if self.processes[n].paused || !self.processes[n].up {
+            return;
+        }
+        self.processes[n].paused = true;
+        let lease = self.lease();
+        let after = self.chance.between(lease / 4, lease * 4);
+        self.plan(after, Event::Resume(n));
+        let who = self.processes[n].owner.clone();
+        self.note(&who, &format!("stands still for {after} ms"));
+    }
+
+    pub fn resume(&mut self, n: usize) {
+        self.processes[n].paused = false;
+        for event in std::mem::take(&mut self.processes[n].held) {
+            self.plan(0, event);
+        }
+        let who = self.processes[n].owner.clone();
+        self.note(&who, "goes on");
+    }
+}

@@ -1,0 +1,184 @@
+//! What is played under a seed: the constants, the services, the tenants, what operators do and when.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use testkit::simulator::{Chance, Millis};
+use workflows::timing::Timing;
+
+use crate::faults::FaultRates;
+
+pub const US: &str = "us-east-1";
+pub const EU: &str = "eu-west-1";
+
+/// How a service's data is replicated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// In one region at a time.
+    Single,
+    /// Written by its application to every region of its shard.
+    Application,
+    /// The store itself replicates between all regions.
+    Native,
+}
+
+/// A service, with a table of the same name in each region.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub parts: u32,
+    pub asynchronous: bool,
+}
+
+/// What an operator does.
+#[derive(Debug, Clone)]
+pub enum Deed {
+    Move { tenant: usize, to: &'static str, budget: Option<Millis>, delay: Option<Millis>, cancel: Option<Millis> },
+}
+
+/// Everything that is decided before the play begins.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub timing: Timing,
+    /// How long a table accepts a request after it was signed.
+    pub permit_life: Millis,
+    /// How long a caller waits for an answer.
+    pub patience: Millis,
+    pub page_keys: i32,
+    pub batches: usize,
+    pub checkpoint_every: Millis,
+    pub processes: usize,
+    pub lanes: usize,
+    pub services: Vec<Service>,
+    /// Tenants with the realm they begin in.
+    pub tenants: Vec<(String, &'static str)>,
+    pub items: usize,
+    pub writes: usize,
+    pub deeds: Vec<(Millis, Deed)>,
+    pub rates: FaultRates,
+    /// When faults end.
+    pub calm_from: Millis,
+}
+
+fn ms(millis: Millis) -> Duration {
+    Duration::from_millis(millis.unsigned_abs())
+}
+
+impl Scenario {
+    pub fn drawn(chance: &mut Chance) -> Self {
+        let native = chance.permille(80);
+        let timing = timing(chance);
+        let tenants = usize::from(chance.permille(250)) + 1;
+        let realms: &[&str] = if native { &["global"] } else { &["us", "us", "eu", "global"] };
+        let tenants: Vec<_> = (0..tenants).map(|n| (format!("tenant-{n}"), *chance.pick(realms))).collect();
+        let calm_from = chance.between(1_500, 6_000);
+        let deeds = deeds(chance, &tenants, &timing, calm_from);
+        Self {
+            permit_life: chance.between(300, 1_000),
+            patience: chance.between(50, 300),
+            page_keys: i32::try_from(chance.between(2, 12)).expect("small"),
+            batches: *chance.pick(&[1, 1, 2, 4]),
+            checkpoint_every: *chance.pick(&[0, 20, 100]),
+            processes: *chance.pick(&[1, 2, 2, 3]),
+            lanes: *chance.pick(&[1, 2]),
+            services: services(chance, native),
+            tenants,
+            items: chance.below(12) + 2,
+            writes: chance.below(25),
+            deeds,
+            rates: FaultRates::drawn(chance),
+            calm_from,
+            timing,
+        }
+    }
+
+    /// The topology file.
+    pub fn topology(&self) -> String {
+        let mut yaml = format!(
+            "regions:\n  {US}: {{}}\n  {EU}: {{}}\nrealms:\n  us: {{ dataRegions: [{US}] }}\n  eu: {{ dataRegions: [{EU}] }}\n  \
+             global: {{ dataRegions: [{US}, {EU}] }}\nservices:\n"
+        );
+        for service in &self.services {
+            let Service { name, kind, parts, asynchronous } = service;
+            let consistency = if *asynchronous { "async" } else { "sync" };
+            let replication = match kind {
+                Kind::Single => String::new(),
+                Kind::Application => format!("    replication: application\n    consistency: {consistency}\n"),
+                Kind::Native => format!("    replication: native\n    consistency: {consistency}\n"),
+            };
+            let global = format!("      - {{ shard: {name}-global, dataRegions: [{US}, {EU}] }}\n");
+            let global = if *kind == Kind::Single { "" } else { &global };
+            write!(
+                yaml,
+                "  {name}:\n{replication}    store: {{ dynamodb: {{ table: {name}, index: by-tenant, indexKey: tenant_shard, \
+                 shardCount: {parts} }} }}\n    shards:\n{global}      - {{ shard: {name}-us, dataRegions: [{US}] }}\n      \
+                 - {{ shard: {name}-eu, dataRegions: [{EU}] }}\n"
+            )
+            .expect("a String takes everything");
+        }
+        yaml
+    }
+}
+
+fn timing(chance: &mut Chance) -> Timing {
+    let lease = chance.between(200, 800);
+    let index_settle = chance.between(30, 400);
+    let offline_lease = (lease * chance.between(2, 4)).max(index_settle * 3);
+    let timing = Timing {
+        lease: ms(lease),
+        heartbeat: ms(lease / chance.between(3, 6)),
+        offline_lease: ms(offline_lease),
+        offline_deadline: ms(offline_lease * chance.between(2, 12)),
+        context_ttl: ms(chance.between(5, 120)),
+        drain_time: ms(chance.between(5, 120)),
+        skew: ms(chance.between(2, 30)),
+        index_settle: ms(index_settle),
+        wait_limit: ms(chance.between(1_000, 10_000)),
+    };
+    timing.check().expect("the simulation's constants fit together");
+    timing
+}
+
+fn services(chance: &mut Chance, native: bool) -> Vec<Service> {
+    let parts = |chance: &mut Chance| *chance.pick(&[1, 1, 2, 3]);
+    let service = |name, kind, chance: &mut Chance| Service {
+        name,
+        kind,
+        parts: parts(chance),
+        asynchronous: kind == Kind::Application && chance.permille(300),
+    };
+    if native {
+        return vec![service("profiles", Kind::Native, chance)];
+    }
+    match chance.below(3) {
+        0 => vec![service("issues", Kind::Single, chance)],
+        1 => vec![service("activity", Kind::Application, chance)],
+        _ => vec![service("activity", Kind::Application, chance), service("issues", Kind::Single, chance)],
+    }
+}
+
+fn deeds(
+    chance: &mut Chance,
+    tenants: &[(String, &'static str)],
+    timing: &Timing,
+    calm_from: Millis,
+) -> Vec<(Millis, Deed)> {
+    let least = i64::try_from(timing.least_offline().as_millis()).expect("short");
+    let moves = *chance.pick(&[1, 1, 2, 2, 3]);
+    let mut at = chance.between(1, 150);
+    let mut deeds = Vec::new();
+    for _ in 0..moves {
+        let tenant = chance.below(tenants.len());
+        let deed = Deed::Move {
+            tenant,
+            to: *chance.pick(&["us", "eu", "global"]),
+            budget: chance.permille(150).then(|| least + chance.between(1, 2_000)),
+            delay: chance.permille(150).then(|| chance.between(1, 300)),
+            cancel: chance.permille(200).then(|| chance.between(1, 1_200)),
+        };
+        deeds.push((at, deed));
+        at += chance.between(1, calm_from / 2);
+    }
+    deeds
+}

@@ -1,0 +1,313 @@
+//! The simulated world and its loop: one lane runs at a time, then what it asked for is planned, then time moves.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use store::{Clock, Held, ManualClock, Store};
+use testkit::simulator::{Chance, Coverage, Errand, Lanes, Millis, Schedule, SimulatedTable, TableShape, Trace};
+use tokio::sync::oneshot;
+use workers::error::WorkError;
+
+use crate::clients::{Request, View};
+use crate::faults;
+use crate::hooks::{Hooks, LANES};
+use crate::judge::{Actor, Broken, Judge, TableMap};
+use crate::observer::{Observer, Snapshot};
+use crate::operators::{Deeds, Told};
+use crate::processes::Process;
+use crate::scenario::{EU, Scenario, US};
+use crate::tables::{Answer, At, Call, Calls, INDEX_KEY, KEY};
+
+/// 2026-01-01, where simulated time begins.
+const START: Millis = 1_767_225_600_000;
+
+/// By then everything must have come to its end.
+const LONGEST: Millis = 180_000;
+
+/// The longest step of time while some work may be asleep: its alarms are this late at most.
+const LONGEST_STEP: Millis = 16;
+
+/// Takes the answer to a call.
+pub type Sender = oneshot::Sender<Result<Answer, WorkError>>;
+
+/// Something that is going to happen.
+pub enum Event {
+    /// A transaction may begin, or learns that the database can't be reached.
+    Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
+    /// A call arrives at its table.
+    Arrive { lane: usize, call: Call, answer: Option<Sender>, partial: bool },
+    /// A caller gets its answer.
+    Reply { lane: usize, answer: Sender, reply: Result<Answer, WorkError> },
+    /// A change arrives at another region by the store's own replication.
+    Replicate { at: At, change: workers::tables::Change, by_mover: bool },
+    /// A crashed process is started again.
+    Restart(usize),
+    /// A paused process goes on.
+    Resume(usize),
+    /// A client thinks of something to write.
+    Think { tenant: usize },
+    /// A client's request takes effect.
+    Request(Request),
+    /// An operator acts.
+    Deed(Deeds),
+    /// Faults end.
+    Calm,
+}
+
+/// Everything that a run consists of.
+pub struct World {
+    pub now: Millis,
+    pub chance: Chance,
+    pub scenario: Scenario,
+    pub clock: Arc<ManualClock>,
+    pub lanes: Lanes,
+    pub schedule: Schedule<Event>,
+    pub hooks: Arc<Hooks>,
+    pub calls: Arc<Calls>,
+    pub store: Store,
+    pub processes: Vec<Process>,
+    pub tables: TableMap,
+    pub judge: Judge,
+    pub views: Vec<View>,
+    pub in_flight: Vec<String>,
+    pub written: u64,
+    pub told: Arc<Mutex<Vec<Told>>>,
+    pub trace: Trace,
+    pub coverage: Coverage,
+    pub replays: u32,
+    observer: Observer,
+    step: Millis,
+}
+
+impl World {
+    /// A world on a copy of the template's file, which has the schema.
+    pub async fn new(seed: u64, file: &Path) -> Self {
+        let mut chance = Chance::new(seed);
+        let scenario = Scenario::drawn(&mut chance);
+        let clock = Arc::new(ManualClock::new(START));
+        let lanes = Lanes::default();
+        let hooks = Hooks::new(lanes.pulse(), Chance::new(chance.bits()), scenario.rates.clone());
+        let url = store::StoreUrl::Sqlite(file.to_owned());
+        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the catalogue opens");
+        let shape = || TableShape { key: KEY, index_key: INDEX_KEY };
+        let regions = [US, EU].into_iter();
+        let places = regions.flat_map(|region| scenario.services.iter().map(move |service| (region, service.name)));
+        let table = |(region, name): (&str, &str)| ((region.to_owned(), name.to_owned()), SimulatedTable::new(shape()));
+        Self {
+            now: 0,
+            clock,
+            schedule: Schedule::default(),
+            hooks: Arc::new(hooks),
+            calls: Arc::default(),
+            store,
+            processes: Vec::new(),
+            tables: places.map(table).collect(),
+            judge: Judge {
+                services: scenario.services.clone(),
+                seen: Snapshot::default(),
+                data: std::collections::BTreeMap::new(),
+            },
+            views: Vec::new(),
+            in_flight: Vec::new(),
+            written: 0,
+            told: Arc::default(),
+            trace: Trace::default(),
+            coverage: Coverage::default(),
+            replays: 0,
+            observer: Observer::new(file),
+            step: 1,
+            lanes,
+            chance,
+            scenario,
+        }
+    }
+
+    /// Plays until everything has come to its end, and judges every step.
+    pub async fn play(&mut self) -> Result<(), Broken> {
+        self.start_processes();
+        self.found().await?;
+        self.hooks.set_calm(false);
+        self.plan_the_play();
+        loop {
+            if let Some(lane) = self.ready_lane() {
+                self.run(lane).await?;
+            } else if let Some(event) = self.schedule.take_due(self.now) {
+                self.happen(event).await?;
+            } else if self.begin_due_work() {
+                // It runs in the next turn.
+            } else if self.is_over()? {
+                return self.judge.end(&self.tables);
+            } else if self.now > LONGEST {
+                return Err(format!("P9: no end after {LONGEST} ms: {:?}", self.judge.seen));
+            } else {
+                self.move_time().await;
+            }
+        }
+    }
+
+    /// Lets the next thing happen, before the play begins.
+    pub async fn next_event(&mut self) -> Result<(), Broken> {
+        match self.schedule.take_due(self.now) {
+            Some(event) => self.happen(event).await,
+            None => Ok(self.move_time().await),
+        }
+    }
+
+    /// Notes something in the trace.
+    pub fn note(&mut self, who: &str, what: &str) {
+        self.trace.note(self.now, who, what);
+    }
+
+    /// Plans an event for so many milliseconds from now.
+    pub fn plan(&mut self, after: Millis, event: Event) {
+        self.schedule.plan(&mut self.chance, self.now + after, event);
+    }
+
+    /// Runs a lane until it is quiet, and does what follows from it.
+    pub async fn run(&mut self, lane: usize) -> Result<(), Broken> {
+        self.may_skew(lane);
+        self.trace.mix(lane, self.now);
+        self.step = 1;
+        let ended = self.lanes.run(lane).await;
+        for gate in self.hooks.gates.collect() {
+            self.admit_later(gate);
+        }
+        for call in self.calls.collect() {
+            self.send(call);
+        }
+        for hit in self.hooks.take_hits() {
+            faults::count(&mut self.coverage, hit.fault, hit.state);
+            let who = self.name_of(hit.lane);
+            self.note(&who, &format!("{} in {}", hit.fault.name(), hit.state.unwrap_or("nothing")));
+        }
+        if self.hooks.take_committed() {
+            self.look(lane)?;
+        }
+        if ended {
+            self.lane_ended(lane);
+        }
+        for process in self.hooks.take_doomed() {
+            self.crash(process).await;
+        }
+        for process in self.hooks.take_to_pause() {
+            self.pause(process);
+        }
+        self.hear();
+        Ok(())
+    }
+
+    /// Looks at what a commit has changed, notes it and judges it.
+    fn look(&mut self, lane: usize) -> Result<(), Broken> {
+        let next = self.observer.look();
+        self.note_changes(lane, &next);
+        let process = &self.processes[lane / LANES];
+        let actor = Actor { owner: &process.owner, now: process.clock.now() };
+        self.judge.change(next, actor, &self.tables)
+    }
+
+    fn note_changes(&mut self, lane: usize, next: &Snapshot) {
+        let mut lines = Vec::new();
+        for (id, row) in &next.workflows {
+            let before = self.judge.seen.workflows.get(id).map_or("nothing", |before| &before.state);
+            if before != row.state {
+                lines.push(format!("{} {id} of {}: {before} -> {}", row.kind, row.subject, row.state));
+            }
+        }
+        for (id, row) in &next.tenants {
+            let before = self.judge.seen.tenants.get(id);
+            if before.is_none_or(|before| before.epoch != row.epoch) {
+                lines.push(format!("{id} is {} in {} at epoch {}", row.status, row.realm, row.epoch));
+            }
+        }
+        for (key, row) in &next.cells {
+            let before = self.judge.seen.cells.get(key).map_or("nothing", |before| &before.state);
+            if before != row.state {
+                lines.push(format!("cell of {}, {} in {}: {before} -> {}", key.0, key.1, key.2, row.state));
+            }
+        }
+        for (id, row) in &next.tasks {
+            let before = self.judge.seen.tasks.get(id);
+            if before.is_none_or(|before| before.status != row.status || before.owner != row.owner) {
+                lines.push(format!("task {id} of {} is {}, held by {:?}", row.workflow, row.status, row.owner));
+            }
+        }
+        let who = self.name_of(lane);
+        for line in lines {
+            self.note(&who, &line);
+        }
+    }
+
+    fn admit_later(&mut self, gate: Errand<(), Option<Held>>) {
+        let (lane, calm) = (gate.lane, self.hooks.is_calm());
+        let rates = &self.scenario.rates;
+        let (slow, unreachable) = (rates.slow_store, rates.unreachable);
+        let lease = self.lease();
+        let is_slow = !calm && self.chance.permille(slow);
+        let after = if is_slow { self.chance.between(5, lease) } else { self.chance.between(0, 2) / 2 };
+        let reachable = calm || !self.chance.permille(unreachable);
+        if is_slow {
+            self.hooks.note(lane, faults::Fault::SlowStore);
+        }
+        if !reachable {
+            self.hooks.note(lane, faults::Fault::Unreachable);
+        }
+        self.plan(after, Event::Admit { lane, answer: gate.answer, reachable });
+    }
+
+    async fn happen(&mut self, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Admit { lane, answer, reachable } if self.is_paused(lane) => {
+                self.hold(lane, Event::Admit { lane, answer, reachable });
+            }
+            Event::Reply { lane, answer, reply } if self.is_paused(lane) => {
+                self.hold(lane, Event::Reply { lane, answer, reply });
+            }
+            Event::Admit { lane, answer, reachable } => {
+                let held: Option<Held> = reachable.then(|| Box::new(self.lanes.pulse().open()) as Held);
+                if answer.send(held).is_ok() {
+                    self.run(lane).await?;
+                }
+            }
+            Event::Reply { answer, reply, .. } => drop(answer.send(reply)),
+            Event::Arrive { lane, call, answer, partial } => self.arrive(lane, call, answer, partial)?,
+            Event::Replicate { at, change, by_mover } => self.replicate(&at, change, by_mover)?,
+            Event::Restart(process) => self.restart(process),
+            Event::Resume(process) => self.resume(process),
+            Event::Think { tenant } => self.think(tenant),
+            Event::Request(request) => self.request(request),
+            Event::Deed(deed) => self.act(deed),
+            Event::Calm => {
+                self.hooks.set_calm(true);
+                self.note("world", "no more faults");
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves all clocks to what happens next, or a small step when work may be asleep.
+    async fn move_time(&mut self) {
+        let planned = self.schedule.next().into_iter().chain(self.work_begins_at()).min();
+        let asleep = self.lanes.any_busy().then_some(self.now + self.step);
+        let next = planned.into_iter().chain(asleep).min().unwrap_or(self.now + LONGEST_STEP).max(self.now + 1);
+        self.step = (self.step * 2).min(LONGEST_STEP);
+        let by = next - self.now;
+        self.now = next;
+        self.clock.advance(by);
+        tokio::time::advance(Duration::from_millis(by.unsigned_abs())).await;
+    }
+
+    /// The lease of workflows and tasks.
+    pub fn lease(&self) -> Millis {
+        i64::try_from(self.scenario.timing.lease.as_millis()).expect("short")
+    }
+
+    /// Whether nothing is left to happen. A failed removal is replayed first, as on-call would.
+    fn is_over(&mut self) -> Result<bool, Broken> {
+        let quiet = self.hooks.is_calm() && self.schedule.next().is_none() && !self.lanes.any_busy();
+        if !quiet || self.judge.seen.due_at().is_some() || self.judge.seen.lapses_at().is_some() {
+            return Ok(false);
+        }
+        self.replay_failed()
+    }
+}
