@@ -3,6 +3,8 @@
 //! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
+pub mod capacity;
+pub mod controls;
 pub mod data_tasks;
 pub mod deployment;
 pub mod plan;

@@ -22,7 +22,7 @@ mod waiting;
 pub use cancel::{CancelOutcome, cancel_move};
 pub use lapse::LapseSweep;
 pub use machine::RealmMove;
-pub use start::{MoveRequest, Started, dry_run, start_move};
+pub use start::{MoveRequest, Started, dry_run, start_move, start_move_paused};
 pub use state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage};
 pub use transitions::STATES;
 pub use view::{MoveView, PlanView, ProgressView, RemovalView, list_moves, view_move};

@@ -57,6 +57,23 @@ impl Registry {
         self
     }
 
+    /// Why a workflow of this kind with this stored state could not be continued here; `None`: it could.
+    pub fn unreadable_state(&self, kind: &str, data: &str) -> Option<String> {
+        match self.workflows.get(kind) {
+            Some(workflow) => workflow.readable(data).err(),
+            None => Some(format!("this version knows no workflow of the kind {kind}")),
+        }
+    }
+
+    /// Why a task of this kind with this stored input could not be run here; `None`: it could.
+    pub fn unreadable_task(&self, kind: &str, input: &str) -> Option<String> {
+        let Some(handler) = self.tasks.get(kind) else {
+            return Some(format!("this version knows no task of the kind {kind}"));
+        };
+        let input = serde_json::from_str(input).map_err(|error| error.to_string());
+        input.and_then(|input| handler.readable(&input)).err()
+    }
+
     pub(crate) fn find_workflow(&self, kind: &str) -> Option<Arc<dyn AnyWorkflow>> {
         self.workflows.get(kind).cloned()
     }
@@ -69,6 +86,9 @@ impl Registry {
 /// A workflow without its type parameters.
 #[async_trait]
 pub(crate) trait AnyWorkflow: Send + Sync {
+    /// Whether this version reads the stored state; if not, why.
+    fn readable(&self, data: &str) -> Result<(), String>;
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
 
     async fn advance(
@@ -90,6 +110,10 @@ pub(crate) trait AnyWorkflow: Send + Sync {
 
 #[async_trait]
 impl<W: Workflow> AnyWorkflow for W {
+    fn readable(&self, data: &str) -> Result<(), String> {
+        serde_json::from_str::<W::State>(data).map(drop).map_err(|error| error.to_string())
+    }
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {
         let state = read_state::<W>(record)?;
         Ok(Box::new(Workflow::observe(self, record, &state).await?))

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use store::{Millis, StoreError, Tx};
 
 use crate::ids::Ids;
+use crate::pause_table;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::task_table::{self, NewTask};
@@ -99,10 +100,15 @@ impl<'a> StepTx<'a> {
         }
         let finished = W::is_final(name);
         let wake_at = if finished { None } else { Some(wake.unwrap_or(self.now)) };
-        let go_on = !finished && wake.is_none();
+        // Whoever was passed by a pause is held as soon as it may be: not stepped on under the same claim.
+        let held = W::must_go_on(&self.record.state)
+            && !W::must_go_on(name)
+            && pause_table::is_held(self.tx, &self.record.subject).await?;
+        let go_on = !finished && wake.is_none() && !held;
         let data = to_json(state);
         let lease_until = if go_on { self.now + lease } else { 0 };
-        let written = Written { state: name, data: &data, wake_at, lease_until, note, error, attempt: 0 };
+        let must_go_on = W::must_go_on(name);
+        let written = Written { state: name, data: &data, wake_at, lease_until, note, error, attempt: 0, must_go_on };
         workflow_table::write(self.tx, &self.record, self.fence, &written).await?;
         let mut record = self.record.clone();
         record.steps += i64::from(record.state != name);

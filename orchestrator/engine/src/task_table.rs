@@ -5,12 +5,17 @@ use store::{Millis, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{self, Claimable};
+use crate::pause_table::task_may_run;
 use crate::record::{StoredError, TaskRecord, TaskStatus};
 use crate::step_error::StepError;
 use crate::workflow_table::{self, to_json};
 
 const CLAIMABLE: Claimable = Claimable {
-    due: "SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at, id LIMIT 1",
+    due: concat!(
+        "SELECT id, fence FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 AND paused = 0 AND ",
+        task_may_run!(),
+        " ORDER BY wake_at, id LIMIT 1"
+    ),
     take: "UPDATE tasks SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
 };
 
@@ -70,7 +75,12 @@ pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), Stor
 
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let row = sql("SELECT id FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 LIMIT 1").bind(now);
+    let row = sql(concat!(
+        "SELECT id FROM tasks WHERE wake_at <= $1 AND lease_until <= $1 AND paused = 0 AND ",
+        task_may_run!(),
+        " LIMIT 1"
+    ))
+    .bind(now);
     Ok(row.fetch_optional(tx).await?.is_some())
 }
 

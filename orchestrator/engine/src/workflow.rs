@@ -30,6 +30,11 @@ pub trait Workflow: Send + Sync + 'static {
     /// Whether nothing follows.
     fn is_final(name: &str) -> bool;
 
+    /// Whether the state keeps the subject from serving, so that a pause must pass it by until it has ended or gone back.
+    fn must_go_on(_state: &str) -> bool {
+        false
+    }
+
     /// Looks at the outside world. No transaction is open; nothing in the catalogue may be changed.
     async fn observe(&self, record: &WorkflowRecord, state: &Self::State) -> Result<Self::Seen, StepError>;
 

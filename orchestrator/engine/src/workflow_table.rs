@@ -5,6 +5,7 @@ use tracing::error;
 
 use crate::claim::{self, Claimable};
 use crate::history::{self, HistoryRow};
+use crate::pause_table::workflow_may_run;
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step_error::StepError;
 
@@ -30,7 +31,11 @@ pub struct NewWorkflow<'a> {
 }
 
 const CLAIMABLE: Claimable = Claimable {
-    due: "SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 ORDER BY wake_at LIMIT 1",
+    due: concat!(
+        "SELECT id, fence FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 AND paused = 0 AND ",
+        workflow_may_run!(),
+        " ORDER BY wake_at LIMIT 1"
+    ),
     take: "UPDATE workflows SET lease_owner = $2, lease_until = $3, fence = $4, updated_at = $5 WHERE id = $1",
 };
 
@@ -116,7 +121,12 @@ pub(crate) async fn claim(tx: &mut Tx, owner: &str, lease: Millis) -> Result<Opt
 /// Whether anything is due: a look without a lock.
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let row = sql("SELECT id FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 LIMIT 1").bind(now);
+    let row = sql(concat!(
+        "SELECT id FROM workflows WHERE wake_at <= $1 AND lease_until <= $1 AND paused = 0 AND ",
+        workflow_may_run!(),
+        " LIMIT 1"
+    ))
+    .bind(now);
     Ok(row.fetch_optional(tx).await?.is_some())
 }
 
@@ -154,6 +164,8 @@ pub(crate) struct Written<'a> {
     /// The failure that led here: stored until the state changes again.
     pub error: Option<&'a StoredError>,
     pub attempt: u32,
+    /// The state keeps the subject from serving: a pause passes it by.
+    pub must_go_on: bool,
 }
 
 /// Writes a step's outcome under its fence, and a history row when the state has changed.
@@ -167,7 +179,7 @@ pub(crate) async fn write(
     let moved = written.state != record.state;
     let steps = record.steps + i64::from(moved);
     sql("UPDATE workflows SET state = $3, data = $4, steps = $5, attempt = $6, error = $7, wake_at = $8, \
-         lease_until = $9, updated_at = $10, finished_at = $11, fence = $12 WHERE id = $1 AND fence = $2")
+         lease_until = $9, updated_at = $10, finished_at = $11, fence = $12, must_go_on = $13 WHERE id = $1 AND fence = $2")
     .bind(&record.id)
     .bind(record.fence)
     .bind(written.state)
@@ -180,6 +192,7 @@ pub(crate) async fn write(
     .bind(now)
     .bind(if written.wake_at.is_none() { Some(now) } else { None })
     .bind(fence)
+    .bind(i64::from(written.must_go_on))
     .execute_one(tx, StepError::lost_lease)
     .await?;
     if moved {

@@ -1,7 +1,7 @@
 //! The move as the engine runs it: which file handles which state, and where failures lead.
 
 use async_trait::async_trait;
-use catalogue::tenants;
+use catalogue::{capacity, tenants};
 use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
 
 use super::preflight::Preflight;
@@ -55,6 +55,10 @@ impl Workflow for RealmMove {
         transitions::is_final(name)
     }
 
+    fn must_go_on(state: &str) -> bool {
+        transitions::keeps_offline(state)
+    }
+
     async fn observe(&self, record: &WorkflowRecord, state: &MoveState) -> Result<Seen, StepError> {
         match state.stage {
             Stage::Preflight => preflight::observe(&self.deployment, &record.subject, state).await.map(Seen::Preflight),
@@ -67,7 +71,9 @@ impl Workflow for RealmMove {
         match (state.stage.clone(), seen) {
             (Stage::Scheduled, _) => Ok(Next::Go(state.at_stage(Stage::Preflight), String::new())),
             (Stage::Preflight, Seen::Preflight(found)) => preflight::advance(step, state, found).await,
-            (Stage::Waiting { since, .. }, _) => waiting::advance(deployment, step, state, since).await,
+            (Stage::Waiting { since, looked_at, .. }, _) => {
+                waiting::advance(deployment, step, state, since, looked_at).await
+            }
             (Stage::Offline, _) => offline::advance(deployment, step, state).await,
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
             (Stage::AddData { offline }, _) => add_data::advance(deployment, step, state, offline).await,
@@ -83,6 +89,7 @@ impl Workflow for RealmMove {
 
     async fn ended(&self, step: &mut StepTx<'_>, _: &MoveState) -> Result<(), StepError> {
         step.erase_tasks().await?;
+        capacity::release(step.tx, &step.record.id).await?;
         // A commit and a `re_online` have let go already; a failed move does here.
         let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
         tenants::release(step.tx, &tenant, &id).await?;

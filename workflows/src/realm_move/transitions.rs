@@ -27,6 +27,11 @@ pub(super) fn is_final(name: &str) -> bool {
     successors(name).is_empty()
 }
 
+/// Whether the state keeps the tenant offline: a pause passes it by. (A move with nothing to copy passes `commit` online.)
+pub(super) fn keeps_offline(name: &str) -> bool {
+    matches!(name, "drain" | "add_data" | "verify" | "commit" | "re_online")
+}
+
 /// `rolled_back` straight from a working state is a cancel or a lapse: they bring the tenant online in their own
 /// transaction.
 fn successors(from: &str) -> &'static [&'static str] {
