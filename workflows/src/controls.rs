@@ -6,7 +6,9 @@ mod pause;
 mod retry;
 
 pub use limits::{LimitUse, list_limits, set_limit, unset_limit};
-pub use pause::{GoesOn, Paused, Pauses, list_pauses, pause_all, pause_tenant, pause_workflow, resume};
+pub use pause::{
+    GoesOn, Paused, Pauses, list_pauses, pause_all, pause_tenant, pause_workflow, resume_all, resume_tenant, resume_workflow,
+};
 pub use retry::retry_now;
 
 pub(crate) use pause::pause_in;

@@ -7,6 +7,7 @@ pub mod capacity;
 pub mod controls;
 pub mod data_tasks;
 pub mod deployment;
+pub mod explain;
 pub mod plan;
 pub mod planning;
 pub mod provision;
@@ -17,5 +18,6 @@ pub mod requester;
 pub mod timestamps;
 pub mod timing;
 pub mod topology_change;
+pub mod upgrade_check;
 
 pub use deployment::Deployment;

@@ -133,11 +133,18 @@ pub async fn holding(tx: &mut Tx, workflow: &str) -> Result<Option<Pause>, Store
     row.bind(workflow).fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
 }
 
-/// Whether a pause of everything or of this tenant is in force.
-pub(crate) async fn is_held(tx: &mut Tx, tenant: &str) -> Result<bool, StoreError> {
-    let row = sql("SELECT scope FROM pauses WHERE scope = 'all' OR scope = $1 LIMIT 1")
+/// The pause of everything, or else of this tenant.
+pub(crate) async fn over(tx: &mut Tx, tenant: &str) -> Result<Option<Pause>, StoreError> {
+    let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = 'all' OR scope = $1 ORDER BY scope LIMIT 1")
         .bind(PauseScope::Tenant(tenant.to_owned()).text());
-    Ok(row.fetch_optional(tx).await?.is_some())
+    row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
+}
+
+/// The pause of this tenant.
+pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<Option<Pause>, StoreError> {
+    let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = $1")
+        .bind(PauseScope::Tenant(tenant.to_owned()).text());
+    row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
 }
 
 /// Workflows marked at a time: their rows are locked together, for a moment.

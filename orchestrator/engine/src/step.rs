@@ -103,7 +103,7 @@ impl<'a> StepTx<'a> {
         // Whoever was passed by a pause is held as soon as it may be: not stepped on under the same claim.
         let held = W::must_go_on(&self.record.state)
             && !W::must_go_on(name)
-            && pause_table::is_held(self.tx, &self.record.subject).await?;
+            && pause_table::over(self.tx, &self.record.subject).await?.is_some();
         let go_on = !finished && wake.is_none() && !held;
         let data = to_json(state);
         let lease_until = if go_on { self.now + lease } else { 0 };

@@ -13,6 +13,7 @@ mod tx;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
+pub use migrate::SchemaVersions;
 pub use open::{Store, StoreUrl};
 pub use row::Row;
 pub use sql::{Sql, Value, sql};

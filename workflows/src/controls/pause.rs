@@ -118,18 +118,43 @@ pub(crate) async fn pause_in(
     Ok(new)
 }
 
-/// Ends a pause; `false`: there was none of that scope. Other pauses may still hold what it held.
-pub async fn resume(deployment: &Deployment, scope: &PauseScope, requester: &Requester) -> Result<bool, Refusal> {
+/// Ends the pause of everything; `false`: there was none. What is paused by itself, or with its tenant, stays so.
+pub async fn resume_all(deployment: &Deployment, requester: &Requester) -> Result<bool, Refusal> {
+    let tx = deployment.store.begin().await?;
+    resume(deployment, tx, &PauseScope::All, None, requester).await
+}
+
+/// Ends the pause of a tenant; `false`: there was none.
+pub async fn resume_tenant(deployment: &Deployment, tenant: &str, requester: &Requester) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let tenant = match scope {
-        PauseScope::All => None,
-        PauseScope::Tenant(id) => Some(planning::tenant(&mut tx, id).await?.id),
-        PauseScope::Workflow(id) => workflow_table::lock(&mut tx, id).await?.map(|record| record.subject),
-    };
+    planning::tenant(&mut tx, tenant).await?;
+    resume(deployment, tx, &PauseScope::Tenant(tenant.to_owned()), Some(tenant), requester).await
+}
+
+/// Ends the pause of one workflow; `false`: it was not paused itself.
+pub async fn resume_workflow(
+    deployment: &Deployment,
+    kind: Kind,
+    id: &str,
+    requester: &Requester,
+) -> Result<bool, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let record = workflow_table::lock(&mut tx, id).await?.filter(|record| record.kind == kind.stored());
+    let tenant = record.ok_or_else(|| kind.unknown(id))?.subject;
+    resume(deployment, tx, &PauseScope::Workflow(id.to_owned()), Some(&tenant), requester).await
+}
+
+async fn resume(
+    deployment: &Deployment,
+    mut tx: Tx,
+    scope: &PauseScope,
+    tenant: Option<&str>,
+    requester: &Requester,
+) -> Result<bool, Refusal> {
     let Some(pause) = pause_table::remove(&mut tx, scope).await? else { return Ok(false) };
     pause_table::let_go(&mut tx).await?;
     let (before, after) = (shown(Some(&pause)), shown(None));
-    record_change(deployment, &mut tx, "resume", scope, (tenant.as_deref(), before, after), requester).await?;
+    record_change(deployment, &mut tx, "resume", scope, (tenant, before, after), requester).await?;
     tx.commit().await?;
     Ok(true)
 }

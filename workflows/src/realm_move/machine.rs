@@ -36,6 +36,15 @@ const MAX_ATTEMPTS: u32 = 6;
 /// Attempts at telling the world before the move completes with a warning.
 const MAX_NOTIFY_ATTEMPTS: u32 = 3;
 
+/// Attempts at a state before the move goes elsewhere; `None`: it is tried without end.
+pub(crate) fn max_attempts(state: &str) -> Option<u32> {
+    match state {
+        "re_online" => None,
+        "notify" => Some(MAX_NOTIFY_ATTEMPTS),
+        _ => Some(MAX_ATTEMPTS),
+    }
+}
+
 #[async_trait]
 impl Workflow for RealmMove {
     type State = MoveState;

@@ -32,7 +32,7 @@ impl Removal {
 pub const STATES: [&str; 4] = ["waiting", "removing", "done", "failed"];
 
 /// Attempts at a step before the removal fails and waits for a person. The data work's own attempts are its tasks'.
-const MAX_ATTEMPTS: u32 = 6;
+pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 #[async_trait]
 impl Workflow for Removal {
