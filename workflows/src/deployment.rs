@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::{Ids, RandomIds, Registry, RetryPolicy, RunnerSettings};
+use engine::{Ids, PauseSweep, RandomIds, Registry, RetryPolicy, RunnerSettings};
 use store::Store;
 use workers::Movers;
 
@@ -40,6 +40,7 @@ impl Deployment {
             .task(VerifyTask::new(self.clone()))
             .task(RemoveTask::new(self.clone()))
             .sweep(LapseSweep::new(self.clone()))
+            .sweep(PauseSweep::new(self.store.clone()))
     }
 
     /// Runner settings that follow the constants.

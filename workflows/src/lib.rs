@@ -3,8 +3,11 @@
 //! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
+pub mod capacity;
+pub mod controls;
 pub mod data_tasks;
 pub mod deployment;
+pub mod explain;
 pub mod plan;
 pub mod planning;
 pub mod provision;
@@ -15,5 +18,6 @@ pub mod requester;
 pub mod timestamps;
 pub mod timing;
 pub mod topology_change;
+pub mod upgrade_check;
 
 pub use deployment::Deployment;

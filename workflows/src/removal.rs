@@ -8,6 +8,7 @@ mod replay;
 mod state;
 mod view;
 
+pub(crate) use machine::MAX_ATTEMPTS;
 pub use machine::{Removal, STATES};
 pub use queue::queue_removal;
 pub use replay::{ReplayOutcome, replay_removal};

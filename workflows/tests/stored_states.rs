@@ -110,7 +110,7 @@ fn stages() -> Vec<Stage> {
     vec![
         Stage::Scheduled,
         Stage::Preflight,
-        Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned() },
+        Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned(), looked_at: None },
         Stage::Offline,
         Stage::Drain { offline: offline(), until: Some(1_700_000_095_000) },
         Stage::AddData { offline: offline() },

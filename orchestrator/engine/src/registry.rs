@@ -57,6 +57,23 @@ impl Registry {
         self
     }
 
+    /// Why a workflow of this kind with this stored state could not be continued here; `None`: it could.
+    pub fn unreadable_state(&self, kind: &str, data: &str) -> Option<String> {
+        match self.workflows.get(kind) {
+            Some(workflow) => workflow.readable(data).err(),
+            None => Some(format!("this version knows no workflow of the kind {kind}")),
+        }
+    }
+
+    /// Why a task of this kind with this stored input could not be run here; `None`: it could.
+    pub fn unreadable_task(&self, kind: &str, input: &str) -> Option<String> {
+        let Some(handler) = self.tasks.get(kind) else {
+            return Some(format!("this version knows no task of the kind {kind}"));
+        };
+        let input = serde_json::from_str(input).map_err(|error| error.to_string());
+        input.and_then(|input| handler.readable(&input)).err()
+    }
+
     pub(crate) fn find_workflow(&self, kind: &str) -> Option<Arc<dyn AnyWorkflow>> {
         self.workflows.get(kind).cloned()
     }
@@ -70,6 +87,9 @@ impl Registry {
 #[async_trait]
 pub(crate) trait AnyWorkflow: Send + Sync {
     fn shares_commits(&self, state: &str) -> bool;
+
+    /// Whether this version reads the stored state; if not, why.
+    fn readable(&self, data: &str) -> Result<(), String>;
 
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
 
@@ -96,6 +116,10 @@ impl<W: Workflow> AnyWorkflow for W {
         W::shares_commits(state)
     }
 
+    fn readable(&self, data: &str) -> Result<(), String> {
+        serde_json::from_str::<W::State>(data).map(drop).map_err(|error| error.to_string())
+    }
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {
         let state = read_state::<W>(record)?;
         Ok(Box::new(Workflow::observe(self, record, &state).await?))
@@ -110,7 +134,7 @@ impl<W: Workflow> AnyWorkflow for W {
         let seen = seen.downcast::<W::Seen>().expect("observe and advance of one step are of one workflow");
         let state = read_state::<W>(&step.record)?;
         let next = Workflow::advance(self, step, state, *seen).await?;
-        let outcome = step.decided::<W>(&next, None, lease)?;
+        let outcome = step.decided::<W>(&next, None, lease).await?;
         end_if_final(self, step, next.state()).await?;
         Ok(outcome)
     }
@@ -127,7 +151,7 @@ impl<W: Workflow> AnyWorkflow for W {
             OnFailure::Retry => Ok(None),
             OnFailure::Go(state) => {
                 let next = Next::Go(state, format!("{}: {}", stored.code, stored.message));
-                let outcome = step.decided::<W>(&next, Some(stored), lease)?;
+                let outcome = step.decided::<W>(&next, Some(stored), lease).await?;
                 end_if_final(self, step, next.state()).await?;
                 Ok(Some(outcome))
             }

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use store::{Millis, StoreError, Tx};
 
 use crate::ids::Ids;
+use crate::pause_table;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::step_table::{self, Written};
@@ -86,8 +87,8 @@ impl<'a> StepTx<'a> {
     }
 
     /// What was decided, ready to be written; and the workflow as it will be then.
-    pub(crate) fn decided<W: Workflow>(
-        &self,
+    pub(crate) async fn decided<W: Workflow>(
+        &mut self,
         next: &Next<W::State>,
         error: Option<&StoredError>,
         lease: Millis,
@@ -96,7 +97,12 @@ impl<'a> StepTx<'a> {
             Next::Go(state, note) => (state, None, note.as_str()),
             Next::Stay(state, at) => (state, Some(*at), ""),
         };
-        let (before, name) = (&self.record, W::name(state));
+        let name = W::name(state);
+        // Whoever was passed by a pause is held as soon as it may be: not stepped on under the same claim.
+        let held = W::must_go_on(&self.record.state)
+            && !W::must_go_on(name)
+            && pause_table::over(self.tx, &self.record.subject).await?.is_some();
+        let before = &self.record;
         if name != before.state && !W::may_follow(&before.state, name) {
             return Err(StepError::permanent(
                 "illegal_transition",
@@ -104,7 +110,7 @@ impl<'a> StepTx<'a> {
             ));
         }
         let finished = W::is_final(name);
-        let go_on = !finished && wake.is_none();
+        let go_on = !finished && wake.is_none() && !held;
         // While it goes on its time stays what it was: an index holds it.
         let wake_on = || wake.unwrap_or(before.wake_at.map_or(self.now, |at| at.min(self.now)));
         let moved = before.state != name;
@@ -182,8 +188,8 @@ impl<'a, W: Workflow> Intervention<'a, W> {
     }
 
     /// Writes where the workflow goes from here. `error` is kept with it, for displays.
-    pub async fn go(self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
-        let outcome = self.step.decided::<W>(next, error, 0)?;
+    pub async fn go(mut self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
+        let outcome = self.step.decided::<W>(next, error, 0).await?;
         self.step.write(&outcome).await.map(drop)
     }
 }

@@ -26,6 +26,11 @@ pub trait TaskHandler: Send + Sync + 'static {
     /// Runs in the transaction of every checkpoint: what else progress means, such as renewing a tenant's offline lease.
     async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError>;
 
+    /// Whether this version reads such an input; if not, why. A handler that reads its input says so here.
+    fn readable(&self, _input: &Value) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Failed attempts without progress after which the task fails for good.
     fn max_attempts(&self) -> u32;
 }

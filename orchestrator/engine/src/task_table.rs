@@ -5,6 +5,7 @@ use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{any_due, with_due};
+use crate::pause_table::task_may_run;
 use crate::record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::workflow_table::{self, to_json};
@@ -74,7 +75,7 @@ pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), Stor
 
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    Ok(sql(any_due!("tasks")).bind(now).fetch_optional(tx).await?.is_some())
+    Ok(sql(any_due!("tasks", task_may_run!())).bind(now).fetch_optional(tx).await?.is_some())
 }
 
 /// Claims at most `limit` tasks: lease, new fence. Empty when nothing is due.
@@ -85,11 +86,15 @@ pub(crate) async fn claim(
     limit: usize,
 ) -> Result<Vec<TaskRecord>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql(with_due!("tasks", select!("WHERE id IN (SELECT id FROM due) ORDER BY priority DESC, wake_at, id")))
-        .bind(now)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .fetch_all(tx)
-        .await?;
+    let rows = sql(with_due!(
+        "tasks",
+        task_may_run!(),
+        select!("WHERE id IN (SELECT id FROM due) ORDER BY priority DESC, wake_at, id")
+    ))
+    .bind(now)
+    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .fetch_all(tx)
+    .await?;
     if rows.is_empty() {
         return Ok(Vec::new());
     }

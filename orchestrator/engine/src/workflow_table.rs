@@ -4,6 +4,7 @@ use store::{Millis, Row, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{any_due, with_due};
+use crate::pause_table::workflow_may_run;
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step_error::StepError;
 
@@ -114,6 +115,7 @@ pub(crate) async fn claim(
     let now = tx.now().await?;
     let rows = sql(with_due!(
         "workflows",
+        workflow_may_run!(),
         concat!(
             "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
              WHERE id IN (SELECT id FROM due) RETURNING ",
@@ -143,7 +145,7 @@ fn readable(row: &Row) -> Option<WorkflowRecord> {
 /// Whether anything is due: a look without a lock.
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    Ok(sql(any_due!("workflows")).bind(now).fetch_optional(tx).await?.is_some())
+    Ok(sql(any_due!("workflows", workflow_may_run!())).bind(now).fetch_optional(tx).await?.is_some())
 }
 
 /// Extends the lease. `false`: it is no longer ours.

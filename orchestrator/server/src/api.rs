@@ -3,13 +3,17 @@
 //! Requests refuse unknown fields; answers may gain fields, so clients ignore those they don't know.
 
 mod answers;
+mod controls;
 mod requests;
 
 pub use answers::{
     AuditView, CellView, DryRun, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent, StillFailed,
     TenantView, TopologyApplied, TopologyProblem, TopologyView,
 };
+pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
 pub use requests::{Budget, Change, NewMove, NewTenant, ReplayAll};
+pub use workflows::controls::GoesOn;
+pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 pub use workflows::realm_move::{MoveView, PlanView, ProgressView, RemovalView};
 pub use workflows::removal::RemovalDetail;
 

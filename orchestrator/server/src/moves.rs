@@ -7,8 +7,9 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use store::Millis;
+use workflows::explain::explain_workflow;
 use workflows::plan::Plan;
-use workflows::realm_move::{MoveRequest, cancel_move, dry_run, list_moves, start_move, view_move};
+use workflows::realm_move::{MoveRequest, cancel_move, dry_run, list_moves, start_move, start_move_paused, view_move};
 use workflows::timing::{Timing, millis};
 
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, Page, PlanView};
@@ -53,7 +54,11 @@ pub(crate) async fn start(
         let plan = dry_run(&app.deployment, &request.tenant, &request.to).await?;
         return Ok(Json(plan_view(plan, &app.deployment.timing)).into_response());
     }
-    let started = start_move(&app.deployment, &request, &requester).await?;
+    let started = if asked.paused {
+        start_move_paused(&app.deployment, &request, &requester).await?
+    } else {
+        start_move(&app.deployment, &request, &requester).await?
+    };
     app.announce();
     let status = if started.new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let at = format!("/v1/moves/{}", started.id);
@@ -94,11 +99,12 @@ pub(crate) async fn cancel(
     find(&app, &id).await.map(Json)
 }
 
-async fn find(app: &App, id: &str) -> Result<MoveView, ApiError> {
+pub(crate) async fn find(app: &App, id: &str) -> Result<MoveView, ApiError> {
     let mut tx = app.deployment.store.read().await?;
     let found = view_move(&mut tx, id).await?;
+    let explain = explain_workflow(&app.deployment, &mut tx, id).await?.map(Box::new);
     tx.rollback().await?;
-    found.ok_or_else(|| unknown_move(id))
+    found.map(|found| MoveView { explain, ..found }).ok_or_else(|| unknown_move(id))
 }
 
 pub(crate) fn unknown_move(id: &str) -> ApiError {

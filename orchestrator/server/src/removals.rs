@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use workflows::explain::explain_workflow;
 use workflows::planning;
 use workflows::refusal::Refusal;
 use workflows::removal::{ReplayOutcome, list_removals, replay_removal, view_removal};
@@ -124,11 +125,12 @@ async fn require_tenant(app: &App, id: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn find(app: &App, id: &str) -> Result<RemovalDetail, ApiError> {
+pub(crate) async fn find(app: &App, id: &str) -> Result<RemovalDetail, ApiError> {
     let mut tx = app.deployment.store.read().await?;
     let found = view_removal(&mut tx, id).await?;
+    let explain = explain_workflow(&app.deployment, &mut tx, id).await?.map(Box::new);
     tx.rollback().await?;
-    found.ok_or_else(|| {
+    found.map(|found| RemovalDetail { explain, ..found }).ok_or_else(|| {
         ApiError::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
     })
 }

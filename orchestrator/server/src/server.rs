@@ -23,7 +23,7 @@ use crate::body::{JSON_MAX, TOPOLOGY_MAX};
 use crate::move_events::STREAMS_MAX;
 use crate::problem::ApiError;
 use crate::settings::{self, ExposureError, ServerSettings};
-use crate::{audit, health, move_events, moves, removals, request_log, tenants, topology};
+use crate::{audit, controls, explain, health, limits, move_events, moves, removals, request_log, tenants, topology};
 
 /// How long requests in hand may take to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -121,14 +121,27 @@ fn resources() -> Router<App> {
         .route("/tenants", post(tenants::create).get(tenants::list))
         .route("/tenants/{id}", get(tenants::show))
         .route("/tenants/{id}/moves", post(moves::start))
+        .route("/tenants/{id}/pause", post(controls::pause_tenant))
+        .route("/tenants/{id}/resume", post(controls::resume_tenant))
         .route("/moves", get(moves::list))
         .route("/moves/{id}", get(moves::show))
         .route("/moves/{id}/events", get(move_events::follow))
         .route("/moves/{id}/cancel", post(moves::cancel))
+        .route("/moves/{id}/pause", post(controls::pause_move))
+        .route("/moves/{id}/resume", post(controls::resume_move))
+        .route("/moves/{id}/retry", post(controls::retry_move))
         .route("/removals", get(removals::list))
         .route("/removals/replay", post(removals::replay_all))
         .route("/removals/{id}", get(removals::show))
         .route("/removals/{id}/replay", post(removals::replay))
+        .route("/removals/{id}/pause", post(controls::pause_removal))
+        .route("/removals/{id}/resume", post(controls::resume_removal))
+        .route("/removals/{id}/retry", post(controls::retry_removal))
+        .route("/pause", post(controls::pause_all))
+        .route("/resume", post(controls::resume_all))
+        .route("/pauses", get(controls::list))
+        .route("/limits", get(limits::list).put(limits::set).delete(limits::unset))
+        .route("/explain/{id}", get(explain::explain))
         .route("/audit", get(audit::list))
 }
 

@@ -17,6 +17,7 @@ mod tx;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use error::StoreError;
 pub use faults::{Admission, CommitFate, Faults, Held};
+pub use migrate::SchemaVersions;
 pub use open::{Store, StoreUrl};
 pub use row::Row;
 pub use rows::Rows;

@@ -6,6 +6,8 @@ use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use crate::error::StoreError;
+use crate::sql::sql;
+use crate::tx::Tx;
 
 /// (version, what it does, its SQL): in order, and never changed once released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -13,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "create catalogue", include_str!("../../../migrations/0002_create_catalogue.sql")),
     (3, "pause and prioritise work", include_str!("../../../migrations/0003_pause_and_prioritise_work.sql")),
     (4, "keep steps cheap", include_str!("../../../migrations/0004_keep_steps_cheap.sql")),
+    (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
 ];
 
 /// Everything that brings a schema up to date. What is applied already is skipped; a changed text is an error.
@@ -21,6 +24,37 @@ pub(crate) fn migrator() -> Migrator {
         Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, SqlStr::from_static(text), false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+/// The versions of the schema: a store's, and those that this program knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaVersions {
+    /// Applied to the store, in order.
+    pub applied: Vec<i64>,
+    /// Known here, in order.
+    pub known: Vec<i64>,
+}
+
+impl SchemaVersions {
+    /// Reads the versions applied to a store; nothing is changed.
+    ///
+    /// # Errors
+    /// `Refused` when it is no realmctl store.
+    pub async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
+        let rows = sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(tx).await?;
+        let applied = rows.iter().map(|row| row.int("version")).collect::<Result<_, _>>()?;
+        Ok(Self { applied, known: MIGRATIONS.iter().map(|(version, _, _)| *version).collect() })
+    }
+
+    /// Versions that opening the store would apply.
+    pub fn missing(&self) -> Vec<i64> {
+        self.known.iter().copied().filter(|version| !self.applied.contains(version)).collect()
+    }
+
+    /// Versions that a newer program applied.
+    pub fn unknown(&self) -> Vec<i64> {
+        self.applied.iter().copied().filter(|version| !self.known.contains(version)).collect()
+    }
 }
 
 impl From<MigrateError> for StoreError {

@@ -122,6 +122,25 @@ impl Store {
         faults.begin().await.map(Some).ok_or_else(StoreError::broken_off)
     }
 
+    /// Opens the store to look at it: nothing is created, migrated or written, whatever its version.
+    pub async fn open_to_look(url: &StoreUrl) -> Result<Self, StoreError> {
+        let pools = match url {
+            StoreUrl::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY_TIMEOUT);
+                let readers = PoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options);
+                let readers: SqlitePool = readers.await?;
+                Pools::Sqlite { writer: readers.clone(), readers }
+            }
+            StoreUrl::Postgres(url) => {
+                let options = postgres_options(url)?.options(SESSION_LIMITS);
+                let options = options.options([("default_transaction_read_only", "on")]);
+                let pool = PoolOptions::new().max_connections(1).acquire_timeout(BUSY_TIMEOUT).connect_with(options);
+                Pools::Postgres(pool.await?)
+            }
+        };
+        Ok(Self { pools, clock: Arc::new(SystemClock), bell: Arc::new(Bell::new()), faults: None })
+    }
+
     /// Begins a transaction that may write.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let held = self.admitted().await?;
@@ -172,10 +191,7 @@ async fn open_sqlite(path: &Path) -> Result<Pools, StoreError> {
 }
 
 async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
-    // sqlx's own message can repeat the URL, and with it the password.
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| StoreError::BadUrl("the postgres:// URL can't be parsed".into()))?
-        .application_name("realmctl");
+    let options = postgres_options(url)?;
     // Migrations may wait for each other and take long: a connection of their own, without the limits.
     let migrating: PgPool = PoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
     migrator().run(&migrating).await?;
@@ -186,6 +202,13 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .connect_with(options.options(SESSION_LIMITS))
         .await?;
     Ok(Pools::Postgres(pool))
+}
+
+/// sqlx's own message can repeat the URL, and with it the password.
+fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options = PgConnectOptions::from_str(url);
+    let options = options.map_err(|_| StoreError::BadUrl("the postgres:// URL can't be parsed".into()))?;
+    Ok(options.application_name("realmctl"))
 }
 
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {

@@ -84,6 +84,10 @@ impl TaskHandler for CopyTask {
         renew_offline_lease(&self.0, tx, task, &input.tenant, (input.epoch, input.deadline)).await
     }
 
+    fn readable(&self, input: &Value) -> Result<(), String> {
+        CopyInput::deserialize(input).map(drop).map_err(|error| error.to_string())
+    }
+
     fn max_attempts(&self) -> u32 {
         MAX_ATTEMPTS
     }

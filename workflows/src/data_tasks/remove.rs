@@ -75,6 +75,10 @@ impl TaskHandler for RemoveTask {
         Ok(())
     }
 
+    fn readable(&self, input: &Value) -> Result<(), String> {
+        RemoveInput::deserialize(input).map(drop).map_err(|error| error.to_string())
+    }
+
     fn max_attempts(&self) -> u32 {
         MAX_ATTEMPTS
     }

@@ -74,6 +74,10 @@ impl TaskHandler for VerifyTask {
         renew_offline_lease(&self.0, tx, task, &input.tenant, (input.epoch, input.deadline)).await
     }
 
+    fn readable(&self, input: &Value) -> Result<(), String> {
+        VerifyInput::deserialize(input).map(drop).map_err(|error| error.to_string())
+    }
+
     fn max_attempts(&self) -> u32 {
         MAX_ATTEMPTS
     }

@@ -2,7 +2,7 @@
 //! says which won.
 
 use catalogue::audit::{self, AuditEntry};
-use catalogue::tenants;
+use catalogue::{capacity, tenants};
 use engine::{Intervention, Next, StoredError};
 use serde_json::json;
 
@@ -60,6 +60,7 @@ pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requeste
         None => {
             let subject = held.step.record.subject.clone();
             tenants::release(held.step.tx, &subject, id).await?;
+            capacity::release(held.step.tx, id).await?;
             Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
         }
     };

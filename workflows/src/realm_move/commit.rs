@@ -5,7 +5,7 @@
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
-use catalogue::{changes, placements, tenants, topologies};
+use catalogue::{capacity, changes, placements, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
 
@@ -50,6 +50,7 @@ pub(super) async fn advance(
             removals.push(remove_later(step, &tenant, service, location).await?);
         }
     }
+    capacity::release(step.tx, &id).await?;
     let now = step.tx.now().await?;
     let committed = Committed {
         offline_ms: offline.as_ref().map_or(0, |offline| now - offline.since),

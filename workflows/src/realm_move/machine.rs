@@ -1,7 +1,7 @@
 //! The move as the engine runs it: which file handles which state, and where failures lead.
 
 use async_trait::async_trait;
-use catalogue::tenants;
+use catalogue::{capacity, tenants};
 use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
 
 use super::preflight::Preflight;
@@ -35,6 +35,15 @@ const MAX_ATTEMPTS: u32 = 6;
 
 /// Attempts at telling the world before the move completes with a warning.
 const MAX_NOTIFY_ATTEMPTS: u32 = 3;
+
+/// Attempts at a state before the move goes elsewhere; `None`: it is tried without end.
+pub(crate) fn max_attempts(state: &str) -> Option<u32> {
+    match state {
+        "re_online" => None,
+        "notify" => Some(MAX_NOTIFY_ATTEMPTS),
+        _ => Some(MAX_ATTEMPTS),
+    }
+}
 
 #[async_trait]
 impl Workflow for RealmMove {
@@ -76,7 +85,9 @@ impl Workflow for RealmMove {
         match (state.stage.clone(), seen) {
             (Stage::Scheduled, _) => Ok(Next::Go(state.at_stage(Stage::Preflight), String::new())),
             (Stage::Preflight, Seen::Preflight(found)) => preflight::advance(step, state, found).await,
-            (Stage::Waiting { since, .. }, _) => waiting::advance(deployment, step, state, since).await,
+            (Stage::Waiting { since, looked_at, .. }, _) => {
+                waiting::advance(deployment, step, state, since, looked_at).await
+            }
             (Stage::Offline, _) => offline::advance(deployment, step, state).await,
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
             (Stage::AddData { offline }, _) => add_data::advance(deployment, step, state, offline).await,
@@ -92,6 +103,7 @@ impl Workflow for RealmMove {
 
     async fn ended(&self, step: &mut StepTx<'_>, _: &MoveState) -> Result<(), StepError> {
         step.erase_tasks().await?;
+        capacity::release(step.tx, &step.record.id).await?;
         // A commit and a `re_online` have let go already; a failed move does here.
         let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
         tenants::release(step.tx, &tenant, &id).await?;

@@ -1,4 +1,5 @@
-//! `offline`: one transaction. Status moving under a lease, epoch + 1, every target cell asserted absent and made adding.
+//! `offline`: one transaction. Room for the data tasks reserved, status moving under a lease, epoch + 1, every target cell
+//! asserted absent and made adding.
 //! From here on the tenant is offline, and everything the move does is guarded by the epoch set here.
 
 use catalogue::audit::{self, AuditEntry};
@@ -9,6 +10,7 @@ use serde_json::json;
 use super::preflight::still_holds;
 use super::state::{MoveState, OfflinePeriod, Stage};
 use super::waiting::busy_target;
+use crate::capacity::{self, wants_of_move};
 use crate::deployment::Deployment;
 use crate::timing::millis;
 
@@ -22,8 +24,12 @@ pub(super) async fn advance(
     topologies::pin(step.tx).await?;
     still_holds(step.tx, locked.as_ref(), &state.plan).await?;
     if let Some(reason) = busy_target(step, &state.plan).await? {
-        let since = step.now;
-        return Ok(Next::Go(state.at_stage(Stage::Waiting { since, reason }), "a target is in use again".to_owned()));
+        let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
+        return Ok(Next::Go(state.at_stage(stage), "a target is in use again".to_owned()));
+    }
+    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan)).await? {
+        let stage = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
+        return Ok(Next::Go(state.at_stage(stage), "somebody else took the room".to_owned()));
     }
     let now = step.tx.now().await?;
     let limit = millis(deployment.timing.offline_deadline);

@@ -48,7 +48,7 @@ pub(super) async fn advance(
     state: MoveState,
     found: Preflight,
 ) -> Result<Next<MoveState>, StepError> {
-    let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned() };
+    let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
     let state = MoveState { expected: Some(found.expected), ..state };
     Ok(Next::Go(state.at_stage(waiting), String::new()))
 }

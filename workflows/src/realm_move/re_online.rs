@@ -4,7 +4,7 @@
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, CellState};
-use catalogue::{changes, tenants};
+use catalogue::{capacity, changes, tenants};
 use engine::{Next, StepError, StepTx, StoredError};
 use serde_json::json;
 
@@ -38,6 +38,7 @@ pub(super) async fn bring_back(
         return Err(StepError::permanent("not_offline", message));
     }
     let removals = remove_added(step, &tenant, &id).await?;
+    capacity::release(step.tx, &id).await?;
     let now = step.tx.now().await?;
     let epoch = offline.epoch + 1;
     let entry = AuditEntry {

@@ -9,6 +9,7 @@ use store::{Millis, StoreError, Tx};
 
 use super::machine::RealmMove;
 use super::state::{MoveState, Stage};
+use crate::controls::pause_in;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::planning;
@@ -56,14 +57,37 @@ pub async fn start_move(
     request: &MoveRequest,
     requester: &Requester,
 ) -> Result<Started, Refusal> {
-    match try_start(deployment, request, requester).await {
+    start_with(deployment, request, requester, false).await
+}
+
+/// Starts a move that is paused: it begins when somebody resumes it.
+pub async fn start_move_paused(
+    deployment: &Deployment,
+    request: &MoveRequest,
+    requester: &Requester,
+) -> Result<Started, Refusal> {
+    start_with(deployment, request, requester, true).await
+}
+
+async fn start_with(
+    deployment: &Deployment,
+    request: &MoveRequest,
+    requester: &Requester,
+    paused: bool,
+) -> Result<Started, Refusal> {
+    match try_start(deployment, request, requester, paused).await {
         // Another request with the same key was stored at the same moment: this time it is found.
-        Err(Refusal::Store(StoreError::Duplicate(_))) => try_start(deployment, request, requester).await,
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_start(deployment, request, requester, paused).await,
         other => other,
     }
 }
 
-async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &Requester) -> Result<Started, Refusal> {
+async fn try_start(
+    deployment: &Deployment,
+    request: &MoveRequest,
+    requester: &Requester,
+    paused: bool,
+) -> Result<Started, Refusal> {
     // A budget that can't be kept would take the tenant offline for nothing.
     let least = millis(deployment.timing.least_offline());
     if request.budget_ms.is_some_and(|budget| budget <= least) {
@@ -114,6 +138,9 @@ async fn try_start(deployment: &Deployment, request: &MoveRequest, requester: &R
         after: json!({ "move": id, "to": request.to, "at": request.at, "budgetMs": request.budget_ms }),
     };
     audit::append(&mut tx, &entry).await?;
+    if paused {
+        pause_in(deployment, &mut tx, (&id, &tenant.id), requester).await?;
+    }
     tx.commit().await?;
     Ok(Started { id, new: true })
 }

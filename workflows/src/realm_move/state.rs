@@ -43,6 +43,9 @@ pub enum Stage {
         since: Millis,
         /// What for.
         reason: String,
+        /// When it last looked; time in which nobody did, such as a pause, does not count as waiting.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        looked_at: Option<Millis>,
     },
     /// About to take the tenant offline.
     Offline,

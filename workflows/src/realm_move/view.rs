@@ -8,6 +8,7 @@ use store::{StoreError, Tx};
 use super::machine::RealmMove;
 use super::state::{MoveState, RemovalRef, Stage, copied_amount};
 use crate::data_tasks::{Amount, CopyTask};
+use crate::explain::Explanation;
 use crate::plan::ServicePlan;
 use crate::timestamps::rfc3339;
 
@@ -53,6 +54,9 @@ pub struct MoveView {
     pub requested_by: String,
     /// Why.
     pub reason: String,
+    /// What it waits for and what can be done; only when one move is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Box<Explanation>>,
 }
 
 /// What a move does in one service. Locations are shown by name: the region, plus the table or bucket where the shard has a
@@ -169,6 +173,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         warnings: facts.warnings,
         requested_by: state.requester.who.clone(),
         reason: state.requester.why.clone(),
+        explain: None,
     })
 }
 

@@ -1,24 +1,24 @@
-//! `waiting`: online and bounded, until every target's cell is absent: an earlier removal may still be emptying one.
+//! `waiting`: online and bounded, until every target's cell is absent (an earlier removal may still be emptying one) and
+//! there is room for the move's data tasks within the limits.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, Cell, CellState};
 use engine::{Next, StepError, StepTx};
-use store::{Millis, StoreError};
+use store::{Millis, StoreError, Tx};
 
 use super::state::{MoveState, Stage};
+use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_move};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::timing::millis;
-
-/// How often the targets are looked at again, in milliseconds.
-const LOOK_AGAIN_MS: Millis = 1_000;
 
 pub(super) async fn advance(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     since: Millis,
+    looked_at: Option<Millis>,
 ) -> Result<Next<MoveState>, StepError> {
-    let Some(reason) = busy_target(step, &state.plan).await? else {
+    let Some(obstacle) = obstacle(step, &state.plan).await? else {
         let stage = if state.plan.needs_offline() {
             Stage::Offline
         } else {
@@ -26,25 +26,87 @@ pub(super) async fn advance(
         };
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };
+    let since = counted_since(since, looked_at, step.now, millis(deployment.timing.lease));
     let until = since + millis(deployment.timing.wait_limit);
     if step.now >= until {
-        let message = format!("waited too long for {reason}: see `realmctl removals list`, then start the move again");
-        return Err(StepError::permanent("target_busy", message));
+        return Err(obstacle.gave_up());
     }
     let wake = until.min(step.now + LOOK_AGAIN_MS);
-    Ok(Next::Stay(state.at_stage(Stage::Waiting { since, reason }), wake))
+    let stage = Stage::Waiting { since, reason: obstacle.reason, looked_at: Some(step.now) };
+    Ok(Next::Stay(state.at_stage(stage), wake))
+}
+
+/// Since when the wait counts: a gap in which nobody looked, such as a pause, does not.
+fn counted_since(since: Millis, looked_at: Option<Millis>, now: Millis, longest_gap: Millis) -> Millis {
+    let gap = now - looked_at.unwrap_or(now);
+    if gap > longest_gap { since + gap } else { since }
+}
+
+/// What keeps a move waiting.
+pub(super) struct Obstacle {
+    /// In words.
+    pub(super) reason: String,
+    /// The code it fails with when it has waited too long.
+    code: &'static str,
+    /// What to do about it.
+    advice: &'static str,
+}
+
+impl Obstacle {
+    fn gave_up(&self) -> StepError {
+        let Self { reason, code, advice } = self;
+        StepError::permanent(code, format!("waited too long for {reason}: {advice}, then start the move again"))
+    }
+
+    pub(super) fn target(reason: String) -> Self {
+        Self { reason, code: "target_busy", advice: "see `realmctl removals list`" }
+    }
+}
+
+async fn obstacle(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<Obstacle>, StoreError> {
+    if let Some(reason) = busy_target(step, plan).await? {
+        return Ok(Some(Obstacle::target(reason)));
+    }
+    if !plan.needs_offline() {
+        return Ok(None);
+    }
+    let blocked = capacity::look(step, &wants_of_move(plan)).await?;
+    Ok(blocked.map(|blocked| Obstacle {
+        reason: blocked.text(),
+        code: "no_capacity",
+        advice: "see `realmctl limits list`",
+    }))
 }
 
 /// The first target that is not free, in words; `None` when all are.
 pub(super) async fn busy_target(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<String>, StoreError> {
+    Ok(busy_cell(step.tx, plan).await?.map(|cell| {
+        let by = cell.workflow.as_deref().unwrap_or("nobody");
+        format!("{} at {} to be absent: it is {}, by {by}", cell.service, cell.location.name, cell.state.as_str())
+    }))
+}
+
+/// The cell of the first target that is not free.
+pub(crate) async fn busy_cell(tx: &mut Tx, plan: &Plan) -> Result<Option<Cell>, StoreError> {
     for service in &plan.services {
         for target in &service.add {
-            let cell = ledger::get(step.tx, &step.record.subject, &service.service, &target.key()).await?;
-            let Some(cell) = cell.filter(|cell| cell.state != CellState::Absent) else { continue };
-            let by = cell.workflow.as_deref().unwrap_or("nobody");
-            let (service, state) = (&service.service, cell.state.as_str());
-            return Ok(Some(format!("{service} at {} to be absent: it is {state}, by {by}", target.name)));
+            let cell = ledger::get(tx, &plan.tenant, &service.service, &target.key()).await?;
+            if let Some(cell) = cell.filter(|cell| cell.state != CellState::Absent) {
+                return Ok(Some(cell));
+            }
         }
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_does_not_count_as_waiting() {
+        assert_eq!(counted_since(100, None, 500, 30), 100, "the first look");
+        assert_eq!(counted_since(100, Some(480), 500, 30), 100, "looked a moment ago");
+        assert_eq!(counted_since(100, Some(200), 500, 30), 400, "nobody looked for 300");
+    }
 }

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
-use catalogue::topologies;
+use catalogue::{capacity as reservations, topologies};
 use engine::task::NewTask;
 use engine::{
     Next, OnFailure, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow, WorkflowRecord,
@@ -11,6 +11,7 @@ use store::Millis;
 use workers::progress::Tally;
 
 use super::state::{RemovalStage, RemovalState};
+use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_removal};
 use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::timing::millis;
@@ -31,7 +32,7 @@ impl Removal {
 pub const STATES: [&str; 4] = ["waiting", "removing", "done", "failed"];
 
 /// Attempts at a step before the removal fails and waits for a person. The data work's own attempts are its tasks'.
-const MAX_ATTEMPTS: u32 = 6;
+pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 #[async_trait]
 impl Workflow for Removal {
@@ -48,6 +49,7 @@ impl Workflow for Removal {
         matches!(
             (from, to),
             ("waiting" | "failed", "removing")
+                | ("failed", "waiting")
                 | ("waiting" | "removing", "failed")
                 | ("waiting" | "removing" | "failed", "done")
         )
@@ -82,6 +84,7 @@ impl Workflow for Removal {
     }
 
     async fn ended(&self, step: &mut StepTx<'_>, _: &RemovalState) -> Result<(), StepError> {
+        reservations::release(step.tx, &step.record.id).await?;
         Ok(step.erase_tasks().await?)
     }
 
@@ -107,7 +110,8 @@ async fn wait(
     begin(step, state).await
 }
 
-/// Fans out one task a part, if the cell still is this removal's to empty. Also what a replay does.
+/// Fans out one task a part, if the cell still is this removal's to empty and there is room for its tasks; waits for room
+/// without bound. Also what a replay does.
 pub(super) async fn begin(step: &mut StepTx<'_>, state: RemovalState) -> Result<Next<RemovalState>, StepError> {
     if let Some(done) = superseded(step, &state).await? {
         return Ok(done);
@@ -118,6 +122,10 @@ pub(super) async fn begin(step: &mut StepTx<'_>, state: RemovalState) -> Result<
         Some(stored) => stored.topology.refresh(&state.service, &state.location),
         None => state.location.clone(),
     };
+    if capacity::take(step, &wants_of_removal(&location)).await?.is_some() {
+        let wake = step.now + LOOK_AGAIN_MS;
+        return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(step.now) }), wake));
+    }
     for part in 0..place_of(&location).parts() {
         let input = RemoveInput {
             tenant: tenant.clone(),

@@ -8,6 +8,7 @@ use store::{StoreError, Tx};
 use super::machine::Removal;
 use super::state::{RemovalStage, RemovalState};
 use crate::data_tasks::Amount;
+use crate::explain::Explanation;
 use crate::timestamps::rfc3339;
 
 /// A removal.
@@ -38,6 +39,9 @@ pub struct RemovalDetail {
     pub finished_at: Option<String>,
     /// Why it failed, or what its last attempt ran into.
     pub error: Option<StoredError>,
+    /// What it waits for and what can be done; only when one removal is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Box<Explanation>>,
 }
 
 /// The removal, if there is one.
@@ -82,5 +86,6 @@ fn view(record: &WorkflowRecord) -> Result<RemovalDetail, StoreError> {
         due_at: record.wake_at.map(rfc3339),
         finished_at: record.finished_at.map(rfc3339),
         error,
+        explain: None,
     })
 }

@@ -26,6 +26,9 @@ pub struct NewMove {
     /// Show what the move would do, and start nothing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
+    /// Start it paused: it begins when somebody resumes it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
     /// When to begin, in RFC 3339; at once when absent or past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
@@ -50,7 +53,8 @@ pub enum Budget {
     Text(String),
 }
 
-/// `POST /v1/moves/{id}/cancel`, `POST /v1/removals/{id}/replay`
+/// A change that needs nothing but a reason: `POST /v1/moves/{id}/cancel`, `POST /v1/removals/{id}/replay`, `POST /v1/pause`
+/// and the like.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {

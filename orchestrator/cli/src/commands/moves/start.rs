@@ -38,6 +38,9 @@ pub(crate) struct MoveArgs {
     /// Watch the move until it ends
     #[arg(long)]
     wait: bool,
+    /// Start it paused: it begins with `realmctl moves resume`
+    #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
+    paused: bool,
     /// The longest that the tenant may be offline, such as 20m: the move goes back before it is spent
     #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
     budget: Option<Duration>,
@@ -52,6 +55,7 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
     let request = NewMove {
         to: args.to.clone(),
         dry_run: args.dry_run,
+        paused: args.paused,
         at: args.at.map(|at| at.to_string()),
         budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
         reason: args.reason.clone(),

@@ -1,0 +1,167 @@
+//! SQL that looks at workflows and tasks from the side, for people: who holds a lease, what is due, what is open. Changes nothing.
+
+use store::{Millis, StoreError, Tx, sql};
+
+/// How a workflow stands with those who claim, apart from its state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Why it is not claimed: 0, or the sum of 1 (itself paused), 2 (its tenant), 4 (everything).
+    pub paused: i64,
+    /// Its state keeps the tenant offline: a pause passes it by.
+    pub must_go_on: bool,
+    /// Who claimed it last.
+    pub lease_owner: Option<String>,
+    /// Until when that claim holds; in the past: it has run out or was given back.
+    pub lease_until: Millis,
+    /// When it entered its state.
+    pub entered_at: Millis,
+}
+
+/// How a task stands with those who claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskStanding {
+    /// The task.
+    pub id: String,
+    /// When it is due; `None` once ended.
+    pub wake_at: Option<Millis>,
+    /// Whether it is held back.
+    pub paused: bool,
+    /// Who claimed it last.
+    pub lease_owner: Option<String>,
+    /// Until when that claim holds.
+    pub lease_until: Millis,
+    /// When it last saved anything.
+    pub updated_at: Millis,
+}
+
+/// A stored state or task input, by the columns that every version of the schema has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Id of the workflow or task.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// The tenant of a workflow; the workflow of a task.
+    pub of: String,
+    /// The state's name, or the task's status.
+    pub state: String,
+    /// The state or the input as JSON.
+    pub data: String,
+}
+
+/// Rows looked at together.
+const BATCH: i64 = 200;
+
+/// How the workflow stands.
+pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<Standing>, StoreError> {
+    let row = sql("SELECT paused, must_go_on, lease_owner, lease_until, COALESCE((SELECT MAX(at) FROM history \
+                   WHERE workflow_id = workflows.id), created_at) AS entered_at FROM workflows WHERE id = $1")
+    .bind(id)
+    .fetch_optional(tx)
+    .await?;
+    row.map(|row| {
+        Ok(Standing {
+            paused: row.int("paused")?,
+            must_go_on: row.int("must_go_on")? != 0,
+            lease_owner: row.opt_text("lease_owner")?,
+            lease_until: row.int("lease_until")?,
+            entered_at: row.int("entered_at")?,
+        })
+    })
+    .transpose()
+}
+
+/// How the workflow's tasks stand, in the order in which they were fanned out.
+pub async fn task_standings(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskStanding>, StoreError> {
+    let rows =
+        sql("SELECT id, wake_at, paused, lease_owner, lease_until, updated_at FROM tasks WHERE workflow_id = $1 \
+                    ORDER BY id")
+        .bind(workflow_id)
+        .fetch_all(tx)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(TaskStanding {
+                id: row.text("id")?,
+                wake_at: row.opt_int("wake_at")?,
+                paused: row.int("paused")? != 0,
+                lease_owner: row.opt_text("lease_owner")?,
+                lease_until: row.int("lease_until")?,
+                updated_at: row.int("updated_at")?,
+            })
+        })
+        .collect()
+}
+
+/// Ids of a tenant's open workflows, oldest first, at most `limit`.
+pub async fn open_of_tenant(tx: &mut Tx, tenant: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows = sql("SELECT id FROM workflows WHERE subject = $1 AND wake_at IS NOT NULL ORDER BY id LIMIT $2")
+        .bind(tenant)
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
+/// Workflows that are held: marked, or open under a pause of everything or of their tenant.
+pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
+    sql("SELECT COUNT(*) AS held FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 0 AND (paused <> 0 OR EXISTS \
+         (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || workflows.subject))")
+    .fetch_one(tx)
+    .await?
+    .int("held")
+}
+
+/// Ids of the open workflows that pauses pass by, of one tenant or of all, oldest first, at most `limit`.
+pub async fn going_on(tx: &mut Tx, tenant: Option<&str>, limit: i64) -> Result<Vec<String>, StoreError> {
+    let rows =
+        sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 1 AND ($1 IS NULL OR subject = $1) \
+                    ORDER BY id LIMIT $2")
+        .bind(tenant)
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
+/// The next workflows after the id `after` that are open, or are failed ones of the kind `replayable`.
+pub async fn to_be_continued(tx: &mut Tx, replayable: &str, after: &str) -> Result<Vec<Stored>, StoreError> {
+    let rows = sql("SELECT id, kind, subject, state, data FROM workflows WHERE id > $1 AND (wake_at IS NOT NULL OR \
+                    (kind = $2 AND state = 'failed')) ORDER BY id LIMIT $3")
+    .bind(after)
+    .bind(replayable)
+    .bind(BATCH)
+    .fetch_all(tx)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                id: row.text("id")?,
+                kind: row.text("kind")?,
+                of: row.text("subject")?,
+                state: row.text("state")?,
+                data: row.text("data")?,
+            })
+        })
+        .collect()
+}
+
+/// The next tasks after the id `after`.
+pub async fn tasks_after(tx: &mut Tx, after: &str) -> Result<Vec<Stored>, StoreError> {
+    let rows = sql("SELECT id, kind, workflow_id, status, input FROM tasks WHERE id > $1 ORDER BY id LIMIT $2")
+        .bind(after)
+        .bind(BATCH)
+        .fetch_all(tx)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Stored {
+                id: row.text("id")?,
+                kind: row.text("kind")?,
+                of: row.text("workflow_id")?,
+                state: row.text("status")?,
+                data: row.text("input")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! `/v1/limits`: how much data work may run at a time, overall, in a region, or on a table or bucket.
+
+use axum::Json;
+use axum::extract::State;
+use workflows::controls::{LimitUse, list_limits, set_limit, unset_limit};
+use workflows::timestamps::rfc3339;
+
+use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
+use crate::body::JsonBody;
+use crate::problem::ApiError;
+use crate::requester::Caller;
+use crate::server::App;
+
+/// `GET /v1/limits`
+pub(crate) async fn list(State(app): State<App>) -> Result<Json<LimitsView>, ApiError> {
+    all(&app).await.map(Json)
+}
+
+/// `PUT /v1/limits`: sets one.
+pub(crate) async fn set(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<LimitSet>,
+) -> Result<Json<LimitView>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    let set = set_limit(&app.deployment, &asked.scope, asked.slots, &requester).await?;
+    // Somebody may have waited for more room.
+    app.announce();
+    Ok(Json(view(set)))
+}
+
+/// `DELETE /v1/limits`: takes one away, and shows those that are left.
+pub(crate) async fn unset(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<LimitUnset>,
+) -> Result<Json<LimitsView>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    if !unset_limit(&app.deployment, &asked.scope, &requester).await? {
+        let detail = format!("there is no limit on {}: see `realmctl limits list`", asked.scope);
+        return Err(ApiError::not_found("unknown_limit", detail));
+    }
+    app.announce();
+    all(&app).await.map(Json)
+}
+
+async fn all(app: &App) -> Result<LimitsView, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let found = list_limits(&mut tx).await?;
+    tx.rollback().await?;
+    Ok(LimitsView { items: found.into_iter().map(view).collect() })
+}
+
+fn view(found: LimitUse) -> LimitView {
+    let LimitUse { limit, used, waiting } = found;
+    LimitView {
+        scope: limit.scope,
+        slots: limit.slots,
+        used,
+        waiting,
+        set_at: rfc3339(limit.at),
+        set_by: limit.who,
+        reason: limit.why,
+    }
+}

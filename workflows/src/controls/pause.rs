@@ -1,0 +1,241 @@
+//! Holding work back, and letting it go on. A pause never keeps a tenant offline: it passes by moves whose tenant is offline,
+//! which commit or go back first, and then holds the rest of them and what they queue.
+
+use catalogue::audit::{self, AuditEntry};
+use engine::pause_table::{self, Pause, PauseScope};
+use engine::{WorkflowRecord, pause, survey_table, workflow_table};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{StoreError, Tx};
+
+use super::{Kind, lock_open};
+use crate::deployment::Deployment;
+use crate::planning;
+use crate::refusal::Refusal;
+use crate::requester::Requester;
+
+/// Workflows that go on, named in an answer.
+const NAMED: i64 = 100;
+
+/// What a pause came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paused {
+    /// Whether this request paused it; `false`: it was paused already, and stays so.
+    pub new: bool,
+    /// What the pause passes by.
+    pub goes_on: Vec<GoesOn>,
+}
+
+/// A workflow that goes on in spite of a pause, because its tenant is offline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GoesOn {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// The tenant.
+    pub tenant: String,
+    /// Where it stands.
+    pub state: String,
+}
+
+/// What is held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pauses {
+    /// The pauses in force.
+    pub pauses: Vec<Pause>,
+    /// How many workflows they hold.
+    pub held: i64,
+    /// What they pass by.
+    pub goes_on: Vec<GoesOn>,
+}
+
+/// Holds back everything: what is there and what starts from now on.
+pub async fn pause_all(deployment: &Deployment, requester: &Requester) -> Result<Paused, Refusal> {
+    hold(deployment, PauseScope::All, None, requester).await
+}
+
+/// Holds back everything about a tenant.
+pub async fn pause_tenant(deployment: &Deployment, tenant: &str, requester: &Requester) -> Result<Paused, Refusal> {
+    hold(deployment, PauseScope::Tenant(tenant.to_owned()), Some(tenant), requester).await
+}
+
+/// The pause counts once its row is committed, for claims ask for it. What was claimed before is found and stopped after that.
+async fn hold(
+    deployment: &Deployment,
+    scope: PauseScope,
+    tenant: Option<&str>,
+    requester: &Requester,
+) -> Result<Paused, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    if let Some(tenant) = tenant {
+        planning::tenant(&mut tx, tenant).await?;
+    }
+    let new = store_pause(deployment, &mut tx, &scope, tenant, requester).await?;
+    tx.commit().await?;
+    pause::hold(&deployment.store, tenant).await?;
+    let mut tx = deployment.store.read().await?;
+    let goes_on = going_on(&mut tx, tenant).await?;
+    tx.rollback().await?;
+    Ok(Paused { new, goes_on })
+}
+
+/// Holds back one workflow. Refused while it keeps its tenant offline.
+pub async fn pause_workflow(
+    deployment: &Deployment,
+    kind: Kind,
+    id: &str,
+    requester: &Requester,
+) -> Result<bool, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let record = lock_open(&mut tx, kind, id).await?;
+    if survey_table::standing(&mut tx, id).await?.is_some_and(|standing| standing.must_go_on) {
+        let message = format!(
+            "{} {id} keeps tenant {} offline, and a pause would leave it there: cancel it with `realmctl moves cancel {id}`, or \
+             wait until it is online again",
+            record.kind, record.subject
+        );
+        return Err(Refusal::conflict("tenant_offline", message));
+    }
+    let new = pause_in(deployment, &mut tx, (id, &record.subject), requester).await?;
+    tx.commit().await?;
+    Ok(new)
+}
+
+/// The same in the caller's transaction, which holds the row's lock or has inserted it.
+pub(crate) async fn pause_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (id, tenant): (&str, &str),
+    requester: &Requester,
+) -> Result<bool, StoreError> {
+    let scope = PauseScope::Workflow(id.to_owned());
+    let new = store_pause(deployment, tx, &scope, Some(tenant), requester).await?;
+    if new {
+        pause_table::hold_one(tx, id).await?;
+    }
+    Ok(new)
+}
+
+/// Ends the pause of everything; `false`: there was none. What is paused by itself, or with its tenant, stays so.
+pub async fn resume_all(deployment: &Deployment, requester: &Requester) -> Result<bool, Refusal> {
+    let tx = deployment.store.begin().await?;
+    resume(deployment, tx, &PauseScope::All, None, requester).await
+}
+
+/// Ends the pause of a tenant; `false`: there was none.
+pub async fn resume_tenant(deployment: &Deployment, tenant: &str, requester: &Requester) -> Result<bool, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    planning::tenant(&mut tx, tenant).await?;
+    resume(deployment, tx, &PauseScope::Tenant(tenant.to_owned()), Some(tenant), requester).await
+}
+
+/// Ends the pause of one workflow; `false`: it was not paused itself.
+pub async fn resume_workflow(
+    deployment: &Deployment,
+    kind: Kind,
+    id: &str,
+    requester: &Requester,
+) -> Result<bool, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let record = workflow_table::lock(&mut tx, id).await?.filter(|record| record.kind == kind.stored());
+    let tenant = record.ok_or_else(|| kind.unknown(id))?.subject;
+    resume(deployment, tx, &PauseScope::Workflow(id.to_owned()), Some(&tenant), requester).await
+}
+
+async fn resume(
+    deployment: &Deployment,
+    mut tx: Tx,
+    scope: &PauseScope,
+    tenant: Option<&str>,
+    requester: &Requester,
+) -> Result<bool, Refusal> {
+    let Some(pause) = pause_table::remove(&mut tx, scope).await? else { return Ok(false) };
+    pause_table::let_go(&mut tx).await?;
+    let (before, after) = (shown(Some(&pause)), shown(None));
+    record_change(deployment, &mut tx, "resume", scope, (tenant, before, after), requester).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// What is held back, by whom, and what goes on in spite of it.
+pub async fn list_pauses(tx: &mut Tx) -> Result<Pauses, StoreError> {
+    let pauses = pause_table::list(tx).await?;
+    if pauses.is_empty() {
+        return Ok(Pauses { pauses, held: 0, goes_on: Vec::new() });
+    }
+    let all = pauses.iter().any(|pause| pause.scope == PauseScope::All);
+    let mut goes_on = Vec::new();
+    for pause in &pauses {
+        match &pause.scope {
+            PauseScope::All => goes_on = going_on(tx, None).await?,
+            PauseScope::Tenant(tenant) if !all => goes_on.extend(going_on(tx, Some(tenant)).await?),
+            _ => {}
+        }
+    }
+    Ok(Pauses { held: survey_table::count_held(tx).await?, pauses, goes_on })
+}
+
+async fn going_on(tx: &mut Tx, tenant: Option<&str>) -> Result<Vec<GoesOn>, StoreError> {
+    let mut found = Vec::new();
+    for id in survey_table::going_on(tx, tenant, NAMED).await? {
+        if let Some(record) = workflow_table::get(tx, &id).await? {
+            let WorkflowRecord { id, kind, subject, state, .. } = record;
+            found.push(GoesOn { id, kind, tenant: subject, state });
+        }
+    }
+    Ok(found)
+}
+
+async fn store_pause(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    scope: &PauseScope,
+    tenant: Option<&str>,
+    requester: &Requester,
+) -> Result<bool, StoreError> {
+    let (who, why) = (requester.who.clone(), requester.why.clone());
+    let pause = Pause { scope: scope.clone(), at: tx.now().await?, who, why };
+    let new = pause_table::insert(tx, &pause).await?;
+    if new {
+        let change = (tenant, shown(None), shown(Some(&pause)));
+        record_change(deployment, tx, "pause", scope, change, requester).await?;
+    }
+    Ok(new)
+}
+
+fn shown(pause: Option<&Pause>) -> Value {
+    match pause {
+        Some(pause) => json!({ "paused": true, "at": pause.at, "who": pause.who, "why": pause.why }),
+        None => json!({ "paused": false }),
+    }
+}
+
+async fn record_change(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    verb: &str,
+    scope: &PauseScope,
+    (tenant, before, after): (Option<&str>, Value, Value),
+    requester: &Requester,
+) -> Result<(), StoreError> {
+    let noun = match scope {
+        PauseScope::All => "all",
+        PauseScope::Tenant(_) => "tenant",
+        PauseScope::Workflow(_) => "workflow",
+    };
+    let mut after = after;
+    after["scope"] = json!(scope.text());
+    let entry = AuditEntry {
+        id: deployment.ids.next(),
+        at: tx.now().await?,
+        who: requester.who.clone(),
+        action: format!("{noun}.{verb}"),
+        tenant: tenant.map(str::to_owned),
+        why: requester.why.clone(),
+        before,
+        after,
+    };
+    audit::append(tx, &entry).await
+}

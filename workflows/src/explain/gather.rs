@@ -1,0 +1,165 @@
+//! Reads what an explanation is made of, in the caller's snapshot.
+
+use catalogue::tenants::{self, Tenant};
+use engine::pause_table::{self, Pause};
+use engine::survey_table::{self, Standing, TaskStanding};
+use engine::{TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
+use store::{Millis, StoreError, Tx};
+
+use super::decide;
+use crate::capacity::{self, Blocked};
+use crate::deployment::Deployment;
+use crate::realm_move::{MoveState, OfflinePeriod, RealmMove, Stage, busy_cell};
+use crate::removal::{Removal, RemovalStage, RemovalState};
+use crate::timing::millis;
+
+/// Everything that an explanation depends on.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    pub(super) record: WorkflowRecord,
+    pub(super) standing: Standing,
+    pub(super) pause: Option<Pause>,
+    pub(super) tenant: Option<Tenant>,
+    pub(super) stage: StageFacts,
+    pub(super) tasks: Vec<(TaskRecord, TaskStanding)>,
+    pub(super) now: Millis,
+    /// How long something may be due before it looks as if nobody were there.
+    pub(super) patience: Millis,
+}
+
+/// What the state itself says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum StageFacts {
+    Move {
+        from: String,
+        to: String,
+        offline: Option<OfflinePeriod>,
+        waits: Option<Waits>,
+    },
+    Removal {
+        waits: Option<Waits>,
+    },
+    /// Another version's.
+    Unreadable(String),
+    /// A kind of which no more is known here.
+    Other,
+}
+
+/// What a state waits for by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Waits {
+    /// Room within a limit.
+    Capacity(Blocked),
+    /// A target that a removal still empties; what that one waits for.
+    Target { what: String, by: Option<String>, which: Option<String> },
+    /// Requests from before, until then.
+    Drain(Millis),
+    /// As the state tells it.
+    Reason(String),
+}
+
+/// Whether to look behind what is in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Follow {
+    OneLevel,
+    No,
+}
+
+pub(super) async fn gather(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    id: &str,
+    follow: Follow,
+) -> Result<Option<Facts>, StoreError> {
+    let Some(record) = workflow_table::get(tx, id).await? else { return Ok(None) };
+    let Some(standing) = survey_table::standing(tx, id).await? else { return Ok(None) };
+    let stage = match deployment.registry().unreadable_state(&record.kind, &record.data) {
+        Some(why) => StageFacts::Unreadable(why),
+        None => stage_facts(deployment, tx, &record, follow).await?,
+    };
+    let standings = survey_table::task_standings(tx, id).await?;
+    let tasks = task_table::of_workflow(tx, id).await?.into_iter().zip(standings).collect();
+    Ok(Some(Facts {
+        pause: pause_table::holding(tx, id).await?,
+        tenant: tenants::get(tx, &record.subject).await?,
+        now: tx.now().await?,
+        patience: millis(deployment.timing.lease),
+        record,
+        standing,
+        stage,
+        tasks,
+    }))
+}
+
+async fn stage_facts(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    record: &WorkflowRecord,
+    follow: Follow,
+) -> Result<StageFacts, StoreError> {
+    let unreadable = |error: serde_json::Error| StageFacts::Unreadable(error.to_string());
+    if record.kind == RealmMove::KIND {
+        return match serde_json::from_str::<MoveState>(&record.data) {
+            Ok(state) => move_facts(deployment, tx, state, (&record.id, follow)).await,
+            Err(error) => Ok(unreadable(error)),
+        };
+    }
+    if record.kind == Removal::KIND {
+        return match serde_json::from_str::<RemovalState>(&record.data) {
+            Ok(state) => removal_facts(tx, &record.id, &state).await,
+            Err(error) => Ok(unreadable(error)),
+        };
+    }
+    Ok(StageFacts::Other)
+}
+
+async fn move_facts(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    state: MoveState,
+    (id, follow): (&str, Follow),
+) -> Result<StageFacts, StoreError> {
+    let waits = match &state.stage {
+        Stage::Waiting { reason, .. } => Some(match busy_cell(tx, &state.plan).await? {
+            Some(cell) => Waits::Target {
+                what: format!("{} at {}, which is {}", cell.service, cell.location.name, cell.state.as_str()),
+                which: behind(deployment, tx, cell.workflow.as_deref(), follow).await?,
+                by: cell.workflow,
+            },
+            None => match capacity::waits_for(tx, id).await? {
+                Some(blocked) => Waits::Capacity(blocked),
+                None => Waits::Reason(reason.clone()),
+            },
+        }),
+        Stage::Drain { until: Some(until), .. } => Some(Waits::Drain(*until)),
+        _ => None,
+    };
+    let offline = state.stage.offline().cloned();
+    Ok(StageFacts::Move { from: state.plan.from, to: state.plan.to, offline, waits })
+}
+
+async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<StageFacts, StoreError> {
+    let waits = match &state.stage {
+        RemovalStage::Waiting { until } => match capacity::waits_for(tx, id).await? {
+            Some(blocked) => Some(Waits::Capacity(blocked)),
+            None => until.map(Waits::Drain),
+        },
+        _ => None,
+    };
+    Ok(StageFacts::Removal { waits })
+}
+
+/// What the workflow that is in the way waits for itself.
+async fn behind(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    by: Option<&str>,
+    follow: Follow,
+) -> Result<Option<String>, StoreError> {
+    let (Some(by), Follow::OneLevel) = (by, follow) else { return Ok(None) };
+    let facts = Box::pin(gather(deployment, tx, by, Follow::No)).await?;
+    Ok(facts.map(|facts| {
+        let about = decide::explain(&facts);
+        format!("{} {} is {} and waits for {}", about.kind, about.id, about.state, about.waits_for.text)
+    }))
+}

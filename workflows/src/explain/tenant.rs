@@ -1,0 +1,86 @@
+//! A tenant: whether it serves, what may change that, and what is open about it.
+
+use catalogue::tenants::{self, Tenant, TenantStatus};
+use engine::pause_table;
+use engine::survey_table;
+use store::{Millis, StoreError, Tx};
+
+use super::decide::{self, seconds};
+use super::gather::{Follow, gather};
+use super::view::{Explanation, TenantExplanation, WaitsFor};
+use crate::deployment::Deployment;
+use crate::removal::list_removals;
+use crate::timestamps::rfc3339;
+
+/// Workflows told of one tenant.
+const TOLD: i64 = 50;
+
+pub(super) async fn explain_tenant(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    id: &str,
+) -> Result<Option<TenantExplanation>, StoreError> {
+    let Some(tenant) = tenants::get(tx, id).await? else { return Ok(None) };
+    let mut ids = survey_table::open_of_tenant(tx, id, TOLD).await?;
+    let failed = list_removals(tx, Some(id), Some("failed"), None, TOLD).await?;
+    ids.extend(failed.into_iter().map(|removal| removal.id));
+    let mut workflows = Vec::with_capacity(ids.len());
+    for id in &ids {
+        workflows.extend(gather(deployment, tx, id, Follow::OneLevel).await?.as_ref().map(decide::explain));
+    }
+    let paused = pause_table::of_tenant(tx, id).await?.is_some();
+    let now = tx.now().await?;
+    Ok(Some(explain(tenant, workflows, paused, now)))
+}
+
+pub(super) fn explain(tenant: Tenant, workflows: Vec<Explanation>, paused: bool, now: Millis) -> TenantExplanation {
+    let waits_for = waits_for(&tenant, &workflows, now);
+    let mut can_do: Vec<String> = workflows.iter().flat_map(|workflow| workflow.can_do.clone()).collect();
+    if paused {
+        can_do.push(format!("realmctl tenants resume {}", tenant.id));
+    }
+    let mut told = std::collections::BTreeSet::new();
+    can_do.retain(|command| told.insert(command.clone()));
+    TenantExplanation {
+        status: tenant.status.as_str().to_owned(),
+        realm: tenant.realm,
+        epoch: tenant.epoch,
+        mover: tenant.mover,
+        lease_until: tenant.lease_until.map(rfc3339),
+        id: tenant.id,
+        waits_for,
+        workflows,
+        can_do,
+    }
+}
+
+fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFor {
+    let mover = tenant.mover.as_deref().and_then(|id| workflows.iter().find(|workflow| workflow.id == id));
+    match (tenant.status, mover) {
+        (TenantStatus::Moving, mover) => {
+            let what = mover.map(|mover| format!(", which waits for {}", mover.waits_for.text)).unwrap_or_default();
+            let by = tenant.mover.as_deref().unwrap_or("nobody");
+            match tenant.lease_until {
+                Some(until) if until <= now => {
+                    let ago = seconds(now - until);
+                    let text = format!(
+                        "any process that reaches the catalogue to bring it back online: its offline lease lapsed {ago} ago. \
+                         Is a server or worker running?"
+                    );
+                    WaitsFor::new("lapsed", text)
+                }
+                Some(until) => {
+                    let text = format!("offline for move {by}{what}; without progress it comes back online by itself");
+                    WaitsFor::new("moving", text).until(until)
+                }
+                None => WaitsFor::new("moving", format!("offline for move {by}{what}")),
+            }
+        }
+        (TenantStatus::Online, Some(mover)) => {
+            let text = format!("nothing: it is online. Move {} waits for {}", mover.id, mover.waits_for.text);
+            WaitsFor::new("online", text)
+        }
+        (TenantStatus::Online, None) => WaitsFor::new("online", "nothing: it is online"),
+        (status, _) => WaitsFor::new(status.as_str(), format!("nothing: it is {}", status.as_str())),
+    }
+}
