@@ -8,6 +8,7 @@ mod claim;
 pub mod history;
 mod ids;
 mod lease;
+mod priority;
 pub mod probe;
 mod record;
 mod registry;
@@ -23,6 +24,7 @@ mod workflow_run;
 pub mod workflow_table;
 
 pub use ids::{Ids, RandomIds};
+pub use priority::Priority;
 pub use record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 pub use registry::{Registry, Sweep};
 pub use retry::RetryPolicy;

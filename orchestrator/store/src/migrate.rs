@@ -11,6 +11,8 @@ use crate::error::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "create workflows", include_str!("../../../migrations/0001_create_workflows.sql")),
     (2, "create catalogue", include_str!("../../../migrations/0002_create_catalogue.sql")),
+    (3, "pause and prioritise work", include_str!("../../../migrations/0003_pause_and_prioritise_work.sql")),
+    (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
 ];
 
 /// Everything that brings a schema up to date. What is applied already is skipped; a changed text is an error.
