@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use workers::progress::Tally;
 use workflows::data_tasks::{Amount, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
-use workflows::realm_move::{self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage};
+use workflows::realm_move::{
+    self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
+};
 use workflows::removal::{self, Cause, Removal, RemovalStage, RemovalState};
 use workflows::requester::Requester;
 

@@ -148,6 +148,5 @@ fn timeless(view: &MoveView) -> MoveView {
 
 /// The time offline grows with every look, which is no news by itself.
 fn worth_telling(told: &MoveView, now: &MoveView) -> bool {
-    now.offline_ms - told.offline_ms >= OFFLINE_TOLD_EVERY_MS
-        || timeless(told) != timeless(now)
+    now.offline_ms - told.offline_ms >= OFFLINE_TOLD_EVERY_MS || timeless(told) != timeless(now)
 }

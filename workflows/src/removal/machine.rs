@@ -5,7 +5,8 @@ use catalogue::ledger::{self, CellState};
 use catalogue::topologies;
 use engine::task::NewTask;
 use engine::{
-    Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow, WorkflowRecord,
+    Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow,
+    WorkflowRecord,
 };
 use store::Millis;
 use workers::progress::Tally;
