@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod body;
 mod budget;
+mod campaigns;
 mod health;
 mod move_events;
 mod moves;
