@@ -5,7 +5,7 @@ use acceptance::world::{NEIGHBOUR, Seed, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
-use workflows::realm_move::{MoveRequest, dry_run, start_move};
+use workflows::realm_move::{MoveRequest, When, dry_run, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 
@@ -17,6 +17,10 @@ on_both_databases!(unknown_names_and_second_moves_are_refused, refused_requests)
 on_both_databases!(a_plan_that_no_longer_holds_is_not_carried_out, plan_changed);
 on_both_databases!(a_topology_that_loses_the_realm_during_a_move_turns_the_move_back, realm_lost_on_the_way);
 on_both_databases!(a_budget_that_is_spent_brings_the_tenant_back, budget_spent);
+
+fn at(time: i64) -> When {
+    When { at: Some(time), window: None }
+}
 
 fn by() -> Requester {
     Requester { who: "test".to_owned(), why: String::new() }
@@ -91,11 +95,11 @@ async fn refused_requests(database: Database) {
     assert!(code == "unknown_realm" && words.contains("mars") && words.contains("topology show"), "{words}");
     assert_eq!(refused(request("us")).await.0, "nothing_to_do");
     assert_eq!(refused(MoveRequest { budget_ms: Some(0), ..request("eu") }).await.0, "invalid_budget");
-    assert_eq!(refused(MoveRequest { at: Some(1_700_000_000_000), ..request("eu") }).await.0, "time_has_passed");
+    assert_eq!(refused(MoveRequest { when: at(1_700_000_000_000), ..request("eu") }).await.0, "time_has_passed");
     let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
     assert_eq!(world.tenant().await.mover, None, "a dry run starts nothing");
 
-    let later = MoveRequest { at: Some(4_000_000_000_000), idempotency_key: Some("once".to_owned()), ..request("eu") };
+    let later = MoveRequest { when: at(4_000_000_000_000), idempotency_key: Some("once".to_owned()), ..request("eu") };
     let first = start(later.clone()).await.expect("the move is scheduled");
     assert!(first.new);
     assert_eq!(world.view(&first.id).await.plan_hash, plan.hash());

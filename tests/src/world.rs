@@ -300,7 +300,7 @@ impl World {
 
 /// A request to move the tenant at once.
 pub fn request(to: &str) -> MoveRequest {
-    MoveRequest { tenant: TENANT.to_owned(), to: to.to_owned(), at: None, budget_ms: None, idempotency_key: None }
+    MoveRequest { tenant: TENANT.to_owned(), to: to.to_owned(), ..MoveRequest::default() }
 }
 
 /// Waits for a condition, bounded.

@@ -7,6 +7,7 @@ use engine::{Ids, PauseSweep, RandomIds, Registry, RetryPolicy, RunnerSettings};
 use store::Store;
 use workers::Movers;
 
+use crate::campaign::Campaign;
 use crate::data_tasks::{CopyTask, RemoveTask, VerifyTask};
 use crate::realm_move::{LapseSweep, RealmMove};
 use crate::removal::Removal;
@@ -36,6 +37,7 @@ impl Deployment {
         Registry::default()
             .workflow(RealmMove::new(self.clone()))
             .workflow(Removal::new(self.clone()))
+            .workflow(Campaign::new(self.clone()))
             .task(CopyTask::new(self.clone()))
             .task(VerifyTask::new(self.clone()))
             .task(RemoveTask::new(self.clone()))

@@ -1,8 +1,9 @@
 //! What realmctl does with tenants: creating them, moving them between realms, and removing what a move left behind.
 //!
-//! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left;
+//! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left; `campaign` moves many;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
+pub mod campaign;
 pub mod capacity;
 pub mod controls;
 pub mod data_tasks;

@@ -9,7 +9,7 @@ use catalogue::topology::Topology;
 use catalogue::{placements, tenants};
 use store::{StoreError, Tx};
 
-use crate::plan::{Placed, Plan, PlanError, PlanInput, plan};
+use crate::plan::{Load, Placed, Plan, PlanError, PlanInput, plan};
 use crate::refusal::Refusal;
 
 /// The topology in force, or the advice to apply one.
@@ -36,8 +36,18 @@ pub async fn tenant(tx: &mut Tx, id: &str) -> Result<Tenant, Refusal> {
 /// The plan that would move `tenant` to the realm `to` now.
 pub async fn plan_move(tx: &mut Tx, tenant: &Tenant, to: &str) -> Result<Plan, Refusal> {
     let stored = topology(tx).await?;
-    let placements = placed(tx, &tenant.id, &stored.topology).await?;
     let load = placements::load(tx).await?;
+    plan_with(tx, (&stored, &load), tenant, to).await
+}
+
+/// The same with a topology and a load that were read before: for whoever plans many.
+pub async fn plan_with(
+    tx: &mut Tx,
+    (stored, load): (&StoredTopology, &Load),
+    tenant: &Tenant,
+    to: &str,
+) -> Result<Plan, Refusal> {
+    let placements = placed(tx, &tenant.id, &stored.topology).await?;
     let input = PlanInput {
         topology: &stored.topology,
         tenant: &tenant.id,
@@ -45,7 +55,7 @@ pub async fn plan_move(tx: &mut Tx, tenant: &Tenant, to: &str) -> Result<Plan, R
         from: &tenant.realm,
         to,
         placements: &placements,
-        load: &load,
+        load,
     };
     plan(&input).map_err(|error| refuse(&error))
 }

@@ -85,6 +85,11 @@ impl Timing {
         self.context_ttl + self.drain_time + self.skew
     }
 
+    /// How often something that runs long is looked at though nothing has announced a change.
+    pub fn look_again(&self) -> Duration {
+        self.heartbeat / 2
+    }
+
     /// How long a move that copies keeps even an empty tenant offline: the drain, and the look whether the source has settled.
     pub fn least_offline(&self) -> Duration {
         self.drained_after() + self.index_settle

@@ -5,13 +5,15 @@
 use std::path::PathBuf;
 
 use catalogue::location::{Address, Location};
-use engine::{StoredError, Workflow};
+use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workers::progress::Tally;
 use workflows::data_tasks::{Amount, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
-use workflows::realm_move::{self, Committed, CopiedPart, MoveState, OfflinePeriod, RealmMove, RemovalRef, Stage};
+use workflows::realm_move::{
+    self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
+};
 use workflows::removal::{self, Cause, Removal, RemovalStage, RemovalState};
 use workflows::requester::Requester;
 
@@ -113,8 +115,8 @@ fn stages() -> Vec<Stage> {
         Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned(), looked_at: None },
         Stage::Offline,
         Stage::Drain { offline: offline(), until: Some(1_700_000_095_000) },
-        Stage::AddData { offline: offline() },
-        Stage::Verify { offline: offline(), copied: copied() },
+        Stage::AddData { offline: offline(), pace: Pace::default() },
+        Stage::Verify { offline: offline(), copied: copied(), pace: Pace::default() },
         Stage::Commit { offline: Some(offline()), copied: copied() },
         Stage::Notify { committed: committed() },
         Stage::ReOnline { offline: offline(), error: error() },
@@ -153,6 +155,9 @@ fn a_move() -> MoveState {
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
+        window: None,
+        priority: Priority::Normal,
+        campaign: None,
         stage: Stage::Scheduled,
     }
 }

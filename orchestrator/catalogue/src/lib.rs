@@ -4,6 +4,7 @@
 //! the `workflows` crate.
 
 pub mod audit;
+pub mod campaigns;
 pub mod capacity;
 pub mod changes;
 pub mod ledger;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, demo, dev, moves, removals, serve, tenants, topology, worker};
+use crate::commands::{campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, worker};
 use crate::output::Format;
 
 /// Where a server is looked for when nobody says.
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Moves(moves::MovesCommand),
     #[command(subcommand)]
+    Campaigns(campaigns::CampaignsCommand),
+    #[command(subcommand)]
     Removals(removals::RemovalsCommand),
     Completions(completions::CompletionsArgs),
     /// Print the version
@@ -83,7 +85,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// Reads the id of a move or a removal. Anything else could not be one, and must not become part of a path.
+/// Reads the id of a move, a removal or a campaign. Anything else could not be one, and must not become part of a path.
 pub(crate) fn parse_id(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if (1..=64).contains(&text.len()) && text.chars().all(plain) {

@@ -9,8 +9,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
-    Change, DryRun, MoveView, NewMove, NewTenant, Page, Problem, RemovalDetail, ReplayAll, Replayed, ReplayedAll,
-    TenantView, TopologyApplied, TopologyView, USER_HEADER,
+    CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page, Problem,
+    RemovalDetail, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView,
+    USER_HEADER,
 };
 
 use crate::cli::Globals;
@@ -128,6 +129,41 @@ impl Client {
         self.send(request).await
     }
 
+    /// Gives a move that has not begun another time.
+    pub(crate) async fn reschedule_move(&self, id: &str, request: &Reschedule) -> Result<MoveView, Failure> {
+        self.post(&["moves", id, "reschedule"], request).await
+    }
+
+    pub(crate) async fn plan_campaign(&self, request: &NewCampaign) -> Result<CampaignPlan, Failure> {
+        self.post(&["campaigns"], request).await
+    }
+
+    pub(crate) async fn create_campaign(&self, request: &NewCampaign) -> Result<CampaignView, Failure> {
+        self.post(&["campaigns"], request).await
+    }
+
+    pub(crate) async fn campaigns(&self, query: Query<'_>) -> Result<Page<CampaignView>, Failure> {
+        self.get(&["campaigns"], query).await
+    }
+
+    pub(crate) async fn campaign(&self, id: &str) -> Result<CampaignView, Failure> {
+        self.get(&["campaigns", id], &[]).await
+    }
+
+    pub(crate) async fn campaign_members(&self, id: &str, query: Query<'_>) -> Result<Page<MemberView>, Failure> {
+        self.get(&["campaigns", id, "members"], query).await
+    }
+
+    /// Pauses, resumes or cancels a campaign.
+    pub(crate) async fn change_campaign<B: Serialize>(
+        &self,
+        id: &str,
+        verb: &str,
+        body: &B,
+    ) -> Result<CampaignView, Failure> {
+        self.post(&["campaigns", id, verb], body).await
+    }
+
     pub(crate) async fn removals(&self, query: Query<'_>) -> Result<Page<RemovalDetail>, Failure> {
         self.get(&["removals"], query).await
     }
@@ -186,6 +222,7 @@ impl Client {
         let status = response.status();
         let body = response.bytes().await.unwrap_or_default();
         match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if status == StatusCode::UNAUTHORIZED => Err(self.unauthorised(&problem)),
             Ok(problem) => Err(refused(status, &problem)),
             Err(_) => Err(self.stranger(status)),
         }
@@ -210,15 +247,29 @@ impl Client {
         }
         let why = innermost(error);
         Failure::failed(format!(
-            "can't reach the server at {address}: start one with `realmctl serve`, or set --server or REALMCTL_SERVER ({why})"
+            "can't reach the server at {address}: check that it runs (`realmctl serve`, or `realmctl dev` for a playground) and that \
+             --server or REALMCTL_SERVER names it ({why})"
         ))
+    }
+
+    /// Says whether a token was shown at all; never the token.
+    fn unauthorised(&self, problem: &Problem) -> Failure {
+        tracing::debug!(detail = problem.detail, "unauthorised");
+        let address = self.address();
+        let what = match self.token {
+            Some(_) => {
+                "does not accept the token that was given: check --token or REALMCTL_TOKEN, and that --server is the right one"
+            }
+            None => "wants a token and none was given: set --token or REALMCTL_TOKEN to the server's",
+        };
+        Failure::refused(format!("the server at {address} {what}"))
     }
 
     fn stranger(&self, status: StatusCode) -> Failure {
         let address = self.address();
         Failure::failed(format!(
-            "what answered {status} at {address} is not a realmctl server of this version: check --server, then compare \
-             `realmctl version` here and there"
+            "what answered {status} at {address} is not a realmctl server of this version: check --server or REALMCTL_SERVER, then \
+             compare `realmctl version` here and there"
         ))
     }
 }
@@ -242,9 +293,6 @@ fn refused(status: StatusCode, problem: &Problem) -> Failure {
     for problem in &problem.problems {
         message.push_str("\n  ");
         message.push_str(&mistake(problem.line, &problem.path, &problem.reason));
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        message.push_str(": give the server's token by --token or REALMCTL_TOKEN");
     }
     if let Some(instance) = &problem.instance {
         message.push_str(&format!(" (in the server's log: {instance})"));

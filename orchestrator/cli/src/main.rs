@@ -54,7 +54,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
-    use commands::{completions, demo, dev, moves, removals, serve, tenants, topology, version, worker};
+    use commands::{campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, version, worker};
     let globals = &cli.globals;
     match cli.command {
         Command::Demo(args) => Box::pin(demo::run(&args, terminal)).await,
@@ -65,6 +65,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Tenants(command) => tenants::run(&command, globals, terminal).await,
         Command::Move(args) => moves::start(&args, globals, terminal).await,
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
+        Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Version => version::run(terminal),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
 use indicatif::MultiProgress;
 use serde::Serialize;
 
@@ -119,6 +119,20 @@ impl Column {
 
 /// A table without lines, at most 80 columns wide.
 pub(crate) fn table<const N: usize>(columns: &[Column; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    laid_out(columns, rows.into_iter().map(Row::from))
+}
+
+/// The same with one line a row: what does not fit is cut off, and `show` has it whole.
+pub(crate) fn lines<const N: usize>(columns: &[Column; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let one_line = |row: [String; N]| {
+        let mut row = Row::from(row);
+        row.max_height(1);
+        row
+    };
+    laid_out(columns, rows.into_iter().map(one_line))
+}
+
+fn laid_out<const N: usize>(columns: &[Column; N], rows: impl Iterator<Item = Row>) -> String {
     let mut table = plain();
     table.set_header(columns.iter().map(|column| column.heading).map(Cell::new));
     for row in rows {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine::StoredError;
 use jiff::Timestamp;
 
 /// A duration in words: `350 ms`, `1.2 s`, `45 s`, `2 min 5 s`, `1 h 3 min`, `2 d 4 h`.
@@ -66,6 +67,11 @@ pub(crate) fn bytes(bytes: u64) -> String {
         unit += 1;
     }
     format!("{size:.1} {}", UNITS[unit])
+}
+
+/// A state with the code of the error that led there or stands in its way: `failed: table_not_found`.
+pub(crate) fn state(state: &str, error: Option<&StoredError>) -> String {
+    error.map_or_else(|| state.to_owned(), |error| format!("{state}: {}", error.code))
 }
 
 /// How many a second.

@@ -12,6 +12,7 @@ mod ids;
 mod lease;
 pub mod pause;
 pub mod pause_table;
+mod priority;
 pub mod probe;
 mod record;
 mod registry;
@@ -30,6 +31,7 @@ pub mod workflow_table;
 
 pub use ids::{Ids, RandomIds};
 pub use pause::PauseSweep;
+pub use priority::Priority;
 pub use record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 pub use registry::{Registry, Sweep};
 pub use retry::RetryPolicy;

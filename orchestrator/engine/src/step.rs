@@ -74,6 +74,7 @@ impl<'a> StepTx<'a> {
             state: W::name(state),
             data: to_json(state),
             wake_at,
+            priority: W::PRIORITY,
         };
         workflow_table::insert(self.tx, new, self.now).await?;
         Ok(id)

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use store::Millis;
 
+use crate::priority::Priority;
 use crate::record::WorkflowRecord;
 use crate::step::StepTx;
 use crate::step_error::StepError;
@@ -20,6 +21,9 @@ pub trait Workflow: Send + Sync + 'static {
 
     /// Its kind, as stored. Never renamed.
     const KIND: &'static str;
+
+    /// Which of what is due goes first, for workflows of this kind that another one starts.
+    const PRIORITY: Priority = Priority::Normal;
 
     /// The state's name, as stored. Never renamed.
     fn name(state: &Self::State) -> &'static str;

@@ -5,6 +5,7 @@ use tracing::error;
 
 use crate::claim::{any_due, with_due};
 use crate::pause_table::workflow_may_run;
+use crate::priority::Priority;
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step_error::StepError;
 
@@ -27,6 +28,8 @@ pub struct NewWorkflow<'a> {
     pub data: String,
     /// When it is due.
     pub wake_at: Millis,
+    /// Which of what is due goes first.
+    pub priority: Priority,
 }
 
 /// What a [`WorkflowRecord`] is read from.
@@ -45,8 +48,8 @@ macro_rules! select {
 
 /// Inserts a workflow.
 pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<(), StoreError> {
-    sql("INSERT INTO workflows (id, kind, subject, start_key, request, state, data, wake_at, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)")
+    sql("INSERT INTO workflows (id, kind, subject, start_key, request, state, data, wake_at, created_at, updated_at, \
+         priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)")
     .bind(new.id)
     .bind(new.kind)
     .bind(new.subject)
@@ -56,6 +59,7 @@ pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<()
     .bind(new.data)
     .bind(new.wake_at)
     .bind(now)
+    .bind(new.priority.stored())
     .execute(tx)
     .await?;
     if new.wake_at <= now {

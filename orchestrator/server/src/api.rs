@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields; answers may gain fields, so clients ignore those they don't know.
 
 mod answers;
+mod campaigns;
 mod controls;
 mod requests;
 
@@ -10,11 +11,14 @@ pub use answers::{
     AuditView, CellView, DryRun, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent, StillFailed,
     TenantView, TopologyApplied, TopologyProblem, TopologyView,
 };
+pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
-pub use requests::{Budget, Change, NewMove, NewTenant, ReplayAll};
+pub use engine::Priority;
+pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, ReplayAll, Reschedule};
+pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
 pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
-pub use workflows::realm_move::{MoveView, PlanView, ProgressView, RemovalView};
+pub use workflows::realm_move::{MoveView, PlanView, ProgressView, RemovalView, WindowView};
 pub use workflows::removal::RemovalDetail;
 
 /// The media type of an error (RFC 9457).

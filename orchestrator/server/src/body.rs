@@ -13,6 +13,9 @@ use crate::problem::ApiError;
 /// Most bytes of a JSON body.
 pub(crate) const JSON_MAX: usize = 64 << 10;
 
+/// Most bytes of a JSON body that lists tenants: some 60,000 of the longest ids.
+pub(crate) const LIST_MAX: usize = 4 << 20;
+
 /// Most bytes of a topology file.
 pub(crate) const TOPOLOGY_MAX: usize = 4 << 20;
 
@@ -24,17 +27,17 @@ const YAML_TYPES: &[&str] = &["application/yaml", "application/x-yaml", "text/ya
 
 /// A JSON body; nothing at all counts as `{}`. The media type is asked for even then: a page in a browser can't send it to
 /// another site without asking first, so it can't make changes here.
-pub(crate) struct JsonBody<T>(pub(crate) T);
+pub(crate) struct JsonBody<T, const MAX: usize = JSON_MAX>(pub(crate) T);
 
 /// A body of YAML, of which JSON is a part.
 pub(crate) struct YamlBody(pub(crate) String);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for JsonBody<T, MAX> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         require_type(request.headers(), JSON_TYPES)?;
-        let bytes = read(request, state, JSON_MAX).await?;
+        let bytes = read(request, state, MAX).await?;
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         // serde would take a list for the fields in their order.
         if text.trim_ascii_start().starts_with(b"[") {

@@ -5,20 +5,29 @@ use jiff::SignedDuration;
 use crate::api::Budget;
 use crate::problem::ApiError;
 
-/// The budget in milliseconds, more than 0.
-pub(crate) fn millis(budget: &Budget) -> Result<i64, ApiError> {
+/// A pause between two waves in milliseconds, which may be 0.
+pub(crate) fn pause_millis(pause: &Budget) -> Result<i64, ApiError> {
+    read(pause).filter(|millis| *millis >= 0).ok_or_else(|| {
+        let detail = "a pause is a duration such as \"90s\" or \"10m\", or a whole number of seconds";
+        ApiError::invalid("invalid_pause", detail)
+    })
+}
+
+fn read(budget: &Budget) -> Option<i64> {
     let duration = match budget {
         Budget::Seconds(seconds) => i64::try_from(*seconds).ok().map(SignedDuration::from_secs),
         Budget::Text(text) => parse(text),
     };
+    duration.and_then(|duration| i64::try_from(duration.as_millis()).ok())
+}
+
+/// The budget in milliseconds, more than 0.
+pub(crate) fn millis(budget: &Budget) -> Result<i64, ApiError> {
     // Checked against 0 by whoever starts moves, too; here, because less than a millisecond would become 0.
-    duration.and_then(|duration| i64::try_from(duration.as_millis()).ok()).filter(|millis| *millis > 0).ok_or_else(
-        || {
-            let detail =
-                "a budget is longer than 0, such as \"90s\", \"10m\" or \"1h30m\", or a whole number of seconds";
-            ApiError::invalid("invalid_budget", detail)
-        },
-    )
+    read(budget).filter(|millis| *millis > 0).ok_or_else(|| {
+        let detail = "a budget is longer than 0, such as \"90s\", \"10m\" or \"1h30m\", or a whole number of seconds";
+        ApiError::invalid("invalid_budget", detail)
+    })
 }
 
 /// A number alone counts seconds, as it does in JSON.

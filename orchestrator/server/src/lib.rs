@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod body;
 mod budget;
+mod campaigns;
 mod controls;
 mod explain;
 mod health;

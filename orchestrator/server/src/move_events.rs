@@ -141,8 +141,12 @@ fn state_event(row: HistoryRow) -> Result<Event, Error> {
     Event::default().event("state").id(seq.to_string()).json_data(data)
 }
 
+/// The move without what changes with the clock alone.
+fn timeless(view: &MoveView) -> MoveView {
+    MoveView { offline_ms: 0, projected_offline_ms: None, eta_ms: None, ..view.clone() }
+}
+
 /// The time offline grows with every look, which is no news by itself.
 fn worth_telling(told: &MoveView, now: &MoveView) -> bool {
-    now.offline_ms - told.offline_ms >= OFFLINE_TOLD_EVERY_MS
-        || MoveView { offline_ms: 0, ..told.clone() } != MoveView { offline_ms: 0, ..now.clone() }
+    now.offline_ms - told.offline_ms >= OFFLINE_TOLD_EVERY_MS || timeless(told) != timeless(now)
 }

@@ -9,13 +9,16 @@ use serde::Deserialize;
 use store::Millis;
 use workflows::explain::explain_workflow;
 use workflows::plan::Plan;
-use workflows::realm_move::{MoveRequest, cancel_move, dry_run, list_moves, start_move, start_move_paused, view_move};
+use workflows::realm_move::{
+    MoveRequest, When, Window, cancel_move, dry_run, list_moves, reschedule_move, start_move, start_move_paused,
+    view_move,
+};
 use workflows::timing::{Timing, millis};
 
-use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, Page, PlanView};
+use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
 use crate::body::JsonBody;
 use crate::budget;
-use crate::paging::Window;
+use crate::paging;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
@@ -45,8 +48,10 @@ pub(crate) async fn start(
     let request = MoveRequest {
         tenant,
         to: asked.to,
-        at: asked.at.as_deref().map(time).transpose()?,
+        when: when(asked.at.as_deref(), asked.window.as_ref())?,
         budget_ms: asked.budget.as_ref().map(budget::millis).transpose()?,
+        priority: asked.priority,
+        campaign: None,
         idempotency_key: idempotency_key(&headers)?,
     };
     let requester = caller.because(asked.reason)?;
@@ -70,7 +75,7 @@ pub(crate) async fn list(
     State(app): State<App>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<MoveView>>, ApiError> {
-    let window = Window::new(filter.cursor, filter.limit.as_deref())?;
+    let window = paging::Window::new(filter.cursor, filter.limit.as_deref())?;
     let tenant = tenant_filter(filter.tenant)?;
     let state = state_filter(filter.state, &workflows::realm_move::STATES)?;
     let mut tx = app.deployment.store.read().await?;
@@ -95,6 +100,23 @@ pub(crate) async fn cancel(
     let requester = caller.because(asked.reason)?;
     cancel_move(&app.deployment, &id, &requester).await?;
     // Removals may have been queued.
+    app.announce();
+    find(&app, &id).await.map(Json)
+}
+
+/// `POST /v1/moves/{id}/reschedule`
+pub(crate) async fn reschedule(
+    State(app): State<App>,
+    Id(id): Id,
+    caller: Caller,
+    JsonBody(asked): JsonBody<Reschedule>,
+) -> Result<Json<MoveView>, ApiError> {
+    let when = when(asked.at.as_deref(), asked.window.as_ref())?;
+    if when == When::default() {
+        return Err(ApiError::invalid("invalid_time", "say when: `at`, or `window` with `from` and `to`"));
+    }
+    let requester = caller.because(asked.reason)?;
+    reschedule_move(&app.deployment, &id, &when, &requester).await?;
     app.announce();
     find(&app, &id).await.map(Json)
 }
@@ -128,15 +150,23 @@ fn plan_view(plan: Plan, timing: &Timing) -> DryRun {
     }
 }
 
+fn when(at: Option<&str>, window: Option<&NewWindow>) -> Result<When, ApiError> {
+    let window = match window {
+        Some(window) => Some(Window { from: time(&window.from)?, to: time(&window.to)? }),
+        None => None,
+    };
+    Ok(When { at: at.map(time).transpose()?, window })
+}
+
 fn time(text: &str) -> Result<Millis, ApiError> {
     text.parse::<Timestamp>().map(Timestamp::as_millisecond).map_err(|_| {
         let detail =
-            "`at` is a time in RFC 3339 with its zone, such as 2026-01-31T02:00:00Z or 2026-01-31T03:00:00+01:00";
+            "a time is written in RFC 3339 with its zone, such as 2026-01-31T02:00:00Z or 2026-01-31T03:00:00+01:00";
         ApiError::invalid("invalid_time", detail)
     })
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(given) = headers.get(IDEMPOTENCY_HEADER) else { return Ok(None) };
     match given.to_str() {
         Ok(key) if (1..=KEY_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),

@@ -19,11 +19,13 @@ use tracing::{debug, info, warn};
 use workflows::Deployment;
 
 use crate::auth::{Door, require_token};
-use crate::body::{JSON_MAX, TOPOLOGY_MAX};
+use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
 use crate::move_events::STREAMS_MAX;
 use crate::problem::ApiError;
 use crate::settings::{self, ExposureError, ServerSettings};
-use crate::{audit, controls, explain, health, limits, move_events, moves, removals, request_log, tenants, topology};
+use crate::{
+    audit, campaigns, controls, explain, health, limits, move_events, moves, removals, request_log, tenants, topology,
+};
 
 /// How long requests in hand may take to end once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(10);
@@ -116,6 +118,7 @@ impl Server {
 
 fn resources() -> Router<App> {
     let apply = put(topology::apply).layer(DefaultBodyLimit::max(TOPOLOGY_MAX));
+    let create_campaign = post(campaigns::create).layer(DefaultBodyLimit::max(LIST_MAX));
     Router::new()
         .route("/topology", apply.get(topology::show))
         .route("/tenants", post(tenants::create).get(tenants::list))
@@ -130,6 +133,13 @@ fn resources() -> Router<App> {
         .route("/moves/{id}/pause", post(controls::pause_move))
         .route("/moves/{id}/resume", post(controls::resume_move))
         .route("/moves/{id}/retry", post(controls::retry_move))
+        .route("/moves/{id}/reschedule", post(moves::reschedule))
+        .route("/campaigns", create_campaign.get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::show))
+        .route("/campaigns/{id}/members", get(campaigns::members))
+        .route("/campaigns/{id}/pause", post(campaigns::pause))
+        .route("/campaigns/{id}/resume", post(campaigns::resume))
+        .route("/campaigns/{id}/cancel", post(campaigns::cancel))
         .route("/removals", get(removals::list))
         .route("/removals/replay", post(removals::replay_all))
         .route("/removals/{id}", get(removals::show))

@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "pause and prioritise work", include_str!("../../../migrations/0003_pause_and_prioritise_work.sql")),
     (4, "keep steps cheap", include_str!("../../../migrations/0004_keep_steps_cheap.sql")),
     (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
+    (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
 ];
 
 /// Everything that brings a schema up to date. What is applied already is skipped; a changed text is an error.

@@ -1,24 +1,32 @@
-//! `add_data`: waits for the copies, bounded by the deadline; then fans out the verification. What was copied is kept in
+//! `add_data`: waits for the copies, bounded by the offline budget; then fans out the verification. What was copied is kept in
 //! the state, and the copy tasks are erased.
 
 use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
+use store::Millis;
 use workers::progress::Tally;
 
 use super::drain::{past_deadline, retreat, retreat_if_over};
+use super::on_course;
+use super::projection::{Pace, Work};
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
 use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
-use crate::timing::millis;
 
 pub(super) async fn advance(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: OfflinePeriod,
+    pace: Pace,
 ) -> Result<Next<MoveState>, StepError> {
-    let tasks = match settle_tasks(deployment, step, &state, &offline).await? {
+    let work = on_course::copy_work(deployment, &state);
+    let tasks = match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
         Tasks::Done(tasks) => tasks,
+        Tasks::GoOn(pace) => {
+            let wake = next_look(deployment, step, &offline);
+            return Ok(Next::Stay(state.at_stage(Stage::AddData { offline, pace }), wake));
+        }
         Tasks::Next(next) => return Ok(*next),
     };
     let copied = tasks.iter().map(copied_part).collect::<Result<Vec<_>, _>>()?;
@@ -29,23 +37,27 @@ pub(super) async fn advance(
         let target = verify.at.key();
         step.fan_out(&NewTask { kind: VerifyTask::KIND, target, input: to_value(&verify) }).await?;
     }
-    Ok(Next::Go(state.at_stage(Stage::Verify { offline, copied }), String::new()))
+    let pace = Pace::begin(step.now, Some(&pace));
+    Ok(Next::Go(state.at_stage(Stage::Verify { offline, copied, pace }), String::new()))
 }
 
 /// What the tasks of a stage have come to.
 pub(super) enum Tasks {
     /// All done; erased from the store.
     Done(Vec<TaskRecord>),
-    /// Some are open, or one has failed: where the move goes.
+    /// Some are open, and the offline budget can be kept, as far as can be told.
+    GoOn(Pace),
+    /// One has failed, or the budget is or will be spent: where the move goes.
     Next(Box<Next<MoveState>>),
 }
 
-/// Looks at the stage's tasks. The end of each wakes the move, so the wake-up here only serves the deadline.
+/// Looks at the stage's tasks. The end of each wakes the move; looks in between serve the offline budget.
 pub(super) async fn settle_tasks(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: &MoveState,
     offline: &OfflinePeriod,
+    (pace, work): (&Pace, &Work),
 ) -> Result<Tasks, StepError> {
     let tasks = step.tasks().await?;
     if let Some(failed) = tasks.iter().find(|task| task.status == TaskStatus::Failed) {
@@ -56,14 +68,21 @@ pub(super) async fn settle_tasks(
         return Ok(Tasks::Next(Box::new(retreat(state, offline, code, message))));
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
-        let next = past_deadline(step, state, offline).unwrap_or_else(|| {
-            let wake = offline.deadline.min(step.now + millis(deployment.timing.lease));
-            Next::Stay(state.clone(), wake)
+        if let Some(over) = past_deadline(step, state, offline) {
+            return Ok(Tasks::Next(Box::new(over)));
+        }
+        return Ok(match on_course::look(deployment, step, state, offline, (pace, work), &tasks)? {
+            Ok(pace) => Tasks::GoOn(pace),
+            Err(hopeless) => Tasks::Next(Box::new(hopeless)),
         });
-        return Ok(Tasks::Next(Box::new(next)));
     }
     step.erase_tasks().await?;
     Ok(Tasks::Done(tasks))
+}
+
+/// When a stage with open tasks is looked at again.
+pub(super) fn next_look(deployment: &Deployment, step: &StepTx<'_>, offline: &OfflinePeriod) -> Millis {
+    offline.deadline.min(step.now + on_course::look_every(deployment, offline))
 }
 
 fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {

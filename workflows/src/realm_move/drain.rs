@@ -6,6 +6,7 @@ use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, StoredError};
 use store::Millis;
 
+use super::projection::Pace;
 use super::state::{MoveState, OfflinePeriod, Stage};
 use crate::data_tasks::{CopyInput, CopyTask, place_of, to_value};
 use crate::deployment::Deployment;
@@ -31,7 +32,7 @@ pub(super) async fn advance(
     for service in &state.plan.services {
         fan_out_copies(step, service, &offline).await?;
     }
-    Ok(Next::Go(state.at_stage(Stage::AddData { offline }), String::new()))
+    Ok(Next::Go(state.at_stage(Stage::AddData { offline, pace: Pace::begin(step.now, None) }), String::new()))
 }
 
 async fn fan_out_copies(

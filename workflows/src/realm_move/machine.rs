@@ -6,7 +6,7 @@ use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRe
 
 use super::preflight::Preflight;
 use super::state::{MoveState, Stage};
-use super::{add_data, commit, drain, notify, offline, preflight, re_online, transitions, verify, waiting};
+use super::{add_data, commit, drain, notify, offline, preflight, re_online, schedule, transitions, verify, waiting};
 use crate::deployment::Deployment;
 
 /// The move of a tenant to another realm.
@@ -82,16 +82,21 @@ impl Workflow for RealmMove {
 
     async fn advance(&self, step: &mut StepTx<'_>, state: MoveState, seen: Seen) -> Result<Next<MoveState>, StepError> {
         let deployment = &self.deployment;
+        if let Some(missed) = schedule::missed(&deployment.timing, &state, step.now) {
+            return Err(missed);
+        }
         match (state.stage.clone(), seen) {
             (Stage::Scheduled, _) => Ok(Next::Go(state.at_stage(Stage::Preflight), String::new())),
-            (Stage::Preflight, Seen::Preflight(found)) => preflight::advance(step, state, found).await,
+            (Stage::Preflight, Seen::Preflight(found)) => preflight::advance(deployment, step, state, found).await,
             (Stage::Waiting { since, looked_at, .. }, _) => {
                 waiting::advance(deployment, step, state, since, looked_at).await
             }
             (Stage::Offline, _) => offline::advance(deployment, step, state).await,
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
-            (Stage::AddData { offline }, _) => add_data::advance(deployment, step, state, offline).await,
-            (Stage::Verify { offline, copied }, _) => verify::advance(deployment, step, state, offline, copied).await,
+            (Stage::AddData { offline, pace }, _) => add_data::advance(deployment, step, state, offline, pace).await,
+            (Stage::Verify { offline, copied, pace }, _) => {
+                verify::advance(deployment, step, state, (offline, pace), copied).await
+            }
             (Stage::Commit { offline, copied }, _) => commit::advance(step, state, offline, copied).await,
             (Stage::Notify { committed }, _) => Ok(notify::advance(state, committed)),
             (Stage::ReOnline { offline, error }, _) => re_online::advance(step, state, offline, error).await,
@@ -123,7 +128,7 @@ impl Workflow for RealmMove {
             }
             _ if may_pass && attempt < MAX_ATTEMPTS => return OnFailure::Retry,
             Stage::Drain { offline, .. }
-            | Stage::AddData { offline }
+            | Stage::AddData { offline, .. }
             | Stage::Verify { offline, .. }
             | Stage::Commit { offline: Some(offline), .. } => Stage::ReOnline { offline: offline.clone(), error },
             _ => Stage::Failed { error },

@@ -32,8 +32,7 @@ pub(super) async fn advance(
         return Ok(Next::Go(state.at_stage(stage), "somebody else took the room".to_owned()));
     }
     let now = step.tx.now().await?;
-    let limit = millis(deployment.timing.offline_deadline);
-    let deadline = now + state.budget_ms.map_or(limit, |budget| budget.min(limit));
+    let deadline = state.deadline(now, millis(deployment.timing.offline_deadline));
     let lease_until = deadline.min(now + millis(deployment.timing.offline_lease));
     if !tenants::take_offline(step.tx, &tenant, &id, state.plan.epoch, lease_until).await? {
         return Err(StepError::permanent(

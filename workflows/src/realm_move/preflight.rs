@@ -19,6 +19,7 @@ use crate::data_tasks::{Amount, place_of, step_error};
 use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
 use crate::planning;
+use crate::timing::millis;
 
 /// What preflight found.
 #[derive(Debug)]
@@ -42,12 +43,22 @@ pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveS
     Ok(Preflight { expected })
 }
 
-/// Stores the count and waits for the targets to be free.
+/// Stores the count and waits for the targets to be free. A budget that not even an empty tenant's move could keep is refused:
+/// the constants may have changed since the move was started.
 pub(super) async fn advance(
+    deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     found: Preflight,
 ) -> Result<Next<MoveState>, StepError> {
+    let least = millis(deployment.timing.least_offline());
+    if state.plan.needs_offline() && state.budget_ms.is_some_and(|budget| budget <= least) {
+        let message = format!(
+            "draining and settling alone take {} s, which is not within the budget: start the move again with a larger one",
+            (least + 999) / 1_000
+        );
+        return Err(StepError::permanent("budget_too_small", message));
+    }
     let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
     let state = MoveState { expected: Some(found.expected), ..state };
     Ok(Next::Go(state.at_stage(waiting), String::new()))

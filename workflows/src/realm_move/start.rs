@@ -3,11 +3,12 @@
 use catalogue::audit::{self, AuditEntry};
 use catalogue::tenants::{self, Tenant, TenantStatus};
 use engine::workflow_table::{self, NewWorkflow};
-use engine::{Workflow, WorkflowRecord};
+use engine::{Priority, Workflow, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
 
 use super::machine::RealmMove;
+use super::schedule::When;
 use super::state::{MoveState, Stage};
 use crate::controls::pause_in;
 use crate::deployment::Deployment;
@@ -19,16 +20,20 @@ use crate::timestamps::rfc3339;
 use crate::timing::millis;
 
 /// A request to move a tenant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MoveRequest {
     /// The tenant.
     pub tenant: String,
     /// The realm it shall be in.
     pub to: String,
-    /// When to begin; at once when absent. A time that has passed is refused.
-    pub at: Option<Millis>,
+    /// When to begin; at once when it says nothing.
+    pub when: When,
     /// The longest time offline, in milliseconds; the deployment's deadline bounds it anyway.
     pub budget_ms: Option<i64>,
+    /// Which of what is due goes first.
+    pub priority: Priority,
+    /// The campaign that asks.
+    pub campaign: Option<String>,
     /// A second request with the same key finds the first.
     pub idempotency_key: Option<String>,
 }
@@ -88,6 +93,22 @@ async fn try_start(
     requester: &Requester,
     paused: bool,
 ) -> Result<Started, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let started = start_in(deployment, &mut tx, request, requester).await?;
+    if paused && started.new {
+        pause_in(deployment, &mut tx, (&started.id, &request.tenant), requester).await?;
+    }
+    tx.commit().await?;
+    Ok(started)
+}
+
+/// Starts a move in the caller's transaction. A refusal has written nothing.
+pub(crate) async fn start_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    request: &MoveRequest,
+    requester: &Requester,
+) -> Result<Started, Refusal> {
     // A budget that can't be kept would take the tenant offline for nothing.
     let least = millis(deployment.timing.least_offline());
     if request.budget_ms.is_some_and(|budget| budget <= least) {
@@ -98,34 +119,30 @@ async fn try_start(
         return Err(Refusal::invalid("invalid_budget", message));
     }
     let digest = request_digest(request);
-    let mut tx = deployment.store.begin().await?;
     if let Some(key) = &request.idempotency_key
-        && let Some(first) = workflow_table::by_start_key(&mut tx, key).await?
+        && let Some(first) = workflow_table::by_start_key(tx, key).await?
     {
-        return same_or_refused(
-            &first,
-            &digest,
-            "idempotency_key_reused",
-            "that Idempotency-Key was used for another request",
-        );
+        let message = "that Idempotency-Key was used for another request";
+        return same_or_refused(&first, &digest, "idempotency_key_reused", message);
     }
-    let tenant = lock_movable(&mut tx, &request.tenant).await?;
+    let tenant = lock_movable(tx, &request.tenant).await?;
     let now = tx.now().await?;
     if let Some(mover) = &tenant.mover {
-        let first = workflow_table::get(&mut tx, mover).await?;
+        let first = workflow_table::get(tx, mover).await?;
         let message = in_the_way(&tenant.id, mover, first.as_ref());
         return match first {
             Some(first) => same_or_refused(&first, &digest, "move_in_progress", &message),
             None => Err(Refusal::conflict("move_in_progress", message)),
         };
     }
-    if request.at.is_some_and(|at| at < now - LATE_MS) {
-        return Err(Refusal::invalid("time_has_passed", "that time has passed: leave it out to begin at once"));
-    }
-    let plan = planning::plan_move(&mut tx, &tenant, &request.to).await?;
-    let id = insert(deployment, &mut tx, request, requester, &digest, plan).await?;
-    if !tenants::reserve(&mut tx, &tenant.id, &id).await? {
+    let plan = planning::plan_move(tx, &tenant, &request.to).await?;
+    let due = request.when.check(&deployment.timing, &plan, now)?;
+    if tenant.status != TenantStatus::Online {
         return Err(Refusal::conflict("tenant_changed", "the tenant changed just now: look at it and try again"));
+    }
+    let id = insert(deployment, tx, request, requester, (&digest, due), plan).await?;
+    if !tenants::reserve(tx, &tenant.id, &id).await? {
+        return Err(Refusal::Store(StoreError::Corrupt(format!("tenant {} is locked and yet has changed", tenant.id))));
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),
@@ -135,18 +152,14 @@ async fn try_start(
         tenant: Some(tenant.id.clone()),
         why: requester.why.clone(),
         before: json!({ "realm": tenant.realm, "epoch": tenant.epoch }),
-        after: json!({ "move": id, "to": request.to, "at": request.at, "budgetMs": request.budget_ms }),
+        after: json!({
+            "move": id, "to": request.to, "at": request.when.at, "window": request.when.window,
+            "budgetMs": request.budget_ms, "priority": request.priority, "campaign": request.campaign,
+        }),
     };
-    audit::append(&mut tx, &entry).await?;
-    if paused {
-        pause_in(deployment, &mut tx, (&id, &tenant.id), requester).await?;
-    }
-    tx.commit().await?;
+    audit::append(tx, &entry).await?;
     Ok(Started { id, new: true })
 }
-
-/// How far in the past a start may lie, in milliseconds: clocks differ and requests take time.
-const LATE_MS: Millis = 60_000;
 
 /// Why another move can't be started, and what to do.
 fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecord>) -> String {
@@ -182,7 +195,7 @@ async fn insert(
     tx: &mut Tx,
     request: &MoveRequest,
     requester: &Requester,
-    digest: &str,
+    (digest, due): (&str, Millis),
     plan: Plan,
 ) -> Result<String, Refusal> {
     let id = deployment.ids.next();
@@ -191,9 +204,12 @@ async fn insert(
         plan_hash: plan.hash(),
         plan,
         requester: requester.clone(),
-        at: request.at,
+        at: request.when.at,
         budget_ms: request.budget_ms,
         expected: None,
+        window: request.when.window,
+        priority: request.priority,
+        campaign: request.campaign.clone(),
         stage: Stage::Scheduled,
     };
     let new = NewWorkflow {
@@ -204,7 +220,8 @@ async fn insert(
         request: digest,
         state: RealmMove::name(&state),
         data: serde_json::to_string(&state).expect("a move's state serialises: string keys and no failing impls"),
-        wake_at: request.at.unwrap_or(now).max(now),
+        wake_at: due,
+        priority: request.priority,
     };
     workflow_table::insert(tx, new, now).await?;
     Ok(id)
@@ -222,8 +239,13 @@ fn same_or_refused(
     Err(Refusal::conflict(code, message))
 }
 
-/// What makes two requests the same: everything but the reason and the key.
+/// What makes two requests the same: everything but the reason and the key. Digests are stored: what a request does not ask for
+/// must not change its digest from one version to the next.
 fn request_digest(request: &MoveRequest) -> String {
-    let asked: Value = json!([request.tenant, request.to, request.at, request.budget_ms]);
+    let mut asked = vec![json!([request.tenant, request.to, request.when.at, request.budget_ms])];
+    asked.extend(request.when.window.map(|window| json!(window)));
+    asked.extend((!request.priority.is_normal()).then(|| json!(request.priority)));
+    asked.extend(request.campaign.as_ref().map(|campaign| json!(campaign)));
+    let asked = if asked.len() == 1 { asked.remove(0) } else { Value::Array(asked) };
     blake3::hash(asked.to_string().as_bytes()).to_hex().to_string()
 }

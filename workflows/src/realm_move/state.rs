@@ -1,11 +1,13 @@
 //! What is stored of a move. Stored forms are read by later versions: names never change, fields are only added.
 
 use catalogue::location::Location;
-use engine::StoredError;
+use engine::{Priority, StoredError};
 use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::progress::Tally;
 
+use super::projection::Pace;
+use super::schedule::Window;
 use crate::data_tasks::Amount;
 use crate::plan::Plan;
 use crate::requester::Requester;
@@ -25,6 +27,15 @@ pub struct MoveState {
     pub budget_ms: Option<i64>,
     /// How much there is to copy, as counted before going offline.
     pub expected: Option<Amount>,
+    /// Within which it may keep its tenant offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Which of what is due goes first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// The campaign that started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
     /// Where it stands.
     pub stage: Stage,
 }
@@ -60,6 +71,9 @@ pub enum Stage {
     AddData {
         /// The offline period.
         offline: OfflinePeriod,
+        /// How fast it copies.
+        #[serde(default, skip_serializing_if = "Pace::is_unknown")]
+        pace: Pace,
     },
     /// Reads back what was added.
     Verify {
@@ -67,6 +81,9 @@ pub enum Stage {
         offline: OfflinePeriod,
         /// What was copied.
         copied: Vec<CopiedPart>,
+        /// How fast it reads.
+        #[serde(default, skip_serializing_if = "Pace::is_unknown")]
+        pace: Pace,
     },
     /// About to switch.
     Commit {
@@ -182,10 +199,18 @@ impl Stage {
     pub fn offline(&self) -> Option<&OfflinePeriod> {
         match self {
             Self::Drain { offline, .. }
-            | Self::AddData { offline }
+            | Self::AddData { offline, .. }
             | Self::Verify { offline, .. }
             | Self::Commit { offline: Some(offline), .. }
             | Self::ReOnline { offline, .. } => Some(offline),
+            _ => None,
+        }
+    }
+
+    /// When the offline period would end, as projected from the progress of its data work.
+    pub fn projected_end(&self) -> Option<Millis> {
+        match self {
+            Self::AddData { pace, .. } | Self::Verify { pace, .. } => pace.projected_end(),
             _ => None,
         }
     }
@@ -196,6 +221,13 @@ impl MoveState {
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
         Self { stage, ..self }
+    }
+
+    /// When a move that goes offline now must have committed, or retreat: its budget, the deployment's `limit` or the end of
+    /// its window, whichever comes first.
+    pub(super) fn deadline(&self, now: Millis, limit: Millis) -> Millis {
+        let allowed = now + self.budget_ms.map_or(limit, |budget| budget.min(limit));
+        self.window.map_or(allowed, |window| allowed.min(window.to))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use engine::{Next, StepError, StepTx};
 
-use super::add_data::{Tasks, settle_tasks};
+use super::add_data::{Tasks, next_look, settle_tasks};
 use super::drain::retreat_if_over;
+use super::on_course;
+use super::projection::Pace;
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
 use crate::deployment::Deployment;
 
@@ -11,11 +13,17 @@ pub(super) async fn advance(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
-    offline: OfflinePeriod,
+    (offline, pace): (OfflinePeriod, Pace),
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
-    if let Tasks::Next(next) = settle_tasks(deployment, step, &state, &offline).await? {
-        return Ok(*next);
+    let work = on_course::verify_work(&copied);
+    match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
+        Tasks::Done(_) => {}
+        Tasks::GoOn(pace) => {
+            let wake = next_look(deployment, step, &offline);
+            return Ok(Next::Stay(state.at_stage(Stage::Verify { offline, copied, pace }), wake));
+        }
+        Tasks::Next(next) => return Ok(*next),
     }
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);

@@ -1,7 +1,7 @@
 //! A move as the outside sees it: the JSON contract, with progress while it runs.
 
 use engine::workflow_table::{self};
-use engine::{StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord, task_table};
+use engine::{Priority, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord, task_table};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
@@ -46,6 +46,24 @@ pub struct MoveView {
     pub error: Option<StoredError>,
     /// How far the data work of the current state is.
     pub progress: Option<ProgressView>,
+    /// How long the tenant may be offline for it, in milliseconds, while it is.
+    #[serde(default)]
+    pub offline_allowed_ms: Option<i64>,
+    /// How long the tenant will have been offline, as projected from the data work so far.
+    #[serde(default)]
+    pub projected_offline_ms: Option<i64>,
+    /// How long until it is online again, as projected.
+    #[serde(default)]
+    pub eta_ms: Option<i64>,
+    /// Within which it may keep its tenant offline.
+    #[serde(default)]
+    pub window: Option<WindowView>,
+    /// Which of what is due goes first.
+    #[serde(default)]
+    pub priority: Priority,
+    /// The campaign that started it.
+    #[serde(default)]
+    pub campaign: Option<String>,
     /// What it waits for, when it waits.
     pub waiting_for: Option<String>,
     /// What could not be told to whom.
@@ -57,6 +75,16 @@ pub struct MoveView {
     /// What it waits for and what can be done; only when one move is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<Box<Explanation>>,
+}
+
+/// A window, its end excluded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowView {
+    /// From when on the move may begin.
+    pub from: String,
+    /// When the tenant must be online again.
+    pub to: String,
 }
 
 /// What a move does in one service. Locations are shown by name: the region, plus the table or bucket where the shard has a
@@ -153,6 +181,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         _ => Vec::new(),
     };
     let facts = Facts::of(&state.stage, now);
+    let projected = projected(&state.stage, now);
     Ok(MoveView {
         id: record.id.clone(),
         tenant: record.subject.clone(),
@@ -169,12 +198,24 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         finished_at: record.finished_at.map(rfc3339),
         error: facts.error.or_else(|| record.error.clone()),
         progress: progress(&state, &tasks),
+        offline_allowed_ms: state.stage.offline().map(|offline| offline.deadline - offline.since),
+        projected_offline_ms: projected.map(|(offline_ms, _)| offline_ms),
+        eta_ms: projected.map(|(_, eta_ms)| eta_ms),
+        window: state.window.map(|window| WindowView { from: rfc3339(window.from), to: rfc3339(window.to) }),
+        priority: state.priority,
+        campaign: state.campaign.clone(),
         waiting_for: waiting_for(&state, record),
         warnings: facts.warnings,
         requested_by: state.requester.who.clone(),
         reason: state.requester.why.clone(),
         explain: None,
     })
+}
+
+/// How long the offline period will have been, and how much of it is left.
+fn projected(stage: &Stage, now: i64) -> Option<(i64, i64)> {
+    let (offline, end) = (stage.offline()?, stage.projected_end()?.max(now));
+    Some((end - offline.since, end - now))
 }
 
 /// What the stage knows, in one shape for all stages.
@@ -256,7 +297,10 @@ fn progress(state: &MoveState, tasks: &[TaskRecord]) -> Option<ProgressView> {
 
 fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
     match &state.stage {
-        Stage::Scheduled => record.wake_at.map(|at| format!("its time, {}", rfc3339(at))),
+        Stage::Scheduled => record.wake_at.map(|at| match state.window {
+            Some(window) => format!("its window, from {} to {}", rfc3339(window.from), rfc3339(window.to)),
+            None => format!("its time, {}", rfc3339(at)),
+        }),
         Stage::Waiting { reason, .. } => Some(reason.clone()),
         Stage::Drain { until: Some(until), .. } => {
             Some(format!("requests from before to end, until {}", rfc3339(*until)))

@@ -5,7 +5,8 @@ use catalogue::ledger::{self, CellState};
 use catalogue::{capacity as reservations, topologies};
 use engine::task::NewTask;
 use engine::{
-    Next, OnFailure, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow, WorkflowRecord,
+    Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow,
+    WorkflowRecord,
 };
 use store::Millis;
 use workers::progress::Tally;
@@ -40,6 +41,8 @@ impl Workflow for Removal {
     type Seen = ();
 
     const KIND: &'static str = "removal";
+
+    const PRIORITY: Priority = Priority::Low;
 
     fn name(state: &RemovalState) -> &'static str {
         state.stage.name()

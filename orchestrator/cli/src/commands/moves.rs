@@ -1,10 +1,11 @@
-//! `realmctl move` and `realmctl moves`: plan, start, list, watch and cancel moves.
+//! `realmctl move` and `realmctl moves`: plan, start, list, watch, cancel and reschedule moves.
 
 mod start;
 mod view;
 
-use clap::{Args, Subcommand};
-use server::api::{Change, MoveView};
+use clap::{ArgGroup, Args, Subcommand};
+use jiff::Timestamp;
+use server::api::{Change, MoveView, Reschedule};
 
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
@@ -15,7 +16,7 @@ use crate::output::Terminal;
 use crate::process;
 use crate::watch::{self, Watched, exit_of};
 
-pub(crate) use start::{MoveArgs, start};
+pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;
 
 /// List, look at, watch and cancel moves
@@ -29,6 +30,7 @@ pub(crate) enum MovesCommand {
     Show(ShowArgs),
     Watch(WatchArgs),
     Cancel(CancelArgs),
+    Reschedule(RescheduleArgs),
 }
 
 /// List moves, newest first
@@ -84,6 +86,26 @@ pub(crate) struct CancelArgs {
     reason: Option<String>,
 }
 
+/// Give a move that has not begun another time or window
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("when").required(true).args(["at", "window"]))]
+#[command(after_help = "Examples:
+  realmctl moves reschedule 0199f3a1-7c00-7000-8000-000000000001 --at 2026-12-01T02:00:00Z")]
+pub(crate) struct RescheduleArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+    /// When to begin, such as 2026-12-01T02:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = start::parse_time)]
+    at: Option<Timestamp>,
+    /// Within which the tenant may be offline, as START/END
+    #[arg(long, value_name = "START/END", value_parser = start::parse_window)]
+    window: Option<start::Span>,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
 pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
     match command {
@@ -112,6 +134,17 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             let cancelled = client.cancel_move(&args.id, &Change { reason: args.reason.clone() }).await?;
             terminal.say(&format!("Cancelled: {} is online in {}.", cancelled.tenant, cancelled.from));
             terminal.data(&cancelled, show_table)?;
+            Ok(Exit::Done)
+        }
+        MovesCommand::Reschedule(args) => {
+            let request = Reschedule {
+                at: args.at.map(|at| at.to_string()),
+                window: args.window.as_ref().map(start::new_window),
+                reason: args.reason.clone(),
+            };
+            let moved = client.reschedule_move(&args.id, &request).await?;
+            terminal.say(&format!("Rescheduled: it waits for {}.", moved.waiting_for.clone().unwrap_or_default()));
+            terminal.data(&moved, show_table)?;
             Ok(Exit::Done)
         }
     }

@@ -8,7 +8,7 @@ use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::listing::LimitArgs;
-use crate::output::{Column, Terminal, facts, table};
+use crate::output::{Column, Terminal, facts, lines, table};
 use crate::words;
 
 /// Find, understand and replay removals of what moves left behind
@@ -138,15 +138,15 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
         Column::whole("ID"),
         Column::new("TENANT"),
         Column::new("SERVICE AND LOCATION"),
-        Column::whole("STATE"),
+        Column::new("STATE"),
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|removal| {
         let what = format!("{} {}", removal.service, removal.location);
         let age = words::age(&removal.queued_at, now);
-        [removal.id.clone(), removal.tenant.clone(), what, removal.state.clone(), age]
+        [removal.id.clone(), removal.tenant.clone(), what, words::state(&removal.state, removal.error.as_ref()), age]
     });
-    table(&columns, rows)
+    lines(&columns, rows)
 }
 
 fn show_table(removal: &RemovalDetail) -> String {

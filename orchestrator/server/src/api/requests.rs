@@ -1,5 +1,6 @@
 //! Bodies of requests. Unknown fields are refused, so that a typing error is never taken for a wish.
 
+use engine::Priority;
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/tenants`
@@ -29,13 +30,44 @@ pub struct NewMove {
     /// Start it paused: it begins when somebody resumes it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub paused: bool,
-    /// When to begin, in RFC 3339; at once when absent or past.
+    /// When to begin, in RFC 3339; at once when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// Within which the tenant may be offline; instead of `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<NewWindow>,
+    /// Which of what is due goes first: `low`, `normal` or `high`.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// The longest time offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
     /// Why; kept with the move and in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A span of time, its end excluded; both in RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewWindow {
+    /// From when on the move may begin.
+    pub from: String,
+    /// When the tenant must be online again.
+    pub to: String,
+}
+
+/// `POST /v1/moves/{id}/reschedule`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reschedule {
+    /// When to begin, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Within which the tenant may be offline; instead of `at`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<NewWindow>,
+    /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }

@@ -189,6 +189,7 @@ async fn what_another_version_wrote_is_an_error_without_internals() {
         state: "scheduled",
         data: "{\"secret\":1}".to_owned(),
         wake_at: i64::MAX,
+        priority: engine::Priority::Normal,
     };
     workflow_table::insert(&mut tx, new, 1).await.expect("inserted");
     tx.commit().await.expect("committed");

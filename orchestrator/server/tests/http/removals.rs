@@ -34,6 +34,7 @@ async fn failed_removal(api: &Api, tenant: &str) -> String {
         state: state.stage.name(),
         data: serde_json::to_string(&state).expect("JSON"),
         wake_at: 1,
+        priority: engine::Priority::Normal,
     };
     workflow_table::insert(&mut tx, new, 1).await.expect("inserted");
     sql("UPDATE workflows SET wake_at = NULL, finished_at = 2 WHERE id = $1")

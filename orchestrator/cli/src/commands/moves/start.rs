@@ -5,7 +5,7 @@ use std::time::Duration;
 use catalogue::tenant_id::TenantId;
 use clap::Args;
 use jiff::Timestamp;
-use server::api::{Budget, DryRun, NewMove};
+use server::api::{Budget, DryRun, NewMove, NewWindow, Priority};
 
 use super::{show_table, to_its_end, view};
 use crate::cli::Globals;
@@ -22,7 +22,8 @@ use crate::words::{self, parse_duration};
 #[command(after_help = "Examples:
   realmctl move acme --to eu --dry-run
   realmctl move acme --to eu --wait --reason \"contract 4711\"
-  realmctl move acme --to eu --at 2026-12-01T02:00:00Z --budget 20m")]
+  realmctl move acme --to eu --at 2026-12-01T02:00:00Z --budget 20m
+  realmctl move acme --to eu --window 2026-12-01T02:00:00Z/2026-12-01T04:00:00Z")]
 pub(crate) struct MoveArgs {
     /// The tenant's id
     tenant: TenantId,
@@ -30,11 +31,17 @@ pub(crate) struct MoveArgs {
     #[arg(long, value_name = "REALM")]
     to: String,
     /// Show what the move would do, and start nothing
-    #[arg(long, conflicts_with_all = ["at", "wait", "budget", "reason"])]
+    #[arg(long, conflicts_with_all = ["at", "window", "wait", "budget", "reason"])]
     dry_run: bool,
     /// When to begin, such as 2026-12-01T02:00:00Z; at once if not given
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
+    /// Within which the tenant may be offline, as START/END; a move that can't goes offline never
+    #[arg(long, value_name = "START/END", value_parser = parse_window, conflicts_with = "at")]
+    window: Option<Span>,
+    /// Which of what is due goes first
+    #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
+    priority: String,
     /// Watch the move until it ends
     #[arg(long)]
     wait: bool,
@@ -57,6 +64,8 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
         dry_run: args.dry_run,
         paused: args.paused,
         at: args.at.map(|at| at.to_string()),
+        window: args.window.as_ref().map(new_window),
+        priority: priority(&args.priority),
         budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
         reason: args.reason.clone(),
     };
@@ -96,11 +105,42 @@ fn dry_run_table(plan: &DryRun) -> String {
     text
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, String> {
+/// The names of the priorities, lowest first.
+pub(crate) const PRIORITIES: [&str; 3] = ["low", "normal", "high"];
+
+/// The priority of that name.
+pub(crate) fn priority(name: &str) -> Priority {
+    match name {
+        "low" => Priority::Low,
+        "high" => Priority::High,
+        _ => Priority::Normal,
+    }
+}
+
+/// A span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Span {
+    from: Timestamp,
+    to: Timestamp,
+}
+
+pub(super) fn new_window(span: &Span) -> NewWindow {
+    NewWindow { from: span.from.to_string(), to: span.to.to_string() }
+}
+
+pub(super) fn parse_window(text: &str) -> Result<Span, String> {
+    let expected = || "expected two times, such as 2026-12-01T02:00:00Z/2026-12-01T04:00:00Z".to_owned();
+    let (from, to) = text.split_once('/').ok_or_else(expected)?;
+    let time = |text: &str| text.trim().parse::<Timestamp>().map_err(|_| expected());
+    let span = Span { from: time(from)?, to: time(to)? };
+    if span.from < span.to { Ok(span) } else { Err("the window must end later than it begins".to_owned()) }
+}
+
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| "expected a time with its zone, such as 2026-12-01T02:00:00Z".to_owned())
 }
 
-fn parse_budget(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_budget(text: &str) -> Result<Duration, String> {
     let budget = parse_duration(text)?;
     if budget.as_secs() == 0 || budget.subsec_millis() > 0 {
         return Err("expected at least a second, in whole seconds".to_owned());

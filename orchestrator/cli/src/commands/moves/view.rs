@@ -1,10 +1,10 @@
 //! Moves and plans as tables.
 
 use jiff::Timestamp;
-use server::api::{MoveView, Page, PlanView};
+use server::api::{MoveView, Page, PlanView, Priority, WindowView};
 
 use crate::follow::is_final;
-use crate::output::{Column, facts, table};
+use crate::output::{Column, facts, lines, table};
 use crate::words;
 
 pub(super) fn list_table(page: &Page<MoveView>) -> String {
@@ -14,14 +14,21 @@ pub(super) fn list_table(page: &Page<MoveView>) -> String {
         Column::new("TENANT"),
         Column::whole("FROM"),
         Column::whole("TO"),
-        Column::whole("STATE"),
+        Column::new("STATE"),
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|view| {
         let age = words::age(&view.started_at, now);
-        [view.id.clone(), view.tenant.clone(), view.from.clone(), view.to.clone(), view.state.clone(), age]
+        [
+            view.id.clone(),
+            view.tenant.clone(),
+            view.from.clone(),
+            view.to.clone(),
+            words::state(&view.state, view.error.as_ref()),
+            age,
+        ]
     });
-    table(&columns, rows)
+    lines(&columns, rows)
 }
 
 /// What a move does, a row a service.
@@ -59,6 +66,10 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Progress", progress(view)),
         ("Error", error.unwrap_or_default()),
         ("Offline", offline(view)),
+        ("Projected", projected(view)),
+        ("Window", window(view)),
+        ("Priority", priority(view)),
+        ("Campaign", view.campaign.clone().unwrap_or_default()),
         ("Copied", if settled { copied } else { String::new() }),
         ("Verified", if settled { verified.to_owned() } else { String::new() }),
         ("Warnings", view.warnings.join("\n")),
@@ -90,6 +101,26 @@ fn progress(view: &MoveView) -> String {
     let words =
         present.map(|(noun, done, expected)| format!("{} of {}", words::count(done), words::counted(expected, noun)));
     words.collect::<Vec<_>>().join(", ")
+}
+
+/// What the offline period is projected to come to, while it lasts.
+fn projected(view: &MoveView) -> String {
+    let (Some(offline), Some(eta)) = (view.projected_offline_ms, view.eta_ms) else { return String::new() };
+    let allowed = view.offline_allowed_ms.map(|allowed| format!(" of the {} allowed", words::millis(allowed)));
+    format!("{}{}, online again in {}", words::millis(offline), allowed.unwrap_or_default(), words::millis(eta))
+}
+
+fn window(view: &MoveView) -> String {
+    let words = |window: &WindowView| format!("{} to {}", words::time(&window.from), words::time(&window.to));
+    view.window.as_ref().map(words).unwrap_or_default()
+}
+
+fn priority(view: &MoveView) -> String {
+    match view.priority {
+        Priority::Low => "low".to_owned(),
+        Priority::Normal => String::new(),
+        Priority::High => "high".to_owned(),
+    }
 }
 
 fn offline(view: &MoveView) -> String {

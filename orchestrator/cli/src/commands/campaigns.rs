@@ -1,0 +1,171 @@
+//! `realmctl campaigns`: move many tenants in waves; create, list, look at, watch, pause, resume and cancel campaigns.
+
+mod create;
+mod view;
+mod watch;
+
+use clap::{Args, Subcommand};
+use server::api::{CampaignView, CancelCampaign, Change};
+
+use crate::cli::{Globals, parse_id};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::listing::LimitArgs;
+use crate::output::Terminal;
+
+/// Move many tenants to a realm, in waves
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl campaigns create --to eu --from-realm us --limit 100 --dry-run
+  realmctl campaigns create --to eu --tenants-file german-customers.txt --window 22:00-04:00
+  realmctl campaigns watch 0199f3a1-7c00-7000-8000-000000000001
+  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state retreated")]
+pub(crate) enum CampaignsCommand {
+    Create(create::CreateArgs),
+    List(ListArgs),
+    Show(ShowArgs),
+    Members(MembersArgs),
+    Watch(WatchArgs),
+    Pause(ChangeArgs),
+    Resume(ResumeArgs),
+    Cancel(CancelArgs),
+}
+
+/// List campaigns, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl campaigns list
+  realmctl campaigns list --state halted --output json")]
+pub(crate) struct ListArgs {
+    /// Only those in this state
+    #[arg(long, value_parser = workflows::campaign::STATES)]
+    state: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+/// Show a campaign: how far it is, and what became of its tenants
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl campaigns show 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct ShowArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// List the tenants of a campaign, and what became of each
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state retreated
+  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --output json")]
+pub(crate) struct MembersArgs {
+    /// The campaign's id
+    #[arg(value_parser = parse_id)]
+    id: String,
+    /// Only those in this state
+    #[arg(long, value_parser = ["waiting", "running", "done", "retreated", "failed", "skipped", "cancelled"])]
+    state: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+/// Watch a campaign until it ends or halts
+///
+/// Exits with 0 when it completed and no move went back or failed, 4 when it was cancelled, 1 otherwise. The campaign does
+/// not depend on being watched.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl campaigns watch 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct WatchArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+}
+
+/// Start no more moves until it is resumed; moves that run go on
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl campaigns pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"incident 12\"")]
+pub(crate) struct ChangeArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Start moves again; after a halt, with a new allowance of failures
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl campaigns resume 0199f3a1-7c00-7000-8000-000000000001 --reason \"table repaired\"")]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Cancel a campaign: tenants that wait are not moved
+///
+/// Moves that run go on, unless --cancel-running is given: then those that have not committed bring their tenants back
+/// online where they were.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl campaigns cancel 0199f3a1-7c00-7000-8000-000000000001
+  realmctl campaigns cancel 0199f3a1-7c00-7000-8000-000000000001 --cancel-running")]
+pub(crate) struct CancelArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    id: String,
+    /// Cancel the moves that run, too
+    #[arg(long)]
+    cancel_running: bool,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let client = Client::of(globals)?;
+    match command {
+        CampaignsCommand::Create(args) => return create::run(args, &client, terminal).await,
+        CampaignsCommand::List(args) => {
+            let page = args.limit.fetch(terminal, async |cursor, limit| {
+                let query = [("state", args.state.clone()), ("cursor", cursor), ("limit", Some(limit))];
+                client.campaigns(&query).await
+            });
+            terminal.data(&page.await?, view::list_table)?;
+        }
+        CampaignsCommand::Show(args) => terminal.data(&client.campaign(&args.id).await?, view::show_table)?,
+        CampaignsCommand::Members(args) => {
+            let page = args.limit.fetch(terminal, async |cursor, limit| {
+                let query = [("state", args.state.clone()), ("cursor", cursor), ("limit", Some(limit))];
+                client.campaign_members(&args.id, &query).await
+            });
+            terminal.data(&page.await?, view::members_table)?;
+        }
+        CampaignsCommand::Watch(args) => {
+            let found = client.campaign(&args.id).await?;
+            return watch::to_its_end(&client, &found, terminal).await;
+        }
+        CampaignsCommand::Pause(args) => {
+            let paused = change(&client, args, "pause").await?;
+            terminal.say(&format!("It is {}: it starts no moves; those that run go on.", paused.state));
+            terminal.data(&paused, view::show_table)?;
+        }
+        CampaignsCommand::Resume(args) => {
+            let resumed = change(&client, &args.change, "resume").await?;
+            terminal.say(&format!("It is {} again.", resumed.state));
+            terminal.data(&resumed, view::show_table)?;
+        }
+        CampaignsCommand::Cancel(args) => {
+            let body = CancelCampaign { running: args.cancel_running, reason: args.reason.clone() };
+            let cancelled = client.change_campaign(&args.id, "cancel", &body).await?;
+            terminal.say(&format!("It is {}: nobody else of it is moved.", cancelled.state));
+            terminal.data(&cancelled, view::show_table)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn change(client: &Client, args: &ChangeArgs, verb: &str) -> Result<CampaignView, Failure> {
+    client.change_campaign(&args.id, verb, &Change { reason: args.reason.clone() }).await
+}

@@ -1,0 +1,72 @@
+//! Bodies of requests about campaigns.
+
+use engine::Priority;
+use serde::{Deserialize, Serialize};
+
+use super::Budget;
+
+/// `POST /v1/campaigns`. Its tenants are either listed, or those of a realm.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewCampaign {
+    /// The realm to move to.
+    pub to: String,
+    /// The tenants to move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<String>>,
+    /// Move the tenants that are in this realm now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_realm: Option<String>,
+    /// With `fromRealm`: at most so many of them, in the order of their ids.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// Moves in a wave; 10 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_size: Option<u64>,
+    /// The rest between two waves; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave_pause: Option<Budget>,
+    /// The most moves at a time; 5 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u64>,
+    /// Halt once so many moves have gone back or failed; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_failures: Option<MaxFailures>,
+    /// When moves may be started and tenants be offline, every day in UTC: `22:00-04:00`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
+    /// The longest time offline of each tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Budget>,
+    /// Which of what is due goes first: `low`, `normal` or `high`.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
+    /// Show what the campaign would do, and create nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// Why; kept with the campaign and in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How many failures halt a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "maxFailures is a number of moves, or a share of them such as \"5%\"")]
+pub enum MaxFailures {
+    /// So many.
+    Count(u64),
+    /// So many, or a share: `3`, `5%`.
+    Text(String),
+}
+
+/// `POST /v1/campaigns/{id}/cancel`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CancelCampaign {
+    /// Cancel the moves that run, too, as far as they have not committed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub running: bool,
+    /// Why; kept in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

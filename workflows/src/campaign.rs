@@ -1,0 +1,20 @@
+//! A campaign: many tenants moved to one realm, in waves, until too many moves have gone back. `machine` runs it, `waves` decides
+//! whose turn is next, `settle` records what became of the moves; its tenants are rows of the catalogue.
+
+mod control;
+mod create;
+mod daily;
+mod dry_run;
+mod machine;
+mod settle;
+mod state;
+mod view;
+mod waves;
+
+pub use control::{cancel_campaign, pause_campaign, resume_campaign};
+pub use create::{CampaignRequest, CampaignStarted, Tenants, create_campaign};
+pub use daily::{DailyWindow, InvalidDailyWindow};
+pub use dry_run::{CampaignPlan, SkippedView, dry_run_campaign};
+pub use machine::{Campaign, STATES};
+pub use state::{Allowance, CampaignStage, CampaignState, InvalidAllowance, Orders};
+pub use view::{CampaignView, MemberView, list_campaigns, list_members, view_campaign};

@@ -1,0 +1,92 @@
+//! Looks whether an offline move still keeps its offline budget: reads its tasks' progress and asks the projection.
+
+use catalogue::location::{Address, Location};
+use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
+use serde::Deserialize;
+use store::Millis;
+
+use super::drain::retreat;
+use super::projection::{Budget, Measure, Pace, Work};
+use super::state::{CopiedPart, MoveState, OfflinePeriod};
+use crate::data_tasks::{Amount, CopyInput, CopyTask, VerifyInput, VerifyTask, read_input};
+use crate::deployment::Deployment;
+use crate::timing::millis;
+
+/// The most looks that an offline period gets, whatever its length: a short budget is looked at more often.
+const LOOKS: Millis = 50;
+
+/// How long until the next look.
+pub(super) fn look_every(deployment: &Deployment, offline: &OfflinePeriod) -> Millis {
+    let allowed = offline.deadline - offline.since;
+    millis(deployment.timing.look_again()).min(allowed / LOOKS).max(1)
+}
+
+/// What copying has to do.
+pub(super) fn copy_work(deployment: &Deployment, state: &MoveState) -> Work {
+    // Tables are counted in items before the move goes offline, buckets in bytes too.
+    let expected = state.expected.unwrap_or_default();
+    let expected = Measure { items: expected.items, bytes: expected.bytes };
+    Work { expected, copying: true, settle_ms: millis(deployment.timing.index_settle) }
+}
+
+/// What reading back has to do.
+pub(super) fn verify_work(copied: &[CopiedPart]) -> Work {
+    let parts = copied.iter().map(|part| measured(&part.to, Amount::from(part.tally)));
+    Work { expected: parts.fold(Measure::default(), plus), copying: false, settle_ms: 0 }
+}
+
+/// Looks at the tasks. `Err`: the way back, because the move can't end within its budget.
+pub(super) fn look(
+    deployment: &Deployment,
+    step: &StepTx<'_>,
+    state: &MoveState,
+    offline: &OfflinePeriod,
+    (pace, work): (&Pace, &Work),
+    tasks: &[TaskRecord],
+) -> Result<Result<Pace, Next<MoveState>>, StepError> {
+    let mut done = Measure::default();
+    for task in tasks {
+        done = plus(done, done_by(task)?);
+    }
+    let budget = Budget { since: offline.since, deadline: offline.deadline };
+    let pace = pace.look(step.now, done, work, budget, look_every(deployment, offline));
+    if !pace.is_hopeless() {
+        return Ok(Ok(pace));
+    }
+    let projected = pace.projected_end().map_or(0, |end| end - offline.since);
+    let verb = if work.copying { "copied" } else { "read back" };
+    let message = format!(
+        "turned back before the offline budget is spent: projected {} s offline of the {} s allowed, after {} s {verb} {}; allow more \
+         with --budget (and --offline-deadline), or move when less is written to the target",
+        projected / 1_000,
+        (offline.deadline - offline.since) / 1_000,
+        (step.now - offline.since) / 1_000,
+        pace.words(done, work),
+    );
+    Ok(Err(retreat(state, offline, "offline_budget", &message)))
+}
+
+fn done_by(task: &TaskRecord) -> Result<Measure, StepError> {
+    let counted = if task.status == TaskStatus::Done { task.result.as_ref() } else { Some(&task.progress) };
+    let amount = counted.and_then(|value| Amount::deserialize(value).ok()).unwrap_or_default();
+    match task.kind.as_str() {
+        CopyTask::KIND => Ok(measured(&read_input::<CopyInput>(&task.input)?.to, amount)),
+        VerifyTask::KIND => {
+            let input: VerifyInput = read_input(&task.input)?;
+            // A kept location is compared with its source; how much there is was not counted.
+            Ok(if input.expected.is_some() { measured(&input.at, amount) } else { Measure::default() })
+        }
+        _ => Ok(Measure::default()),
+    }
+}
+
+fn measured(at: &Location, amount: Amount) -> Measure {
+    match at.address {
+        Address::Dynamodb { .. } => Measure { items: amount.items, bytes: 0 },
+        Address::S3 { .. } => Measure { items: 0, bytes: amount.bytes },
+    }
+}
+
+fn plus(left: Measure, right: Measure) -> Measure {
+    Measure { items: left.items + right.items, bytes: left.bytes + right.bytes }
+}

@@ -1,0 +1,211 @@
+//! When an offline period will end, projected from how far its data work is: so that a move that can't keep its offline
+//! budget retreats before the budget is spent. Pure.
+//!
+//! Where there is doubt it errs towards an early end, because a move on course must never be turned back: the faster of the
+//! average and the recent rate counts, reading back is taken to be quick, and one look is not enough to give up.
+
+use serde::{Deserialize, Serialize};
+use store::Millis;
+
+/// How much of each kind: items of tables, bytes of buckets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Measure {
+    /// Items of tables.
+    pub items: u64,
+    /// Bytes of objects.
+    pub bytes: u64,
+}
+
+impl Measure {
+    fn at_most(self, most: Self) -> Self {
+        Self { items: self.items.min(most.items), bytes: self.bytes.min(most.bytes) }
+    }
+}
+
+/// What a stage has to do, and what follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// All there is.
+    pub expected: Measure,
+    /// Whether a look for changes and the read-back follow; else nothing does.
+    pub copying: bool,
+    /// The wait before the look for changes, in milliseconds.
+    pub settle_ms: Millis,
+}
+
+/// The offline period: what the projection is held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// When it began.
+    pub since: Millis,
+    /// When it must end.
+    pub deadline: Millis,
+}
+
+/// What the looks at a stage's work have shown so far. Stored: names are never renamed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// When it was last looked; at first, when the stage began.
+    looked: Millis,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    items: Option<Track>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bytes: Option<Track>,
+    /// When the offline period would end, as last projected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    projected_end: Option<Millis>,
+    /// How many looks in a row found that it can't end in time.
+    #[serde(default)]
+    over: u32,
+}
+
+/// A reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    at: Millis,
+    done: u64,
+}
+
+/// The readings of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Track {
+    /// The last reading before anything was done.
+    begun: Mark,
+    /// The recent rate is counted from here.
+    recent: Mark,
+    /// What `recent` becomes when it is too long ago.
+    next: Mark,
+    /// When more was done for the last time.
+    grown: Mark,
+}
+
+/// Reading everything once takes at least this share of the time that copying it took. Low on purpose: base tables are read
+/// many times faster than an index partition takes writes.
+const READING_SHARE: f64 = 0.1;
+/// Looks in a row that must agree before a move is given up.
+const LOOKS_THAT_AGREE: u32 = 2;
+/// Nothing is judged before this many looks of work.
+const LEAST_LOOKS: i64 = 4;
+/// The projected end must lie beyond the deadline by more than this share of the time still projected.
+const MARGIN: f64 = 0.1;
+
+impl Pace {
+    /// The pace of a stage that begins now; what was projected before is kept for displays.
+    pub fn begin(now: Millis, before: Option<&Self>) -> Self {
+        Self { looked: now, projected_end: before.and_then(|before| before.projected_end), ..Self::default() }
+    }
+
+    /// Whether nothing is known: a stage stored by a version without projections.
+    pub fn is_unknown(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// When the offline period would end, as last projected.
+    pub fn projected_end(&self) -> Option<Millis> {
+        self.projected_end
+    }
+
+    /// Whether the offline period can't end in time, by more than one look.
+    pub fn is_hopeless(&self) -> bool {
+        self.over >= LOOKS_THAT_AGREE
+    }
+
+    /// What is known after another look. Looks closer together than half of `look_every` change nothing.
+    #[must_use]
+    pub fn look(&self, now: Millis, done: Measure, work: &Work, budget: Budget, look_every: Millis) -> Self {
+        if !self.is_unknown() && now - self.looked < (look_every / 2).max(1) {
+            return self.clone();
+        }
+        // The source may have grown since it was counted: then all that was counted is done.
+        let done = done.at_most(work.expected);
+        let mut pace = Self {
+            looked: now,
+            items: self.track(self.items, now, done.items, look_every),
+            bytes: self.track(self.bytes, now, done.bytes, look_every),
+            ..self.clone()
+        };
+        let ends = [(pace.items, done.items, work.expected.items), (pace.bytes, done.bytes, work.expected.bytes)]
+            .into_iter()
+            .filter_map(|(track, done, expected)| {
+                let track = track.filter(|_| expected > 0)?;
+                let left = track.left(now, done, expected, work)?;
+                Some((now.saturating_add(left), track.is_telling(now, done, expected, budget, look_every)))
+            });
+        let Some((end, telling)) = ends.max_by_key(|(end, _)| *end) else {
+            pace.over = 0;
+            return pace;
+        };
+        pace.projected_end = Some(end);
+        let beyond = end.saturating_sub(budget.deadline) as f64;
+        let is_over = telling && beyond > 0.0 && beyond > MARGIN * (end - now) as f64;
+        pace.over = if is_over { self.over + 1 } else { 0 };
+        pace
+    }
+
+    /// How many a second of the kind that decides, in words for a person: `1200 of 20000 items at 30/s`.
+    pub fn words(&self, done: Measure, work: &Work) -> String {
+        let kinds = [
+            (self.items, done.items, work.expected.items, "items"),
+            (self.bytes, done.bytes, work.expected.bytes, "bytes"),
+        ];
+        let told = kinds.into_iter().filter_map(|(track, done, expected, noun)| {
+            let rate = track?.rate(self.looked, done, expected)? * 1_000.0;
+            (expected > 0).then(|| format!("{done} of {expected} {noun} at {rate:.0}/s"))
+        });
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    fn track(&self, track: Option<Track>, now: Millis, done: u64, look_every: Millis) -> Option<Track> {
+        let Some(track) = track else {
+            // Work that is found under way, by a version that did not look before, is judged by what follows.
+            let begun = if self.is_unknown() { Mark { at: now, done } } else { Mark { at: self.looked, done: 0 } };
+            return (done > 0).then_some(Track {
+                begun,
+                recent: begun,
+                next: Mark { at: now, done },
+                grown: Mark { at: now, done },
+            });
+        };
+        let now = Mark { at: now, done };
+        let span = (LEAST_LOOKS * look_every).max((now.at - track.begun.at) / 8);
+        let (recent, next) =
+            if now.at - track.next.at >= span { (track.next, now) } else { (track.recent, track.next) };
+        let grown = if done > track.grown.done { now } else { track.grown };
+        Some(Track { recent, next, grown, ..track })
+    }
+}
+
+impl Track {
+    /// How many a millisecond: the faster of the average and the recent rate.
+    fn rate(&self, now: Millis, done: u64, expected: u64) -> Option<f64> {
+        // Once all is copied, the time that looking for changes takes says nothing of the rate.
+        let now = if done >= expected { self.grown.at } else { now };
+        let since = |mark: Mark| done.saturating_sub(mark.done) as f64 / (now - mark.at).max(1) as f64;
+        Some(since(self.begun).max(since(self.recent))).filter(|rate| *rate > 0.0)
+    }
+
+    /// Milliseconds until the end.
+    fn left(&self, now: Millis, done: u64, expected: u64, work: &Work) -> Option<Millis> {
+        let rate = self.rate(now, done, expected)?;
+        let remaining = expected.saturating_sub(done);
+        // While the copy is under way, the look for changes and the read-back follow; after it, at least the latter.
+        let passes = f64::from(u8::from(work.copying) + u8::from(work.copying && remaining > 0)) * READING_SHARE;
+        let settle = if work.copying && remaining > 0 { work.settle_ms } else { 0 };
+        let left = (remaining as f64 + passes * expected as f64) / rate;
+        Some(settle.saturating_add(left.min(MOST_MS) as Millis))
+    }
+
+    /// Whether there is enough to judge by: some looks and some time, and some progress or much time.
+    fn is_telling(&self, now: Millis, done: u64, expected: u64, budget: Budget, look_every: Millis) -> bool {
+        let (spent, allowed) = (now - self.begun.at, budget.deadline - budget.since);
+        let some = spent >= LEAST_LOOKS * look_every && spent >= allowed / 20;
+        some && (done >= expected / 50 || spent >= allowed / 4)
+    }
+}
+
+/// No projection reaches further than this: about 30 years.
+const MOST_MS: f64 = 1e12;
+
+#[cfg(test)]
+#[path = "projection/tests.rs"]
+mod tests;

@@ -1,0 +1,87 @@
+//! When a move may begin, and by when its tenant must be offline: a time, or a window. Decides, and changes nothing.
+
+use engine::StepError;
+use serde::{Deserialize, Serialize};
+use store::Millis;
+
+use super::state::{MoveState, Stage};
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::timestamps::rfc3339;
+use crate::timing::{Timing, millis};
+
+/// A span of time, its end excluded. A move with a window keeps its tenant offline within it, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// From when on the move may begin.
+    pub from: Millis,
+    /// When the tenant must be online again.
+    pub to: Millis,
+}
+
+/// When a move shall begin: at once, at a time, or within a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct When {
+    /// Not before this time.
+    pub at: Option<Millis>,
+    /// Within this window.
+    pub window: Option<Window>,
+}
+
+/// How far in the past a start may lie, in milliseconds: clocks differ and requests take time.
+const LATE_MS: Millis = 60_000;
+
+impl When {
+    /// Refuses what can't come true. Returns when the move is due.
+    pub(super) fn check(&self, timing: &Timing, plan: &Plan, now: Millis) -> Result<Millis, Refusal> {
+        if self.at.is_some() && self.window.is_some() {
+            return Err(Refusal::invalid("invalid_window", "give a time or a window, not both"));
+        }
+        if self.at.is_some_and(|at| at < now - LATE_MS) {
+            return Err(Refusal::invalid("time_has_passed", "that time has passed: leave it out to begin at once"));
+        }
+        if let Some(window) = self.window {
+            let least = least_offline(timing, plan);
+            let left = window.to - window.from.max(now);
+            if left <= least {
+                let message = format!(
+                    "from {} to {} there is too little time left: a window must end later than it begins and last longer than \
+                     {} s, which draining and settling take even for an empty tenant",
+                    rfc3339(window.from.max(now)),
+                    rfc3339(window.to),
+                    (least + 999) / 1_000
+                );
+                return Err(Refusal::invalid("invalid_window", message));
+            }
+        }
+        Ok(self.at.or(self.window.map(|window| window.from)).unwrap_or(now).max(now))
+    }
+}
+
+/// Why a move that is still online can't keep to its window any more.
+pub(super) fn missed(timing: &Timing, state: &MoveState, now: Millis) -> Option<StepError> {
+    let online = matches!(
+        state.stage,
+        Stage::Scheduled
+            | Stage::Preflight
+            | Stage::Waiting { .. }
+            | Stage::Offline
+            | Stage::Commit { offline: None, .. }
+    );
+    let window = state.window.filter(|_| online)?;
+    let least = least_offline(timing, &state.plan);
+    if now + least < window.to {
+        return None;
+    }
+    let message = format!(
+        "the window ends at {}, too soon to go offline now: that takes {} s even for an empty tenant; start the move again with \
+         another window",
+        rfc3339(window.to),
+        (least + 999) / 1_000
+    );
+    Some(StepError::permanent("window_missed", message))
+}
+
+fn least_offline(timing: &Timing, plan: &Plan) -> Millis {
+    if plan.needs_offline() { millis(timing.least_offline()) } else { 0 }
+}
