@@ -182,6 +182,7 @@ impl Runner {
         if let Err(error) = released.await {
             warn!(task = task.id, %error, "a task could not be handed over; its lease will run out");
         }
+        self.let_go(task).await;
     }
 
     async fn run_sweeps(&self, stop: &CancellationToken) {

@@ -28,11 +28,26 @@ impl Runner {
         };
         match recorded {
             Ok(()) => {}
-            Err(error) if error.treatment == Treatment::LostLease => debug!(task = task.id, "task is no longer ours"),
+            Err(error) if error.treatment == Treatment::LostLease => {
+                debug!(task = task.id, "task is no longer ours");
+                self.let_go(task).await;
+            }
             // Nothing is lost: the lease runs out and the task is claimed again from its checkpoint.
             Err(error) => {
                 warn!(task = task.id, %error, "the end of a task could not be recorded; it will be run again");
             }
+        }
+    }
+
+    /// The work has stopped: nothing more of it will reach a store, and nobody needs to wait in case something might.
+    pub(crate) async fn let_go(&self, task: &TaskRecord) {
+        let forgotten = async {
+            let mut tx = self.store.begin().await?;
+            task_table::let_go(&mut tx, &task.id, task.fence).await?;
+            tx.commit().await
+        };
+        if let Err(error) = forgotten.await {
+            debug!(task = task.id, %error, "it could not be recorded that the work has stopped; what follows waits longer");
         }
     }
 

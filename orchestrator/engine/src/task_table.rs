@@ -8,12 +8,13 @@ use crate::claim::{any_due, with_due};
 use crate::pause_table::task_may_run;
 use crate::record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
+use crate::straggler_table;
 use crate::workflow_table::{self, to_json};
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence \
+            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence, lease_owner \
              FROM tasks ",
             $rest
         )
@@ -68,8 +69,9 @@ pub async fn of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecor
 }
 
 /// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
-/// at its next checkpoint, heartbeat or permit.
+/// at its next checkpoint, heartbeat or permit, and is remembered as a straggler until then.
 pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
+    straggler_table::erased(tx, workflow_id).await?;
     sql("DELETE FROM tasks WHERE workflow_id = $1").bind(workflow_id).execute(tx).await.map(drop)
 }
 
@@ -107,7 +109,15 @@ pub(crate) async fn claim(
     .rows(Rows::default().texts("id", ids))
     .execute(tx)
     .await?;
-    Ok(rows.iter().filter_map(readable).map(|task| TaskRecord { fence: task.fence + 1, ..task }).collect())
+    let mut claimed = Vec::with_capacity(rows.len());
+    for (row, task) in rows.iter().filter_map(|row| Some((row, readable(row)?))) {
+        let task = TaskRecord { fence: task.fence + 1, ..task };
+        if let Some(owner) = row.opt_text("lease_owner")? {
+            straggler_table::taken_over(tx, &task, &owner).await?;
+        }
+        claimed.push(task);
+    }
+    Ok(claimed)
 }
 
 /// A row that can't be read stays leased for a while, so that it does not stand in the way of all others.
@@ -136,6 +146,12 @@ pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Sto
         .execute(tx)
         .await
         .map(drop)
+}
+
+/// The holder has stopped working, though it may have lost the task: whoever claims it next need not wait for it.
+pub(crate) async fn let_go(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
+    sql("UPDATE tasks SET lease_owner = NULL WHERE id = $1 AND fence = $2").bind(id).bind(fence).execute(tx).await?;
+    straggler_table::forget(tx, id, fence).await
 }
 
 /// Stores a checkpoint under the task's fence. Getting further than ever before clears the count of failed attempts; going
@@ -200,8 +216,8 @@ pub(crate) async fn retry_at(
     error: &StoredError,
     wake_at: Millis,
 ) -> Result<(), StepError> {
-    sql("UPDATE tasks SET attempt = $3, error = $4, wake_at = $5, lease_until = 0, updated_at = $6 \
-         WHERE id = $1 AND fence = $2 AND status = $7")
+    sql("UPDATE tasks SET attempt = $3, error = $4, wake_at = $5, lease_until = 0, lease_owner = NULL, \
+         updated_at = $6 WHERE id = $1 AND fence = $2 AND status = $7")
     .bind(&task.id)
     .bind(task.fence)
     .bind(i64::from(attempt))

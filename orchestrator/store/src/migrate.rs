@@ -15,6 +15,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (2, "create catalogue", include_str!("../../../migrations/0002_create_catalogue.sql")),
     (3, "pause and prioritise work", include_str!("../../../migrations/0003_pause_and_prioritise_work.sql")),
     (4, "keep steps cheap", include_str!("../../../migrations/0004_keep_steps_cheap.sql")),
+    (5, "wait for stragglers", include_str!("../../../migrations/0005_wait_for_stragglers.sql")),
     (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
     (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
 ];

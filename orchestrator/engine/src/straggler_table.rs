@@ -1,0 +1,83 @@
+//! SQL of the `stragglers` table: tasks that were taken over or erased while somebody held them. That process gets no permit any
+//! more, but may have sent requests with its last one, or be about to.
+
+use store::{Millis, Row, StoreError, Tx, sql};
+
+use crate::record::{TaskRecord, TaskStatus};
+
+/// A process that lost a task without having let go of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Straggler {
+    /// The task.
+    pub task: String,
+    /// The fence under which it was held.
+    pub fence: i64,
+    /// The kind of task.
+    pub kind: String,
+    /// The process, by its name.
+    pub owner: String,
+    /// When it lost the task.
+    pub since: Millis,
+}
+
+/// `task` was claimed from `owner`, whose lease had run out.
+pub(crate) async fn taken_over(tx: &mut Tx, task: &TaskRecord, owner: &str) -> Result<(), StoreError> {
+    let now = tx.now().await?;
+    sql("INSERT INTO stragglers (task, fence, kind, subject, target, owner, since) \
+         SELECT $1, $2, $3, subject, $4, $5, $6 FROM workflows WHERE id = $7 ON CONFLICT DO NOTHING")
+    .bind(&task.id)
+    .bind(task.fence - 1)
+    .bind(&task.kind)
+    .bind(&task.target)
+    .bind(owner)
+    .bind(now)
+    .bind(&task.workflow_id)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// Every task of the workflow is about to be erased.
+pub(crate) async fn erased(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
+    let now = tx.now().await?;
+    sql("INSERT INTO stragglers (task, fence, kind, subject, target, owner, since) \
+         SELECT t.id, t.fence, t.kind, w.subject, t.target, t.lease_owner, $2 FROM tasks t, workflows w \
+         WHERE w.id = t.workflow_id AND t.workflow_id = $1 AND t.status = $3 AND t.lease_owner IS NOT NULL \
+         ON CONFLICT DO NOTHING")
+    .bind(workflow_id)
+    .bind(now)
+    .bind(TaskStatus::OPEN)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// The process that held the task under this fence has stopped working on it, or can't do anything any more.
+pub async fn forget(tx: &mut Tx, task: &str, fence: i64) -> Result<(), StoreError> {
+    sql("DELETE FROM stragglers WHERE task = $1 AND fence = $2").bind(task).bind(fence).execute(tx).await.map(drop)
+}
+
+/// Who may still have requests in flight about the subject at the target.
+pub async fn of(tx: &mut Tx, subject: &str, target: &str) -> Result<Vec<Straggler>, StoreError> {
+    let rows = sql("SELECT task, fence, kind, owner, since FROM stragglers WHERE subject = $1 AND target = $2 \
+                    ORDER BY task, fence")
+    .bind(subject)
+    .bind(target)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(Straggler::try_from).collect()
+}
+
+impl TryFrom<&Row> for Straggler {
+    type Error = StoreError;
+
+    fn try_from(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            task: row.text("task")?,
+            fence: row.int("fence")?,
+            kind: row.text("kind")?,
+            owner: row.text("owner")?,
+            since: row.int("since")?,
+        })
+    }
+}
