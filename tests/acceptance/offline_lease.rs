@@ -11,6 +11,7 @@ use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe, Probe};
 use store::{ManualClock, Store, StoreUrl};
+use testkit::RequestAge;
 use workflows::Deployment;
 use workflows::realm_move::{CancelOutcome, LapseSweep, cancel_move};
 use workflows::requester::Requester;
@@ -191,7 +192,7 @@ impl Stage {
         let (store_url, folder) = fresh_store(database).await;
         let clock = Arc::new(ManualClock::new(1_700_000_000_000));
         let deployment = deploy_on(open(&store_url, &clock).await);
-        let world = World::on(deployment, store_url, folder, Seed::SMALL, |yaml| yaml).await;
+        let world = World::on(deployment, store_url, folder, (Seed::SMALL, RequestAge::ANY), |yaml| yaml).await;
         let data = world.holdings("us-east-1", "acme").await;
         let neighbour = world.neighbour().await;
         Self { world, clock, data, neighbour }

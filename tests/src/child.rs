@@ -45,7 +45,7 @@ pub async fn run_if_child() {
         deployment.store.clone(),
         deployment.registry(),
         deployment.runner_settings(),
-        format!("child-{}", std::process::id()),
+        deployment.owner.clone(),
     )
     .with_probe(Strikers(strikers));
     // Bounded: a child that is never struck ends, and the parent sees an exit code instead of a signal.

@@ -17,5 +17,8 @@ pub fn short() -> Timing {
         skew: Duration::from_millis(5),
         index_settle: Duration::from_millis(20),
         wait_limit: Duration::from_secs(20),
+        permit_life_dynamodb: Duration::from_secs(1),
+        permit_life_s3: Duration::from_secs(1),
+        queue_retention: Duration::from_millis(100),
     }
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 use catalogue::ledger::{self, Cell, CellState};
 use catalogue::tenants::{self, Tenant};
 use engine::probe::Probe;
-use engine::{Runner, workflow_table};
+use engine::{HostLocks, Runner, workflow_table};
 use store::{Store, StoreUrl};
 use tempfile::TempDir;
 use testkit::observe::{Items, ObservedObject};
-use testkit::{Ports, Region, Storage, observe, region};
+use testkit::{Ports, Region, RequestAge, Storage, observe, region};
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
@@ -102,7 +102,9 @@ pub fn deploy_on(store: Store) -> Deployment {
         ..Settings::default()
     };
     let movers = Movers::new(CredentialsFrom::Fixed(region::credentials()), settings);
-    Deployment::new(store, movers, timing)
+    let locks = std::env::temp_dir().join(format!("realmctl-acceptance-{}", rustix::process::getuid().as_raw()));
+    let locks = HostLocks::take(&locks).expect("a lock of this process");
+    Deployment::new(store, movers, timing).with_locks(locks)
 }
 
 /// What realmctl logs, printed with a failed test; RUST_LOG decides how much.
@@ -133,18 +135,18 @@ impl World {
     pub async fn with_topology(database: Database, seed: Seed, edit: impl FnOnce(String) -> String) -> Self {
         let (store_url, folder) = fresh_store(database).await;
         let deployment = deploy(&store_url).await;
-        Self::on(deployment, store_url, folder, seed, edit).await
+        Self::on(deployment, store_url, folder, (seed, RequestAge::AWS), edit).await
     }
 
-    /// The same on a deployment made by the caller.
+    /// The same on a deployment made by the caller, with regions that accept requests of this age.
     pub async fn on(
         deployment: Deployment,
         store_url: String,
         folder: TempDir,
-        seed: Seed,
+        (seed, age): (Seed, RequestAge),
         edit: impl FnOnce(String) -> String,
     ) -> Self {
-        let start = |name| Region::start(name, Storage::Memory, Ports::Any).expect("a region starts");
+        let start = |name| Region::start_accepting(name, Storage::Memory, Ports::Any, age).expect("a region starts");
         let regions = vec![start("us-east-1"), start("eu-west-1")];
         let all: Vec<&Region> = regions.iter().collect();
         testkit::prepare(&all).await.expect("tables and buckets are made");
@@ -208,7 +210,7 @@ impl World {
     /// A runner on this world's deployment.
     pub fn runner(&self) -> Runner {
         let deployment = &self.deployment;
-        let name = "test".to_owned();
+        let name = deployment.owner.clone();
         Runner::new(deployment.store.clone(), deployment.registry(), deployment.runner_settings(), name)
     }
 

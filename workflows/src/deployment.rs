@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::{Ids, PauseSweep, RandomIds, Registry, RetryPolicy, RunnerSettings};
+use engine::{HostLocks, Ids, Liveness, NoProof, PauseSweep, RandomIds, Registry, RetryPolicy, RunnerSettings};
 use store::Store;
 use workers::Movers;
 
@@ -24,12 +24,23 @@ pub struct Deployment {
     pub timing: Arc<Timing>,
     /// Source of ids.
     pub ids: Arc<dyn Ids>,
+    /// What this process is called as a holder of leases.
+    pub owner: String,
+    /// Proofs that other processes are dead.
+    pub liveness: Arc<dyn Liveness>,
 }
 
 impl Deployment {
-    /// A deployment with random ids.
+    /// A deployment with random ids, that gives no proof of its death and takes none.
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
-        Self { store, movers, timing: Arc::new(timing), ids: Arc::new(RandomIds) }
+        let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
+        Self { store, movers, timing: Arc::new(timing), ids, owner: engine::process_name(), liveness }
+    }
+
+    /// The same with a lock that proves the death of this process to others of its host, and theirs to it.
+    #[must_use]
+    pub fn with_locks(self, locks: HostLocks) -> Self {
+        Self { owner: locks.owner().to_owned(), liveness: Arc::new(locks), ..self }
     }
 
     /// Every workflow, task handler and sweep.

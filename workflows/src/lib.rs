@@ -12,6 +12,7 @@ pub mod explain;
 pub mod plan;
 pub mod planning;
 pub mod provision;
+mod quiet;
 pub mod realm_move;
 pub mod refusal;
 pub mod removal;

@@ -23,6 +23,12 @@ pub struct Timing {
     pub index_settle: Duration,
     /// The longest that a move waits, online, for a target to become free.
     pub wait_limit: Duration,
+    /// How long after it was signed a DynamoDB request is accepted.
+    pub permit_life_dynamodb: Duration,
+    /// How long after it was signed an S3 request is accepted.
+    pub permit_life_s3: Duration,
+    /// How long anything that writes tenant data may lie in a queue or stream before it is worked off.
+    pub queue_retention: Duration,
 }
 
 impl Default for Timing {
@@ -36,7 +42,11 @@ impl Default for Timing {
             drain_time: Duration::from_secs(60),
             skew: Duration::from_secs(5),
             index_settle: Duration::from_secs(10),
-            wait_limit: Duration::from_secs(10 * 60),
+            wait_limit: Duration::from_secs(30 * 60),
+            permit_life_dynamodb: Duration::from_secs(5 * 60),
+            permit_life_s3: Duration::from_secs(15 * 60),
+            // What a DynamoDB stream keeps ("Change data capture for DynamoDB Streams": 24 hours).
+            queue_retention: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -59,6 +69,9 @@ impl Timing {
             skew: Duration::from_millis(100),
             index_settle: Duration::from_millis(200),
             wait_limit: Duration::from_secs(60),
+            permit_life_dynamodb: Duration::from_secs(30),
+            permit_life_s3: Duration::from_secs(30),
+            queue_retention: Duration::from_secs(1),
         }
     }
 
@@ -73,6 +86,10 @@ impl Timing {
             ("offline-lease must be at least twice lease", self.offline_lease >= self.lease * 2),
             ("offline-deadline must be longer than offline-lease", self.offline_deadline > self.offline_lease),
             ("offline-lease must be at least three times index-settle", self.offline_lease >= self.index_settle * 3),
+            (
+                "offline-deadline must be longer than permit-life-dynamodb and permit-life-s3, each with lease and skew",
+                self.offline_deadline > self.permit_life_dynamodb.max(self.permit_life_s3) + self.lease + self.skew,
+            ),
         ];
         match rules.into_iter().find(|(_, holds)| !holds) {
             None => Ok(()),

@@ -47,6 +47,7 @@ fn every_state_of_a_removal_is_read_as_it_was_stored() {
             location: table("us-east-1"),
             generation: 3,
             cause: Cause::Moved { move_id: "m-1".to_owned() },
+            waits_for: None,
             stage,
         };
         let name = Removal::name(&state);
@@ -155,9 +156,13 @@ fn a_move() -> MoveState {
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
+<<<<<<< HEAD
         window: None,
         priority: Priority::Normal,
         campaign: None,
+=======
+        waits_for: None,
+>>>>>>> c79e30f (Moves and removals wait for stragglers; permit life and run dir)
         stage: Stage::Scheduled,
     }
 }

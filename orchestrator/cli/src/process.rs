@@ -2,10 +2,12 @@
 //! a signal, and drains.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use engine::{Runner, RunnerSettings};
+use engine::{HostLocks, Runner, RunnerSettings};
 use server::{Server, ServerSettings};
 use store::{Store, StoreError, StoreUrl};
 use tokio::net::TcpListener;
@@ -40,6 +42,11 @@ pub(crate) struct ProcessArgs {
         value_name = "FORMAT"
     )]
     pub(crate) log_format: LogFormat,
+    /// A folder on this machine for the lock that proves, when this process is killed, that it is dead. It must belong to this
+    /// user alone; all processes of a machine share it [default: $XDG_RUNTIME_DIR/realmctl, else realmctl-UID in the
+    /// temporary folder]
+    #[arg(long, env = "REALMCTL_RUN_DIR", value_name = "DIR", hide_env_values = true)]
+    run_dir: Option<PathBuf>,
     #[command(flatten)]
     timing: TimingArgs,
 }
@@ -50,7 +57,29 @@ impl ProcessArgs {
         let timing = self.timing.timing()?;
         let store = open_store(&self.store).await?;
         let settings = Settings { index_settle: timing.index_settle, ..Settings::default() };
-        Ok(Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing))
+        let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
+        Ok(match self.locks() {
+            Ok(locks) => deployment.with_locks(locks),
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    "no lock for this process: should it be killed, moves that it was copying for will wait until no store \
+                     accepts its requests; name a folder of this user with --run-dir"
+                );
+                deployment
+            }
+        })
+    }
+}
+
+impl ProcessArgs {
+    fn locks(&self) -> std::io::Result<HostLocks> {
+        let folder = match (&self.run_dir, std::env::var_os("XDG_RUNTIME_DIR")) {
+            (Some(folder), _) => folder.clone(),
+            (None, Some(folder)) => PathBuf::from(folder).join("realmctl"),
+            (None, None) => std::env::temp_dir().join(format!("realmctl-{}", std::fs::metadata("/proc/self")?.uid())),
+        };
+        HostLocks::take(&folder)
     }
 }
 
@@ -116,7 +145,7 @@ impl Running {
     ) -> Self {
         let stop = CancellationToken::new();
         let store = deployment.store.clone();
-        let runner = Runner::new(store.clone(), deployment.registry(), runner, owner());
+        let runner = Runner::new(store.clone(), deployment.registry(), runner, deployment.owner.clone());
         let mut tasks = JoinSet::new();
         if let Some((listener, settings)) = api {
             let server = Server::new(deployment.clone(), runner.waker(), settings);
@@ -180,10 +209,4 @@ pub(crate) async fn interrupted() -> Result<(), Failure> {
 
 fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
     ended.unwrap_or_else(|error| Err(Failure::failed(format!("a bug: a part of the process panicked: {error}"))))
-}
-
-/// How on-call finds the holder of a lease: host and process id.
-fn owner() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
-    format!("{}/{}", host.as_deref().map_or("unknown-host", str::trim), std::process::id())
 }

@@ -37,8 +37,17 @@ pub(crate) struct TimingArgs {
     #[arg(long, env = "REALMCTL_INDEX_SETTLE", default_value = "10s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     index_settle: Duration,
     /// The longest that a move waits, online, for its targets to become free
-    #[arg(long, env = "REALMCTL_WAIT_LIMIT", default_value = "10m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    #[arg(long, env = "REALMCTL_WAIT_LIMIT", default_value = "30m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     wait_limit: Duration,
+    /// How long after it was signed DynamoDB accepts a request
+    #[arg(long, env = "REALMCTL_PERMIT_LIFE_DYNAMODB", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    permit_life_dynamodb: Duration,
+    /// How long after it was signed S3 accepts a request
+    #[arg(long, env = "REALMCTL_PERMIT_LIFE_S3", default_value = "15m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    permit_life_s3: Duration,
+    /// How long writes may lie in any queue or stream of the services; an emptied location is looked at again after it
+    #[arg(long, env = "REALMCTL_QUEUE_RETENTION", default_value = "24h", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    queue_retention: Duration,
 }
 
 impl TimingArgs {
@@ -65,6 +74,9 @@ impl TimingArgs {
             skew: self.skew,
             index_settle: self.index_settle,
             wait_limit: self.wait_limit,
+            permit_life_dynamodb: self.permit_life_dynamodb,
+            permit_life_s3: self.permit_life_s3,
+            queue_retention: self.queue_retention,
         }
     }
 
@@ -75,8 +87,11 @@ impl TimingArgs {
             ("offline-lease", self.offline_lease),
             ("offline-deadline", self.offline_deadline),
             ("index-settle", self.index_settle),
+            ("permit-life-dynamodb", self.permit_life_dynamodb),
+            ("permit-life-s3", self.permit_life_s3),
+            ("skew", self.skew),
         ];
-        let named = values.into_iter().filter(|(name, _)| rule.split_whitespace().any(|word| word == *name));
+        let named = values.into_iter().filter(|(name, _)| rule.split([' ', ',']).any(|word| word == *name));
         named.map(|(name, value)| format!("--{name} {value:?}")).collect::<Vec<_>>().join(", ")
     }
 }

@@ -32,7 +32,7 @@ mod workflow_run;
 pub mod workflow_table;
 
 pub use ids::{Ids, RandomIds};
-pub use liveness::{HostLocks, Liveness, NoProof};
+pub use liveness::{HostLocks, Liveness, NoProof, process_name};
 pub use pause::PauseSweep;
 pub use priority::Priority;
 pub use record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};

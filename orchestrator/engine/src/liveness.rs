@@ -83,6 +83,11 @@ impl Drop for HostLocks {
     }
 }
 
+/// How on-call finds the holder of a lease: host and process id. For a process without a lock of its own.
+pub fn process_name() -> String {
+    format!("{}/{}", hostname(), std::process::id())
+}
+
 fn file_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(format!("{}.lock", owner.replace('/', "_")))
 }

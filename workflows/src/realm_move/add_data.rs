@@ -12,6 +12,8 @@ use super::projection::{Pace, Work};
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
 use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::quiet::{self, Unquiet};
+use crate::timing::millis;
 
 pub(super) async fn advance(
     deployment: &Deployment,
@@ -76,6 +78,9 @@ pub(super) async fn settle_tasks(
             Err(hopeless) => Tasks::Next(Box::new(hopeless)),
         });
     }
+    if let Some(unquiet) = quiet::unquiet_target(deployment, step, &state.plan).await? {
+        return Ok(Tasks::Next(Box::new(until_quiet(deployment, step, state, offline, unquiet).await?)));
+    }
     step.erase_tasks().await?;
     Ok(Tasks::Done(tasks))
 }
@@ -83,6 +88,26 @@ pub(super) async fn settle_tasks(
 /// When a stage with open tasks is looked at again.
 pub(super) fn next_look(deployment: &Deployment, step: &StepTx<'_>, offline: &OfflinePeriod) -> Millis {
     offline.deadline.min(step.now + on_course::look_every(deployment, offline))
+}
+
+/// A process was lost while it wrote to a target: what it may have sent must arrive, or be refused, before the target is read
+/// back. Waits for that, unless it takes longer than the tenant may be offline.
+async fn until_quiet(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &MoveState,
+    offline: &OfflinePeriod,
+    unquiet: Unquiet,
+) -> Result<Next<MoveState>, StepError> {
+    if unquiet.until >= offline.deadline {
+        let message = format!("waiting for {} would take longer than the tenant may be offline", unquiet.reason);
+        return Ok(retreat(state, offline, "target_unquiet", &message));
+    }
+    if let Some(retreat) = retreat_if_over(deployment, step, state, offline).await? {
+        return Ok(retreat);
+    }
+    let wake = unquiet.until.min(step.now + millis(deployment.timing.heartbeat));
+    Ok(Next::Stay(MoveState { waits_for: Some(unquiet.reason), ..state.clone() }, wake))
 }
 
 fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {

@@ -11,16 +11,23 @@ use serde_json::json;
 
 use super::drain::retreat;
 use super::state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage, copied_amount};
+use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
+use crate::quiet;
 use crate::removal::{Cause, queue_removal};
 
 pub(super) async fn advance(
+    deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: Option<OfflinePeriod>,
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
+    if let (Some(offline), Some(unquiet)) = (&offline, quiet::unquiet_target(deployment, step, &state.plan).await?) {
+        let message = format!("after it was verified, it turned out that the move has to wait for {}", unquiet.reason);
+        return Ok(retreat(&state, offline, "target_unquiet", &message));
+    }
     tenants::lock(step.tx, &tenant).await?;
     if let Some(unfit) = unfit_topology(step, &state.plan).await? {
         return match &offline {

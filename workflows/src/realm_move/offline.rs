@@ -23,7 +23,7 @@ pub(super) async fn advance(
     let locked = tenants::lock(step.tx, &tenant).await?;
     topologies::pin(step.tx).await?;
     still_holds(step.tx, locked.as_ref(), &state.plan).await?;
-    if let Some(reason) = busy_target(step, &state.plan).await? {
+    if let Some(reason) = busy_target(deployment, step, &state.plan).await? {
         let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "a target is in use again".to_owned()));
     }

@@ -210,6 +210,7 @@ async fn insert(
         window: request.when.window,
         priority: request.priority,
         campaign: request.campaign.clone(),
+        waits_for: None,
         stage: Stage::Scheduled,
     };
     let new = NewWorkflow {

@@ -36,6 +36,9 @@ pub struct MoveState {
     /// The campaign that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<String>,
+    /// What it waits for where it stands, when that is out of the ordinary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Where it stands.
     pub stage: Stage,
 }
@@ -220,7 +223,7 @@ impl MoveState {
     /// The same move at another stage.
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
-        Self { stage, ..self }
+        Self { stage, waits_for: None, ..self }
     }
 
     /// When a move that goes offline now must have committed, or retreat: its budget, the deployment's `limit` or the end of

@@ -297,6 +297,7 @@ fn progress(state: &MoveState, tasks: &[TaskRecord]) -> Option<ProgressView> {
 
 fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
     match &state.stage {
+        _ if state.waits_for.is_some() => state.waits_for.clone(),
         Stage::Scheduled => record.wake_at.map(|at| match state.window {
             Some(window) => format!("its window, from {} to {}", rfc3339(window.from), rfc3339(window.to)),
             None => format!("its time, {}", rfc3339(at)),

@@ -1,5 +1,5 @@
 //! `waiting`: online and bounded, until every target's cell is absent (an earlier removal may still be emptying one) and
-//! there is room for the move's data tasks within the limits.
+//! quiet, and there is room for the move's data tasks within the limits.
 
 use catalogue::ledger::{self, Cell, CellState};
 use engine::{Next, StepError, StepTx};
@@ -9,6 +9,7 @@ use super::state::{MoveState, Stage};
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_move};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
+use crate::quiet;
 use crate::timing::millis;
 
 pub(super) async fn advance(
@@ -18,7 +19,7 @@ pub(super) async fn advance(
     since: Millis,
     looked_at: Option<Millis>,
 ) -> Result<Next<MoveState>, StepError> {
-    let Some(obstacle) = obstacle(step, &state.plan).await? else {
+    let Some(obstacle) = obstacle(deployment, step, &state.plan).await? else {
         let stage = if state.plan.needs_offline() {
             Stage::Offline
         } else {
@@ -63,8 +64,12 @@ impl Obstacle {
     }
 }
 
-async fn obstacle(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<Obstacle>, StoreError> {
-    if let Some(reason) = busy_target(step, plan).await? {
+async fn obstacle(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    plan: &Plan,
+) -> Result<Option<Obstacle>, StepError> {
+    if let Some(reason) = busy_target(deployment, step, plan).await? {
         return Ok(Some(Obstacle::target(reason)));
     }
     if !plan.needs_offline() {
@@ -79,11 +84,17 @@ async fn obstacle(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<Obstacle>
 }
 
 /// The first target that is not free, in words; `None` when all are.
-pub(super) async fn busy_target(step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<String>, StoreError> {
-    Ok(busy_cell(step.tx, plan).await?.map(|cell| {
+pub(super) async fn busy_target(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    plan: &Plan,
+) -> Result<Option<String>, StepError> {
+    if let Some(cell) = busy_cell(step.tx, plan).await? {
         let by = cell.workflow.as_deref().unwrap_or("nobody");
-        format!("{} at {} to be absent: it is {}, by {by}", cell.service, cell.location.name, cell.state.as_str())
-    }))
+        let (service, at, state) = (&cell.service, &cell.location.name, cell.state.as_str());
+        return Ok(Some(format!("{service} at {at} to be absent: it is {state}, by {by}")));
+    }
+    Ok(quiet::unquiet_target(deployment, step, plan).await?.map(|unquiet| unquiet.reason))
 }
 
 /// The cell of the first target that is not free.

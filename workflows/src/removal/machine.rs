@@ -15,6 +15,7 @@ use super::state::{RemovalStage, RemovalState};
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_removal};
 use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::quiet::{self, Unquiet};
 use crate::timing::millis;
 
 /// The workflow that empties one `removing` cell.
@@ -54,6 +55,7 @@ impl Workflow for Removal {
             ("waiting" | "failed", "removing")
                 | ("failed", "waiting")
                 | ("waiting" | "removing", "failed")
+                | ("failed", "waiting")
                 | ("waiting" | "removing" | "failed", "done")
         )
     }
@@ -110,14 +112,23 @@ async fn wait(
     if step.now < until {
         return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(until) }), until));
     }
-    begin(step, state).await
+    begin(deployment, step, state).await
 }
 
 /// Fans out one task a part, if the cell still is this removal's to empty and there is room for its tasks; waits for room
-/// without bound. Also what a replay does.
-pub(super) async fn begin(step: &mut StepTx<'_>, state: RemovalState) -> Result<Next<RemovalState>, StepError> {
+/// without bound. Also what a replay does. A write that may still arrive is waited for first, so that the proof that the
+/// location is empty is final.
+pub(super) async fn begin(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+) -> Result<Next<RemovalState>, StepError> {
     if let Some(done) = superseded(step, &state).await? {
         return Ok(done);
+    }
+    if let Some(unquiet) = quiet::unquiet(deployment, step, &state.service, &state.location).await? {
+        let waiting = state.at_stage(RemovalStage::Waiting { until: Some(step.now) });
+        return Ok(until_quiet(deployment, step, waiting, unquiet));
     }
     let tenant = step.record.subject.clone();
     // The service may have grown index shards since the cell was written: those parts are the tenant's data too.
@@ -140,6 +151,16 @@ pub(super) async fn begin(step: &mut StepTx<'_>, state: RemovalState) -> Result<
         step.fan_out(&NewTask { kind: RemoveTask::KIND, target: location.key(), input: to_value(&input) }).await?;
     }
     Ok(Next::Go(state.at_stage(RemovalStage::Removing), String::new()))
+}
+
+fn until_quiet(
+    deployment: &Deployment,
+    step: &StepTx<'_>,
+    state: RemovalState,
+    unquiet: Unquiet,
+) -> Next<RemovalState> {
+    let look_again = unquiet.until.min(step.now + millis(deployment.timing.heartbeat));
+    Next::Stay(RemovalState { waits_for: Some(unquiet.reason), ..state }, look_again)
 }
 
 /// Another removal has emptied the cell, or a move has filled it again since: nothing is left for this one to do.
@@ -169,6 +190,10 @@ async fn settle(
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
         return Ok(Next::Stay(state, step.now + millis(deployment.timing.lease)));
+    }
+    // A delete that may still arrive must not meet what a later move writes here: the cell is absent only after it.
+    if let Some(unquiet) = quiet::unquiet(deployment, step, &state.service, &state.location).await? {
+        return Ok(until_quiet(deployment, step, state, unquiet));
     }
     let removed = tasks.iter().map(removed_by).sum::<Result<Amount, _>>()?;
     let tenant = step.record.subject.clone();

@@ -25,6 +25,7 @@ pub async fn queue_removal(
         location: location.clone(),
         generation: cell.generation,
         cause,
+        waits_for: None,
         stage: RemovalStage::Waiting { until: None },
     };
     let now = step.now;

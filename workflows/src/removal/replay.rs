@@ -49,7 +49,7 @@ pub async fn replay_removal(
         after: json!({ "removal": id, "state": "removing" }),
     };
     audit::append(held.step.tx, &entry).await?;
-    let next = begin(&mut held.step, state).await?;
+    let next = begin(deployment, &mut held.step, state).await?;
     held.go(&next, None).await?;
     tx.commit().await?;
     Ok(ReplayOutcome::Replayed)

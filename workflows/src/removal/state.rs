@@ -18,6 +18,9 @@ pub struct RemovalState {
     pub generation: i64,
     /// What queued it.
     pub cause: Cause,
+    /// What it waits for where it stands, when that is out of the ordinary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Where it stands.
     pub stage: RemovalStage,
 }
@@ -77,7 +80,7 @@ impl RemovalState {
     /// The same removal at another stage.
     #[must_use]
     pub fn at_stage(self, stage: RemovalStage) -> Self {
-        Self { stage, ..self }
+        Self { stage, waits_for: None, ..self }
     }
 
     /// The move that queued it.

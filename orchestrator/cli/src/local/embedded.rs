@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use server::ServerSettings;
-use testkit::{Ports, Region, Storage};
+use testkit::{Ports, Region, RequestAge, Storage};
 use workflows::timing::Timing;
 
 use super::REGIONS;
@@ -35,14 +35,16 @@ impl Embedded {
     /// Starts it all; the API answers when this returns.
     pub(crate) async fn start(places: Places, settings: ServerSettings) -> Result<Self, Failure> {
         let [(us, us_ports), (eu, eu_ports)] = places.regions;
+        let timing = Timing::demo();
+        let age = RequestAge { dynamodb: timing.permit_life_dynamodb, s3: timing.permit_life_s3 };
         let start = |name, storage, ports| {
-            Region::start(name, storage, ports)
+            Region::start_accepting(name, storage, ports, age)
                 .map_err(|error| Failure::failed(format!("the embedded region {name} can't start: {error}")))
         };
         let regions = [start(REGIONS[0], us, us_ports)?, start(REGIONS[1], eu, eu_ports)?];
         testkit::prepare(&[&regions[0], &regions[1]]).await?;
         let store = open_store(&format!("sqlite:{}", places.store.display())).await?;
-        let deployment = local_deployment(store, Timing::demo());
+        let deployment = local_deployment(store, timing);
         let listener = listen(places.api).await?;
         let api = listener.local_addr().map_err(|error| Failure::failed(format!("no address: {error}")))?;
         let running = Running::start(&deployment, deployment.runner_settings(), Some((listener, settings)));
