@@ -30,14 +30,14 @@ async fn back_waits_for_the_removal(database: Database) {
     world.run_until(NoProbe, waiting).await;
     assert_eq!(world.tenant().await.status, TenantStatus::Online, "it waits online");
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &owed[0].id, &by).await.expect("the replay is accepted");
+    replay_removal(&world.deployment, &owed[0].id, false, &by).await.expect("the replay is accepted");
     world.run_until(NoProbe, || world.has_ended(&back)).await;
 
     assert_eq!(world.view(&back).await.state, "completed");
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
     // The old removal again, now that its location is live: it belongs to an earlier generation and deletes nothing.
-    replay_removal(&world.deployment, &owed[0].id, &by).await.expect("late is safe");
+    replay_removal(&world.deployment, &owed[0].id, false, &by).await.expect("late is safe");
     world.run_until(NoProbe, || async { world.stored_state(&owed[0].id).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert_eq!(world.neighbour().await, neighbour);

@@ -44,6 +44,27 @@ pub(crate) fn report(at: &str, expected: &Tally, seen: &Tally, found: &[Mismatch
     WorkError::permanent("verify_mismatch", message)
 }
 
+/// `late_writes`, naming the keys that would be lost. `found` is `None` when there is no live copy to compare with.
+pub(crate) fn late(at: &str, verified: &Tally, seen: &Tally, found: Option<&[Mismatch]>) -> WorkError {
+    let counts = |t: &Tally| format!("{} items, {} objects, {} bytes", t.items, t.objects, t.bytes);
+    let named = match found {
+        None => "the tenant has no live copy to compare it with".to_owned(),
+        Some(found) => {
+            let keys: Vec<_> = found.iter().map(Mismatch::to_string).collect();
+            let some =
+                if keys.len() == MOST_NAMED { format!("the first {MOST_NAMED} keys") } else { "keys".to_owned() };
+            format!("{some} that the live copy lacks (extra) or has with other contents: {}", keys.join("; "))
+        }
+    };
+    let message = format!(
+        "{at} has been written to since the move verified it: it holds {} where {} were verified; {named}. Nothing was deleted: \
+         find the writer, carry over what is missed, then replay the removal, accepting late writes",
+        counts(seen),
+        counts(verified)
+    );
+    WorkError::permanent("late_writes", message)
+}
+
 /// A key as it is, or its beginning.
 pub(crate) fn shorten(key: &str) -> String {
     if key.chars().nth(LONGEST_KEY).is_none() {

@@ -11,6 +11,7 @@ use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::Inspection;
+use crate::mismatch;
 use crate::permit::Permits;
 use crate::place::Place;
 use crate::progress::{Checkpoints, Tally};
@@ -152,6 +153,47 @@ impl Movers {
         let mut run = self.run(Operation::Verify, checkpoints, None);
         let name = Site::of(at).to_string();
         settle::verify(&source, &store, &name, expected, &mut run, &self.0.settings).await
+    }
+
+    /// Looks whether one part still holds what was `verified` there. A difference does no harm while everything there is in
+    /// `live` as well, with the same contents. Deletes nothing.
+    ///
+    /// # Errors
+    /// `late_writes`, naming up to ten keys that would be lost; lost leases of `checkpoints`; or what went wrong with a store.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the task; grouping them would only rename the list"
+    )]
+    pub async fn compare(
+        &self,
+        at: &Place,
+        live: Option<&Place>,
+        tenant: &str,
+        part: u32,
+        verified: &Tally,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        let store = self.open(at, tenant, part).await?;
+        let mut run = self.run(Operation::Compare, checkpoints, resume);
+        store.digest_pass(&mut run).await?;
+        let seen = run.tally();
+        if seen == *verified {
+            return Ok(seen);
+        }
+        let name = Site::of(at).to_string();
+        let Some(live) = live else { return Err(mismatch::late(&name, verified, &seen, None)) };
+        let live = self.open(live, tenant, part).await?;
+        let found = store.unlike(&live, &run.pulse()).await?;
+        if found.is_empty() { Ok(seen) } else { Err(mismatch::late(&name, verified, &seen, Some(&found))) }
+    }
+
+    /// Where the store itself replicates the place to, right now: regions of a global table, or destination buckets.
+    ///
+    /// # Errors
+    /// What went wrong with a store.
+    pub async fn replicates_to(&self, at: &Place, tenant: &str) -> Result<Vec<String>, WorkError> {
+        self.open(at, tenant, 0).await?.replicates_to().await
     }
 
     /// Empties one part and proves it empty. Returns what was removed: after a crash, what was removed but not yet

@@ -23,6 +23,7 @@ pub(crate) enum Operation {
     Copy,
     Digest,
     Verify,
+    Compare,
     Remove,
 }
 

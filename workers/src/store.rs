@@ -63,6 +63,27 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Some of the keys here that `live` lacks or has with other contents.
+    pub(crate) async fn unlike(&self, live: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
+        match (self, live) {
+            (Self::Table(at, part), Self::Table(live, _)) => {
+                Box::pin(dynamodb::unlike(at, live, part, MOST_NAMED, pulse)).await
+            }
+            (Self::Bucket(at), Self::Bucket(live)) => Box::pin(s3::unlike(at, live, MOST_NAMED, pulse)).await,
+            _ => Err(different_kinds()),
+        }
+    }
+
+    /// Where the store itself replicates to.
+    pub(crate) async fn replicates_to(&self) -> Result<Vec<String>, WorkError> {
+        match self {
+            Self::Table(at, _) => Ok(at.replicates_to.clone()),
+            Self::Bucket(at) => at.replicates_to().await,
+        }
+    }
+}
+
 fn different_kinds() -> WorkError {
     WorkError::permanent("place_invalid", "a table and a bucket cannot hold the same data: correct the topology")
 }

@@ -2,9 +2,11 @@
 //! checkpoints under the task's lease.
 
 mod checkpoints;
+mod compare;
 mod copy;
 mod ledger_permits;
 mod places;
+mod removal_permits;
 mod remove;
 mod verify;
 
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use workers::error::WorkError;
 use workers::progress::Tally;
 
+pub use compare::{CompareInput, CompareTask};
 pub use copy::{CopyInput, CopyTask};
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};

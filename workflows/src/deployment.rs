@@ -8,9 +8,9 @@ use store::Store;
 use workers::Movers;
 
 use crate::campaign::Campaign;
-use crate::data_tasks::{CopyTask, RemoveTask, VerifyTask};
+use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
 use crate::realm_move::{LapseSweep, RealmMove};
-use crate::removal::Removal;
+use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
 
 /// What the workflows of a process share. Cheap to clone.
@@ -49,8 +49,10 @@ impl Deployment {
             .workflow(RealmMove::new(self.clone()))
             .workflow(Removal::new(self.clone()))
             .workflow(Campaign::new(self.clone()))
+            .workflow(Recheck::new(self.clone()))
             .task(CopyTask::new(self.clone()))
             .task(VerifyTask::new(self.clone()))
+            .task(CompareTask::new(self.clone()))
             .task(RemoveTask::new(self.clone()))
             .sweep(LapseSweep::new(self.clone()))
             .sweep(PauseSweep::new(self.store.clone()))

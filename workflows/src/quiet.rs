@@ -6,7 +6,7 @@ use engine::straggler_table::{self, Straggler};
 use engine::{StepError, StepTx};
 use store::Millis;
 
-use crate::data_tasks::VerifyTask;
+use crate::data_tasks::{CompareTask, VerifyTask};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::timestamps::rfc3339;
@@ -32,7 +32,7 @@ pub(crate) async fn unquiet(
     let mut last: Option<(Millis, Straggler)> = None;
     for straggler in straggler_table::of(step.tx, &tenant, &location.key()).await? {
         let until = straggler.since + accepted_for(deployment, location);
-        let harmless = straggler.kind == VerifyTask::KIND || until <= step.now;
+        let harmless = [VerifyTask::KIND, CompareTask::KIND].contains(&straggler.kind.as_str()) || until <= step.now;
         if harmless || deployment.liveness.is_dead(&straggler.owner) {
             straggler_table::forget(step.tx, &straggler.task, straggler.fence).await?;
         } else if last.as_ref().is_none_or(|(latest, _)| until > *latest) {

@@ -1,9 +1,12 @@
 //! The removal: the workflow that empties one `removing` cell. Queued by a commit (what was left) or a rollback (what was
-//! being added); waits until nobody acts on the old placement any more, deletes, proves the place empty, and makes the
-//! cell absent. A failed one can be replayed at any time: it is bound to the cell's generation.
+//! being added); waits until nobody acts on the old placement any more, looks whether anything was written since, deletes,
+//! proves the place empty, and makes the cell absent. A failed one can be replayed at any time: it is bound to the cell's
+//! generation. A recheck looks again after the longest queue retention.
 
+mod compare;
 mod machine;
 mod queue;
+mod recheck;
 mod replay;
 mod state;
 mod view;
@@ -11,6 +14,7 @@ mod view;
 pub(crate) use machine::MAX_ATTEMPTS;
 pub use machine::{Removal, STATES};
 pub use queue::queue_removal;
+pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
 pub use replay::{ReplayOutcome, replay_removal};
-pub use state::{Cause, RemovalStage, RemovalState};
+pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 pub use view::{RemovalDetail, list_removals, view_removal};

@@ -9,12 +9,14 @@ use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workers::progress::Tally;
-use workflows::data_tasks::{Amount, CopyInput, RemoveInput, VerifyInput};
+use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
 use workflows::realm_move::{
     self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
 };
-use workflows::removal::{self, Cause, Removal, RemovalStage, RemovalState};
+use workflows::removal::{
+    self, Cause, Recheck, RecheckStage, RecheckState, Removal, RemovalStage, RemovalState, VerifiedPart,
+};
 use workflows::requester::Requester;
 
 #[test]
@@ -36,26 +38,44 @@ fn every_state_of_a_move_is_read_as_it_was_stored() {
 fn every_state_of_a_removal_is_read_as_it_was_stored() {
     let stages = [
         RemovalStage::Waiting { until: Some(1_700_000_095_000) },
+        RemovalStage::Comparing,
         RemovalStage::Removing,
         RemovalStage::Done { removed: amount() },
         RemovalStage::Failed { error: error() },
     ];
     let mut names = Vec::new();
     for stage in stages {
-        let state = RemovalState {
-            service: "issue-service".to_owned(),
-            location: table("us-east-1"),
-            generation: 3,
-            cause: Cause::Moved { move_id: "m-1".to_owned() },
-            waits_for: None,
-            stage,
-        };
+        let state = RemovalState { stage, ..a_removal() };
         let name = Removal::name(&state);
         same_as_golden(&format!("removal_{name}"), &state);
         names.push(name);
     }
     assert_eq!(names, removal::STATES);
+    let verified = Some(vec![VerifiedPart { part: 7, tally: tally() }]);
+    let waits_for = Some("issue-service at us-east-1 to be quiet".to_owned());
+    let full = RemovalState { verified, accept_late_writes: true, waits_for, ..a_removal() };
+    same_as_golden("removal_with_late_writes_accepted", &full);
     same_as_golden("cause_rolled_back", &Cause::RolledBack { move_id: "m-1".to_owned() });
+}
+
+#[test]
+fn every_state_of_a_recheck_is_read_as_it_was_stored() {
+    let stages =
+        [RecheckStage::Waiting, RecheckStage::Done, RecheckStage::Found, RecheckStage::Failed { error: error() }];
+    let mut names = Vec::new();
+    for stage in stages {
+        let state = RecheckState {
+            removal: "r-1".to_owned(),
+            service: "issue-service".to_owned(),
+            location: table("us-east-1"),
+            generation: 3,
+            stage,
+        };
+        let name = Recheck::name(&state);
+        same_as_golden(&format!("recheck_{name}"), &state);
+        names.push(name);
+    }
+    assert_eq!(names, removal::RECHECK_STATES);
 }
 
 #[test]
@@ -81,9 +101,18 @@ fn every_task_is_read_as_it_was_stored() {
         epoch: 12,
         deadline: 1_700_003_600_000,
     };
+    let compare = CompareInput {
+        tenant: tenant.clone(),
+        service: service.clone(),
+        at: table("us-east-1"),
+        live: Some(table("eu-west-1")),
+        part: 7,
+        verified: tally(),
+    };
     let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3 };
     same_as_golden("task_copy", &copy);
     same_as_golden("task_verify", &verify);
+    same_as_golden("task_compare", &compare);
     same_as_golden("task_remove", &remove);
 }
 
@@ -127,6 +156,19 @@ fn stages() -> Vec<Stage> {
     ]
 }
 
+fn a_removal() -> RemovalState {
+    RemovalState {
+        service: "issue-service".to_owned(),
+        location: table("us-east-1"),
+        generation: 3,
+        cause: Cause::Moved { move_id: "m-1".to_owned() },
+        verified: None,
+        accept_late_writes: false,
+        waits_for: None,
+        stage: RemovalStage::Removing,
+    }
+}
+
 fn a_move() -> MoveState {
     let service = ServicePlan {
         service: "issue-service".to_owned(),
@@ -156,13 +198,10 @@ fn a_move() -> MoveState {
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
-<<<<<<< HEAD
         window: None,
         priority: Priority::Normal,
         campaign: None,
-=======
         waits_for: None,
->>>>>>> c79e30f (Moves and removals wait for stragglers; permit life and run dir)
         stage: Stage::Scheduled,
     }
 }

@@ -1,6 +1,7 @@
 //! The ledger: one cell per (tenant, service, location), saying whether data of the tenant may be there.
 //!
-//! `absent -> adding -> live -> removing -> absent`, and `adding -> removing` on rollback. A cell is written before the
+//! `absent -> adding -> live -> removing -> absent`, `adding -> removing` on rollback, and `absent -> removing` when data turns
+//! up after the removal. A cell is written before the
 //! first byte, so whatever crashes, the cell tells what to clean. Each function is one arrow; a cell that is not in the
 //! arrow's first state is not touched, and the answer says so.
 
@@ -178,6 +179,30 @@ pub async fn become_absent(
     .bind(key)
     .bind(generation)
     .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(changed == 1)
+}
+
+/// `absent -> removing` at this generation, by the removal `workflow`: data has turned up where there was none. `false`: the
+/// cell is not absent, or a move has filled and left it since.
+pub async fn reopen_removing(
+    tx: &mut Tx,
+    tenant: &str,
+    service: &str,
+    key: &str,
+    generation: i64,
+    workflow: &str,
+) -> Result<bool, StoreError> {
+    let now = tx.now().await?;
+    let changed = sql("UPDATE cells SET state = 'removing', workflow = $6, updated_at = $5 WHERE tenant = $1 AND \
+                       service = $2 AND location = $3 AND generation = $4 AND state = 'absent'")
+    .bind(tenant)
+    .bind(service)
+    .bind(key)
+    .bind(generation)
+    .bind(now)
+    .bind(workflow)
     .execute(tx)
     .await?;
     Ok(changed == 1)

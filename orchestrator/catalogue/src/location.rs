@@ -50,6 +50,14 @@ pub enum Address {
 }
 
 impl Location {
+    /// Whether a replication link of a store, by the region (DynamoDB) or bucket (S3) that it names, leads here.
+    pub fn is_named(&self, link: &str) -> bool {
+        match &self.address {
+            Address::Dynamodb { .. } => self.region == link,
+            Address::S3 { bucket, .. } => bucket == link,
+        }
+    }
+
     /// The physical identity, stable over time and spelling of the endpoint: `dynamodb|aws:eu-west-1|issues`,
     /// `s3|127.0.0.1:9001|media|acme/`. The index and its shard count are how the data is reached, not where it is, and
     /// are not part of it. A bucket on AWS has no region in its key: bucket names are unique over all regions (S3 User

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
     CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page, Problem,
-    RemovalDetail, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView,
+    RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView,
     USER_HEADER,
 };
 
@@ -172,7 +172,7 @@ impl Client {
         self.get(&["removals", id], &[]).await
     }
 
-    pub(crate) async fn replay_removal(&self, id: &str, change: &Change) -> Result<Replayed, Failure> {
+    pub(crate) async fn replay_removal(&self, id: &str, change: &Replay) -> Result<Replayed, Failure> {
         self.post(&["removals", id, "replay"], change).await
     }
 

@@ -9,7 +9,7 @@ use workflows::refusal::Refusal;
 use workflows::removal::{ReplayOutcome, list_removals, replay_removal, view_removal};
 use workflows::requester::Requester;
 
-use crate::api::{Change, Outcome, Page, RemovalDetail, ReplayAll, Replayed, ReplayedAll, StillFailed};
+use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
 use crate::body::JsonBody;
 use crate::paging::Window;
 use crate::path::Id;
@@ -58,10 +58,10 @@ pub(crate) async fn replay(
     State(app): State<App>,
     Id(id): Id,
     caller: Caller,
-    JsonBody(asked): JsonBody<Change>,
+    JsonBody(asked): JsonBody<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
     let requester = caller.because(asked.reason)?;
-    let outcome = replay_removal(&app.deployment, &id, &requester).await?;
+    let outcome = replay_removal(&app.deployment, &id, asked.accept_late_writes, &requester).await?;
     app.announce();
     Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
 }
@@ -95,7 +95,7 @@ pub(crate) async fn replay_all(
 }
 
 async fn replay_one(app: &App, id: &str, requester: &Requester, answer: &mut ReplayedAll) -> Result<(), ApiError> {
-    match replay_removal(&app.deployment, id, requester).await {
+    match replay_removal(&app.deployment, id, false, requester).await {
         Ok(ReplayOutcome::Replayed) => answer.replayed.push(id.to_owned()),
         // Somebody else was faster.
         Ok(ReplayOutcome::StillRunning | ReplayOutcome::AlreadyDone) => {}

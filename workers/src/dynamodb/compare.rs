@@ -45,6 +45,31 @@ pub(crate) async fn differing_keys(
     Ok(found)
 }
 
+/// Up to `most` keys at `at` that `live` lacks or has with other contents: what would be lost with `at`.
+pub(crate) async fn unlike(
+    at: &Table,
+    live: &Table,
+    part: &Part,
+    most: usize,
+    pulse: &Pulse<'_>,
+) -> Result<Vec<Mismatch>, WorkError> {
+    let mut found = Vec::new();
+    let mut batches = std::pin::pin!(at.batches(part, None, pulse)?);
+    while found.len() < most {
+        let Some(batch) = batches.try_next().await? else { break };
+        let there = by_key(live, &matching(live, &batch.items, part, pulse).await?)?;
+        for (key, (words, digest)) in by_key(at, &batch.items)? {
+            match there.get(&key) {
+                None => found.push(Mismatch::Extra(words)),
+                Some((_, other)) if *other != digest => found.push(Mismatch::Different(words)),
+                Some(_) => {}
+            }
+        }
+    }
+    found.truncate(most);
+    Ok(found)
+}
+
 /// The items of the part in `table` that have the same keys as `items`.
 async fn matching(table: &Table, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;

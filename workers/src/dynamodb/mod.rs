@@ -17,7 +17,7 @@ mod sdk;
 mod table;
 mod write;
 
-pub(crate) use self::compare::differing_keys;
+pub(crate) use self::compare::{differing_keys, unlike};
 pub(crate) use self::copy::copy_pass;
 pub(crate) use self::digest::digest_pass;
 pub(crate) use self::inspect::{check_shard_count, inspect};

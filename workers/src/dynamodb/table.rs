@@ -20,7 +20,7 @@ pub(crate) struct Table {
     /// Names of the table's and the index's key attributes: what an index query has to return to be continued.
     pub(super) index_attributes: Vec<String>,
     /// Regions other than its own that the table is replicated to natively.
-    pub(super) replicates_to: Vec<String>,
+    pub(crate) replicates_to: Vec<String>,
     pub(super) settings: Settings,
     pub(super) pacer: Arc<Pacer>,
 }

@@ -32,7 +32,8 @@ impl Bucket {
         Err(WorkError::permanent("bucket_not_found", format!("{} {found}", self.site)).because(error))
     }
 
-    async fn replicates_to(&self) -> Result<Vec<String>, WorkError> {
+    /// The buckets that enabled replication rules lead to from under the prefix.
+    pub(crate) async fn replicates_to(&self) -> Result<Vec<String>, WorkError> {
         let settings = match self.reads.get_bucket_replication().bucket(&self.name).send().await {
             // A store that has no such settings does not replicate by them.
             Err(error) if matches!(error.code(), Some("ReplicationConfigurationNotFoundError" | "NotImplemented")) => {

@@ -15,7 +15,7 @@ mod uploads;
 mod write;
 
 pub(crate) use self::bucket::Bucket;
-pub(crate) use self::compare::differing_keys;
+pub(crate) use self::compare::{differing_keys, unlike};
 pub(crate) use self::copy::{copy_pass, digest_pass};
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::measure::measure;

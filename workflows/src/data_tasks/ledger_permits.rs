@@ -6,6 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
+use catalogue::location::Location;
 use catalogue::{placements, tenants, topologies};
 use engine::task::driven;
 use engine::{TaskRecord, task_table};
@@ -75,14 +76,16 @@ impl TaskLedger {
     /// Whether the tenant's current shard, by the topology in force, includes the location: asked of the placement and not
     /// of the cell, so that one wrong cell alone can't cost live data.
     async fn is_placed(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        Ok(self.placed_in(tx).await?.iter().any(|location| location.key() == self.key))
+    }
+
+    /// Where the service's data of the tenant lives, by its placement.
+    pub(crate) async fn placed_in(&self, tx: &mut Tx) -> Result<Vec<Location>, StoreError> {
         let Some(shard) = placements::of_tenant(tx, &self.tenant).await?.remove(&self.service) else {
-            return Ok(false);
+            return Ok(Vec::new());
         };
-        let Some(stored) = topologies::current(tx).await? else { return Ok(false) };
-        let locations = stored
-            .topology
-            .locations(&self.service, &shard, &self.tenant)
-            .map_err(|error| StoreError::Corrupt(format!("the placement of {}: {error}", self.tenant)))?;
-        Ok(locations.iter().any(|location| location.key() == self.key))
+        let Some(stored) = topologies::current(tx).await? else { return Ok(Vec::new()) };
+        let placed = stored.topology.locations(&self.service, &shard, &self.tenant);
+        placed.map_err(|error| StoreError::Corrupt(format!("the placement of {}: {error}", self.tenant)))
     }
 }

@@ -14,6 +14,7 @@ use workers::permit::Permits;
 use super::checkpoints::TaskCheckpoints;
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
+use super::removal_permits::RemovalLedger;
 use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
@@ -63,8 +64,9 @@ impl TaskHandler for RemoveTask {
             epoch: None,
         };
         let movers = &self.0.movers;
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
         let at = place_of(&input.at);
+        let ledger = RemovalLedger::new(ledger, movers, at.clone());
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let removed = movers.remove(&at, &input.tenant, input.part, &permits, &checkpoints, resume).await;

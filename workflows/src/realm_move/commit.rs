@@ -14,7 +14,7 @@ use super::state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, 
 use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
 use crate::quiet;
-use crate::removal::{Cause, queue_removal};
+use crate::removal::{Cause, VerifiedPart, queue_removal};
 
 pub(super) async fn advance(
     deployment: &Deployment,
@@ -54,7 +54,7 @@ pub(super) async fn advance(
     for service in &state.plan.services {
         switch(step, &tenant, &id, service).await?;
         for location in &service.remove {
-            removals.push(remove_later(step, &tenant, service, location).await?);
+            removals.push(remove_later(step, &tenant, service, location, &copied).await?);
         }
     }
     capacity::release(step.tx, &id).await?;
@@ -145,10 +145,20 @@ async fn remove_later(
     tenant: &str,
     service: &ServicePlan,
     location: &Location,
+    copied: &[CopiedPart],
 ) -> Result<RemovalRef, StepError> {
     let cause = Cause::Moved { move_id: step.record.id.clone() };
-    let removal = queue_removal(step, tenant, &service.service, location, CellState::Live, cause).await?;
+    let why = (cause, verified_at(service, location, copied));
+    let removal = queue_removal(step, tenant, &service.service, location, CellState::Live, why).await?;
     removal.ok_or_else(|| wrong_cell("live", location))
+}
+
+/// What the move found, part by part, at a location that it leaves. Only the source of a copy has been read.
+fn verified_at(service: &ServicePlan, location: &Location, copied: &[CopiedPart]) -> Option<Vec<VerifiedPart>> {
+    let is_source = service.source.as_ref().is_some_and(|source| source.key() == location.key());
+    let to = service.add.first().filter(|_| is_source)?;
+    let parts = copied.iter().filter(|part| part.service == service.service && part.to.key() == to.key());
+    Some(parts.map(|part| VerifiedPart { part: part.part, tally: part.tally }).collect())
 }
 
 fn expect_cell(holds: bool, state: &str, location: &Location) -> Result<(), StepError> {

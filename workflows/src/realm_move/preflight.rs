@@ -158,7 +158,7 @@ fn check_replication(service: &ServicePlan, found: &[(&Location, Inspection)]) -
     let emptied: BTreeSet<_> = keys(&service.remove).union(&keys(&service.add)).cloned().collect();
     for (from, inspection) in found {
         for (to, _) in found {
-            let linked = from.key() != to.key() && inspection.replicates_to.iter().any(|link| is_named(to, link));
+            let linked = from.key() != to.key() && inspection.replicates_to.iter().any(|link| to.is_named(link));
             let harmful = emptied.contains(&from.key()) || emptied.contains(&to.key());
             if linked && harmful {
                 let message = format!(
@@ -171,13 +171,4 @@ fn check_replication(service: &ServicePlan, found: &[(&Location, Inspection)]) -
         }
     }
     Ok(())
-}
-
-/// Whether a replication link, by the region or bucket it names, leads to this location.
-fn is_named(location: &Location, link: &str) -> bool {
-    use catalogue::location::Address;
-    match &location.address {
-        Address::Dynamodb { .. } => location.region == link,
-        Address::S3 { bucket, .. } => bucket == link,
-    }
 }

@@ -63,7 +63,7 @@ async fn remove_added(step: &mut StepTx<'_>, tenant: &str, id: &str) -> Result<V
     for cell in cells.iter().filter(|c| c.state == CellState::Adding && c.workflow.as_deref() == Some(id)) {
         let cause = Cause::RolledBack { move_id: id.to_owned() };
         let (service, at) = (&cell.service, &cell.location);
-        removals.extend(queue_removal(step, tenant, service, at, CellState::Adding, cause).await?);
+        removals.extend(queue_removal(step, tenant, service, at, CellState::Adding, (cause, None)).await?);
     }
     Ok(removals)
 }

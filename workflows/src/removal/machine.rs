@@ -1,8 +1,9 @@
-//! The removal as the engine runs it: `waiting -> removing -> done`, and `failed`, from which a replay goes back.
+//! The removal as the engine runs it: `waiting -> comparing -> removing -> done`, and `failed`, from which a replay goes back.
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
-use catalogue::{capacity as reservations, topologies};
+use catalogue::location::Location;
+use catalogue::capacity as reservations;
 use engine::task::NewTask;
 use engine::{
     Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow,
@@ -11,6 +12,8 @@ use engine::{
 use store::Millis;
 use workers::progress::Tally;
 
+use super::compare::{fan_out_compares, location_now};
+use super::recheck;
 use super::state::{RemovalStage, RemovalState};
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_removal};
 use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
@@ -31,7 +34,7 @@ impl Removal {
 }
 
 /// All states.
-pub const STATES: [&str; 4] = ["waiting", "removing", "done", "failed"];
+pub const STATES: [&str; 5] = ["waiting", "comparing", "removing", "done", "failed"];
 
 /// Attempts at a step before the removal fails and waits for a person. The data work's own attempts are its tasks'.
 pub(crate) const MAX_ATTEMPTS: u32 = 6;
@@ -52,11 +55,12 @@ impl Workflow for Removal {
     fn may_follow(from: &str, to: &str) -> bool {
         matches!(
             (from, to),
-            ("waiting" | "failed", "removing")
+            ("waiting" | "failed", "comparing" | "removing")
+                | ("comparing", "removing")
+                // From `done`: data turned up afterwards.
+                | ("waiting" | "comparing" | "removing" | "done", "failed")
                 | ("failed", "waiting")
-                | ("waiting" | "removing", "failed")
-                | ("failed", "waiting")
-                | ("waiting" | "removing" | "failed", "done")
+                | ("waiting" | "comparing" | "removing" | "failed", "done")
         )
     }
 
@@ -81,6 +85,7 @@ impl Workflow for Removal {
     ) -> Result<Next<RemovalState>, StepError> {
         match state.stage {
             RemovalStage::Waiting { until } => wait(&self.deployment, step, state, until).await,
+            RemovalStage::Comparing => compared(&self.deployment, step, state).await,
             RemovalStage::Removing => settle(&self.deployment, step, state).await,
             RemovalStage::Done { .. } | RemovalStage::Failed { .. } => {
                 Err(StepError::permanent("no_such_step", "a removal that has ended has no next step"))
@@ -130,17 +135,46 @@ pub(super) async fn begin(
         let waiting = state.at_stage(RemovalStage::Waiting { until: Some(step.now) });
         return Ok(until_quiet(deployment, step, waiting, unquiet));
     }
-    let tenant = step.record.subject.clone();
-    // The service may have grown index shards since the cell was written: those parts are the tenant's data too.
-    let location = match topologies::current(step.tx).await? {
-        Some(stored) => stored.topology.refresh(&state.service, &state.location),
-        None => state.location.clone(),
-    };
+    let location = location_now(step, &state).await?;
     if capacity::take(step, &wants_of_removal(&location)).await?.is_some() {
         let wake = step.now + LOOK_AGAIN_MS;
         return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(step.now) }), wake));
     }
-    for part in 0..place_of(&location).parts() {
+    match &state.verified {
+        Some(verified) if !state.accept_late_writes => {
+            fan_out_compares(step, &state, &location, verified).await?;
+            Ok(Next::Go(state.at_stage(RemovalStage::Comparing), String::new()))
+        }
+        _ => remove(step, state, &location).await,
+    }
+}
+
+/// Every part still is as it was verified: deletes.
+async fn compared(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+) -> Result<Next<RemovalState>, StepError> {
+    match finished(deployment, step, &state).await? {
+        Tasks::Next(next) => Ok(*next),
+        Tasks::Done(_) => match superseded(step, &state).await? {
+            Some(done) => Ok(done),
+            None => {
+                step.erase_tasks().await?;
+                let location = location_now(step, &state).await?;
+                remove(step, state, &location).await
+            }
+        },
+    }
+}
+
+async fn remove(
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+    location: &Location,
+) -> Result<Next<RemovalState>, StepError> {
+    let tenant = step.record.subject.clone();
+    for part in 0..place_of(location).parts() {
         let input = RemoveInput {
             tenant: tenant.clone(),
             service: state.service.clone(),
@@ -174,11 +208,14 @@ async fn superseded(step: &mut StepTx<'_>, state: &RemovalState) -> Result<Optio
     Ok(Some(Next::Go(state.clone().at_stage(done), "superseded: the cell is not this removal's any more".to_owned())))
 }
 
-async fn settle(
-    deployment: &Deployment,
-    step: &mut StepTx<'_>,
-    state: RemovalState,
-) -> Result<Next<RemovalState>, StepError> {
+/// What the tasks of a stage have come to.
+enum Tasks {
+    Done(Vec<TaskRecord>),
+    /// Some are open, or one has failed: where the removal goes.
+    Next(Box<Next<RemovalState>>),
+}
+
+async fn finished(deployment: &Deployment, step: &mut StepTx<'_>, state: &RemovalState) -> Result<Tasks, StepError> {
     let tasks = step.tasks().await?;
     if let Some(failed) = tasks.iter().find(|task| task.status == TaskStatus::Failed) {
         let error = failed
@@ -186,11 +223,25 @@ async fn settle(
             .clone()
             .unwrap_or_else(|| StoredError { code: "task_failed".to_owned(), message: "a task failed".to_owned() });
         let note = format!("{}: {}", error.code, error.message);
-        return Ok(Next::Go(state.at_stage(RemovalStage::Failed { error }), note));
+        let failed = state.clone().at_stage(RemovalStage::Failed { error });
+        return Ok(Tasks::Next(Box::new(Next::Go(failed, note))));
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
-        return Ok(Next::Stay(state, step.now + millis(deployment.timing.lease)));
+        let look_again = step.now + millis(deployment.timing.lease);
+        return Ok(Tasks::Next(Box::new(Next::Stay(state.clone(), look_again))));
     }
+    Ok(Tasks::Done(tasks))
+}
+
+async fn settle(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+) -> Result<Next<RemovalState>, StepError> {
+    let tasks = match finished(deployment, step, &state).await? {
+        Tasks::Done(tasks) => tasks,
+        Tasks::Next(next) => return Ok(*next),
+    };
     // A delete that may still arrive must not meet what a later move writes here: the cell is absent only after it.
     if let Some(unquiet) = quiet::unquiet(deployment, step, &state.service, &state.location).await? {
         return Ok(until_quiet(deployment, step, state, unquiet));
@@ -201,6 +252,7 @@ async fn settle(
     if !ledger::become_absent(step.tx, &tenant, &state.service, &key, state.generation).await? {
         return Err(StepError::permanent("ledger_mismatch", format!("the ledger's cell of {key} is not removing")));
     }
+    recheck::queue(deployment, step, &state).await?;
     Ok(Next::Go(state.at_stage(RemovalStage::Done { removed }), String::new()))
 }
 

@@ -6,17 +6,17 @@ use catalogue::location::Location;
 use engine::{StepError, StepTx};
 
 use super::machine::Removal;
-use super::state::{Cause, RemovalStage, RemovalState};
+use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 use crate::realm_move::RemovalRef;
 
-/// Makes the cell `removing` and starts its removal. `None`: the cell is not in the state `from`.
+/// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not in the state `from`.
 pub async fn queue_removal(
     step: &mut StepTx<'_>,
     tenant: &str,
     service: &str,
     location: &Location,
     from: CellState,
-    cause: Cause,
+    (cause, verified): (Cause, Option<Vec<VerifiedPart>>),
 ) -> Result<Option<RemovalRef>, StepError> {
     let key = location.key();
     let Some(cell) = ledger::get(step.tx, tenant, service, &key).await? else { return Ok(None) };
@@ -25,6 +25,8 @@ pub async fn queue_removal(
         location: location.clone(),
         generation: cell.generation,
         cause,
+        verified,
+        accept_late_writes: false,
         waits_for: None,
         stage: RemovalStage::Waiting { until: None },
     };

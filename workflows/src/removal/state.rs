@@ -4,6 +4,7 @@ use catalogue::location::Location;
 use engine::StoredError;
 use serde::{Deserialize, Serialize};
 use store::Millis;
+use workers::progress::Tally;
 
 use crate::data_tasks::Amount;
 
@@ -18,11 +19,26 @@ pub struct RemovalState {
     pub generation: i64,
     /// What queued it.
     pub cause: Cause,
+    /// What the move verified here, part by part; `None` when it did not: then nothing is compared before deleting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Vec<VerifiedPart>>,
+    /// A person has looked at what was written since: it is deleted with the rest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub accept_late_writes: bool,
     /// What it waits for where it stands, when that is out of the ordinary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
     /// Where it stands.
     pub stage: RemovalStage,
+}
+
+/// What the move found in one part of the location that it left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedPart {
+    /// Which part.
+    pub part: u32,
+    /// What was in it once the source had settled.
+    pub tally: Tally,
 }
 
 /// What queued a removal.
@@ -50,6 +66,8 @@ pub enum RemovalStage {
         /// Until when; set by the first step after the switch was committed.
         until: Option<Millis>,
     },
+    /// Looks whether the location still holds what the move verified there.
+    Comparing,
     /// Deletes, and proves each part empty.
     Removing,
     /// The cell is absent.
@@ -69,6 +87,7 @@ impl RemovalStage {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Waiting { .. } => "waiting",
+            Self::Comparing => "comparing",
             Self::Removing => "removing",
             Self::Done { .. } => "done",
             Self::Failed { .. } => "failed",

@@ -29,6 +29,11 @@ pub struct RemovalDetail {
     pub state: String,
     /// The move that queued it.
     pub queued_by: String,
+    /// What it waits for, when that is out of the ordinary.
+    pub waiting_for: Option<String>,
+    /// Whether it looks, before it deletes, for what was written after the move: `compared`, `accepted` (a person said that it may
+    /// be deleted), or `not_verified` (the move did not read this location, so there is nothing to compare with).
+    pub late_writes: String,
     /// How much it deleted.
     pub removed: Option<Amount>,
     /// When it was queued.
@@ -81,6 +86,8 @@ fn view(record: &WorkflowRecord) -> Result<RemovalDetail, StoreError> {
         location_key: state.location.key(),
         state: record.state.clone(),
         queued_by: state.move_id().to_owned(),
+        waiting_for: state.waits_for.clone(),
+        late_writes: late_writes(&state).to_owned(),
         removed,
         queued_at: rfc3339(record.created_at),
         due_at: record.wake_at.map(rfc3339),
@@ -88,4 +95,12 @@ fn view(record: &WorkflowRecord) -> Result<RemovalDetail, StoreError> {
         error,
         explain: None,
     })
+}
+
+fn late_writes(state: &RemovalState) -> &'static str {
+    match &state.verified {
+        _ if state.accept_late_writes => "accepted",
+        Some(_) => "compared",
+        None => "not_verified",
+    }
 }

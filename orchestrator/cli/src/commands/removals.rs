@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{Change, Outcome, Page, RemovalDetail, ReplayAll, ReplayedAll};
+use server::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, ReplayedAll};
 
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
@@ -34,7 +34,7 @@ pub(crate) struct ListArgs {
     #[arg(long, conflicts_with = "state")]
     failed: bool,
     /// Only those in this state
-    #[arg(long, value_parser = ["waiting", "removing", "done", "failed"])]
+    #[arg(long, value_parser = ["waiting", "comparing", "removing", "done", "failed"])]
     state: Option<String>,
     /// Only this tenant's
     #[arg(long)]
@@ -69,6 +69,9 @@ pub(crate) struct ReplayArgs {
     /// With --failed: only this tenant's
     #[arg(long, conflicts_with = "id")]
     tenant: Option<String>,
+    /// Delete also what was written there after the move; only after somebody has looked at it
+    #[arg(long, requires = "id", conflicts_with = "failed")]
+    accept_late_writes: bool,
     /// Why; kept in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -98,7 +101,8 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
 
 async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     let Some(id) = &args.id else { return replay_failed(args, client, terminal).await };
-    let replayed = client.replay_removal(id, &Change { reason: args.reason.clone() }).await?;
+    let replay = Replay { accept_late_writes: args.accept_late_writes, reason: args.reason.clone() };
+    let replayed = client.replay_removal(id, &replay).await?;
     terminal.say(match replayed.outcome {
         Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",
         Outcome::StillRunning => "It is running already: there was nothing to replay.",
@@ -153,8 +157,17 @@ fn show_table(removal: &RemovalDetail) -> String {
     let removed = removal.removed.map(|removed| words::amount(removed.items, removed.objects, removed.bytes));
     let time = |at: &Option<String>| at.as_deref().map(words::time).unwrap_or_default();
     let error = removal.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
-    let next = (removal.state == "failed")
-        .then(|| format!("put the cause right, then `realmctl removals replay {}`: safe at any time", removal.id));
+    let late = removal.error.as_ref().is_some_and(|error| error.code == "late_writes");
+    let next = match removal.state.as_str() {
+        "failed" if late => Some(format!(
+            "carry over what is missed, then `realmctl removals replay {} --accept-late-writes`: it deletes all that is there",
+            removal.id
+        )),
+        "failed" => {
+            Some(format!("put the cause right, then `realmctl removals replay {}`: safe at any time", removal.id))
+        }
+        _ => None,
+    };
     facts([
         ("Removal", removal.id.clone()),
         ("Tenant", removal.tenant.clone()),
@@ -163,6 +176,7 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("State", removal.state.clone()),
         ("Queued by move", removal.queued_by.clone()),
         ("Queued", words::time(&removal.queued_at)),
+        ("Waits for", removal.waiting_for.clone().unwrap_or_default()),
         ("Looked at next", time(&removal.due_at)),
         ("Ended", time(&removal.finished_at)),
         ("Removed", removed.unwrap_or_default()),

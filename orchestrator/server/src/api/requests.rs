@@ -85,11 +85,22 @@ pub enum Budget {
     Text(String),
 }
 
-/// A change that needs nothing but a reason: `POST /v1/moves/{id}/cancel`, `POST /v1/removals/{id}/replay`, `POST /v1/pause`
-/// and the like.
+/// A change that needs nothing but a reason: `POST /v1/moves/{id}/cancel`, `POST /v1/pause` and the like.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
+    /// Why; kept in the audit trail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `POST /v1/removals/{id}/replay`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Replay {
+    /// Somebody has looked at what was written to the location after the move: it may be deleted with the rest.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub accept_late_writes: bool,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -13,15 +13,22 @@ use crate::harness::Api;
 
 /// Stores a failed removal of the tenant's issues, as a move would have left it.
 async fn failed_removal(api: &Api, tenant: &str) -> String {
+    failed_with(api, tenant, "not_empty").await
+}
+
+async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
     let cells = ledger::of_tenant(&mut tx, tenant).await.expect("cells");
     let cell = cells.into_iter().find(|cell| cell.service == "issue-service").expect("a cell");
-    let error = StoredError { code: "not_empty".to_owned(), message: "writes go on".to_owned() };
+    let error = StoredError { code: code.to_owned(), message: "writes go on".to_owned() };
     let state = RemovalState {
         service: cell.service.clone(),
         location: cell.location.clone(),
         generation: cell.generation,
         cause: Cause::Moved { move_id: "the-move".to_owned() },
+        verified: None,
+        accept_late_writes: false,
+        waits_for: None,
         stage: RemovalStage::Failed { error },
     };
     let id = api.deployment.ids.next();
@@ -69,6 +76,19 @@ async fn a_failed_removal_is_found_and_replayed() {
     assert_eq!((&raw["outcome"], &raw["id"], &raw["state"]), (&json!("still_running"), &json!(id), &json!("removing")));
     let entries: Page<AuditView> = api.get("/v1/audit?tenant=acme").await.expect(StatusCode::OK).json();
     assert_eq!((entries.items[0].action.as_str(), entries.items[0].why.as_str()), ("removal.replay", "fixed"));
+}
+
+#[tokio::test]
+async fn late_writes_are_deleted_only_when_somebody_says_so() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let id = failed_with(&api, "acme", "late_writes").await;
+    let path = format!("/v1/removals/{id}/replay");
+    api.post(&path, &json!({})).await.problem(StatusCode::CONFLICT, "late_writes");
+    let all: ReplayedAll = api.post("/v1/removals/replay", &json!({})).await.expect(StatusCode::OK).json();
+    assert_eq!((all.replayed.len(), all.refused[0].code.as_str()), (0, "late_writes"));
+    let accepted = json!({ "acceptLateWrites": true, "reason": "looked at it" });
+    let replayed: Replayed = api.post(&path, &accepted).await.expect(StatusCode::OK).json();
+    assert_eq!((replayed.outcome, replayed.removal.late_writes.as_str()), (Outcome::Replayed, "accepted"));
 }
 
 #[tokio::test]
