@@ -3,11 +3,13 @@
 //! All of it is a pure function of its arguments, so that a test can ask again for what it seeded. It goes over the
 //! wire with the plain SDK, except for large numbers of items.
 
+mod intruders;
 mod items;
 mod objects;
 mod random;
 mod stores;
 
+pub use intruders::{replicate_bucket, stop_replicating, write_item};
 pub use items::{BULK_ITEMS, belongs_to, import_items, index_value, item, seed_items};
 pub use objects::{MULTIPART_BYTES, Seeded, object, seed_multipart_object, seed_objects};
 pub use stores::{create_bucket, create_table, create_table_with_keys};

@@ -59,12 +59,12 @@ async fn killed_going_back(database: Database) {
 
 async fn killed_in_tasks_and_removals(database: Database) {
     let mut stage = Stage::new(database).await;
-    for kind in ["copy", "verify", "remove"] {
+    for kind in ["copy", "verify", "compare", "remove"] {
         for moment in [Moment::Before, Moment::Written, Moment::Recorded] {
             stage.strike(Target::task(kind, moment)).await;
         }
     }
-    for state in ["waiting", "removing"] {
+    for state in ["waiting", "comparing", "removing"] {
         for moment in MOMENTS {
             stage.strike(Target::step("removal", state, moment)).await;
         }

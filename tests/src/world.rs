@@ -7,7 +7,7 @@ use std::time::Duration;
 use catalogue::ledger::{self, Cell, CellState};
 use catalogue::tenants::{self, Tenant};
 use engine::probe::Probe;
-use engine::{HostLocks, Runner, workflow_table};
+use engine::{HostLocks, Runner, straggler_table, workflow_table};
 use store::{Store, StoreUrl};
 use tempfile::TempDir;
 use testkit::observe::{Items, ObservedObject};
@@ -17,7 +17,9 @@ use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
+use workflows::removal::{RemovalDetail, view_removal};
 use workflows::requester::Requester;
+use workflows::timing::Timing;
 use workflows::topology_change::apply_topology;
 
 use crate::timing;
@@ -91,9 +93,18 @@ pub async fn deploy(store_url: &str) -> Deployment {
     deploy_on(Store::open(&url).await.expect("the store opens"))
 }
 
+/// Opens the store and deploys with these times.
+pub async fn deploy_timed(store_url: &str, timing: Timing) -> Deployment {
+    let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
+    deploy_with(Store::open(&url).await.expect("the store opens"), timing)
+}
+
 /// Deploys on an open store.
 pub fn deploy_on(store: Store) -> Deployment {
-    let timing = timing::short();
+    deploy_with(store, timing::short())
+}
+
+fn deploy_with(store: Store, timing: Timing) -> Deployment {
     timing.check().expect("the tests' constants fit together");
     let settings = Settings {
         index_settle: timing.index_settle,
@@ -209,9 +220,7 @@ impl World {
 
     /// A runner on this world's deployment.
     pub fn runner(&self) -> Runner {
-        let deployment = &self.deployment;
-        let name = deployment.owner.clone();
-        Runner::new(deployment.store.clone(), deployment.registry(), deployment.runner_settings(), name)
+        runner_of(&self.deployment)
     }
 
     /// Runs workflows and tasks, with `probe`, until `done`.
@@ -283,6 +292,31 @@ impl World {
         cells
     }
 
+    /// The removals that the move queued, as they are.
+    pub async fn removals(&self, id: &str) -> Vec<RemovalDetail> {
+        let mut details = Vec::new();
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let view = view_move(&mut tx, id).await.expect("the move can be read").expect("the move exists");
+        for removal in view.removals {
+            let detail = view_removal(&mut tx, &removal.id).await.expect("the removal can be read");
+            details.push(detail.expect("the removal exists"));
+        }
+        tx.rollback().await.expect("a read ends");
+        details
+    }
+
+    /// Processes that lost work at a location of the tenant and have not said that they stopped.
+    pub async fn stragglers(&self) -> usize {
+        let cells = self.full_cells().await;
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let mut found = 0;
+        for cell in cells {
+            found += straggler_table::of(&mut tx, TENANT, &cell.location.key()).await.expect("they can be read").len();
+        }
+        tx.rollback().await.expect("a read ends");
+        found
+    }
+
     /// The state stored for a workflow.
     pub async fn stored_state(&self, id: &str) -> String {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
@@ -298,6 +332,12 @@ impl World {
         tx.rollback().await.expect("a read ends");
         rows.into_iter().map(|row| (row.from_state, row.to_state, row.note)).collect()
     }
+}
+
+/// A runner on a deployment.
+pub fn runner_of(deployment: &Deployment) -> Runner {
+    let name = deployment.owner.clone();
+    Runner::new(deployment.store.clone(), deployment.registry(), deployment.runner_settings(), name)
 }
 
 /// A request to move the tenant at once.

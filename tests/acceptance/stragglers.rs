@@ -1,0 +1,139 @@
+//! P5, P6 and P9: a process that is paused between its permit and its request. The store refuses the request once its permit is
+//! old, and until then nobody relies on the location: not the verification, not a removal's proof, not the next move.
+
+use std::time::Duration;
+
+use acceptance::child::{run_if_child, run_until_killed};
+use acceptance::strike::{Interject, Target};
+use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
+use acceptance::{Database, World, timing};
+use engine::probe::{Moment, NoProbe, Probe};
+use testkit::RequestAge;
+use tokio_util::sync::CancellationToken;
+use workflows::realm_move::cancel_move;
+use workflows::requester::Requester;
+use workflows::timing::Timing;
+
+on_both_databases!(a_removal_waits_until_a_lost_process_can_write_no_more, removal_waits);
+on_both_databases!(what_a_lost_process_writes_meanwhile_is_removed, early_arrival_is_removed);
+on_both_databases!(a_verification_waits_until_a_lost_process_can_write_no_more, verification_waits);
+on_both_databases!(a_clean_hand_over_needs_no_wait, clean_hand_over);
+on_both_databases!(a_proven_death_needs_no_wait, proven_death);
+
+/// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn child() {
+    run_if_child().await;
+}
+
+/// How long the regions accept a request here.
+const LIFE: Duration = Duration::from_secs(5);
+
+fn with_life(life: Duration) -> Timing {
+    Timing { permit_life_dynamodb: life, permit_life_s3: life, ..timing::short() }
+}
+
+async fn world(database: Database, life: Duration) -> World {
+    let (store_url, folder) = fresh_store(database).await;
+    let deployment = deploy_timed(&store_url, with_life(life)).await;
+    let age = if life == LIFE { RequestAge { dynamodb: LIFE, s3: LIFE } } else { RequestAge::AWS };
+    World::on(deployment, store_url, folder, (Seed::SMALL, age), |yaml| yaml).await
+}
+
+/// Runs a process of its own until it has signed a write to the new region, which is held up; then the process is no more heard
+/// of. It has not let go of anything, and nothing proves that it is dead.
+async fn lose_a_process_that_writes(world: &World, id: &str) -> String {
+    let lost = deploy_timed(&world.store_url, with_life(LIFE)).await;
+    let gate = world.region("eu-west-1").gate();
+    gate.hold_next_write();
+    let runner = runner_of(&lost);
+    tokio::select! {
+        () = runner.run(CancellationToken::new()) => unreachable!("nobody stops it"),
+        () = wait_until(|| async { gate.is_holding() }) => {}
+    }
+    assert_eq!(world.view(id).await.state, "add_data");
+    lost.owner.clone()
+}
+
+async fn removal_waits(database: Database) {
+    let world = world(database, LIFE).await;
+    let data = world.holdings("us-east-1", "acme").await;
+    let id = world.start_move("eu").await;
+    let owner = lose_a_process_that_writes(&world, &id).await;
+    let by = Requester::realmctl("test");
+    cancel_move(&world.deployment, &id, &by).await.expect("it is cancelled");
+    assert!(world.stragglers().await > 0);
+
+    let waits = || async {
+        let waiting_for = |removal: workflows::removal::RemovalDetail| removal.waiting_for.unwrap_or_default();
+        world.removals(&id).await.into_iter().map(waiting_for).any(|what| what.contains(&owner))
+    };
+    world.run_until(NoProbe, waits).await;
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    assert!(world.removals(&id).await.iter().all(|removal| removal.state == "done"));
+    assert!(world.holdings("eu-west-1", "acme").await.is_empty());
+
+    let (status, body) = world.region("eu-west-1").gate().release().await;
+    assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
+    assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "no orphan");
+    assert_eq!(world.holdings("us-east-1", "acme").await, data);
+    assert_eq!(world.stragglers().await, 0);
+}
+
+/// The wait is not for nothing: until its permit is old, the store takes the write.
+async fn early_arrival_is_removed(database: Database) {
+    let world = world(database, LIFE).await;
+    let id = world.start_move("eu").await;
+    lose_a_process_that_writes(&world, &id).await;
+    cancel_move(&world.deployment, &id, &Requester::realmctl("test")).await.expect("it is cancelled");
+    let (status, body) = world.region("eu-west-1").gate().release().await;
+    assert_eq!(status, 200, "{body}");
+    assert!(!world.holdings("eu-west-1", "acme").await.is_empty(), "it arrived after the tenant was brought back");
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    assert!(world.holdings("eu-west-1", "acme").await.is_empty());
+}
+
+async fn verification_waits(database: Database) {
+    let world = world(database, LIFE).await;
+    let data = world.holdings("us-east-1", "acme").await;
+    let id = world.start_move("eu").await;
+    let owner = lose_a_process_that_writes(&world, &id).await;
+    let waits = || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains(&owner)) };
+    world.run_until(NoProbe, waits).await;
+    let view = world.view(&id).await;
+    assert_eq!(view.state, "add_data", "everything is copied, and not yet read back");
+    assert!(view.waiting_for.is_some_and(|what| what.contains("to be quiet, until")));
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    assert_eq!(world.view(&id).await.state, "completed");
+    let (status, body) = world.region("eu-west-1").gate().release().await;
+    assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
+    assert_eq!(world.holdings("eu-west-1", "acme").await, data);
+}
+
+/// Longer than any test waits for anything: whoever waited for it would be found out.
+const TOO_LONG: Duration = Duration::from_secs(200);
+
+async fn clean_hand_over(database: Database) {
+    let world = world(database, TOO_LONG).await;
+    let id = world.start_move("eu").await;
+    let probe = Interject::new(Target::task("copy", Moment::Before), || async {});
+    world.run_until(probe.clone(), || async { probe.was_reached() }).await;
+    assert_eq!(world.stragglers().await, 0);
+    ends_without_a_wait(&world, &id, NoProbe).await;
+}
+
+async fn proven_death(database: Database) {
+    let world = world(database, TOO_LONG).await;
+    let id = world.start_move("eu").await;
+    let target = Target::task("copy", Moment::Written);
+    run_until_killed(&world.store_url, &target, None, "stragglers::child").await;
+    assert_eq!(world.view(&id).await.state, "add_data");
+    ends_without_a_wait(&world, &id, NoProbe).await;
+}
+
+async fn ends_without_a_wait(world: &World, id: &str, probe: impl Probe) {
+    world.run_until(probe, || world.has_ended(id)).await;
+    let view = world.view(id).await;
+    assert_eq!(view.state, "completed", "{view:?}");
+    assert!(view.removals.iter().all(|removal| removal.state == "done"), "{view:?}");
+}
