@@ -17,7 +17,7 @@ mod retry;
 mod runner;
 mod step;
 mod step_error;
-mod step_table;
+pub mod step_table;
 pub mod task;
 mod task_run;
 pub mod task_table;

@@ -111,7 +111,7 @@ impl Runner {
             Ok(seen) => seen,
             Err(error) => return self.failed(record, Some(workflow.as_ref()), error).await,
         };
-        let Some(queue) = queue.filter(|_| workflow.shares_commits(&record.state)) else {
+        let Some(queue) = queue.filter(|_| self.settings.shared_commit > 1 && workflow.shares_commits(&record.state)) else {
             return self.step_alone(record, workflow.as_ref(), seen).await;
         };
         let ready = Ready { record: record.clone(), workflow: Arc::clone(&workflow), seen };

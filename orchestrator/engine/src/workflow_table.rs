@@ -1,6 +1,6 @@
 //! SQL of the `workflows` table.
 
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{any_due, with_due};
@@ -44,20 +44,27 @@ macro_rules! select {
 
 /// Inserts a workflow.
 pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<(), StoreError> {
+    insert_all(tx, &[new], now).await
+}
+
+/// Inserts workflows by one statement.
+pub async fn insert_all(tx: &mut Tx, new: &[NewWorkflow<'_>], now: Millis) -> Result<(), StoreError> {
+    let given = Rows::default()
+        .texts("id", new.iter().map(|new| new.id.to_owned()))
+        .texts("kind", new.iter().map(|new| new.kind.to_owned()))
+        .texts("subject", new.iter().map(|new| new.subject.to_owned()))
+        .texts("start_key", new.iter().map(|new| new.start_key.map(str::to_owned)))
+        .texts("request", new.iter().map(|new| new.request.to_owned()))
+        .texts("state", new.iter().map(|new| new.state.to_owned()))
+        .texts("data", new.iter().map(|new| new.data.clone()))
+        .ints("wake_at", new.iter().map(|new| new.wake_at));
     sql("INSERT INTO workflows (id, kind, subject, start_key, request, state, data, wake_at, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)")
-    .bind(new.id)
-    .bind(new.kind)
-    .bind(new.subject)
-    .bind(new.start_key)
-    .bind(new.request)
-    .bind(new.state)
-    .bind(new.data)
-    .bind(new.wake_at)
+         SELECT id, kind, subject, start_key, request, state, data, wake_at, $1, $1 FROM {rows}")
     .bind(now)
+    .rows(given)
     .execute(tx)
     .await?;
-    if new.wake_at <= now {
+    if new.iter().any(|new| new.wake_at <= now) {
         tx.announce();
     }
     Ok(())
@@ -111,22 +118,25 @@ pub async fn list(
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
+/// Claims at most `$2` workflows due at `$1` for the owner `$3` until `$4`.
+pub const CLAIM: &str = with_due!(
+    "workflows",
+    concat!(
+        "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
+         WHERE id IN (SELECT id FROM due) RETURNING ",
+        columns!()
+    )
+);
+
 /// Claims at most `limit` workflows: lease, new fence. Empty when nothing is due.
-pub(crate) async fn claim(
+pub async fn claim(
     tx: &mut Tx,
     owner: &str,
     lease: Millis,
     limit: usize,
 ) -> Result<Vec<WorkflowRecord>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql(with_due!(
-        "workflows",
-        concat!(
-            "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
-             WHERE id IN (SELECT id FROM due) RETURNING ",
-            columns!()
-        )
-    ))
+    let rows = sql(CLAIM)
     .bind(now)
     .bind(i64::try_from(limit).unwrap_or(i64::MAX))
     .bind(owner)
