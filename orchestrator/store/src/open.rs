@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSy
 use crate::bell::Bell;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
-use crate::migrate::migrator;
+use crate::migrate::{for_postgres, for_sqlite};
 use crate::tx::{Tx, TxInner};
 
 /// How long a SQLite writer waits for another process's transaction, and anyone for a free connection.
@@ -155,7 +155,7 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
         .application_name("realmctl");
     // Migrations may wait for each other and take long: a connection of their own, without the limits.
     let migrating: PgPool = PoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    migrator().run(&migrating).await?;
+    for_postgres().run(&migrating).await?;
     migrating.close().await;
     let pool = PoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
@@ -166,7 +166,7 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
 }
 
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
-    let migrator = migrator();
+    let migrator = for_sqlite();
     for _ in 1..SQLITE_MIGRATION_ATTEMPTS {
         if migrator.run(writer).await.is_ok() {
             return Ok(());
