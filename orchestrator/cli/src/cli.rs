@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{completions, demo, dev, moves, removals, serve, tenants, topology, worker};
+use crate::commands::{bench, completions, demo, dev, moves, removals, serve, tenants, topology, worker};
 use crate::output::Format;
 
 /// Where a server is looked for when nobody says.
@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Moves(moves::MovesCommand),
     #[command(subcommand)]
     Removals(removals::RemovalsCommand),
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  realmctl version\n  realmctl version --output json")]

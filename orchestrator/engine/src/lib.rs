@@ -11,6 +11,8 @@ pub mod history;
 mod ids;
 mod lease;
 pub mod probe;
+mod prune;
+mod prune_table;
 mod record;
 mod registry;
 mod retry;

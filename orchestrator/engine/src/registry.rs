@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::Millis;
+use store::{Millis, StoreError, Tx};
 
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step::{Outcome, StepTx, read_state};
@@ -71,6 +71,10 @@ impl Registry {
 pub(crate) trait AnyWorkflow: Send + Sync {
     fn shares_commits(&self, state: &str) -> bool;
 
+    fn may_be_pruned(&self, state: &str) -> bool;
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError>;
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
 
     async fn advance(
@@ -94,6 +98,14 @@ pub(crate) trait AnyWorkflow: Send + Sync {
 impl<W: Workflow> AnyWorkflow for W {
     fn shares_commits(&self, state: &str) -> bool {
         W::shares_commits(state)
+    }
+
+    fn may_be_pruned(&self, state: &str) -> bool {
+        W::may_be_pruned(state)
+    }
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
+        Workflow::is_named(self, tx, record).await
     }
 
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {

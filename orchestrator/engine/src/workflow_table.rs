@@ -118,6 +118,11 @@ pub async fn list(
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
+/// What ended before `$1` and after the place (`$2`, `$3`), at most `$4`, the oldest first.
+pub(crate) const ENDED_BEFORE: &str = select!(
+    "WHERE finished_at IS NOT NULL AND finished_at < $1 AND (finished_at, id) > ($2, $3) ORDER BY finished_at, id LIMIT $4"
+);
+
 /// Claims at most `$2` workflows due at `$1` for the owner `$3` until `$4`.
 pub const CLAIM: &str = with_due!(
     "workflows",
@@ -175,6 +180,7 @@ pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) 
 
 /// Gives the lease back, so that another process need not wait for it to expire.
 pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
+    tx.announce();
     sql("UPDATE workflows SET lease_until = 0, lease_owner = NULL WHERE id = $1 AND fence = $2")
         .bind(id)
         .bind(fence)
