@@ -10,6 +10,7 @@ pub mod changes;
 pub mod ledger;
 pub mod location;
 pub mod placements;
+pub mod references;
 pub mod tenant_id;
 pub mod tenants;
 pub mod topologies;

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, worker};
+use crate::commands::{bench, campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, worker};
 use crate::output::Format;
 
 /// Where a server is looked for when nobody says.
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Campaigns(campaigns::CampaignsCommand),
     #[command(subcommand)]
     Removals(removals::RemovalsCommand),
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  realmctl version\n  realmctl version --output json")]

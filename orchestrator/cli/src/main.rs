@@ -54,7 +54,9 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 }
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
-    use commands::{campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, version, worker};
+    use commands::{
+        bench, campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, version, worker,
+    };
     let globals = &cli.globals;
     match cli.command {
         Command::Demo(args) => Box::pin(demo::run(&args, terminal)).await,
@@ -67,6 +69,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
+        Command::Bench(command) => Box::pin(bench::run(&command, terminal)).await,
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Version => version::run(terminal),
     }

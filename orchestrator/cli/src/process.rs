@@ -22,6 +22,7 @@ use crate::exit::{Failure, chain};
 use crate::logging::LogFormat;
 use crate::output::Terminal;
 use crate::timing_args::TimingArgs;
+use crate::words::parse_duration;
 
 /// How long work in hand may take to be handed over once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -47,11 +48,20 @@ pub(crate) struct ProcessArgs {
     /// temporary folder]
     #[arg(long, env = "REALMCTL_RUN_DIR", value_name = "DIR", hide_env_values = true)]
     run_dir: Option<PathBuf>,
+    /// How long what has ended stays listed, with its history; 0s keeps it for ever. The audit trail always stays
+    #[arg(long, env = "REALMCTL_KEEP_HISTORY", default_value = "90d", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    keep_history: Duration,
     #[command(flatten)]
     timing: TimingArgs,
 }
 
 impl ProcessArgs {
+    /// How the runner of this process behaves.
+    pub(crate) fn runner_settings(&self, deployment: &Deployment) -> RunnerSettings {
+        let keep_history = (!self.keep_history.is_zero()).then_some(self.keep_history);
+        RunnerSettings { keep_history, ..deployment.runner_settings() }
+    }
+
     /// Checks the constants, then opens the store. AWS credentials come from the environment, when first needed.
     pub(crate) async fn deployment(&self) -> Result<Deployment, Failure> {
         let timing = self.timing.timing()?;

@@ -86,10 +86,20 @@ impl Hands {
         }
     }
 
-    /// Waits until everything in hand has ended.
-    pub(crate) async fn finish(mut self) {
-        while let Some(ended) = self.running.join_next().await {
-            report_panic(ended);
+    /// Waits until everything in hand has ended; drops what has not by then.
+    pub(crate) async fn finish(mut self, within: Duration) {
+        let ended = async {
+            while let Some(ended) = self.running.join_next().await {
+                report_panic(ended);
+            }
+        };
+        if tokio::time::timeout(within, ended).await.is_err() {
+            let dropped = self.running.len();
+            warn!(
+                dropped,
+                "work in hand did not end in time and is dropped; others go on with it when its lease runs out"
+            );
+            self.running.shutdown().await;
         }
     }
 

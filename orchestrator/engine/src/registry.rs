@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use store::Millis;
+use store::{Millis, StoreError, Tx};
 
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step::{Outcome, StepTx, read_state};
@@ -91,6 +91,10 @@ pub(crate) trait AnyWorkflow: Send + Sync {
     /// Whether this version reads the stored state; if not, why.
     fn readable(&self, data: &str) -> Result<(), String>;
 
+    fn may_be_pruned(&self, state: &str) -> bool;
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError>;
+
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError>;
 
     async fn advance(
@@ -118,6 +122,14 @@ impl<W: Workflow> AnyWorkflow for W {
 
     fn readable(&self, data: &str) -> Result<(), String> {
         serde_json::from_str::<W::State>(data).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn may_be_pruned(&self, state: &str) -> bool {
+        W::may_be_pruned(state)
+    }
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
+        Workflow::is_named(self, tx, record).await
     }
 
     async fn observe(&self, record: &WorkflowRecord) -> Result<Box<dyn Any + Send>, StepError> {

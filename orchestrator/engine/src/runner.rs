@@ -37,6 +37,10 @@ pub struct RunnerSettings {
     pub shared_commit: usize,
     /// Tasks run at a time by this process; 0 leaves data work to others.
     pub tasks_at_once: usize,
+    /// How long work in hand may take to end once the runner is told to stop; then it is dropped where it stands.
+    pub drain: Duration,
+    /// How long a workflow that has ended is kept, with its history. `None`: for ever.
+    pub keep_history: Option<Duration>,
     /// Waits between failed attempts.
     pub retry: RetryPolicy,
 }
@@ -50,6 +54,8 @@ impl Default for RunnerSettings {
             workflows_at_once: 32,
             shared_commit: 128,
             tasks_at_once: 16,
+            drain: Duration::from_secs(20),
+            keep_history: None,
             retry: RetryPolicy::default(),
         }
     }
@@ -122,7 +128,14 @@ impl Runner {
     /// their last checkpoint.
     pub async fn run(&self, stop: CancellationToken) {
         info!(owner = self.owner, "runner started");
-        let work = async { tokio::join!(self.run_workflows(&stop), self.run_tasks(&stop), self.run_sweeps(&stop)) };
+        let work = async {
+            tokio::join!(
+                self.run_workflows(&stop),
+                self.run_tasks(&stop),
+                self.run_sweeps(&stop),
+                self.run_pruning(&stop)
+            )
+        };
         tokio::select! {
             _ = work => {}
             () = self.store.carry_announcements() => {}
@@ -144,11 +157,11 @@ impl Runner {
                 Room::Look(room) => (self.look_for_workflows(room).await, room),
             };
             hands.take(claimed, room, |record| {
-                let (runner, queue) = (self.clone(), queue.clone());
-                async move { runner.drive(record, &queue).await }
+                let (runner, queue, stop) = (self.clone(), queue.clone(), stop.clone());
+                async move { runner.drive(record, &queue, &stop).await }
             });
         }
-        hands.finish().await;
+        hands.finish(self.settings.drain).await;
         drop(queue);
         while let Some(ended) = committing.join_next().await {
             report_panic(ended);
@@ -167,7 +180,7 @@ impl Runner {
                 async move { runner.run_task_until(&task, stop).await }
             });
         }
-        hands.finish().await;
+        hands.finish(self.settings.drain).await;
     }
 
     async fn run_task_until(&self, task: &TaskRecord, stop: CancellationToken) {

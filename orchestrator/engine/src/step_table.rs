@@ -6,38 +6,47 @@ use crate::step_error::StepError;
 
 /// What a step or an intervention writes to its workflow's row.
 #[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) id: String,
+pub struct Written {
+    /// Which workflow.
+    pub id: String,
     /// The fence under which the row was locked.
-    pub(crate) held: i64,
+    pub held: i64,
     /// The fence from now on.
-    pub(crate) fence: i64,
-    pub(crate) state: &'static str,
-    pub(crate) data: String,
-    pub(crate) steps: i64,
+    pub fence: i64,
+    /// The state's name.
+    pub state: &'static str,
+    /// The state as JSON.
+    pub data: String,
+    /// History rows, this one included.
+    pub steps: i64,
     /// The failure that led here, as JSON: kept until the state changes again.
-    pub(crate) error: Option<String>,
+    pub error: Option<String>,
     /// `None`: finished.
-    pub(crate) wake_at: Option<Millis>,
+    pub wake_at: Option<Millis>,
     /// When the lease ends; 0 gives it back.
-    pub(crate) lease_until: Millis,
+    pub lease_until: Millis,
     /// The state keeps its tenant offline: a pause passes it by.
-    pub(crate) must_go_on: bool,
-    pub(crate) now: Millis,
+    pub must_go_on: bool,
+    /// When.
+    pub now: Millis,
     /// The state left and why, if the state has changed.
-    pub(crate) left: Option<(String, String)>,
+    pub left: Option<(String, String)>,
 }
 
 /// A workflow's row that is locked until the transaction ends.
-pub(crate) struct Locked {
-    pub(crate) id: String,
-    pub(crate) fence: i64,
-    pub(crate) wake_at: Option<Millis>,
-    pub(crate) paused: bool,
+pub struct Locked {
+    /// Which workflow.
+    pub id: String,
+    /// Its fence.
+    pub fence: i64,
+    /// When it is due.
+    pub wake_at: Option<Millis>,
+    /// Whether an operator holds it back.
+    pub paused: bool,
 }
 
 /// Locks the rows, always in the order of their ids, so that no two groups wait for each other.
-pub(crate) async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<Vec<Locked>, StoreError> {
+pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<Vec<Locked>, StoreError> {
     let rows = sql("SELECT id, fence, wake_at, paused FROM workflows WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
         .rows(Rows::default().texts("id", ids))
         .for_update()
@@ -56,7 +65,7 @@ pub(crate) async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<Vec<Locked>, S
 }
 
 /// Writes the outcomes of steps, each under its fence, and their history. Fails with `LostLease` unless every row was held.
-pub(crate) async fn write(tx: &mut Tx, steps: &[Written]) -> Result<(), StepError> {
+pub async fn write(tx: &mut Tx, steps: &[Written]) -> Result<(), StepError> {
     let texts = |cell: fn(&Written) -> &str| steps.iter().map(move |step| cell(step).to_owned());
     let ints = |cell: fn(&Written) -> i64| steps.iter().map(cell);
     let given = Rows::default()

@@ -140,6 +140,7 @@ pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) 
 }
 
 pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
+    tx.announce();
     sql("UPDATE tasks SET lease_until = 0, lease_owner = NULL WHERE id = $1 AND fence = $2")
         .bind(id)
         .bind(fence)

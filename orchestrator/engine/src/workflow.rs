@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use store::Millis;
+use store::{Millis, StoreError, Tx};
 
 use crate::priority::Priority;
 use crate::record::WorkflowRecord;
@@ -48,6 +48,11 @@ pub trait Workflow: Send + Sync + 'static {
     /// Whether a workflow that ended in this state may be forgotten after a while. `false`: a person may still need it.
     fn may_be_pruned(_name: &str) -> bool {
         true
+    }
+
+    /// Whether a row of the catalogue still names this workflow, which has ended: it can't be forgotten then.
+    async fn is_named(&self, _tx: &mut Tx, _record: &WorkflowRecord) -> Result<bool, StoreError> {
+        Ok(false)
     }
 
     /// Looks at the outside world. No transaction is open; nothing in the catalogue may be changed.

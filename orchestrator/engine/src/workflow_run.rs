@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::commit_group::{CommitQueue, Ready, Shared};
@@ -34,10 +35,13 @@ type Seen = Box<dyn Any + Send>;
 const READ_BACKS: u32 = 5;
 
 impl Runner {
-    /// Steps the workflow until it waits, ends or is lost.
-    pub(crate) async fn drive(&self, mut record: WorkflowRecord, queue: &CommitQueue) {
+    /// Steps the workflow until it waits, ends or is lost; told to stop, it gives the lease back between two steps.
+    pub(crate) async fn drive(&self, mut record: WorkflowRecord, queue: &CommitQueue, stop: &CancellationToken) {
         let mut broken = 0;
         loop {
+            if stop.is_cancelled() {
+                return self.hand_over(&record.id, record.fence).await;
+            }
             match self.step(&record, Some(queue)).await {
                 Ok(Stepped::GoOn(next)) => {
                     broken = 0;
@@ -70,13 +74,18 @@ impl Runner {
             Ok(Stepped::GoOn(next)) => next.fence,
             _ => record.fence,
         };
+        self.hand_over(&record.id, fence).await;
+    }
+
+    /// Gives the lease back, so that nobody needs to wait until it has run out.
+    async fn hand_over(&self, id: &str, fence: i64) {
         let released = async {
             let mut tx = self.store.begin().await?;
-            workflow_table::release(&mut tx, &record.id, fence).await?;
+            workflow_table::release(&mut tx, id, fence).await?;
             tx.commit().await
         };
         if let Err(error) = released.await {
-            debug!(workflow = record.id, %error, "the lease could not be given back; it will run out");
+            debug!(workflow = id, %error, "the lease could not be given back; it will run out");
         }
     }
 
@@ -111,7 +120,8 @@ impl Runner {
             Ok(seen) => seen,
             Err(error) => return self.failed(record, Some(workflow.as_ref()), error).await,
         };
-        let Some(queue) = queue.filter(|_| workflow.shares_commits(&record.state)) else {
+        let Some(queue) = queue.filter(|_| self.settings.shared_commit > 1 && workflow.shares_commits(&record.state))
+        else {
             return self.step_alone(record, workflow.as_ref(), seen).await;
         };
         let ready = Ready { record: record.clone(), workflow: Arc::clone(&workflow), seen };

@@ -1,6 +1,6 @@
 //! SQL of the `workflows` table.
 
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{any_due, with_due};
@@ -48,21 +48,28 @@ macro_rules! select {
 
 /// Inserts a workflow.
 pub async fn insert(tx: &mut Tx, new: NewWorkflow<'_>, now: Millis) -> Result<(), StoreError> {
-    sql("INSERT INTO workflows (id, kind, subject, start_key, request, state, data, wake_at, created_at, updated_at, \
-         priority) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)")
-    .bind(new.id)
-    .bind(new.kind)
-    .bind(new.subject)
-    .bind(new.start_key)
-    .bind(new.request)
-    .bind(new.state)
-    .bind(new.data)
-    .bind(new.wake_at)
+    insert_all(tx, &[new], now).await
+}
+
+/// Inserts workflows by one statement.
+pub async fn insert_all(tx: &mut Tx, new: &[NewWorkflow<'_>], now: Millis) -> Result<(), StoreError> {
+    let given = Rows::default()
+        .texts("id", new.iter().map(|new| new.id.to_owned()))
+        .texts("kind", new.iter().map(|new| new.kind.to_owned()))
+        .texts("subject", new.iter().map(|new| new.subject.to_owned()))
+        .texts("start_key", new.iter().map(|new| new.start_key.map(str::to_owned)))
+        .texts("request", new.iter().map(|new| new.request.to_owned()))
+        .texts("state", new.iter().map(|new| new.state.to_owned()))
+        .texts("data", new.iter().map(|new| new.data.clone()))
+        .ints("wake_at", new.iter().map(|new| new.wake_at))
+        .ints("priority", new.iter().map(|new| new.priority.stored()));
+    sql("INSERT INTO workflows (id, kind, subject, start_key, request, state, data, wake_at, priority, created_at, \
+         updated_at) SELECT id, kind, subject, start_key, request, state, data, wake_at, priority, $1, $1 FROM {rows}")
     .bind(now)
-    .bind(new.priority.stored())
+    .rows(given)
     .execute(tx)
     .await?;
-    if new.wake_at <= now {
+    if new.iter().any(|new| new.wake_at <= now) {
         tx.announce();
     }
     Ok(())
@@ -109,29 +116,32 @@ pub async fn list(
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
+/// What ended before `$1` and after the place (`$2`, `$3`), at most `$4`, the oldest first.
+pub(crate) const ENDED_BEFORE: &str = select!(
+    "WHERE finished_at IS NOT NULL AND finished_at < $1 AND (finished_at, id) > ($2, $3) ORDER BY finished_at, id LIMIT $4"
+);
+
+/// Claims at most `$2` workflows due at `$1` for the owner `$3` until `$4`.
+pub const CLAIM: &str = with_due!(
+    "workflows",
+    workflow_may_run!(),
+    concat!(
+        "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
+         WHERE id IN (SELECT id FROM due) RETURNING ",
+        columns!()
+    )
+);
+
 /// Claims at most `limit` workflows: lease, new fence. Empty when nothing is due.
-pub(crate) async fn claim(
-    tx: &mut Tx,
-    owner: &str,
-    lease: Millis,
-    limit: usize,
-) -> Result<Vec<WorkflowRecord>, StoreError> {
+pub async fn claim(tx: &mut Tx, owner: &str, lease: Millis, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql(with_due!(
-        "workflows",
-        workflow_may_run!(),
-        concat!(
-            "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
-             WHERE id IN (SELECT id FROM due) RETURNING ",
-            columns!()
-        )
-    ))
-    .bind(now)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-    .bind(owner)
-    .bind(now + lease)
-    .fetch_all(tx)
-    .await?;
+    let rows = sql(CLAIM)
+        .bind(now)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(owner)
+        .bind(now + lease)
+        .fetch_all(tx)
+        .await?;
     let mut claimed: Vec<_> = rows.iter().filter_map(readable).collect();
     claimed.sort_by_key(|record| (-record.priority, record.wake_at));
     Ok(claimed)
@@ -166,6 +176,7 @@ pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) 
 
 /// Gives the lease back, so that another process need not wait for it to expire.
 pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
+    tx.announce();
     sql("UPDATE workflows SET lease_until = 0, lease_owner = NULL WHERE id = $1 AND fence = $2")
         .bind(id)
         .bind(fence)

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::SqlStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::error::StoreError;
 use crate::sql::sql;
@@ -20,10 +20,27 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
 ];
 
-/// Everything that brings a schema up to date. What is applied already is skipped; a changed text is an error.
-pub(crate) fn migrator() -> Migrator {
+/// What a migration says to Postgres besides: how tables are kept there.
+const POSTGRES_ONLY: &[(i64, &str)] = &[(4, include_str!("../../../migrations/0004_keep_steps_cheap.postgres.sql"))];
+
+/// Everything that brings a SQLite schema up to date. What is applied already is skipped; a changed text is an error.
+pub(crate) fn for_sqlite() -> Migrator {
+    migrator(|_, text| SqlStr::from_static(text))
+}
+
+/// The same for Postgres.
+pub(crate) fn for_postgres() -> Migrator {
+    migrator(|version, text| match POSTGRES_ONLY.iter().find(|(of, _)| *of == version) {
+        // Both texts are part of this program.
+        Some((_, more)) => AssertSqlSafe(format!("{text}{more}")).into_sql_str(),
+        None => SqlStr::from_static(text),
+    })
+}
+
+fn migrator(text_of: impl Fn(i64, &'static str) -> SqlStr) -> Migrator {
     let migrations = MIGRATIONS.iter().map(|(version, description, text)| {
-        Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, SqlStr::from_static(text), false)
+        let text = text_of(*version, text);
+        Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, text, false)
     });
     Migrator::with_migrations(migrations.collect())
 }

@@ -14,7 +14,7 @@ use crate::bell::Bell;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::faults::{Faults, Held};
-use crate::migrate::migrator;
+use crate::migrate::{for_postgres, for_sqlite};
 use crate::tx::{Tx, TxInner};
 
 /// How long a SQLite writer waits for another process's transaction, and anyone for a free connection.
@@ -194,7 +194,7 @@ async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
     let options = postgres_options(url)?;
     // Migrations may wait for each other and take long: a connection of their own, without the limits.
     let migrating: PgPool = PoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-    migrator().run(&migrating).await?;
+    for_postgres().run(&migrating).await?;
     migrating.close().await;
     let pool = PoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
@@ -212,7 +212,7 @@ fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError> {
 }
 
 async fn migrate_sqlite(writer: &SqlitePool) -> Result<(), StoreError> {
-    let migrator = migrator();
+    let migrator = for_sqlite();
     for _ in 1..SQLITE_MIGRATION_ATTEMPTS {
         if migrator.run(writer).await.is_ok() {
             return Ok(());

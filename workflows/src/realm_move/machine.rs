@@ -1,8 +1,9 @@
 //! The move as the engine runs it: which file handles which state, and where failures lead.
 
 use async_trait::async_trait;
-use catalogue::{capacity, tenants};
+use catalogue::{capacity, references, tenants};
 use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
+use store::{StoreError, Tx};
 
 use super::preflight::Preflight;
 use super::state::{MoveState, Stage};
@@ -71,6 +72,10 @@ impl Workflow for RealmMove {
     /// Only the first state: every other one reads or locks the tenant, or the cells.
     fn shares_commits(name: &str) -> bool {
         name == "scheduled"
+    }
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
+        references::names_workflow(tx, &record.id).await
     }
 
     async fn observe(&self, record: &WorkflowRecord, state: &MoveState) -> Result<Seen, StepError> {

@@ -64,11 +64,7 @@ impl Obstacle {
     }
 }
 
-async fn obstacle(
-    deployment: &Deployment,
-    step: &mut StepTx<'_>,
-    plan: &Plan,
-) -> Result<Option<Obstacle>, StepError> {
+async fn obstacle(deployment: &Deployment, step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<Obstacle>, StepError> {
     if let Some(reason) = busy_target(deployment, step, plan).await? {
         return Ok(Some(Obstacle::target(reason)));
     }

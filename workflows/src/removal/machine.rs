@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
-use catalogue::capacity as reservations;
+use catalogue::{capacity as reservations, references};
 use engine::task::NewTask;
 use engine::{
     Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow,
     WorkflowRecord,
 };
-use store::Millis;
+use store::{Millis, StoreError, Tx};
 use workers::progress::Tally;
 
 use super::compare::{fan_out_compares, location_now};
@@ -71,6 +71,10 @@ impl Workflow for Removal {
     /// A failed one waits for a replay.
     fn may_be_pruned(name: &str) -> bool {
         name == "done"
+    }
+
+    async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
+        references::names_workflow(tx, &record.id).await
     }
 
     async fn observe(&self, _: &WorkflowRecord, _: &RemovalState) -> Result<(), StepError> {

@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
 use catalogue::topologies;
-use engine::{Intervention, Next, OnFailure, Priority, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord};
+use engine::{
+    Intervention, Next, OnFailure, Priority, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord,
+};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 

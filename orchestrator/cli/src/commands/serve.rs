@@ -42,7 +42,7 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
     let deployment = args.process.deployment().await?;
     let listener = listen(args.listen).await?;
-    let mut runner = deployment.runner_settings();
+    let mut runner = args.process.runner_settings(&deployment);
     if args.no_tasks {
         runner.tasks_at_once = 0;
     }

@@ -21,7 +21,7 @@ pub(crate) struct WorkerArgs {
 
 pub(crate) async fn run(args: &WorkerArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let deployment = args.process.deployment().await?;
-    let running = Running::start(&deployment, deployment.runner_settings(), None);
+    let running = Running::start(&deployment, args.process.runner_settings(&deployment), None);
     terminal.say("realmctl works; it serves no API.");
     running.until_signal(terminal).await?;
     Ok(Exit::Done)
