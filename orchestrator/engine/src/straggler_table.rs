@@ -1,4 +1,4 @@
-//! SQL of the `stragglers` table: tasks that were taken over or erased while somebody held them. That process gets no permit any
+//! SQL of the `stragglers` table: tasks that were taken over, stopped or erased while somebody held them. That process gets no permit any
 //! more, but may have sent requests with its last one, or be about to.
 
 use store::{Millis, Row, StoreError, Tx, sql};
@@ -45,6 +45,22 @@ pub(crate) async fn erased(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreEr
          WHERE w.id = t.workflow_id AND t.workflow_id = $1 AND t.status = $3 AND t.lease_owner IS NOT NULL \
          ON CONFLICT DO NOTHING")
     .bind(workflow_id)
+    .bind(now)
+    .bind(TaskStatus::OPEN)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
+/// The open tasks of the held workflows with ids in this range are about to be stopped.
+pub(crate) async fn stopped(tx: &mut Tx, first: &str, last: &str) -> Result<(), StoreError> {
+    let now = tx.now().await?;
+    sql("INSERT INTO stragglers (task, fence, kind, subject, target, owner, since) \
+         SELECT t.id, t.fence, t.kind, w.subject, t.target, t.lease_owner, $3 FROM tasks t, workflows w \
+         WHERE w.id = t.workflow_id AND t.workflow_id >= $1 AND t.workflow_id <= $2 AND w.wake_at IS NOT NULL \
+         AND w.paused <> 0 AND t.status = $4 AND t.paused = 0 AND t.lease_owner IS NOT NULL ON CONFLICT DO NOTHING")
+    .bind(first)
+    .bind(last)
     .bind(now)
     .bind(TaskStatus::OPEN)
     .execute(tx)
