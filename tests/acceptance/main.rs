@@ -19,6 +19,8 @@ macro_rules! on_both_databases {
 }
 
 mod back_and_forth;
+mod budgets;
+mod campaigns;
 mod exact_copy;
 mod fail_anywhere;
 mod kill_anywhere;

@@ -2,8 +2,10 @@
 //! neighbour, runners that a test can strike at any point, and child processes that kill themselves there.
 
 pub mod child;
+pub mod clocked;
 pub mod strike;
 pub mod timing;
 pub mod world;
 
+pub use clocked::Clocked;
 pub use world::{Database, World};

@@ -1,4 +1,4 @@
-//! P10: the stored form of every state of a move and a removal, and of every task's input. The golden files are what
+//! P10: the stored form of every state of a move, a removal and a campaign, and of every task's input. The golden files are what
 //! databases in use hold: a change that breaks one strands somebody's running move. Add states and optional fields; never
 //! rename or remove. `UPDATE_GOLDEN=1 cargo test -p workflows --test stored_states` writes the files of new states.
 
@@ -9,8 +9,10 @@ use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workers::progress::Tally;
+use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
 use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
+use workflows::realm_move::Window;
 use workflows::realm_move::{
     self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
 };
@@ -76,6 +78,51 @@ fn every_state_of_a_recheck_is_read_as_it_was_stored() {
         names.push(name);
     }
     assert_eq!(names, removal::RECHECK_STATES);
+}
+
+#[test]
+fn every_state_of_a_campaign_is_read_as_it_was_stored() {
+    let by = || Requester { who: "ada".to_owned(), why: "an incident".to_owned() };
+    let stages = [
+        CampaignStage::Running,
+        CampaignStage::Resting { until: 1_700_000_095_000 },
+        CampaignStage::Paused { by: by() },
+        CampaignStage::Halted { error: error() },
+        CampaignStage::Cancelling { by: by() },
+        CampaignStage::Completed,
+        CampaignStage::Cancelled { by: by() },
+    ];
+    let mut names = Vec::new();
+    for stage in stages {
+        let state = CampaignState { stage, ..a_campaign() };
+        let name = Campaign::name(&state);
+        same_as_golden(&format!("campaign_{name}"), &state);
+        names.push(name);
+    }
+    assert_eq!(names, campaign::STATES);
+}
+
+/// What a move may also hold, on top of what every version has stored.
+#[test]
+fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
+    let pace = |json: &str| serde_json::from_str::<Pace>(json).expect("a pace");
+    let full = pace(
+        r#"{ "looked": 1700000060000,
+             "items": { "begun": { "at": 1700000010000, "done": 0 }, "recent": { "at": 1700000030000, "done": 400 },
+                        "next": { "at": 1700000050000, "done": 900 }, "grown": { "at": 1700000060000, "done": 1000 } },
+             "projected_end": 1700003000000, "over": 1 }"#,
+    );
+    let offline = OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
+    let scheduled = MoveState {
+        at: None,
+        window: Some(Window { from: 1_700_000_000_000, to: 1_700_007_200_000 }),
+        priority: Priority::High,
+        campaign: Some("c-1".to_owned()),
+        ..a_move()
+    };
+    same_as_golden("move_scheduled_by_a_campaign", &scheduled);
+    let copying = MoveState { stage: Stage::AddData { offline, pace: full }, ..a_move() };
+    same_as_golden("move_add_data_projected", &copying);
 }
 
 #[test]
@@ -166,6 +213,26 @@ fn a_removal() -> RemovalState {
         accept_late_writes: false,
         waits_for: None,
         stage: RemovalStage::Removing,
+    }
+}
+
+fn a_campaign() -> CampaignState {
+    CampaignState {
+        to: "eu".to_owned(),
+        orders: Orders {
+            wave_size: 50,
+            wave_pause_ms: 600_000,
+            at_once: 5,
+            max_failures: Allowance::Percent(5),
+            window: Some("22:00-04:00".parse().expect("a daily window")),
+            budget_ms: Some(1_200_000),
+            priority: Priority::Low,
+        },
+        requester: Requester { who: "ada".to_owned(), why: "contract 4711".to_owned() },
+        wave: 3,
+        in_wave: 20,
+        forgiven: 1,
+        stage: CampaignStage::Running,
     }
 }
 

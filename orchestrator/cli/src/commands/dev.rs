@@ -23,7 +23,8 @@ const REGION_PORTS: [RegionPorts; 2] =
 const TENANT: &str = "acme";
 const ITEMS: usize = 500;
 const OBJECTS: usize = 40;
-/// In the folder: the regions' ports, because the topology in the catalogue names them.
+/// In the folder: the regions' ports, because the topology in the catalogue names them, and the API's, because people's shells
+/// and scripts do.
 const PORTS_FILE: &str = "ports.json";
 
 /// Start a playground that stays up: regions, catalogue, API and runner
@@ -39,7 +40,7 @@ pub(crate) struct DevArgs {
     /// Keep everything in this folder; without it, in memory
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// Where the API listens [default: 127.0.0.1:8642, or any port if that one is taken]
+    /// Where the API listens [default: 127.0.0.1:8642, or any port if that one is taken; with --dir the same one every time]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
 }
@@ -48,6 +49,21 @@ pub(crate) struct DevArgs {
 struct RegionPorts {
     dynamodb: u16,
     s3: u16,
+}
+
+/// What the file in the folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct KeptPorts {
+    regions: [RegionPorts; 2],
+    api: u16,
+}
+
+/// The file as it is, or as it was before it held the API's port.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PortsFile {
+    Both(KeptPorts),
+    Regions([RegionPorts; 2]),
 }
 
 /// What is said once it is up.
@@ -67,14 +83,15 @@ struct RegionAddress {
 
 pub(crate) async fn run(args: &DevArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let settings = settings(globals)?;
-    let api = args.listen.unwrap_or_else(|| loopback(if is_free(API_PORT) { API_PORT } else { 0 }));
-    server::Server::check_exposure(&api, &settings).map_err(|error| Failure::usage(error.to_string()))?;
+    if let Some(listen) = &args.listen {
+        server::Server::check_exposure(listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
+    }
     let temporary = TempDir::with_prefix("realmctl-dev-").map_err(|error| {
         Failure::failed(format!("no temporary folder: set TMPDIR to one that can be written ({error})"))
     })?;
     let places = match &args.dir {
-        Some(dir) => kept_in(dir, api)?,
-        None => in_memory(temporary.path(), api),
+        Some(dir) => kept_in(dir, args.listen)?,
+        None => in_memory(temporary.path(), args.listen),
     };
     let embedded = Embedded::start(places, settings).await?;
     let client = Client::new(&embedded.url(), globals.token())?;
@@ -91,7 +108,8 @@ pub(crate) async fn run(args: &DevArgs, globals: &Globals, terminal: &Terminal) 
     Ok(Exit::Done)
 }
 
-fn in_memory(temporary: &Path, api: SocketAddr) -> Places {
+fn in_memory(temporary: &Path, listen: Option<SocketAddr>) -> Places {
+    let api = listen.unwrap_or_else(|| loopback(if is_free(API_PORT) { API_PORT } else { 0 }));
     let region = |ports: RegionPorts| {
         let free = is_free(ports.dynamodb) && is_free(ports.s3);
         (Storage::Memory, if free { fixed(ports) } else { Ports::Any })
@@ -100,32 +118,40 @@ fn in_memory(temporary: &Path, api: SocketAddr) -> Places {
 }
 
 /// The places of a folder: the ports it was first started with, because placed tenants' locations name them.
-fn kept_in(dir: &Path, api: SocketAddr) -> Result<Places, Failure> {
+fn kept_in(dir: &Path, listen: Option<SocketAddr>) -> Result<Places, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::failed(format!("{} can't be used: choose another --dir ({error})", dir.display()))
     };
     std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
     let file = dir.join(PORTS_FILE);
-    let ports = if file.exists() {
+    let found = if file.exists() {
         let text = std::fs::read_to_string(&file).map_err(|error| failed(&error))?;
-        serde_json::from_str(&text).map_err(|error| failed(&error))?
+        Some(serde_json::from_str(&text).map_err(|error| failed(&error))?)
     } else {
-        let ports =
-            REGION_PORTS.map(|wanted| RegionPorts { dynamodb: free_port(wanted.dynamodb), s3: free_port(wanted.s3) });
-        let text = serde_json::to_string(&ports).map_err(|error| failed(&error))?;
-        std::fs::write(&file, text).map_err(|error| failed(&error))?;
-        ports
+        None
     };
-    let [us, eu]: [RegionPorts; 2] = ports;
-    let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().find(|port| !is_free(*port));
+    let ports = match found {
+        Some(PortsFile::Both(ports)) => ports,
+        Some(PortsFile::Regions(regions)) => KeptPorts { regions, api: free_port(API_PORT) },
+        None => {
+            let region =
+                |wanted: RegionPorts| RegionPorts { dynamodb: free_port(wanted.dynamodb), s3: free_port(wanted.s3) };
+            KeptPorts { regions: REGION_PORTS.map(region), api: free_port(API_PORT) }
+        }
+    };
+    let text = serde_json::to_string(&ports).map_err(|error| failed(&error))?;
+    std::fs::write(&file, text).map_err(|error| failed(&error))?;
+    let [us, eu] = ports.regions;
+    let api = if listen.is_none() { vec![ports.api] } else { Vec::new() };
+    let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().chain(api).find(|port| !is_free(*port));
     if let Some(port) = taken {
         return Err(Failure::failed(format!(
-            "port {port} is taken, and the data in {} is bound to it: is another `realmctl dev` running there?",
+            "port {port} is taken, and the data in {} is bound to it: is another `realmctl dev` running there? (For the API's port alone: --listen.)",
             dir.display()
         )));
     }
     let regions = [(Storage::Disk(dir.join(REGIONS[0])), fixed(us)), (Storage::Disk(dir.join(REGIONS[1])), fixed(eu))];
-    Ok(Places { regions, store: dir.join("realmctl.db"), api })
+    Ok(Places { regions, store: dir.join("realmctl.db"), api: listen.unwrap_or_else(|| loopback(ports.api)) })
 }
 
 /// Creates and fills the tenant, unless it is there from an earlier time.

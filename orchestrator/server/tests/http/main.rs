@@ -2,6 +2,7 @@
 //! them.
 
 mod audit;
+mod campaigns;
 mod harness;
 mod health;
 mod move_events;

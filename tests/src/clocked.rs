@@ -1,0 +1,91 @@
+//! A world whose clock stands still unless a test moves it, and a runner that is ticked by hand.
+
+use std::sync::Arc;
+
+use engine::Runner;
+use engine::StepError;
+use engine::probe::{Moment, Point, Probe};
+use store::{Clock, ManualClock, Store, StoreUrl};
+use testkit::RequestAge;
+use workflows::realm_move::MoveView;
+
+use crate::Database;
+use crate::world::{Seed, World, deploy_on, fresh_store};
+
+/// Ticks after which a test gives up.
+const MOST_TICKS: u32 = 20_000;
+
+/// A world and its clock.
+pub struct Clocked {
+    /// The world.
+    pub world: World,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+}
+
+impl Clocked {
+    /// A world with the usual tenants at 2023-11-14T22:13:20Z.
+    pub async fn new(database: Database) -> Self {
+        let (store_url, folder) = fresh_store(database).await;
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
+        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
+        let world = World::on(deploy_on(store), store_url, folder, (Seed::SMALL, RequestAge::ANY), |yaml| yaml).await;
+        Self { world, clock }
+    }
+
+    /// The time.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// A runner to be ticked.
+    pub fn runner(&self, probe: impl Probe) -> Runner {
+        self.world.runner().with_probe(probe)
+    }
+
+    /// Ticks until there is nothing to do at this time.
+    pub async fn tick_until_idle(&self, runner: &Runner) {
+        for _ in 0..MOST_TICKS {
+            if !runner.tick().await.expect("the catalogue answers") {
+                return;
+            }
+        }
+        panic!("there is always something to do");
+    }
+
+    /// Ticks until the move and its removals have ended. Each copy and each read-back takes `task_ms` of the clock, and 10 ms pass
+    /// whenever there is nothing to do.
+    pub async fn run_to_the_end(&self, id: &str, probe: impl Probe, task_ms: i64) -> MoveView {
+        let runner = self.runner(Slowly { clock: Arc::clone(&self.clock), task_ms, probe });
+        for _ in 0..MOST_TICKS {
+            if self.world.has_ended(id).await {
+                return self.world.view(id).await;
+            }
+            if !runner.tick().await.expect("the catalogue answers") {
+                self.clock.advance(10);
+            }
+        }
+        panic!("the move does not end: {:?}", self.world.view(id).await);
+    }
+}
+
+/// Moves the clock when a copy or a read-back has ended.
+struct Slowly<P> {
+    clock: Arc<ManualClock>,
+    task_ms: i64,
+    probe: P,
+}
+
+impl<P: Probe> Probe for Slowly<P> {
+    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+        self.probe.step(point)
+    }
+
+    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+        if point.moment == Moment::Recorded && point.kind != "remove" {
+            self.clock.advance(self.task_ms);
+        }
+        self.probe.task(point)
+    }
+}
