@@ -12,9 +12,11 @@ use crate::stage::Stage;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(150);
 
-/// How late a lapse may be settled while the catalogue and a process are in order: two intervals of the sweep (half a second
-/// each), and what a machine that is busy with everything at once may take.
-pub(crate) const LATE: Duration = Duration::from_secs(4);
+/// How late a lapse may be settled while the catalogue and a process are in order. A process that is paused, or cut off without
+/// a word, in the middle of a transaction holds the tenant's row until Postgres ends its session, after 10 s (`store`'s
+/// `idle_in_transaction_session_timeout`); then an interval of the sweep, and what a machine that is busy with everything at
+/// once may take.
+pub(crate) const LATE: Duration = Duration::from_secs(10 + 5);
 
 /// What one reader has seen.
 #[derive(Debug, Default)]

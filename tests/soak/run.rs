@@ -63,7 +63,9 @@ async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, 
     let events =
         std::fs::File::create(logs.join("events.log")).map_err(|error| Error::new("create the event log", error))?;
     let stage = Arc::new(Stage::new(api, PROCESSES, events));
-    let realmctl = realmctl(options)?;
+    // A copy, so that a build during the run changes nothing.
+    let realmctl = folder.servers.path().join("realmctl");
+    std::fs::copy(named(options)?, &realmctl).map_err(|error| Error::new("copy realmctl", error))?;
     let url_at = |port| postgres.url_at(port);
     let fleet = Fleet::start(&stage, &realmctl, &servers, postgres.primary(), url_at, logs).await?;
     let tenants: Vec<String> = (1..=options.tenants).map(|number| format!("tenant-{number}")).collect();
@@ -183,7 +185,7 @@ async fn until_moves(stage: &Stage, least: usize) {
 }
 
 /// The binary to run: built beside this one, unless another is named.
-fn realmctl(options: &Options) -> Result<PathBuf, Error> {
+fn named(options: &Options) -> Result<PathBuf, Error> {
     let beside = || std::env::current_exe().map(|own| own.with_file_name("realmctl"));
     let found = match &options.realmctl {
         Some(named) => named.clone(),
