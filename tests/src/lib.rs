@@ -2,6 +2,8 @@
 //! neighbour, runners that a test can strike at any point, and child processes that kill themselves there.
 
 pub mod child;
+pub mod kinds;
+pub mod stage;
 pub mod strike;
 pub mod timing;
 pub mod world;
