@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test check model toolchain
+.PHONY: demo test check model soak toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -20,6 +20,12 @@ check: toolchain
 # Checks the protocol's model in every order of events and prints what was explored (docs/model.md). Part of `make test`.
 model: toolchain
 	cargo test --quiet --package model -- --nocapture
+
+# Real processes on a Postgres pair, faults without pause, clients that write all the time; about eight minutes. ARGS="--faults 10 --moves 5" for
+# less, ARGS="--seed N" for the faults of an earlier run. Under with-postgres, so that Postgres is there.
+soak: toolchain
+	cargo build --quiet --package realmctl --package acceptance --bins
+	testkit/with-postgres target/debug/soak $(ARGS)
 
 # Rust brings no C compiler, and SQLite, ring and BLAKE3 need one.
 toolchain:

@@ -1,5 +1,6 @@
 //! What the tests, `realmctl demo` and `realmctl dev` stand on: embedded regions (DynamoDB and S3 over real HTTP on
-//! loopback), fixtures that fill them, observers that read them back with the plain SDK, and a temporary Postgres.
+//! loopback), fixtures that fill them, observers that read them back with the plain SDK, a temporary Postgres, and a
+//! proxy that cuts connections.
 //!
 //! Nothing here knows how realmctl works: no crate of ours is a dependency, so that a test can't share a mistake with
 //! the code it judges.
@@ -8,6 +9,7 @@ pub mod error;
 pub mod fixtures;
 pub mod observe;
 pub mod postgres;
+pub mod proxy;
 pub mod region;
 pub mod s3;
 #[cfg(feature = "simulator")]

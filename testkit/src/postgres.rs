@@ -1,6 +1,12 @@
-//! A database of its own for one test, in the temporary Postgres that `testkit/with-postgres` runs the tests under.
+//! A database of its own for one test, in the temporary Postgres that `testkit/with-postgres` runs the tests under; and a
+//! [`Pair`] of servers that a test may crash.
 //!
 //! Databases are not dropped: the whole cluster goes when the tests end.
+
+mod pair;
+mod server;
+
+pub use pair::Pair;
 
 use sqlx::{Connection, PgConnection};
 

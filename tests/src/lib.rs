@@ -3,6 +3,8 @@
 
 pub mod child;
 pub mod clocked;
+pub mod kinds;
+pub mod stage;
 pub mod strike;
 pub mod timing;
 pub mod world;

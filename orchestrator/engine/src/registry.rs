@@ -57,6 +57,16 @@ impl Registry {
         self
     }
 
+    /// The kinds of workflows, in order.
+    pub fn workflow_kinds(&self) -> Vec<&'static str> {
+        self.workflows.keys().copied().collect()
+    }
+
+    /// The kinds of tasks, in order.
+    pub fn task_kinds(&self) -> Vec<&'static str> {
+        self.tasks.keys().copied().collect()
+    }
+
     /// Why a workflow of this kind with this stored state could not be continued here; `None`: it could.
     pub fn unreadable_state(&self, kind: &str, data: &str) -> Option<String> {
         match self.workflows.get(kind) {

@@ -1,0 +1,60 @@
+//! What a run is asked to do, and the short times that its processes run with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// Faults without pause on real processes, and a check that nothing was lost
+#[derive(Debug, Clone, Parser)]
+pub(crate) struct Options {
+    /// How many faults to inject
+    #[arg(long, default_value_t = 200)]
+    pub(crate) faults: usize,
+    /// How many moves to see end, at least
+    #[arg(long, default_value_t = 50)]
+    pub(crate) moves: usize,
+    /// Chooses the faults; printed, so that a run can be had again
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Tenants that move back and forth
+    #[arg(long, default_value_t = 5)]
+    pub(crate) tenants: usize,
+    /// The `realmctl` to run; otherwise the one next to this program
+    #[arg(long)]
+    pub(crate) realmctl: Option<PathBuf>,
+    /// Where the logs of a run are kept, in a folder of its own
+    #[arg(long, default_value = "target/soak")]
+    pub(crate) logs: PathBuf,
+}
+
+/// The longest that a run may take; past it, it has failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(20 * 60);
+
+/// How long a client goes on using the context that it has read.
+pub(crate) const CONTEXT_TTL: Duration = Duration::from_millis(600);
+
+/// The longest that a client's request may run: shorter than the deployment's drain time, as that must be.
+pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// How long a claim of work lasts.
+pub(crate) const LEASE: Duration = Duration::from_secs(2);
+
+/// How long a tenant stays offline without progress.
+pub(crate) const OFFLINE_LEASE: Duration = Duration::from_secs(5);
+
+/// The same for every process.
+pub(crate) fn timing() -> Vec<(&'static str, String)> {
+    let ms = |duration: Duration| format!("{}ms", duration.as_millis());
+    vec![
+        ("REALMCTL_LEASE", ms(LEASE)),
+        ("REALMCTL_HEARTBEAT", "600ms".to_owned()),
+        ("REALMCTL_OFFLINE_LEASE", ms(OFFLINE_LEASE)),
+        ("REALMCTL_OFFLINE_DEADLINE", "60s".to_owned()),
+        ("REALMCTL_CONTEXT_TTL", ms(CONTEXT_TTL)),
+        ("REALMCTL_DRAIN_TIME", "1s".to_owned()),
+        ("REALMCTL_SKEW", "100ms".to_owned()),
+        ("REALMCTL_INDEX_SETTLE", "200ms".to_owned()),
+        ("REALMCTL_WAIT_LIMIT", "60s".to_owned()),
+    ]
+}

@@ -1,0 +1,188 @@
+//! A world for drivers that strike at any step of any kind of workflow: it begins runs of a kind, tells what each came to, heals
+//! what waits for a person, and says whether everything is as it must be.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use catalogue::ledger::CellState;
+use catalogue::tenants::{self, TenantStatus};
+use engine::WorkflowRecord;
+use engine::probe::{NoProbe, Probe};
+use store::{ManualClock, Store, StoreUrl};
+use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
+use workflows::provision::{NewTenant, create_tenant};
+use workflows::removal::replay_removal;
+use workflows::requester::Requester;
+
+use crate::kinds::{AT_REST, Begin, KINDS};
+use crate::world::{Holdings, Seed, TENANT, deploy_on, fresh_store};
+use crate::{Database, World};
+
+/// A tenant without data, which only campaigns move.
+pub const SECOND: &str = "zeta";
+
+/// What became of one workflow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ran {
+    /// Its kind.
+    pub kind: String,
+    /// The states it went through, the first and the last included; one that was entered again at once counts once.
+    pub path: Vec<String>,
+    /// Its id.
+    pub id: String,
+}
+
+impl Ran {
+    /// The state it has come to rest in.
+    pub fn end(&self) -> &str {
+        self.path.last().map_or("", String::as_str)
+    }
+}
+
+/// What two runs have in common that did the same: all but the ids.
+pub fn outline(ran: &[Ran]) -> Vec<(&str, &[String])> {
+    let mut outline: Vec<_> = ran.iter().map(|one| (one.kind.as_str(), one.path.as_slice())).collect();
+    outline.sort_unstable();
+    outline
+}
+
+/// A world, what its tenants held in the beginning, and the workflows of earlier runs.
+pub struct Stage {
+    /// The world.
+    pub world: World,
+    /// The tenant's data.
+    pub data: Holdings,
+    neighbour: (Holdings, Holdings),
+    earlier: BTreeSet<String>,
+}
+
+impl Stage {
+    /// On the clock of this machine.
+    pub async fn new(database: Database) -> Self {
+        Self::on(World::new(database).await).await
+    }
+
+    /// On a clock that the test moves.
+    pub async fn on_manual_clock(database: Database) -> (Self, Arc<ManualClock>) {
+        let (store_url, folder) = fresh_store(database).await;
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
+        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
+        let world = World::on(deploy_on(store), store_url, folder, Seed::SMALL, |yaml| yaml).await;
+        (Self::on(world).await, clock)
+    }
+
+    async fn on(world: World) -> Self {
+        let new = NewTenant {
+            id: SECOND.parse().expect("a tenant id"),
+            host: format!("{SECOND}.example").parse().expect("a host"),
+            realm: "us".to_owned(),
+        };
+        create_tenant(&world.deployment, &new, &by()).await.expect("the second tenant is created");
+        let data = world.holdings("us-east-1", TENANT).await;
+        let neighbour = world.neighbour().await;
+        Self { world, data, neighbour, earlier: BTreeSet::new() }
+    }
+
+    /// Stores what makes a workflow run. The tenant goes to the realm in which it is not.
+    pub async fn begin(&mut self, begin: Begin) {
+        self.earlier = self.workflows().await.into_iter().map(|record| record.id).collect();
+        let to = if self.world.tenant().await.realm == "us" { "eu" } else { "us" };
+        match begin {
+            Begin::Move => drop(self.world.start_move(to).await),
+            Begin::Campaign => {
+                let orders = Orders {
+                    wave_size: 1,
+                    wave_pause_ms: 50,
+                    at_once: 1,
+                    max_failures: Allowance::Count(1),
+                    window: None,
+                    budget_ms: None,
+                    priority: engine::Priority::default(),
+                };
+                let tenants = Tenants::Listed([TENANT, SECOND].map(str::to_owned).into());
+                let request = CampaignRequest { to: to.to_owned(), tenants, orders, idempotency_key: None };
+                create_campaign(&self.world.deployment, &request, &by()).await.expect("the campaign is created");
+            }
+        }
+    }
+
+    /// Begins a run, and runs it with `probe` until everything is at rest.
+    pub async fn run(&mut self, begin: Begin, probe: impl Probe) -> Vec<Ran> {
+        self.begin(begin).await;
+        self.world.run_until(probe, || self.is_at_rest()).await;
+        self.ran().await
+    }
+
+    /// Whether nothing happens any more unless a person asks for it.
+    pub async fn is_at_rest(&self) -> bool {
+        self.workflows().await.iter().all(|record| AT_REST.contains(&record.state.as_str()))
+    }
+
+    /// What became of the workflows that were not there before [`Self::begin`].
+    pub async fn ran(&self) -> Vec<Ran> {
+        let mut ran = Vec::new();
+        for record in self.workflows().await.into_iter().filter(|record| !self.earlier.contains(&record.id)) {
+            let history = self.world.history(&record.id).await;
+            let first = history.first().map_or(&record.state, |(from, _, _)| from).clone();
+            let mut path: Vec<String> =
+                std::iter::once(first).chain(history.into_iter().map(|(_, to, _)| to)).collect();
+            path.dedup();
+            ran.push(Ran { kind: record.kind, path, id: record.id });
+        }
+        ran
+    }
+
+    /// All workflows of all kinds, of this run and of earlier ones.
+    pub async fn workflows(&self) -> Vec<WorkflowRecord> {
+        let mut tx = self.world.deployment.store.read().await.expect("a read begins");
+        let mut all = Vec::new();
+        for kind in KINDS {
+            let listed = engine::workflow_table::list(&mut tx, kind.name, None, None, None, 10_000).await;
+            all.extend(listed.expect("workflows can be listed"));
+        }
+        tx.rollback().await.expect("a read ends");
+        all
+    }
+
+    /// Does what a person on call would do, and runs until everything is at rest.
+    pub async fn heal(&self) {
+        let deployment = &self.world.deployment;
+        for record in self.workflows().await {
+            match (record.kind.as_str(), record.state.as_str()) {
+                ("removal", "failed") => {
+                    drop(replay_removal(deployment, &record.id, &by()).await.expect("it is replayed"))
+                }
+                ("campaign", "halted") => resume_campaign(deployment, &record.id, &by()).await.expect("it is resumed"),
+                _ => {}
+            }
+        }
+        self.world.run_until(NoProbe, || self.is_at_rest()).await;
+    }
+
+    /// The tenant is online, all its data is where the catalogue places it and nowhere else, the ledger says so, no task is left,
+    /// and its neighbour is as it was.
+    pub async fn is_sound(&self, what: &str) {
+        let tenant = self.world.tenant().await;
+        assert_eq!((tenant.status, tenant.mover, tenant.lease_until), (TenantStatus::Online, None, None), "{what}");
+        let (home, away) = if tenant.realm == "us" { ("us-east-1", "eu-west-1") } else { ("eu-west-1", "us-east-1") };
+        assert_eq!(self.world.holdings(home, TENANT).await, self.data, "{what}: in {home}");
+        assert!(self.world.holdings(away, TENANT).await.is_empty(), "{what}: {away} is emptied");
+        for ((service, region), state) in self.world.cells().await {
+            let expected = if region == home { CellState::Live } else { CellState::Absent };
+            assert_eq!(state, expected, "{what}: {service} in {region}");
+        }
+        for record in self.workflows().await {
+            self.world.no_task_is_left(&record.id).await;
+        }
+        let mut tx = self.world.deployment.store.read().await.expect("a read begins");
+        let second = tenants::get(&mut tx, SECOND).await.expect("readable").expect("exists");
+        tx.rollback().await.expect("a read ends");
+        assert_eq!((second.status, second.mover), (TenantStatus::Online, None), "{what}");
+        assert_eq!(self.world.neighbour().await, self.neighbour, "{what}");
+    }
+}
+
+fn by() -> Requester {
+    Requester { who: "test".to_owned(), why: "to test".to_owned() }
+}
