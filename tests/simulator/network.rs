@@ -14,12 +14,16 @@ use crate::scenario::{EU, Kind, US};
 use crate::tables::{Answer, At, Call, INDEX_KEY, KEY, Question};
 use crate::world::{Event, Sender, World};
 
+/// Of the faults of reads, so many in a thousand outlast the SDK's own attempts.
+const READS_FAIL: u32 = 250;
+
 impl World {
     /// Sends a call on its way; what becomes of it is decided here.
     pub fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
         let Errand { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
-        let Some(fault) = self.drawn_fault() else {
+        let reads = !matches!(call.question, Question::Write { .. });
+        let Some(fault) = self.drawn_fault(reads) else {
             return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
         };
         self.hooks.note(lane, fault);
@@ -45,8 +49,9 @@ impl World {
         self.plan(after, Event::Reply { lane, answer, reply: Err(error) });
     }
 
-    fn drawn_fault(&mut self) -> Option<Fault> {
-        if self.hooks.is_calm() {
+    /// The SDK repeats failed reads by itself, so fewer of their failures reach the movers.
+    fn drawn_fault(&mut self, reads: bool) -> Option<Fault> {
+        if self.hooks.is_calm() || (reads && !self.chance.permille(READS_FAIL)) {
             return None;
         }
         let rates = self.scenario.rates.clone();
@@ -148,9 +153,12 @@ impl World {
             return;
         }
         let drain = i64::try_from(self.scenario.timing.drain_time.as_millis()).expect("short");
-        let after = self.chance.between(1, drain);
         let other = if at.0 == US { EU } else { US };
         let at = (other.to_owned(), at.1.clone());
+        // Changes of one key do not overtake each other.
+        let before = self.replicated.get(&(at.clone(), key_of(change))).map_or(0, |before| before + 1 - self.now);
+        let after = self.chance.between(1, drain).max(before);
+        self.replicated.insert((at.clone(), key_of(change)), self.now + after);
         self.plan(after, Event::Replicate { at, change: change.clone(), by_mover });
     }
 

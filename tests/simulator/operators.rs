@@ -37,7 +37,7 @@ pub enum Deeds {
 /// What an operator was told.
 #[derive(Debug)]
 pub enum Told {
-    Started { deed: usize, id: String },
+    Started { deed: usize, id: String, new: bool },
     Said(String),
 }
 
@@ -126,7 +126,7 @@ impl World {
                 self.lanes.begin(lane, async move {
                     for _ in 0..ATTEMPTS {
                         match start_move(&deployment, &request, &requester()).await {
-                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id }),
+                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id, new: started.new }),
                             Err(Refusal::Store(_)) => {}
                             Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
                         }
@@ -170,12 +170,19 @@ impl World {
     }
 
     /// Operators hear what came of their deeds.
-    pub fn hear(&mut self) {
+    pub fn hear(&mut self) -> Result<(), Broken> {
         let told = std::mem::take(&mut *self.told.lock().expect("no holder of this lock panics"));
         for told in told {
             match told {
                 Told::Said(what) => self.note("operator", &format!("is told: {what}")),
-                Told::Started { deed, id } => {
+                Told::Started { deed, id, new } => {
+                    // The key of a request that found another's move is not kept with that move.
+                    if new {
+                        self.started.entry(deed).or_insert_with(|| id.clone());
+                    }
+                    if let Some(first) = self.started.get(&deed).filter(|first| **first != id) {
+                        return Err(format!("P7: one request started {first} and {id}"));
+                    }
                     self.note("operator", &format!("is told: deed {deed} is move {id}"));
                     let Deed::Move { cancel, .. } = &self.scenario.deeds[deed].1;
                     if let Some(after) = *cancel {
@@ -184,6 +191,7 @@ impl World {
                 }
             }
         }
+        Ok(())
     }
 
     /// Replays a removal that has failed; `true` when there is none.

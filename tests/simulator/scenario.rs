@@ -165,7 +165,7 @@ fn deeds(
     calm_from: Millis,
 ) -> Vec<(Millis, Deed)> {
     let least = i64::try_from(timing.least_offline().as_millis()).expect("short");
-    let moves = *chance.pick(&[1, 1, 2, 2, 3]);
+    let moves = *chance.pick(&[1, 2, 2, 3, 4]);
     let mut at = chance.between(1, 150);
     let mut deeds = Vec::new();
     for _ in 0..moves {

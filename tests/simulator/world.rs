@@ -1,5 +1,6 @@
 //! The simulated world and its loop: one lane runs at a time, then what it asked for is planned, then time moves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,10 +70,14 @@ pub struct World {
     pub processes: Vec<Process>,
     pub tables: TableMap,
     pub judge: Judge,
+    /// When the last change of a key reaches a replica.
+    pub replicated: BTreeMap<(At, String), Millis>,
     pub views: Vec<View>,
     pub in_flight: Vec<String>,
     pub written: u64,
     pub told: Arc<Mutex<Vec<Told>>>,
+    /// The move that each deed has started.
+    pub started: BTreeMap<usize, String>,
     pub trace: Trace,
     pub coverage: Coverage,
     pub replays: u32,
@@ -106,12 +111,14 @@ impl World {
             judge: Judge {
                 services: scenario.services.clone(),
                 seen: Snapshot::default(),
-                data: std::collections::BTreeMap::new(),
+                data: BTreeMap::new(),
             },
+            replicated: BTreeMap::new(),
             views: Vec::new(),
             in_flight: Vec::new(),
             written: 0,
             told: Arc::default(),
+            started: BTreeMap::new(),
             trace: Trace::default(),
             coverage: Coverage::default(),
             replays: 0,
@@ -193,8 +200,7 @@ impl World {
         for process in self.hooks.take_to_pause() {
             self.pause(process);
         }
-        self.hear();
-        Ok(())
+        self.hear()
     }
 
     /// Looks at what a commit has changed, notes it and judges it.
