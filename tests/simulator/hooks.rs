@@ -15,6 +15,9 @@ use crate::faults::{Fault, FaultRates};
 /// Lanes of one process have ids next to each other.
 pub const LANES: usize = 16;
 
+/// How much more often a rare state is struck.
+const RARE: u32 = 10;
+
 /// What a lane is working on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Work {
@@ -104,9 +107,16 @@ impl Hooks {
         std::mem::take(&mut *locked(&self.to_pause))
     }
 
-    /// Whether a fault of this rate strikes now.
+    /// Whether a fault of this rate strikes the running lane now.
     pub fn strikes(&self, permille: u32) -> bool {
+        let lane = self.pulse.running();
+        let permille = permille * lane.map_or(1, |lane| self.weight(lane));
         !self.is_calm() && locked(&self.chance).permille(permille)
+    }
+
+    /// A state that is rarely entered is struck more often while it lasts.
+    pub fn weight(&self, lane: usize) -> u32 {
+        if self.state_of(lane) == Some("re_online") { RARE } else { 1 }
     }
 
     /// Notes that a fault has struck the lane in the state it works in.

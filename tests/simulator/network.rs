@@ -17,6 +17,9 @@ use crate::world::{Event, Sender, World};
 /// Of the faults of reads, so many in a thousand outlast the SDK's own attempts.
 const READS_FAIL: u32 = 250;
 
+/// Of the failures of tables, so many in a thousand need a person.
+const FAILS_FOR_GOOD: u32 = 400;
+
 impl World {
     /// Sends a call on its way; what becomes of it is decided here.
     pub fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
@@ -30,6 +33,9 @@ impl World {
         let (given_up, life) = (self.scenario.patience, self.scenario.permit_life);
         let error = match fault {
             Fault::Throttled => WorkError::retryable("throttled", "the table throttles"),
+            Fault::TableFails if self.chance.permille(FAILS_FOR_GOOD) => {
+                WorkError::permanent("access_denied", "the table refuses this caller")
+            }
             Fault::TableFails => WorkError::retryable("store_error", "the table failed"),
             _ => WorkError::retryable("endpoint_unreachable", "no answer came in time"),
         };

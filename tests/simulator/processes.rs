@@ -139,7 +139,7 @@ impl World {
 
     /// Now and then a process's clock is set.
     pub fn may_skew(&mut self, lane: usize) {
-        let rate = self.scenario.rates.skew;
+        let rate = self.scenario.rates.skew * self.hooks.weight(lane);
         if self.hooks.is_calm() || !self.chance.permille(rate) {
             return;
         }

@@ -247,7 +247,8 @@ impl World {
     fn admit_later(&mut self, gate: Errand<(), Option<Held>>) {
         let (lane, calm) = (gate.lane, self.hooks.is_calm());
         let rates = &self.scenario.rates;
-        let (slow, unreachable) = (rates.slow_store, rates.unreachable);
+        let weight = self.hooks.weight(lane);
+        let (slow, unreachable) = (rates.slow_store * weight, rates.unreachable * weight);
         let lease = self.lease();
         let is_slow = !calm && self.chance.permille(slow);
         let after = if is_slow { self.chance.between(5, lease) } else { self.chance.between(0, 2) / 2 };
