@@ -116,9 +116,11 @@ impl Judge {
         actor: Actor<'_>,
         tables: &TableMap,
     ) -> Result<(), Broken> {
-        let moved = before.realm != after.realm || self.services.iter().any(|service| {
-            self.placement(id, service.name) != placement(next, id, service.name)
-        });
+        let moved = before.realm != after.realm
+            || self
+                .services
+                .iter()
+                .any(|service| self.placement(id, service.name) != placement(next, id, service.name));
         let changed = moved || before.status != after.status;
         if after.epoch != before.epoch + i64::from(changed) {
             return Err(format!("P2: {id} went from {before:?} to {after:?}: the epoch does not say so"));
@@ -150,7 +152,10 @@ impl Judge {
                     _ => false,
                 };
                 if !legal {
-                    return Err(format!("P3, P4: the cell of {id}, {} in {region} went from {was} to {is}", service.name));
+                    return Err(format!(
+                        "P3, P4: the cell of {id}, {} in {region} went from {was} to {is}",
+                        service.name
+                    ));
                 }
                 if (is == "live") != new.contains(region) {
                     let name = service.name;
@@ -221,7 +226,10 @@ impl Judge {
                 for region in [US, EU] {
                     let state = if placement.contains(region) { "live" } else { "absent" };
                     if !self.seen.is_cell(id, service.name, region, state) {
-                        return Err(format!("P6: in the end the cell of {id}, {} in {region} is not {state}", service.name));
+                        return Err(format!(
+                            "P6: in the end the cell of {id}, {} in {region} is not {state}",
+                            service.name
+                        ));
                     }
                     if placement.contains(region) {
                         self.holds_exactly(id, service.name, region, tables)?;

@@ -126,7 +126,9 @@ impl World {
                 self.lanes.begin(lane, async move {
                     for _ in 0..ATTEMPTS {
                         match start_move(&deployment, &request, &requester()).await {
-                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id, new: started.new }),
+                            Ok(started) => {
+                                return tell(&told, Told::Started { deed: n, id: started.id, new: started.new });
+                            }
                             Err(Refusal::Store(_)) => {}
                             Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
                         }

@@ -108,11 +108,7 @@ impl World {
             store,
             processes: Vec::new(),
             tables: places.map(table).collect(),
-            judge: Judge {
-                services: scenario.services.clone(),
-                seen: Snapshot::default(),
-                data: BTreeMap::new(),
-            },
+            judge: Judge { services: scenario.services.clone(), seen: Snapshot::default(), data: BTreeMap::new() },
             replicated: BTreeMap::new(),
             views: Vec::new(),
             in_flight: Vec::new(),
