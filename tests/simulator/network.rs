@@ -22,7 +22,7 @@ const FAILS_FOR_GOOD: u32 = 400;
 
 impl World {
     /// Sends a call on its way; what becomes of it is decided here.
-    pub fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+    pub(crate) fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
         let Errand { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
         let reads = !matches!(call.question, Question::Write { .. });
@@ -73,7 +73,13 @@ impl World {
     }
 
     /// The call takes effect, and its answer, if anybody waits for one, is on its way.
-    pub fn arrive(&mut self, lane: usize, call: Call, answer: Option<Sender>, partial: bool) -> Result<(), Broken> {
+    pub(crate) fn arrive(
+        &mut self,
+        lane: usize,
+        call: Call,
+        answer: Option<Sender>,
+        partial: bool,
+    ) -> Result<(), Broken> {
         let Call { at, question } = call;
         let reply = match question {
             Question::Describe => Ok(Answer::Described(self.describe(&at))),
@@ -136,7 +142,7 @@ impl World {
     }
 
     /// One change takes effect; a mover's is judged.
-    pub fn apply(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+    pub(crate) fn apply(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
         let settle = i64::try_from(self.scenario.timing.index_settle.as_millis()).expect("short");
         let (now, lag) = (self.now, self.chance.between(0, settle));
         let table = self.tables.get_mut(at).expect("every table of the topology exists");
@@ -154,7 +160,7 @@ impl World {
     }
 
     /// What a native service's store does by itself.
-    pub fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
+    pub(crate) fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
         if !self.is_native(&at.1) {
             return;
         }
@@ -168,7 +174,7 @@ impl World {
         self.plan(after, Event::Replicate { at, change: change.clone(), by_mover });
     }
 
-    pub fn replicate(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+    pub(crate) fn replicate(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
         self.note("store", &format!("{} in {} replicates: {}", at.1, at.0, in_words(&change)));
         self.apply(at, change, by_mover)
     }

@@ -25,7 +25,7 @@ const REPLAYS: u32 = 20;
 
 /// A deed that is due.
 #[derive(Debug, Clone)]
-pub enum Deeds {
+pub(crate) enum Deeds {
     /// The scenario's deed of this number.
     Planned(usize),
     Cancel(String),
@@ -36,7 +36,7 @@ pub enum Deeds {
 
 /// What an operator was told.
 #[derive(Debug)]
-pub enum Told {
+pub(crate) enum Told {
     Started { deed: usize, id: String, new: bool },
     Said(String),
 }
@@ -60,7 +60,7 @@ impl World {
     }
 
     /// Applies the topology, creates the tenants and fills their tables.
-    pub async fn found(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn found(&mut self) -> Result<(), Broken> {
         let deployment = self.processes[self.operator()].deployment.clone();
         let (yaml, tenants) = (self.scenario.topology(), self.scenario.tenants.clone());
         let lane = self.free_lane().expect("nobody acts yet");
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Plans what the scenario says.
-    pub fn plan_the_play(&mut self) {
+    pub(crate) fn plan_the_play(&mut self) {
         let calm_from = self.scenario.calm_from;
         for n in 0..self.scenario.deeds.len() {
             let at = self.scenario.deeds[n].0;
@@ -107,7 +107,7 @@ impl World {
     }
 
     /// An operator acts.
-    pub fn act(&mut self, deed: Deeds) {
+    pub(crate) fn act(&mut self, deed: Deeds) {
         let Some(lane) = self.free_lane() else { return };
         let process = &self.processes[self.operator()];
         let (deployment, told, now) = (process.deployment.clone(), Arc::clone(&self.told), process.clock.now());
@@ -172,7 +172,7 @@ impl World {
     }
 
     /// Operators hear what came of their deeds.
-    pub fn hear(&mut self) -> Result<(), Broken> {
+    pub(crate) fn hear(&mut self) -> Result<(), Broken> {
         let told = std::mem::take(&mut *self.told.lock().expect("no holder of this lock panics"));
         for told in told {
             match told {
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// Replays a removal that has failed; `true` when there is none.
-    pub fn replay_failed(&mut self) -> Result<bool, Broken> {
+    pub(crate) fn replay_failed(&mut self) -> Result<bool, Broken> {
         let seen = &self.judge.seen;
         let is_owed = |id: &String| {
             seen.cells.values().any(|cell| cell.state == "removing" && cell.workflow.as_ref() == Some(id))

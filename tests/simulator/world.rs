@@ -30,10 +30,10 @@ const LONGEST: Millis = 180_000;
 const LONGEST_STEP: Millis = 16;
 
 /// Takes the answer to a call.
-pub type Sender = oneshot::Sender<Result<Answer, WorkError>>;
+pub(crate) type Sender = oneshot::Sender<Result<Answer, WorkError>>;
 
 /// Something that is going to happen.
-pub enum Event {
+pub(crate) enum Event {
     /// A transaction may begin, or learns that the database can't be reached.
     Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
     /// A call arrives at its table.
@@ -57,37 +57,37 @@ pub enum Event {
 }
 
 /// Everything that a run consists of.
-pub struct World {
-    pub now: Millis,
-    pub chance: Chance,
-    pub scenario: Scenario,
-    pub clock: Arc<ManualClock>,
-    pub lanes: Lanes,
-    pub schedule: Schedule<Event>,
-    pub hooks: Arc<Hooks>,
-    pub calls: Arc<Calls>,
-    pub store: Store,
-    pub processes: Vec<Process>,
-    pub tables: TableMap,
-    pub judge: Judge,
+pub(crate) struct World {
+    pub(crate) now: Millis,
+    pub(crate) chance: Chance,
+    pub(crate) scenario: Scenario,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) lanes: Lanes,
+    pub(crate) schedule: Schedule<Event>,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) store: Store,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) tables: TableMap,
+    pub(crate) judge: Judge,
     /// When the last change of a key reaches a replica.
-    pub replicated: BTreeMap<(At, String), Millis>,
-    pub views: Vec<View>,
-    pub in_flight: Vec<String>,
-    pub written: u64,
-    pub told: Arc<Mutex<Vec<Told>>>,
+    pub(crate) replicated: BTreeMap<(At, String), Millis>,
+    pub(crate) views: Vec<View>,
+    pub(crate) in_flight: Vec<String>,
+    pub(crate) written: u64,
+    pub(crate) told: Arc<Mutex<Vec<Told>>>,
     /// The move that each deed has started.
-    pub started: BTreeMap<usize, String>,
-    pub trace: Trace,
-    pub coverage: Coverage,
-    pub replays: u32,
+    pub(crate) started: BTreeMap<usize, String>,
+    pub(crate) trace: Trace,
+    pub(crate) coverage: Coverage,
+    pub(crate) replays: u32,
     observer: Observer,
     step: Millis,
 }
 
 impl World {
     /// A world on a copy of the template's file, which has the schema.
-    pub async fn new(seed: u64, file: &Path) -> Self {
+    pub(crate) async fn new(seed: u64, file: &Path) -> Self {
         let mut chance = Chance::new(seed);
         let scenario = Scenario::drawn(&mut chance);
         let clock = Arc::new(ManualClock::new(START));
@@ -127,7 +127,7 @@ impl World {
     }
 
     /// Plays until everything has come to its end, and judges every step.
-    pub async fn play(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn play(&mut self) -> Result<(), Broken> {
         self.start_processes();
         self.found().await?;
         self.hooks.set_calm(false);
@@ -150,25 +150,28 @@ impl World {
     }
 
     /// Lets the next thing happen, before the play begins.
-    pub async fn next_event(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn next_event(&mut self) -> Result<(), Broken> {
         match self.schedule.take_due(self.now) {
             Some(event) => self.happen(event).await,
-            None => Ok(self.move_time().await),
+            None => {
+                self.move_time().await;
+                Ok(())
+            }
         }
     }
 
     /// Notes something in the trace.
-    pub fn note(&mut self, who: &str, what: &str) {
+    pub(crate) fn note(&mut self, who: &str, what: &str) {
         self.trace.note(self.now, who, what);
     }
 
     /// Plans an event for so many milliseconds from now.
-    pub fn plan(&mut self, after: Millis, event: Event) {
+    pub(crate) fn plan(&mut self, after: Millis, event: Event) {
         self.schedule.plan(&mut self.chance, self.now + after, event);
     }
 
     /// Runs a lane until it is quiet, and does what follows from it.
-    pub async fn run(&mut self, lane: usize) -> Result<(), Broken> {
+    pub(crate) async fn run(&mut self, lane: usize) -> Result<(), Broken> {
         self.may_skew(lane);
         self.trace.mix(lane, self.now);
         self.step = 1;
@@ -301,7 +304,7 @@ impl World {
     }
 
     /// The lease of workflows and tasks.
-    pub fn lease(&self) -> Millis {
+    pub(crate) fn lease(&self) -> Millis {
         i64::try_from(self.scenario.timing.lease.as_millis()).expect("short")
     }
 
