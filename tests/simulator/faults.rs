@@ -51,7 +51,7 @@ pub(crate) const FAULTS: [Fault; 13] = [
 ];
 
 /// States in which a process steps a workflow or runs a task of it.
-const STATES: [&str; 12] = [
+const STATES: [&str; 14] = [
     "scheduled",
     "preflight",
     "waiting",
@@ -63,11 +63,14 @@ const STATES: [&str; 12] = [
     "notify",
     "re_online",
     "removal waiting",
+    "removal comparing",
     "removal removing",
+    "recheck",
 ];
 
 /// Those of them in which it talks to tables.
-const STATES_WITH_MESSAGES: [&str; 4] = ["preflight", "add_data", "verify", "removal removing"];
+const STATES_WITH_MESSAGES: [&str; 6] =
+    ["preflight", "add_data", "verify", "removal comparing", "removal removing", "recheck"];
 
 impl Fault {
     pub(crate) fn name(self) -> &'static str {

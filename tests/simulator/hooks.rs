@@ -183,7 +183,9 @@ impl Probe for Hooked {
     fn step(&self, point: Point<'_>) -> Result<(), StepError> {
         let state = match (point.kind, point.state) {
             ("removal", "waiting") => "removal waiting",
+            ("removal", "comparing") => "removal comparing",
             ("removal", "removing") => "removal removing",
+            ("recheck", _) => "recheck",
             (_, state) => workflows::realm_move::STATES.iter().find(|known| **known == state).unwrap_or(&"another"),
         };
         self.0.visit(state);
@@ -194,6 +196,7 @@ impl Probe for Hooked {
         let state = match point.kind {
             "copy" => "add_data",
             "verify" => "verify",
+            "compare" => "removal comparing",
             _ => "removal removing",
         };
         if point.moment != Moment::Recorded {

@@ -148,6 +148,8 @@ impl Judge {
                     ("adding", "live") => moved && new.contains(region) && !old.contains(region),
                     ("live", "removing") => moved && old.contains(region) && !new.contains(region),
                     ("adding", "removing") => came_back,
+                    // A recheck has found what a late writer left.
+                    ("absent", "removing") => !self.is_empty(id, service.name, region, tables).unwrap_or(false),
                     ("removing", "absent") => self.is_empty(id, service.name, region, tables)?,
                     _ => false,
                 };

@@ -30,7 +30,7 @@ impl World {
             return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
         };
         self.hooks.note(lane, fault);
-        let (given_up, life) = (self.scenario.patience, self.scenario.permit_life);
+        let (given_up, life) = (self.scenario.patience, self.permit_life());
         let error = match fault {
             Fault::Throttled => WorkError::retryable("throttled", "the table throttles"),
             Fault::TableFails if self.chance.permille(FAILS_FOR_GOOD) => {
@@ -112,6 +112,11 @@ impl World {
         Ok(())
     }
 
+    /// How long a table accepts a request after it was signed.
+    fn permit_life(&self) -> Millis {
+        i64::try_from(self.scenario.timing.permit_life_dynamodb.as_millis()).expect("short")
+    }
+
     /// How many of `all` are done: at least one, so that patience pays.
     fn done_of(&mut self, all: usize, partial: bool) -> usize {
         if partial && all > 1 { self.chance.below(all - 1) + 1 } else { all }
@@ -126,9 +131,9 @@ impl World {
         partial: bool,
     ) -> Result<Result<Answer, WorkError>, Broken> {
         let who = self.name_of(lane);
-        if age > self.scenario.permit_life {
+        if age > self.permit_life() {
             self.note(&who, &format!("{} in {} refuses a request signed {age} ms ago", at.1, at.0));
-            return Ok(Err(WorkError::retryable("request_expired", "the request was signed too long ago")));
+            return Ok(Err(WorkError::retryable("request_too_old", "the request was signed too long ago")));
         }
         let done = self.done_of(changes.len(), partial);
         let undone = changes.split_off(done);

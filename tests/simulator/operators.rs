@@ -150,7 +150,7 @@ impl World {
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, &requester()).await;
+                    let answer = replay_removal(&deployment, &id, false, &requester()).await;
                     tell(
                         &told,
                         Told::Said(

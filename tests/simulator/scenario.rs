@@ -43,8 +43,6 @@ pub(crate) enum Deed {
 #[derive(Debug, Clone)]
 pub(crate) struct Scenario {
     pub(crate) timing: Timing,
-    /// How long a table accepts a request after it was signed.
-    pub(crate) permit_life: Millis,
     /// How long a caller waits for an answer.
     pub(crate) patience: Millis,
     pub(crate) page_keys: i32,
@@ -77,7 +75,6 @@ impl Scenario {
         let calm_from = chance.between(1_500, 6_000);
         let deeds = deeds(chance, &tenants, &timing, calm_from);
         Self {
-            permit_life: chance.between(300, 1_000),
             patience: chance.between(50, 300),
             page_keys: i32::try_from(chance.between(2, 12)).expect("small"),
             batches: *chance.pick(&[1, 1, 2, 4]),
@@ -127,16 +124,22 @@ fn timing(chance: &mut Chance) -> Timing {
     let lease = chance.between(200, 800);
     let index_settle = chance.between(30, 400);
     let offline_lease = (lease * chance.between(2, 4)).max(index_settle * 3);
+    let life = chance.between(200, 900);
+    // A move that has to wait for a request to expire can still end in time, mostly.
+    let least_deadline = life + lease + 40;
     let timing = Timing {
         lease: ms(lease),
         heartbeat: ms(lease / chance.between(3, 6)),
         offline_lease: ms(offline_lease),
-        offline_deadline: ms(offline_lease * chance.between(2, 12)),
+        offline_deadline: ms((offline_lease * chance.between(2, 12)).max(least_deadline)),
         context_ttl: ms(chance.between(5, 120)),
         drain_time: ms(chance.between(5, 120)),
         skew: ms(chance.between(2, 30)),
         index_settle: ms(index_settle),
         wait_limit: ms(chance.between(1_000, 10_000)),
+        permit_life_dynamodb: ms(life),
+        permit_life_s3: ms(life),
+        queue_retention: ms(chance.between(100, 1_500)),
     };
     timing.check().expect("the simulation's constants fit together");
     timing
