@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use engine::Priority;
 use store::Clock;
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::realm_move::{MoveRequest, cancel_move, start_move};
+use workflows::realm_move::{MoveRequest, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
 use workflows::removal::replay_removal;
 use workflows::requester::Requester;
@@ -118,8 +119,10 @@ impl World {
                 let request = MoveRequest {
                     tenant: self.scenario.tenants[*tenant].0.clone(),
                     to: (*to).to_owned(),
-                    at: delay.map(|delay| now + delay),
+                    when: When { at: delay.map(|delay| now + delay), window: None },
                     budget_ms: *budget,
+                    priority: Priority::default(),
+                    campaign: None,
                     idempotency_key: Some(format!("deed-{n}")),
                 };
                 self.note("operator", &format!("asks to move {} to {to}", request.tenant));
