@@ -9,6 +9,7 @@ use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
 use workers::tables::{Change, IndexFacts, TableFacts};
 
 use crate::faults::Fault;
+use crate::hooks::LANES;
 use crate::judge::Broken;
 use crate::scenario::{EU, Kind, US};
 use crate::tables::{Answer, At, Call, INDEX_KEY, KEY, Question};
@@ -21,8 +22,20 @@ const READS_FAIL: u32 = 250;
 const FAILS_FOR_GOOD: u32 = 400;
 
 impl World {
-    /// Sends a call on its way; what becomes of it is decided here.
+    /// Sends a call, unless its process comes to stand still with the call in hand.
     pub(crate) fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+        let rate = self.scenario.rates.pause_at_point;
+        if self.hooks.is_calm() || !self.chance.permille(rate / 2) {
+            return self.post(errand);
+        }
+        let lane = errand.lane;
+        self.hooks.note(lane, Fault::Pause);
+        self.pause(lane / LANES);
+        self.hold(lane, Event::Send(errand));
+    }
+
+    /// The call is on its way; what becomes of it is decided here.
+    pub(crate) fn post(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
         let Errand { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
         let reads = !matches!(call.question, Question::Write { .. });

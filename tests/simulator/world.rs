@@ -36,6 +36,8 @@ pub(crate) type Sender = oneshot::Sender<Result<Answer, WorkError>>;
 pub(crate) enum Event {
     /// A transaction may begin, or learns that the database can't be reached.
     Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
+    /// A process that stood still with a call in hand sends it.
+    Send(Errand<Call, Result<Answer, WorkError>>),
     /// A call arrives at its table.
     Arrive { lane: usize, call: Call, answer: Option<Sender>, partial: bool },
     /// A caller gets its answer.
@@ -276,6 +278,7 @@ impl World {
                 }
             }
             Event::Reply { answer, reply, .. } => drop(answer.send(reply)),
+            Event::Send(errand) => self.post(errand),
             Event::Arrive { lane, call, answer, partial } => self.arrive(lane, call, answer, partial)?,
             Event::Replicate { at, change, by_mover } => self.replicate(&at, change, by_mover)?,
             Event::Restart(process) => self.restart(process),
