@@ -16,8 +16,7 @@ const ROUTERS: usize = 2;
 
 /// What one router believes about a tenant.
 #[derive(Debug, Clone)]
-pub struct View {
-    pub tenant: usize,
+pub(crate) struct View {
     read_at: Millis,
     online: bool,
     /// Of each service.
@@ -26,7 +25,7 @@ pub struct View {
 
 /// A request under way.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     tenant: String,
     service: usize,
     key: String,
@@ -37,7 +36,7 @@ pub struct Request {
 
 impl World {
     /// Fills the tables as the tenants' services would have before.
-    pub fn fill_tables(&mut self) {
+    pub(crate) fn fill_tables(&mut self) {
         for (tenant, _) in self.scenario.tenants.clone() {
             for (n, service) in self.scenario.services.clone().iter().enumerate() {
                 for k in 0..self.scenario.items {
@@ -52,7 +51,7 @@ impl World {
     }
 
     /// A client wants to write something: it goes by its router's view.
-    pub fn think(&mut self, tenant: usize) {
+    pub(crate) fn think(&mut self, tenant: usize) {
         let view = self.view(tenant);
         if !view.online {
             return;
@@ -80,14 +79,12 @@ impl World {
         let ttl = i64::try_from(self.scenario.timing.context_ttl.as_millis()).expect("short");
         let count = self.scenario.tenants.len() * ROUTERS;
         while self.views.len() < count {
-            let tenant = self.views.len() / ROUTERS;
-            self.views.push(View { tenant, read_at: -ttl, online: false, regions: Vec::new() });
+            self.views.push(View { read_at: -ttl, online: false, regions: Vec::new() });
         }
         if self.now - self.views[router].read_at >= ttl {
             let id = &self.scenario.tenants[tenant].0;
             let services: &[Service] = &self.scenario.services;
             self.views[router] = View {
-                tenant,
                 read_at: self.now,
                 online: self.judge.seen.tenants.get(id).is_some_and(|row| row.status == "online"),
                 regions: services.iter().map(|service| self.judge.placement(id, service.name)).collect(),
@@ -97,7 +94,7 @@ impl World {
     }
 
     /// The request takes effect wherever its view says, and is acknowledged.
-    pub fn request(&mut self, request: Request) {
+    pub(crate) fn request(&mut self, request: Request) {
         let Request { tenant, service, key, body, regions } = request;
         let Service { name, kind, parts, .. } = self.scenario.services[service].clone();
         self.in_flight.retain(|claim| *claim != format!("{service}:{key}"));

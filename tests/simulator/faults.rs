@@ -4,7 +4,7 @@ use testkit::simulator::{Chance, Coverage};
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// A process ends without any warning; another starts in its place.
     Crash,
     /// A process stands still for a while and then goes on as if nothing had happened.
@@ -34,7 +34,7 @@ pub enum Fault {
 }
 
 /// Every kind, with those that concern messages to tables last.
-pub const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 13] = [
     Fault::Crash,
     Fault::Pause,
     Fault::ClockSkew,
@@ -51,7 +51,7 @@ pub const FAULTS: [Fault; 13] = [
 ];
 
 /// States in which a process steps a workflow or runs a task of it.
-const STATES: [&str; 12] = [
+const STATES: [&str; 14] = [
     "scheduled",
     "preflight",
     "waiting",
@@ -63,14 +63,17 @@ const STATES: [&str; 12] = [
     "notify",
     "re_online",
     "removal waiting",
+    "removal comparing",
     "removal removing",
+    "recheck",
 ];
 
 /// Those of them in which it talks to tables.
-const STATES_WITH_MESSAGES: [&str; 4] = ["preflight", "add_data", "verify", "removal removing"];
+const STATES_WITH_MESSAGES: [&str; 6] =
+    ["preflight", "add_data", "verify", "removal comparing", "removal removing", "recheck"];
 
 impl Fault {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Crash => "crash",
             Self::Pause => "pause",
@@ -94,14 +97,14 @@ impl Fault {
 }
 
 /// Every pair of fault and state that can be.
-pub fn wanted() -> Vec<(&'static str, &'static str)> {
+pub(crate) fn wanted() -> Vec<(&'static str, &'static str)> {
     let states = |fault: Fault| if fault.concerns_messages() { &STATES_WITH_MESSAGES[..] } else { &STATES[..] };
     let all = STATES.iter().flat_map(|state| FAULTS.iter().map(move |fault| (*fault, *state)));
     all.filter(|(fault, state)| states(*fault).contains(state)).map(|(fault, state)| (fault.name(), state)).collect()
 }
 
 /// Adds a hit, if it was in a state.
-pub fn count(coverage: &mut Coverage, fault: Fault, state: Option<&'static str>) {
+pub(crate) fn count(coverage: &mut Coverage, fault: Fault, state: Option<&'static str>) {
     if let Some(state) = state {
         coverage.hit(fault.name(), state);
     }
@@ -109,25 +112,25 @@ pub fn count(coverage: &mut Coverage, fault: Fault, state: Option<&'static str>)
 
 /// How often each kind strikes, per thousand occasions.
 #[derive(Debug, Clone)]
-pub struct FaultRates {
-    pub crash_at_point: u32,
-    pub pause_at_point: u32,
-    pub skew: u32,
-    pub unreachable: u32,
-    pub slow_store: u32,
-    pub commit_not_made: u32,
-    pub commit_reply_lost: u32,
-    pub request_lost: u32,
-    pub reply_lost: u32,
-    pub late: u32,
-    pub throttled: u32,
-    pub partial: u32,
-    pub table_fails: u32,
+pub(crate) struct FaultRates {
+    pub(crate) crash_at_point: u32,
+    pub(crate) pause_at_point: u32,
+    pub(crate) skew: u32,
+    pub(crate) unreachable: u32,
+    pub(crate) slow_store: u32,
+    pub(crate) commit_not_made: u32,
+    pub(crate) commit_reply_lost: u32,
+    pub(crate) request_lost: u32,
+    pub(crate) reply_lost: u32,
+    pub(crate) late: u32,
+    pub(crate) throttled: u32,
+    pub(crate) partial: u32,
+    pub(crate) table_fails: u32,
 }
 
 impl FaultRates {
     /// Each kind is absent, rare or frequent, independently of the others.
-    pub fn drawn(chance: &mut Chance) -> Self {
+    pub(crate) fn drawn(chance: &mut Chance) -> Self {
         let mut rate = |rare: u32, frequent: u32| *chance.pick(&[0, rare, rare, frequent]);
         Self {
             crash_at_point: rate(8, 25),

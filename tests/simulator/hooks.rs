@@ -13,26 +13,29 @@ use testkit::simulator::{Chance, Post, Pulse};
 use crate::faults::{Fault, FaultRates};
 
 /// Lanes of one process have ids next to each other.
-pub const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
+
+/// How much more often a rare state is struck.
+const RARE: u32 = 10;
 
 /// What a lane is working on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Work {
+pub(crate) struct Work {
     /// The state of the workflow that it steps or runs a task of.
-    pub state: &'static str,
+    pub(crate) state: &'static str,
 }
 
 /// A hit of a fault, to be noted.
 #[derive(Debug, Clone, Copy)]
-pub struct Hit {
-    pub lane: usize,
-    pub fault: Fault,
-    pub state: Option<&'static str>,
+pub(crate) struct Hit {
+    pub(crate) lane: usize,
+    pub(crate) fault: Fault,
+    pub(crate) state: Option<&'static str>,
 }
 
 /// What the product's hooks share with the simulation.
-pub struct Hooks {
-    pub gates: Post<(), Option<Held>>,
+pub(crate) struct Hooks {
+    pub(crate) gates: Post<(), Option<Held>>,
     pulse: Arc<Pulse>,
     chance: Mutex<Chance>,
     rates: FaultRates,
@@ -50,7 +53,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Hooks {
-    pub fn new(pulse: Arc<Pulse>, chance: Chance, rates: FaultRates) -> Self {
+    pub(crate) fn new(pulse: Arc<Pulse>, chance: Chance, rates: FaultRates) -> Self {
         Self {
             gates: Post::default(),
             pulse,
@@ -67,55 +70,62 @@ impl Hooks {
     }
 
     /// Begins or ends the time in which faults happen.
-    pub fn set_calm(&self, calm: bool) {
+    pub(crate) fn set_calm(&self, calm: bool) {
         self.calm.store(calm, Ordering::SeqCst);
     }
 
-    pub fn is_calm(&self) -> bool {
+    pub(crate) fn is_calm(&self) -> bool {
         self.calm.load(Ordering::SeqCst)
     }
 
     /// Whether something was committed since the last question.
-    pub fn take_committed(&self) -> bool {
+    pub(crate) fn take_committed(&self) -> bool {
         self.committed.swap(false, Ordering::SeqCst)
     }
 
-    pub fn take_hits(&self) -> Vec<Hit> {
+    pub(crate) fn take_hits(&self) -> Vec<Hit> {
         std::mem::take(&mut *locked(&self.hits))
     }
 
     /// The state that the lane is working in.
-    pub fn state_of(&self, lane: usize) -> Option<&'static str> {
+    pub(crate) fn state_of(&self, lane: usize) -> Option<&'static str> {
         locked(&self.work).get(&lane).map(|work| work.state)
     }
 
     /// The lane has nothing in hand any more.
-    pub fn forget_work(&self, lane: usize) {
+    pub(crate) fn forget_work(&self, lane: usize) {
         locked(&self.work).remove(&lane);
     }
 
     /// Processes that were struck down at a point of a step.
-    pub fn take_doomed(&self) -> BTreeSet<usize> {
+    pub(crate) fn take_doomed(&self) -> BTreeSet<usize> {
         std::mem::take(&mut *locked(&self.doomed))
     }
 
     /// Processes that are to be paused where they are.
-    pub fn take_to_pause(&self) -> BTreeSet<usize> {
+    pub(crate) fn take_to_pause(&self) -> BTreeSet<usize> {
         std::mem::take(&mut *locked(&self.to_pause))
     }
 
-    /// Whether a fault of this rate strikes now.
-    pub fn strikes(&self, permille: u32) -> bool {
+    /// Whether a fault of this rate strikes the running lane now.
+    pub(crate) fn strikes(&self, permille: u32) -> bool {
+        let lane = self.pulse.running();
+        let permille = permille * lane.map_or(1, |lane| self.weight(lane));
         !self.is_calm() && locked(&self.chance).permille(permille)
     }
 
+    /// A state that is rarely entered is struck more often while it lasts.
+    pub(crate) fn weight(&self, lane: usize) -> u32 {
+        if self.state_of(lane) == Some("re_online") { RARE } else { 1 }
+    }
+
     /// Notes that a fault has struck the lane in the state it works in.
-    pub fn note(&self, lane: usize, fault: Fault) {
+    pub(crate) fn note(&self, lane: usize, fault: Fault) {
         let state = self.state_of(lane);
         locked(&self.hits).push(Hit { lane, fault, state });
     }
 
-    pub fn is_doomed(&self, lane: usize) -> bool {
+    pub(crate) fn is_doomed(&self, lane: usize) -> bool {
         locked(&self.doomed).contains(&(lane / LANES))
     }
 
@@ -134,7 +144,7 @@ impl Hooks {
 
 /// The hooks as the product's traits want them.
 #[derive(Clone)]
-pub struct Hooked(pub Arc<Hooks>);
+pub(crate) struct Hooked(pub Arc<Hooks>);
 
 impl Faults for Hooked {
     fn begin(&self) -> Admission {
@@ -173,7 +183,9 @@ impl Probe for Hooked {
     fn step(&self, point: Point<'_>) -> Result<(), StepError> {
         let state = match (point.kind, point.state) {
             ("removal", "waiting") => "removal waiting",
+            ("removal", "comparing") => "removal comparing",
             ("removal", "removing") => "removal removing",
+            ("recheck", _) => "recheck",
             (_, state) => workflows::realm_move::STATES.iter().find(|known| **known == state).unwrap_or(&"another"),
         };
         self.0.visit(state);
@@ -184,6 +196,7 @@ impl Probe for Hooked {
         let state = match point.kind {
             "copy" => "add_data",
             "verify" => "verify",
+            "compare" => "removal comparing",
             _ => "removal removing",
         };
         if point.moment != Moment::Recorded {
@@ -205,9 +218,9 @@ impl Ids for Hooked {
 
 /// A process's clock: the simulation's, and a little beside it.
 #[derive(Clone)]
-pub struct SkewedClock {
-    pub base: Arc<ManualClock>,
-    pub offset: Arc<AtomicI64>,
+pub(crate) struct SkewedClock {
+    pub(crate) base: Arc<ManualClock>,
+    pub(crate) offset: Arc<AtomicI64>,
 }
 
 impl Clock for SkewedClock {

@@ -10,30 +10,30 @@ use crate::scenario::{EU, Service, US};
 use crate::tables::At;
 
 /// Tables by region and name.
-pub type TableMap = BTreeMap<At, SimulatedTable>;
+pub(crate) type TableMap = BTreeMap<At, SimulatedTable>;
 
 /// A promise that was broken, in words.
-pub type Broken = String;
+pub(crate) type Broken = String;
 
 /// The attribute that tells one version of an item from another.
-pub const BODY: &str = "body";
+pub(crate) const BODY: &str = "body";
 
 /// Who made a change.
 #[derive(Debug, Clone, Copy)]
-pub struct Actor<'a> {
+pub(crate) struct Actor<'a> {
     /// The name under which the process holds leases.
-    pub owner: &'a str,
+    pub(crate) owner: &'a str,
     /// What its clock shows.
-    pub now: Millis,
+    pub(crate) now: Millis,
 }
 
 /// What is known to be true.
-pub struct Judge {
-    pub services: Vec<Service>,
+pub(crate) struct Judge {
+    pub(crate) services: Vec<Service>,
     /// The catalogue as last judged.
-    pub seen: Snapshot,
+    pub(crate) seen: Snapshot,
     /// (tenant, service) to key to body: what clients were told is stored.
-    pub data: BTreeMap<(String, String), BTreeMap<String, String>>,
+    pub(crate) data: BTreeMap<(String, String), BTreeMap<String, String>>,
 }
 
 /// The regions of a shard, by its name.
@@ -46,12 +46,12 @@ fn regions_of(shard: &str) -> BTreeSet<&'static str> {
 }
 
 /// The tenant that an item's key names.
-pub fn tenant_of(key: &str) -> &str {
+pub(crate) fn tenant_of(key: &str) -> &str {
     key.split('/').next().unwrap_or_default()
 }
 
 /// What a table holds of a tenant: key to body.
-pub fn holdings(table: &SimulatedTable, tenant: &str) -> BTreeMap<String, String> {
+pub(crate) fn holdings(table: &SimulatedTable, tenant: &str) -> BTreeMap<String, String> {
     let body = |item: &Attributes| text(item, BODY).unwrap_or_default().to_owned();
     let of_tenant = table.items().filter(|(key, _)| tenant_of(key) == tenant);
     of_tenant.map(|(key, item)| (key.to_owned(), body(item))).collect()
@@ -59,12 +59,12 @@ pub fn holdings(table: &SimulatedTable, tenant: &str) -> BTreeMap<String, String
 
 impl Judge {
     /// The regions in which the tenant's data of a service is to be, by its placement.
-    pub fn placement(&self, tenant: &str, service: &str) -> BTreeSet<&'static str> {
+    pub(crate) fn placement(&self, tenant: &str, service: &str) -> BTreeSet<&'static str> {
         placement(&self.seen, tenant, service)
     }
 
     /// A mover's put has taken effect.
-    pub fn mover_put(&self, at: &At, key: &str) -> Result<(), Broken> {
+    pub(crate) fn mover_put(&self, at: &At, key: &str) -> Result<(), Broken> {
         let (region, service, tenant) = (&at.0, &at.1, tenant_of(key));
         if self.placement(tenant, service).contains(region.as_str()) {
             return Err(format!("P5: a mover wrote {key} to {service} in {region}, where the tenant lives"));
@@ -76,7 +76,7 @@ impl Judge {
     }
 
     /// A mover's delete has taken effect, directly or by the store's own replication.
-    pub fn mover_delete(&self, at: &At, key: &str) -> Result<(), Broken> {
+    pub(crate) fn mover_delete(&self, at: &At, key: &str) -> Result<(), Broken> {
         let (region, service, tenant) = (&at.0, &at.1, tenant_of(key));
         if self.placement(tenant, service).contains(region.as_str()) {
             return Err(format!("P5: a mover deleted {key} from {service} in {region}, where the tenant lives"));
@@ -85,7 +85,7 @@ impl Judge {
     }
 
     /// Judges what one transaction has changed.
-    pub fn change(&mut self, next: Snapshot, actor: Actor<'_>, tables: &TableMap) -> Result<(), Broken> {
+    pub(crate) fn change(&mut self, next: Snapshot, actor: Actor<'_>, tables: &TableMap) -> Result<(), Broken> {
         for (id, tenant) in &next.tenants {
             match self.seen.tenants.get(id) {
                 Some(before) => self.tenant(id, before, tenant, &next, actor, tables)?,
@@ -94,10 +94,11 @@ impl Judge {
             }
         }
         self.fences(&next, actor)?;
-        for (id, _) in &next.tenants {
-            let of_tenant = |kind: &str, subject: &str| kind == "move" && subject == id;
-            let open =
-                next.workflows.values().filter(|row| of_tenant(&row.kind, &row.subject) && row.wake_at.is_some());
+        for id in next.tenants.keys() {
+            // One that only notifies changes no placement any more.
+            let open = next.workflows.values().filter(|row| {
+                row.kind == "move" && row.subject == *id && row.wake_at.is_some() && row.state != "notify"
+            });
             if open.count() > 1 {
                 return Err(format!("P7: {id} has two moves at once"));
             }
@@ -147,6 +148,8 @@ impl Judge {
                     ("adding", "live") => moved && new.contains(region) && !old.contains(region),
                     ("live", "removing") => moved && old.contains(region) && !new.contains(region),
                     ("adding", "removing") => came_back,
+                    // A recheck has found what a late writer left.
+                    ("absent", "removing") => !self.is_empty(id, service.name, region, tables).unwrap_or(false),
                     ("removing", "absent") => self.is_empty(id, service.name, region, tables)?,
                     _ => false,
                 };
@@ -215,7 +218,7 @@ impl Judge {
     }
 
     /// At the end, with everything calm: online, in the right place, complete, and nowhere else.
-    pub fn end(&self, tables: &TableMap) -> Result<(), Broken> {
+    pub(crate) fn end(&self, tables: &TableMap) -> Result<(), Broken> {
         for (id, tenant) in &self.seen.tenants {
             if tenant.status != "online" || tenant.mover.is_some() {
                 return Err(format!("P1: in the end {id} is {tenant:?}"));

@@ -9,23 +9,46 @@ use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
 use workers::tables::{Change, IndexFacts, TableFacts};
 
 use crate::faults::Fault;
+use crate::hooks::LANES;
 use crate::judge::Broken;
 use crate::scenario::{EU, Kind, US};
 use crate::tables::{Answer, At, Call, INDEX_KEY, KEY, Question};
 use crate::world::{Event, Sender, World};
 
+/// Of the faults of reads, so many in a thousand outlast the SDK's own attempts.
+const READS_FAIL: u32 = 250;
+
+/// Of the failures of tables, so many in a thousand need a person.
+const FAILS_FOR_GOOD: u32 = 400;
+
 impl World {
-    /// Sends a call on its way; what becomes of it is decided here.
-    pub fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+    /// Sends a call, unless its process comes to stand still with the call in hand.
+    pub(crate) fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+        let rate = self.scenario.rates.pause_at_point;
+        if self.hooks.is_calm() || !self.chance.permille(rate / 2) {
+            return self.post(errand);
+        }
+        let lane = errand.lane;
+        self.hooks.note(lane, Fault::Pause);
+        self.pause(lane / LANES);
+        self.hold(lane, Event::Send(errand));
+    }
+
+    /// The call is on its way; what becomes of it is decided here.
+    pub(crate) fn post(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
         let Errand { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
-        let Some(fault) = self.drawn_fault() else {
+        let reads = !matches!(call.question, Question::Write { .. });
+        let Some(fault) = self.drawn_fault(reads) else {
             return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
         };
         self.hooks.note(lane, fault);
-        let (given_up, life) = (self.scenario.patience, self.scenario.permit_life);
+        let (given_up, life) = (self.scenario.patience, self.permit_life());
         let error = match fault {
             Fault::Throttled => WorkError::retryable("throttled", "the table throttles"),
+            Fault::TableFails if self.chance.permille(FAILS_FOR_GOOD) => {
+                WorkError::permanent("access_denied", "the table refuses this caller")
+            }
             Fault::TableFails => WorkError::retryable("store_error", "the table failed"),
             _ => WorkError::retryable("endpoint_unreachable", "no answer came in time"),
         };
@@ -45,8 +68,9 @@ impl World {
         self.plan(after, Event::Reply { lane, answer, reply: Err(error) });
     }
 
-    fn drawn_fault(&mut self) -> Option<Fault> {
-        if self.hooks.is_calm() {
+    /// The SDK repeats failed reads by itself, so fewer of their failures reach the movers.
+    fn drawn_fault(&mut self, reads: bool) -> Option<Fault> {
+        if self.hooks.is_calm() || (reads && !self.chance.permille(READS_FAIL)) {
             return None;
         }
         let rates = self.scenario.rates.clone();
@@ -62,7 +86,13 @@ impl World {
     }
 
     /// The call takes effect, and its answer, if anybody waits for one, is on its way.
-    pub fn arrive(&mut self, lane: usize, call: Call, answer: Option<Sender>, partial: bool) -> Result<(), Broken> {
+    pub(crate) fn arrive(
+        &mut self,
+        lane: usize,
+        call: Call,
+        answer: Option<Sender>,
+        partial: bool,
+    ) -> Result<(), Broken> {
         let Call { at, question } = call;
         let reply = match question {
             Question::Describe => Ok(Answer::Described(self.describe(&at))),
@@ -95,6 +125,11 @@ impl World {
         Ok(())
     }
 
+    /// How long a table accepts a request after it was signed.
+    fn permit_life(&self) -> Millis {
+        i64::try_from(self.scenario.timing.permit_life_dynamodb.as_millis()).expect("short")
+    }
+
     /// How many of `all` are done: at least one, so that patience pays.
     fn done_of(&mut self, all: usize, partial: bool) -> usize {
         if partial && all > 1 { self.chance.below(all - 1) + 1 } else { all }
@@ -109,9 +144,9 @@ impl World {
         partial: bool,
     ) -> Result<Result<Answer, WorkError>, Broken> {
         let who = self.name_of(lane);
-        if age > self.scenario.permit_life {
+        if age > self.permit_life() {
             self.note(&who, &format!("{} in {} refuses a request signed {age} ms ago", at.1, at.0));
-            return Ok(Err(WorkError::retryable("request_expired", "the request was signed too long ago")));
+            return Ok(Err(WorkError::retryable("request_too_old", "the request was signed too long ago")));
         }
         let done = self.done_of(changes.len(), partial);
         let undone = changes.split_off(done);
@@ -125,7 +160,7 @@ impl World {
     }
 
     /// One change takes effect; a mover's is judged.
-    pub fn apply(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+    pub(crate) fn apply(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
         let settle = i64::try_from(self.scenario.timing.index_settle.as_millis()).expect("short");
         let (now, lag) = (self.now, self.chance.between(0, settle));
         let table = self.tables.get_mut(at).expect("every table of the topology exists");
@@ -143,18 +178,21 @@ impl World {
     }
 
     /// What a native service's store does by itself.
-    pub fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
+    pub(crate) fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
         if !self.is_native(&at.1) {
             return;
         }
         let drain = i64::try_from(self.scenario.timing.drain_time.as_millis()).expect("short");
-        let after = self.chance.between(1, drain);
         let other = if at.0 == US { EU } else { US };
         let at = (other.to_owned(), at.1.clone());
+        // Changes of one key do not overtake each other.
+        let before = self.replicated.get(&(at.clone(), key_of(change))).map_or(0, |before| before + 1 - self.now);
+        let after = self.chance.between(1, drain).max(before);
+        self.replicated.insert((at.clone(), key_of(change)), self.now + after);
         self.plan(after, Event::Replicate { at, change: change.clone(), by_mover });
     }
 
-    pub fn replicate(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
+    pub(crate) fn replicate(&mut self, at: &At, change: Change, by_mover: bool) -> Result<(), Broken> {
         self.note("store", &format!("{} in {} replicates: {}", at.1, at.0, in_words(&change)));
         self.apply(at, change, by_mover)
     }

@@ -8,92 +8,92 @@ use testkit::simulator::Millis;
 
 /// A tenant's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TenantRow {
-    pub realm: String,
-    pub status: String,
-    pub epoch: i64,
-    pub mover: Option<String>,
-    pub lease_until: Option<Millis>,
+pub(crate) struct TenantRow {
+    pub(crate) realm: String,
+    pub(crate) status: String,
+    pub(crate) epoch: i64,
+    pub(crate) mover: Option<String>,
+    pub(crate) lease_until: Option<Millis>,
 }
 
 /// A cell's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellRow {
-    pub state: String,
-    pub generation: i64,
+pub(crate) struct CellRow {
+    pub(crate) state: String,
+    pub(crate) generation: i64,
     /// Who is adding or removing.
-    pub workflow: Option<String>,
+    pub(crate) workflow: Option<String>,
 }
 
 /// A workflow's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkflowRow {
-    pub kind: String,
-    pub subject: String,
-    pub state: String,
-    pub fence: i64,
-    pub owner: Option<String>,
-    pub wake_at: Option<Millis>,
-    pub lease_until: Millis,
+pub(crate) struct WorkflowRow {
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    pub(crate) state: String,
+    pub(crate) fence: i64,
+    pub(crate) owner: Option<String>,
+    pub(crate) wake_at: Option<Millis>,
+    pub(crate) lease_until: Millis,
 }
 
 /// A task's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskRow {
-    pub workflow: String,
-    pub status: String,
-    pub checkpoint: Option<String>,
-    pub fence: i64,
-    pub owner: Option<String>,
-    pub wake_at: Option<Millis>,
-    pub lease_until: Millis,
+pub(crate) struct TaskRow {
+    pub(crate) workflow: String,
+    pub(crate) status: String,
+    pub(crate) checkpoint: Option<String>,
+    pub(crate) fence: i64,
+    pub(crate) owner: Option<String>,
+    pub(crate) wake_at: Option<Millis>,
+    pub(crate) lease_until: Millis,
 }
 
 /// (tenant, service, region).
-pub type CellKey = (String, String, String);
+pub(crate) type CellKey = (String, String, String);
 
 /// What the catalogue held at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    pub tenants: BTreeMap<String, TenantRow>,
-    pub cells: BTreeMap<CellKey, CellRow>,
+pub(crate) struct Snapshot {
+    pub(crate) tenants: BTreeMap<String, TenantRow>,
+    pub(crate) cells: BTreeMap<CellKey, CellRow>,
     /// (tenant, service) to shard.
-    pub placements: BTreeMap<(String, String), String>,
-    pub workflows: BTreeMap<String, WorkflowRow>,
-    pub tasks: BTreeMap<String, TaskRow>,
+    pub(crate) placements: BTreeMap<(String, String), String>,
+    pub(crate) workflows: BTreeMap<String, WorkflowRow>,
+    pub(crate) tasks: BTreeMap<String, TaskRow>,
 }
 
 impl Snapshot {
     /// When the earliest workflow or task can be claimed.
-    pub fn due_at(&self) -> Option<Millis> {
+    pub(crate) fn due_at(&self) -> Option<Millis> {
         let workflows = self.workflows.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
         let tasks = self.tasks.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
         workflows.chain(tasks).min()
     }
 
     /// When the earliest offline lease lapses.
-    pub fn lapses_at(&self) -> Option<Millis> {
+    pub(crate) fn lapses_at(&self) -> Option<Millis> {
         self.tenants.values().filter(|tenant| tenant.status == "moving").filter_map(|tenant| tenant.lease_until).min()
     }
 
     /// Whether a cell is in this state.
-    pub fn is_cell(&self, tenant: &str, service: &str, region: &str, state: &str) -> bool {
+    pub(crate) fn is_cell(&self, tenant: &str, service: &str, region: &str, state: &str) -> bool {
         let key = (tenant.to_owned(), service.to_owned(), region.to_owned());
         self.cells.get(&key).map_or("absent", |cell| &cell.state) == state
     }
 }
 
 /// Reads the catalogue's file.
-pub struct Observer(Connection);
+pub(crate) struct Observer(Connection);
 
 impl Observer {
-    pub fn new(file: &Path) -> Self {
+    pub(crate) fn new(file: &Path) -> Self {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
         Self(connection.expect("the catalogue's file can be opened"))
     }
 
     /// What the catalogue holds now.
-    pub fn look(&self) -> Snapshot {
+    pub(crate) fn look(&self) -> Snapshot {
         Snapshot {
             tenants: self.rows("SELECT id, realm, status, epoch, mover, lease_until FROM tenants", |row| {
                 let tenant = TenantRow {

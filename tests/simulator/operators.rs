@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use engine::Priority;
 use store::Clock;
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::realm_move::{MoveRequest, cancel_move, start_move};
+use workflows::realm_move::{MoveRequest, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
 use workflows::removal::replay_removal;
 use workflows::requester::Requester;
@@ -25,7 +26,7 @@ const REPLAYS: u32 = 20;
 
 /// A deed that is due.
 #[derive(Debug, Clone)]
-pub enum Deeds {
+pub(crate) enum Deeds {
     /// The scenario's deed of this number.
     Planned(usize),
     Cancel(String),
@@ -36,8 +37,8 @@ pub enum Deeds {
 
 /// What an operator was told.
 #[derive(Debug)]
-pub enum Told {
-    Started { deed: usize, id: String },
+pub(crate) enum Told {
+    Started { deed: usize, id: String, new: bool },
     Said(String),
 }
 
@@ -60,7 +61,7 @@ impl World {
     }
 
     /// Applies the topology, creates the tenants and fills their tables.
-    pub async fn found(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn found(&mut self) -> Result<(), Broken> {
         let deployment = self.processes[self.operator()].deployment.clone();
         let (yaml, tenants) = (self.scenario.topology(), self.scenario.tenants.clone());
         let lane = self.free_lane().expect("nobody acts yet");
@@ -83,7 +84,7 @@ impl World {
     }
 
     /// Plans what the scenario says.
-    pub fn plan_the_play(&mut self) {
+    pub(crate) fn plan_the_play(&mut self) {
         let calm_from = self.scenario.calm_from;
         for n in 0..self.scenario.deeds.len() {
             let at = self.scenario.deeds[n].0;
@@ -107,7 +108,7 @@ impl World {
     }
 
     /// An operator acts.
-    pub fn act(&mut self, deed: Deeds) {
+    pub(crate) fn act(&mut self, deed: Deeds) {
         let Some(lane) = self.free_lane() else { return };
         let process = &self.processes[self.operator()];
         let (deployment, told, now) = (process.deployment.clone(), Arc::clone(&self.told), process.clock.now());
@@ -118,15 +119,19 @@ impl World {
                 let request = MoveRequest {
                     tenant: self.scenario.tenants[*tenant].0.clone(),
                     to: (*to).to_owned(),
-                    at: delay.map(|delay| now + delay),
+                    when: When { at: delay.map(|delay| now + delay), window: None },
                     budget_ms: *budget,
+                    priority: Priority::default(),
+                    campaign: None,
                     idempotency_key: Some(format!("deed-{n}")),
                 };
                 self.note("operator", &format!("asks to move {} to {to}", request.tenant));
                 self.lanes.begin(lane, async move {
                     for _ in 0..ATTEMPTS {
                         match start_move(&deployment, &request, &requester()).await {
-                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id }),
+                            Ok(started) => {
+                                return tell(&told, Told::Started { deed: n, id: started.id, new: started.new });
+                            }
                             Err(Refusal::Store(_)) => {}
                             Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
                         }
@@ -148,7 +153,7 @@ impl World {
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, &requester()).await;
+                    let answer = replay_removal(&deployment, &id, false, &requester()).await;
                     tell(
                         &told,
                         Told::Said(
@@ -170,12 +175,19 @@ impl World {
     }
 
     /// Operators hear what came of their deeds.
-    pub fn hear(&mut self) {
+    pub(crate) fn hear(&mut self) -> Result<(), Broken> {
         let told = std::mem::take(&mut *self.told.lock().expect("no holder of this lock panics"));
         for told in told {
             match told {
                 Told::Said(what) => self.note("operator", &format!("is told: {what}")),
-                Told::Started { deed, id } => {
+                Told::Started { deed, id, new } => {
+                    // The key of a request that found another's move is not kept with that move.
+                    if new {
+                        self.started.entry(deed).or_insert_with(|| id.clone());
+                    }
+                    if let Some(first) = self.started.get(&deed).filter(|first| **first != id) {
+                        return Err(format!("P7: one request started {first} and {id}"));
+                    }
                     self.note("operator", &format!("is told: deed {deed} is move {id}"));
                     let Deed::Move { cancel, .. } = &self.scenario.deeds[deed].1;
                     if let Some(after) = *cancel {
@@ -184,10 +196,11 @@ impl World {
                 }
             }
         }
+        Ok(())
     }
 
     /// Replays a removal that has failed; `true` when there is none.
-    pub fn replay_failed(&mut self) -> Result<bool, Broken> {
+    pub(crate) fn replay_failed(&mut self) -> Result<bool, Broken> {
         let seen = &self.judge.seen;
         let is_owed = |id: &String| {
             seen.cells.values().any(|cell| cell.state == "removing" && cell.workflow.as_ref() == Some(id))

@@ -20,15 +20,15 @@ const ENOUGH_FOR_ALL: u64 = 2_000;
 const TWICE: u64 = 10;
 
 /// What came of one seed.
-pub struct Played {
-    pub hash: String,
-    pub broken: Option<String>,
-    pub lines: Vec<String>,
-    pub coverage: Coverage,
+pub(crate) struct Played {
+    pub(crate) hash: String,
+    pub(crate) broken: Option<String>,
+    pub(crate) lines: Vec<String>,
+    pub(crate) coverage: Coverage,
 }
 
 /// Plays one seed from its beginning to its end.
-pub fn play_one(seed: u64) -> Played {
+pub(crate) fn play_one(seed: u64) -> Played {
     let folder = folder();
     let file = folder.path().join("catalogue.db");
     std::fs::copy(template(), &file).expect("the template can be copied");
@@ -37,11 +37,11 @@ pub fn play_one(seed: u64) -> Played {
     let (release, held) = std::sync::mpsc::channel::<()>();
     let played = runtime.block_on(async {
         // As long as this thread is busy, the paused clock moves only when told to.
-        let keeper = tokio::task::spawn_blocking(move || drop(held.recv()));
+        let keeper = tokio::task::spawn_blocking(move || held.recv().is_err());
         let mut world = World::new(seed, &file).await;
         let broken = world.play().await.err();
         drop(release);
-        keeper.await.expect("the keeper only waits");
+        assert!(keeper.await.expect("the keeper only waits"));
         Played {
             hash: world.trace.hash(),
             broken,
@@ -54,7 +54,7 @@ pub fn play_one(seed: u64) -> Played {
 }
 
 /// Plays all of them, some twice; fails at the first that breaks a promise, with its trace.
-pub fn play_all(seeds: Range<u64>) {
+pub(crate) fn play_all(seeds: Range<u64>) {
     let started = Instant::now();
     let next = AtomicU64::new(seeds.start);
     let stop = AtomicBool::new(false);
@@ -99,7 +99,7 @@ fn play_and_compare(seed: u64, total: &Mutex<(Coverage, Vec<(u64, String)>)>) ->
         return Some(format!("{broken}\n{}", played.lines.join("\n")));
     }
     total.lock().expect("no holder panics").0.merge(&played.coverage);
-    if seed % TWICE == 0 {
+    if seed.is_multiple_of(TWICE) {
         let again = play_one(seed);
         if again.hash != played.hash {
             let pairs = played.lines.iter().zip(&again.lines);

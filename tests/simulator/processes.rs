@@ -20,11 +20,11 @@ use crate::world::{Event, World};
 const SWEEPER: usize = LANES - 1;
 
 /// One process.
-pub struct Process {
+pub(crate) struct Process {
     /// Its name with the number of its life: the holder of its leases.
-    pub owner: String,
-    pub clock: SkewedClock,
-    pub deployment: Deployment,
+    pub(crate) owner: String,
+    pub(crate) clock: SkewedClock,
+    pub(crate) deployment: Deployment,
     lives: u32,
     up: bool,
     paused: bool,
@@ -37,7 +37,7 @@ pub struct Process {
 
 impl World {
     /// Starts the engine's processes, and last the one through which operators act.
-    pub fn start_processes(&mut self) {
+    pub(crate) fn start_processes(&mut self) {
         for n in 0..=self.scenario.processes {
             let offset = Arc::new(AtomicI64::new(0));
             let clock = SkewedClock { base: Arc::clone(&self.clock), offset };
@@ -73,21 +73,21 @@ impl World {
         Process { owner, clock, deployment, lives, up: true, paused: false, runner, held: Vec::new(), looks_at }
     }
 
-    pub fn name_of(&self, lane: usize) -> String {
+    pub(crate) fn name_of(&self, lane: usize) -> String {
         self.processes[lane / LANES].owner.clone()
     }
 
-    pub fn is_paused(&self, lane: usize) -> bool {
+    pub(crate) fn is_paused(&self, lane: usize) -> bool {
         self.processes[lane / LANES].paused
     }
 
     /// Keeps something for a process that stands still.
-    pub fn hold(&mut self, lane: usize, event: Event) {
+    pub(crate) fn hold(&mut self, lane: usize, event: Event) {
         self.processes[lane / LANES].held.push(event);
     }
 
     /// One of the lanes that could go on.
-    pub fn ready_lane(&mut self) -> Option<usize> {
+    pub(crate) fn ready_lane(&mut self) -> Option<usize> {
         let mut ready = self.lanes.ready();
         ready.retain(|lane| !self.is_paused(*lane));
         if ready.is_empty() { None } else { Some(*self.chance.pick(&ready)) }
@@ -110,12 +110,12 @@ impl World {
     }
 
     /// When an idle lane will find work.
-    pub fn work_begins_at(&self) -> Option<Millis> {
+    pub(crate) fn work_begins_at(&self) -> Option<Millis> {
         self.idle().map(|(_, at)| at).min()
     }
 
     /// Lets one idle lane look for the work that is due; `false` when there is none.
-    pub fn begin_due_work(&mut self) -> bool {
+    pub(crate) fn begin_due_work(&mut self) -> bool {
         let due: Vec<usize> = self.idle().filter(|(_, at)| *at <= self.now).map(|(lane, _)| lane).collect();
         if due.is_empty() {
             return false;
@@ -123,7 +123,9 @@ impl World {
         let lane = *self.chance.pick(&due);
         let runner = self.processes[lane / LANES].runner.clone();
         if lane % LANES == SWEEPER {
-            self.lanes.begin(lane, async move { drop(runner.sweep().await) });
+            self.lanes.begin(lane, async move {
+                runner.sweep().await;
+            });
         } else {
             self.lanes.begin(lane, async move { drop(runner.tick().await) });
         }
@@ -131,15 +133,15 @@ impl World {
     }
 
     /// A lane's work has come to its end.
-    pub fn lane_ended(&mut self, lane: usize) {
+    pub(crate) fn lane_ended(&mut self, lane: usize) {
         self.hooks.forget_work(lane);
         let again = self.now + self.chance.between(0, 12);
         self.processes[lane / LANES].looks_at[lane % LANES] = again;
     }
 
     /// Now and then a process's clock is set.
-    pub fn may_skew(&mut self, lane: usize) {
-        let rate = self.scenario.rates.skew;
+    pub(crate) fn may_skew(&mut self, lane: usize) {
+        let rate = self.scenario.rates.skew * self.hooks.weight(lane);
         if self.hooks.is_calm() || !self.chance.permille(rate) {
             return;
         }
@@ -154,7 +156,7 @@ impl World {
     }
 
     /// The process ends. What it has sent may still arrive.
-    pub async fn crash(&mut self, n: usize) {
+    pub(crate) async fn crash(&mut self, n: usize) {
         for lane in n * LANES..(n + 1) * LANES {
             self.lanes.kill(lane).await;
             self.hooks.forget_work(lane);
@@ -168,7 +170,7 @@ impl World {
         self.note(&who, "has crashed");
     }
 
-    pub fn restart(&mut self, n: usize) {
+    pub(crate) fn restart(&mut self, n: usize) {
         let (lives, clock) = (self.processes[n].lives + 1, self.processes[n].clock.clone());
         self.processes[n] = self.process(n, lives, clock);
         let who = self.processes[n].owner.clone();
@@ -176,7 +178,7 @@ impl World {
     }
 
     /// The process stands still, often for longer than its leases last.
-    pub fn pause(&mut self, n: usize) {
+    pub(crate) fn pause(&mut self, n: usize) {
         if self.processes[n].paused || !self.processes[n].up {
             return;
         }
@@ -188,7 +190,7 @@ impl World {
         self.note(&who, &format!("stands still for {after} ms"));
     }
 
-    pub fn resume(&mut self, n: usize) {
+    pub(crate) fn resume(&mut self, n: usize) {
         self.processes[n].paused = false;
         for event in std::mem::take(&mut self.processes[n].held) {
             self.plan(0, event);

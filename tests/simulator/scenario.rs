@@ -8,12 +8,14 @@ use workflows::timing::Timing;
 
 use crate::faults::FaultRates;
 
-pub const US: &str = "us-east-1";
-pub const EU: &str = "eu-west-1";
+pub(crate) const US: &str = "us-east-1";
+pub(crate) const EU: &str = "eu-west-1";
+
+const REALMS: [&str; 3] = ["us", "eu", "global"];
 
 /// How a service's data is replicated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// In one region at a time.
     Single,
     /// Written by its application to every region of its shard.
@@ -24,41 +26,39 @@ pub enum Kind {
 
 /// A service, with a table of the same name in each region.
 #[derive(Debug, Clone)]
-pub struct Service {
-    pub name: &'static str,
-    pub kind: Kind,
-    pub parts: u32,
-    pub asynchronous: bool,
+pub(crate) struct Service {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) parts: u32,
+    pub(crate) asynchronous: bool,
 }
 
 /// What an operator does.
 #[derive(Debug, Clone)]
-pub enum Deed {
+pub(crate) enum Deed {
     Move { tenant: usize, to: &'static str, budget: Option<Millis>, delay: Option<Millis>, cancel: Option<Millis> },
 }
 
 /// Everything that is decided before the play begins.
 #[derive(Debug, Clone)]
-pub struct Scenario {
-    pub timing: Timing,
-    /// How long a table accepts a request after it was signed.
-    pub permit_life: Millis,
+pub(crate) struct Scenario {
+    pub(crate) timing: Timing,
     /// How long a caller waits for an answer.
-    pub patience: Millis,
-    pub page_keys: i32,
-    pub batches: usize,
-    pub checkpoint_every: Millis,
-    pub processes: usize,
-    pub lanes: usize,
-    pub services: Vec<Service>,
+    pub(crate) patience: Millis,
+    pub(crate) page_keys: i32,
+    pub(crate) batches: usize,
+    pub(crate) checkpoint_every: Millis,
+    pub(crate) processes: usize,
+    pub(crate) lanes: usize,
+    pub(crate) services: Vec<Service>,
     /// Tenants with the realm they begin in.
-    pub tenants: Vec<(String, &'static str)>,
-    pub items: usize,
-    pub writes: usize,
-    pub deeds: Vec<(Millis, Deed)>,
-    pub rates: FaultRates,
+    pub(crate) tenants: Vec<(String, &'static str)>,
+    pub(crate) items: usize,
+    pub(crate) writes: usize,
+    pub(crate) deeds: Vec<(Millis, Deed)>,
+    pub(crate) rates: FaultRates,
     /// When faults end.
-    pub calm_from: Millis,
+    pub(crate) calm_from: Millis,
 }
 
 fn ms(millis: Millis) -> Duration {
@@ -66,7 +66,7 @@ fn ms(millis: Millis) -> Duration {
 }
 
 impl Scenario {
-    pub fn drawn(chance: &mut Chance) -> Self {
+    pub(crate) fn drawn(chance: &mut Chance) -> Self {
         let native = chance.permille(80);
         let timing = timing(chance);
         let tenants = usize::from(chance.permille(250)) + 1;
@@ -75,7 +75,6 @@ impl Scenario {
         let calm_from = chance.between(1_500, 6_000);
         let deeds = deeds(chance, &tenants, &timing, calm_from);
         Self {
-            permit_life: chance.between(300, 1_000),
             patience: chance.between(50, 300),
             page_keys: i32::try_from(chance.between(2, 12)).expect("small"),
             batches: *chance.pick(&[1, 1, 2, 4]),
@@ -94,7 +93,7 @@ impl Scenario {
     }
 
     /// The topology file.
-    pub fn topology(&self) -> String {
+    pub(crate) fn topology(&self) -> String {
         let mut yaml = format!(
             "regions:\n  {US}: {{}}\n  {EU}: {{}}\nrealms:\n  us: {{ dataRegions: [{US}] }}\n  eu: {{ dataRegions: [{EU}] }}\n  \
              global: {{ dataRegions: [{US}, {EU}] }}\nservices:\n"
@@ -125,16 +124,22 @@ fn timing(chance: &mut Chance) -> Timing {
     let lease = chance.between(200, 800);
     let index_settle = chance.between(30, 400);
     let offline_lease = (lease * chance.between(2, 4)).max(index_settle * 3);
+    let life = chance.between(200, 900);
+    // A move that has to wait for a request to expire can still end in time, mostly.
+    let least_deadline = life + lease + 40;
     let timing = Timing {
         lease: ms(lease),
         heartbeat: ms(lease / chance.between(3, 6)),
         offline_lease: ms(offline_lease),
-        offline_deadline: ms(offline_lease * chance.between(2, 12)),
+        offline_deadline: ms((offline_lease * chance.between(2, 12)).max(least_deadline)),
         context_ttl: ms(chance.between(5, 120)),
         drain_time: ms(chance.between(5, 120)),
         skew: ms(chance.between(2, 30)),
         index_settle: ms(index_settle),
         wait_limit: ms(chance.between(1_000, 10_000)),
+        permit_life_dynamodb: ms(life),
+        permit_life_s3: ms(life),
+        queue_retention: ms(chance.between(100, 1_500)),
     };
     timing.check().expect("the simulation's constants fit together");
     timing
@@ -165,14 +170,14 @@ fn deeds(
     calm_from: Millis,
 ) -> Vec<(Millis, Deed)> {
     let least = i64::try_from(timing.least_offline().as_millis()).expect("short");
-    let moves = *chance.pick(&[1, 1, 2, 2, 3]);
+    let moves = *chance.pick(&[1, 2, 2, 3, 4]);
     let mut at = chance.between(1, 150);
     let mut deeds = Vec::new();
     for _ in 0..moves {
         let tenant = chance.below(tenants.len());
         let deed = Deed::Move {
             tenant,
-            to: *chance.pick(&["us", "eu", "global"]),
+            to: REALMS[chance.below(REALMS.len())],
             budget: chance.permille(150).then(|| least + chance.between(1, 2_000)),
             delay: chance.permille(150).then(|| chance.between(1, 300)),
             cancel: chance.permille(200).then(|| chance.between(1, 1_200)),

@@ -10,18 +10,16 @@ use workers::place::Place;
 use workers::tables::{Change, Counted, Got, Item, Page, Query, TableApi, TableFacts, Tables};
 
 /// Where a table is: region and name.
-pub type At = (String, String);
+pub(crate) type At = (String, String);
 
 /// The primary key of every simulated table.
-pub const KEY: &str = "pk";
+pub(crate) const KEY: &str = "pk";
 /// The indexed attribute of every simulated table.
-pub const INDEX_KEY: &str = "tenant_shard";
-/// The index of every simulated table.
-pub const INDEX: &str = "by-tenant";
+pub(crate) const INDEX_KEY: &str = "tenant_shard";
 
 /// What is asked of a table.
 #[derive(Debug, Clone)]
-pub enum Question {
+pub(crate) enum Question {
     Describe,
     Query { value: String, after: Option<String>, limit: usize },
     Get { keys: Vec<String>, attributes: Option<Vec<String>> },
@@ -30,7 +28,7 @@ pub enum Question {
 
 /// What a table answers.
 #[derive(Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Described(TableFacts),
     Page(testkit::simulator::Page),
     Items { items: Vec<Attributes>, unread: Vec<String> },
@@ -39,18 +37,18 @@ pub enum Answer {
 
 /// A call on its way to a table.
 #[derive(Debug, Clone)]
-pub struct Call {
-    pub at: At,
-    pub question: Question,
+pub(crate) struct Call {
+    pub(crate) at: At,
+    pub(crate) question: Question,
 }
 
 /// Calls that wait to be sent.
-pub type Calls = Post<Call, Result<Answer, WorkError>>;
+pub(crate) type Calls = Post<Call, Result<Answer, WorkError>>;
 
 /// All tables, as one process reaches them.
-pub struct SimulatedTables {
-    pub calls: Arc<Calls>,
-    pub pulse: Arc<Pulse>,
+pub(crate) struct SimulatedTables {
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 #[async_trait]
@@ -132,7 +130,7 @@ impl TableApi for Remote {
 }
 
 /// An item of string attributes.
-pub fn item(attributes: &[(&str, &str)]) -> Attributes {
+pub(crate) fn item(attributes: &[(&str, &str)]) -> Attributes {
     let string = |text: &str| workers::tables::AttributeValue::S(text.to_owned());
     attributes.iter().map(|(name, value)| ((*name).to_owned(), string(value))).collect()
 }

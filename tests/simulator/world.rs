@@ -1,5 +1,6 @@
 //! The simulated world and its loop: one lane runs at a time, then what it asked for is planned, then time moves.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -29,12 +30,14 @@ const LONGEST: Millis = 180_000;
 const LONGEST_STEP: Millis = 16;
 
 /// Takes the answer to a call.
-pub type Sender = oneshot::Sender<Result<Answer, WorkError>>;
+pub(crate) type Sender = oneshot::Sender<Result<Answer, WorkError>>;
 
 /// Something that is going to happen.
-pub enum Event {
+pub(crate) enum Event {
     /// A transaction may begin, or learns that the database can't be reached.
     Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
+    /// A process that stood still with a call in hand sends it.
+    Send(Errand<Call, Result<Answer, WorkError>>),
     /// A call arrives at its table.
     Arrive { lane: usize, call: Call, answer: Option<Sender>, partial: bool },
     /// A caller gets its answer.
@@ -56,33 +59,37 @@ pub enum Event {
 }
 
 /// Everything that a run consists of.
-pub struct World {
-    pub now: Millis,
-    pub chance: Chance,
-    pub scenario: Scenario,
-    pub clock: Arc<ManualClock>,
-    pub lanes: Lanes,
-    pub schedule: Schedule<Event>,
-    pub hooks: Arc<Hooks>,
-    pub calls: Arc<Calls>,
-    pub store: Store,
-    pub processes: Vec<Process>,
-    pub tables: TableMap,
-    pub judge: Judge,
-    pub views: Vec<View>,
-    pub in_flight: Vec<String>,
-    pub written: u64,
-    pub told: Arc<Mutex<Vec<Told>>>,
-    pub trace: Trace,
-    pub coverage: Coverage,
-    pub replays: u32,
+pub(crate) struct World {
+    pub(crate) now: Millis,
+    pub(crate) chance: Chance,
+    pub(crate) scenario: Scenario,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) lanes: Lanes,
+    pub(crate) schedule: Schedule<Event>,
+    pub(crate) hooks: Arc<Hooks>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) store: Store,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) tables: TableMap,
+    pub(crate) judge: Judge,
+    /// When the last change of a key reaches a replica.
+    pub(crate) replicated: BTreeMap<(At, String), Millis>,
+    pub(crate) views: Vec<View>,
+    pub(crate) in_flight: Vec<String>,
+    pub(crate) written: u64,
+    pub(crate) told: Arc<Mutex<Vec<Told>>>,
+    /// The move that each deed has started.
+    pub(crate) started: BTreeMap<usize, String>,
+    pub(crate) trace: Trace,
+    pub(crate) coverage: Coverage,
+    pub(crate) replays: u32,
     observer: Observer,
     step: Millis,
 }
 
 impl World {
     /// A world on a copy of the template's file, which has the schema.
-    pub async fn new(seed: u64, file: &Path) -> Self {
+    pub(crate) async fn new(seed: u64, file: &Path) -> Self {
         let mut chance = Chance::new(seed);
         let scenario = Scenario::drawn(&mut chance);
         let clock = Arc::new(ManualClock::new(START));
@@ -103,15 +110,13 @@ impl World {
             store,
             processes: Vec::new(),
             tables: places.map(table).collect(),
-            judge: Judge {
-                services: scenario.services.clone(),
-                seen: Snapshot::default(),
-                data: std::collections::BTreeMap::new(),
-            },
+            judge: Judge { services: scenario.services.clone(), seen: Snapshot::default(), data: BTreeMap::new() },
+            replicated: BTreeMap::new(),
             views: Vec::new(),
             in_flight: Vec::new(),
             written: 0,
             told: Arc::default(),
+            started: BTreeMap::new(),
             trace: Trace::default(),
             coverage: Coverage::default(),
             replays: 0,
@@ -124,7 +129,7 @@ impl World {
     }
 
     /// Plays until everything has come to its end, and judges every step.
-    pub async fn play(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn play(&mut self) -> Result<(), Broken> {
         self.start_processes();
         self.found().await?;
         self.hooks.set_calm(false);
@@ -147,25 +152,28 @@ impl World {
     }
 
     /// Lets the next thing happen, before the play begins.
-    pub async fn next_event(&mut self) -> Result<(), Broken> {
+    pub(crate) async fn next_event(&mut self) -> Result<(), Broken> {
         match self.schedule.take_due(self.now) {
             Some(event) => self.happen(event).await,
-            None => Ok(self.move_time().await),
+            None => {
+                self.move_time().await;
+                Ok(())
+            }
         }
     }
 
     /// Notes something in the trace.
-    pub fn note(&mut self, who: &str, what: &str) {
+    pub(crate) fn note(&mut self, who: &str, what: &str) {
         self.trace.note(self.now, who, what);
     }
 
     /// Plans an event for so many milliseconds from now.
-    pub fn plan(&mut self, after: Millis, event: Event) {
+    pub(crate) fn plan(&mut self, after: Millis, event: Event) {
         self.schedule.plan(&mut self.chance, self.now + after, event);
     }
 
     /// Runs a lane until it is quiet, and does what follows from it.
-    pub async fn run(&mut self, lane: usize) -> Result<(), Broken> {
+    pub(crate) async fn run(&mut self, lane: usize) -> Result<(), Broken> {
         self.may_skew(lane);
         self.trace.mix(lane, self.now);
         self.step = 1;
@@ -193,8 +201,7 @@ impl World {
         for process in self.hooks.take_to_pause() {
             self.pause(process);
         }
-        self.hear();
-        Ok(())
+        self.hear()
     }
 
     /// Looks at what a commit has changed, notes it and judges it.
@@ -241,7 +248,8 @@ impl World {
     fn admit_later(&mut self, gate: Errand<(), Option<Held>>) {
         let (lane, calm) = (gate.lane, self.hooks.is_calm());
         let rates = &self.scenario.rates;
-        let (slow, unreachable) = (rates.slow_store, rates.unreachable);
+        let weight = self.hooks.weight(lane);
+        let (slow, unreachable) = (rates.slow_store * weight, rates.unreachable * weight);
         let lease = self.lease();
         let is_slow = !calm && self.chance.permille(slow);
         let after = if is_slow { self.chance.between(5, lease) } else { self.chance.between(0, 2) / 2 };
@@ -270,6 +278,7 @@ impl World {
                 }
             }
             Event::Reply { answer, reply, .. } => drop(answer.send(reply)),
+            Event::Send(errand) => self.post(errand),
             Event::Arrive { lane, call, answer, partial } => self.arrive(lane, call, answer, partial)?,
             Event::Replicate { at, change, by_mover } => self.replicate(&at, change, by_mover)?,
             Event::Restart(process) => self.restart(process),
@@ -298,7 +307,7 @@ impl World {
     }
 
     /// The lease of workflows and tasks.
-    pub fn lease(&self) -> Millis {
+    pub(crate) fn lease(&self) -> Millis {
         i64::try_from(self.scenario.timing.lease.as_millis()).expect("short")
     }
 

@@ -14,6 +14,9 @@ use crate::place::Place;
 /// The code of a request that was signed too long ago, or in the future. The next attempt needs a permit read anew.
 pub(crate) const REQUEST_TOO_OLD: &str = "request_too_old";
 
+/// The code of a request that got no answer: it may have been done, or may be yet.
+pub(crate) const UNREACHABLE: &str = "endpoint_unreachable";
+
 /// Where a request went, in words for an error message.
 #[derive(Debug, Clone)]
 pub(crate) struct Site(String);
@@ -60,7 +63,7 @@ impl Site {
                     "could not be reached"
                 };
                 let message = format!("{self} {how} to {doing}: check the endpoint and the network");
-                WorkError::retryable("endpoint_unreachable", message).because(error)
+                WorkError::retryable(UNREACHABLE, message).because(error)
             }
         }
     }

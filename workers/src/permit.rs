@@ -4,14 +4,15 @@
 //! cell was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
 //! request, so each request is signed with the time of the reading, and the store refuses it once that is too old.
 
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::error::WorkError;
-use crate::failure::REQUEST_TOO_OLD;
+use crate::failure::{REQUEST_TOO_OLD, UNREACHABLE};
 
 /// What the ledger says about one cell (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,12 +80,31 @@ pub struct Permits<'a> {
     ledger: &'a dyn Ledger,
     fresh_for: Duration,
     last: Mutex<Option<(Instant, Reading)>>,
+    unsettled: Arc<AtomicU32>,
 }
 
 impl<'a> Permits<'a> {
     /// Permits from `ledger`; a reading is used for at most `fresh_for`.
     pub fn new(ledger: &'a dyn Ledger, fresh_for: Duration) -> Self {
-        Self { ledger, fresh_for, last: Mutex::new(None) }
+        Self { ledger, fresh_for, last: Mutex::new(None), unsettled: Arc::default() }
+    }
+
+    /// The same, counting in `unsettled` the requests that were sent and have no answer. When the work ends, however it ends,
+    /// each of them may still arrive until the store finds its permit too old.
+    #[must_use]
+    pub fn counting(mut self, unsettled: Arc<AtomicU32>) -> Self {
+        self.unsettled = unsettled;
+        self
+    }
+
+    /// A request is about to be sent.
+    pub(crate) fn sent(&self) {
+        self.unsettled.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// It was answered, or has failed and [`Permits::after`] is told.
+    pub(crate) fn settled(&self) {
+        self.unsettled.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// A permit to write to the location, or [`WorkError`] with treatment `LostLease` when the ledger does not allow it.
@@ -105,8 +125,12 @@ impl<'a> Permits<'a> {
         }
     }
 
-    /// The last request made under a permit failed so. A store that finds the permit too old gets one read anew.
+    /// The last request made under a permit failed so. A store that finds the permit too old gets one read anew; a request that
+    /// got no answer stays unsettled.
     pub(crate) fn after(&self, failure: &WorkError) {
+        if failure.code == UNREACHABLE {
+            self.sent();
+        }
         if failure.code == REQUEST_TOO_OLD {
             *self.last.lock().expect("no holder of this lock panics") = None;
         }

@@ -1,8 +1,9 @@
-//! Whether a location is quiet: no request of a process that lost its task there can still arrive. A process that said it has
+//! Whether a location is quiet: no request of a process that lost its task there, and none
+//! that got no answer, can still arrive. A process that said it has
 //! stopped, or is proved dead, is not waited for; any other until no store accepts a request that it may have signed.
 
 use catalogue::location::{Address, Location};
-use engine::straggler_table::{self, Straggler};
+use engine::straggler_table::{self, Straggler, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
@@ -40,12 +41,14 @@ pub(crate) async fn unquiet(
         }
     }
     Ok(last.map(|(until, straggler)| {
+        let why = if straggler.kind == UNANSWERED {
+            "a request got no answer and may still arrive".to_owned()
+        } else {
+            format!("process {} lost its work there without a proof that it has stopped", straggler.owner)
+        };
+        let (at, until_when) = (&location.name, rfc3339(until));
         let reason = format!(
-            "{service} at {} to be quiet, until {}: process {} lost its work there without a proof that it has stopped, and the \
-             store still accepts what it signed",
-            location.name,
-            rfc3339(until),
-            straggler.owner
+            "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
         );
         Unquiet { until, reason }
     }))

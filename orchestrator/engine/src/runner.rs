@@ -118,7 +118,7 @@ impl Runner {
             return Ok(true);
         }
         if let Some(task) = self.look_for_tasks(1).await?.pop() {
-            self.run_task(&task).await;
+            self.run_task(&task, &Arc::default()).await;
             return Ok(true);
         }
         Ok(self.sweep().await > 0)
@@ -184,7 +184,11 @@ impl Runner {
     }
 
     async fn run_task_until(&self, task: &TaskRecord, stop: CancellationToken) {
-        if stop.run_until_cancelled(self.run_task(task)).await.is_some() {
+        let unsettled = Arc::default();
+        if stop.run_until_cancelled(self.run_task(task, &unsettled)).await.is_some() {
+            return;
+        }
+        if !self.note_unsettled(task, &unsettled).await {
             return;
         }
         let released = async {

@@ -68,6 +68,27 @@ pub(crate) async fn stopped(tx: &mut Tx, first: &str, last: &str) -> Result<(), 
     .map(drop)
 }
 
+/// The kind of a straggler that is no process: a request without an answer. No proof of death stops it.
+pub const UNANSWERED: &str = "unanswered";
+
+/// Requests of the task got no answer.
+pub(crate) async fn unanswered(tx: &mut Tx, task: &TaskRecord) -> Result<(), StoreError> {
+    let now = tx.now().await?;
+    sql("INSERT INTO stragglers (task, fence, kind, subject, target, owner, since) \
+         SELECT $1, $2, $3, subject, $4, $5, $6 FROM workflows WHERE id = $7 \
+         ON CONFLICT (task, fence) DO UPDATE SET since = excluded.since")
+    .bind(format!("{}/{UNANSWERED}", task.id))
+    .bind(task.fence)
+    .bind(UNANSWERED)
+    .bind(&task.target)
+    .bind(&task.id)
+    .bind(now)
+    .bind(&task.workflow_id)
+    .execute(tx)
+    .await
+    .map(drop)
+}
+
 /// The process that held the task under this fence has stopped working on it, or can't do anything any more.
 pub async fn forget(tx: &mut Tx, task: &str, fence: i64) -> Result<(), StoreError> {
     sql("DELETE FROM stragglers WHERE task = $1 AND fence = $2").bind(task).bind(fence).execute(tx).await.map(drop)

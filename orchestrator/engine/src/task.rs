@@ -1,6 +1,7 @@
 //! Tasks: leased, checkpointed units of data work that any process can claim.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -43,6 +44,7 @@ pub struct TaskContext {
     pub(crate) handler: Arc<dyn TaskHandler>,
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) lease_ms: i64,
+    pub(crate) unsettled: Arc<AtomicU32>,
 }
 
 impl TaskContext {
@@ -74,6 +76,11 @@ impl TaskContext {
             Ok(tx.commit().await?)
         })
         .await
+    }
+
+    /// Where the work counts requests that it has sent and that have no answer. Those left when it ends are waited for.
+    pub fn unsettled(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.unsettled)
     }
 
     /// The store, for reading the catalogue inside [`driven`], such as the ledger before a permit.

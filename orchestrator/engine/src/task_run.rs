@@ -2,9 +2,11 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
 use serde_json::Value;
+use store::StoreError;
 use tracing::{debug, warn};
 
 use crate::lease::while_held;
@@ -12,16 +14,21 @@ use crate::probe::{Moment, Point};
 use crate::record::TaskRecord;
 use crate::runner::Runner;
 use crate::step_error::{StepError, Treatment};
+use crate::straggler_table;
 use crate::task::{TaskContext, TaskHandler};
 use crate::task_table::{self, TaskEnd};
 
 impl Runner {
     /// Runs the task and records how it ended.
-    pub(crate) async fn run_task(&self, task: &TaskRecord) {
+    pub(crate) async fn run_task(&self, task: &TaskRecord, unsettled: &Arc<AtomicU32>) {
         let Some(handler) = self.registry.find_task(&task.kind) else {
             return self.give_back(task).await;
         };
-        let outcome = self.work(task, Arc::clone(&handler)).await;
+        let outcome = self.work(task, Arc::clone(&handler), unsettled).await;
+        // Before anything says that the work has ended. If even that fails, the lease runs out, which is as good.
+        if !self.note_unsettled(task, unsettled).await {
+            return;
+        }
         let recorded = match outcome {
             Ok(result) => self.end_task(task, &TaskEnd::Done(&result)).await,
             Err(error) => self.task_failed(task, handler.as_ref(), error).await,
@@ -51,7 +58,29 @@ impl Runner {
         }
     }
 
-    async fn work(&self, task: &TaskRecord, handler: Arc<dyn TaskHandler>) -> Result<Value, StepError> {
+    /// Records that requests of the task have no answer: they may still arrive, whoever works on. `false`: it can't be recorded.
+    pub(crate) async fn note_unsettled(&self, task: &TaskRecord, unsettled: &AtomicU32) -> bool {
+        if unsettled.load(Ordering::SeqCst) == 0 {
+            return true;
+        }
+        let noted = async {
+            let mut tx = self.store.begin().await?;
+            straggler_table::unanswered(&mut tx, task).await?;
+            tx.commit().await
+        };
+        let noted: Result<(), StoreError> = noted.await;
+        if let Err(error) = &noted {
+            warn!(task = task.id, %error, "it could not be recorded that requests got no answer; the lease will run out");
+        }
+        noted.is_ok()
+    }
+
+    async fn work(
+        &self,
+        task: &TaskRecord,
+        handler: Arc<dyn TaskHandler>,
+        unsettled: &Arc<AtomicU32>,
+    ) -> Result<Value, StepError> {
         self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
         let cx = TaskContext {
             task: Arc::new(task.clone()),
@@ -59,6 +88,7 @@ impl Runner {
             handler: Arc::clone(&handler),
             probe: Arc::clone(&self.probe),
             lease_ms: self.settings.lease_ms(),
+            unsettled: Arc::clone(unsettled),
         };
         let run = AssertUnwindSafe(handler.run(&cx)).catch_unwind();
         let run = async { run.await.unwrap_or_else(|_| Err(StepError::panicked())) };

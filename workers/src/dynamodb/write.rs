@@ -27,6 +27,7 @@ impl Table {
             while !left.is_empty() {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.write().await?;
+                permits.sent();
                 let answer = self.send_puts(&permit, left.changes.clone()).await;
                 left.after(answer, permits).await?;
             }
@@ -46,6 +47,7 @@ impl Table {
             while !left.is_empty() {
                 self.pacer.turn(left.units, pulse).await?;
                 let permit = permits.removal().await?;
+                permits.sent();
                 let answer = self.send_deletes(&permit, left.changes.clone()).await;
                 left.after(answer, permits).await?;
             }
@@ -85,6 +87,7 @@ impl<'a> Left<'a> {
     /// Takes the answer to a request for all of it. Whole requests are safe to send again: a put or delete repeated is the
     /// same put or delete.
     async fn after(&mut self, answer: Result<Vec<Change>, WorkError>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        permits.settled();
         let (asked, asked_units) = (self.changes.len(), self.units);
         let why = match answer {
             Ok(undone) => {

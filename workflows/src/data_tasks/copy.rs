@@ -71,7 +71,7 @@ impl TaskHandler for CopyTask {
             epoch: Some(input.epoch),
         };
         let movers = &self.0.movers;
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
         let (from, to) = (place_of(&input.from), place_of(&input.to));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);

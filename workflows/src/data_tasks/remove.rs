@@ -66,7 +66,7 @@ impl TaskHandler for RemoveTask {
         let movers = &self.0.movers;
         let at = place_of(&input.at);
         let ledger = RemovalLedger::new(ledger, movers, at.clone());
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for);
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let removed = movers.remove(&at, &input.tenant, input.part, &permits, &checkpoints, resume).await;

@@ -27,7 +27,9 @@ pub(super) async fn advance(
         };
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };
-    let since = counted_since(since, looked_at, step.now, millis(deployment.timing.lease));
+    // It is looked at again on purpose only after LOOK_AGAIN_MS: what goes beyond that is a gap.
+    let longest_gap = LOOK_AGAIN_MS + millis(deployment.timing.lease);
+    let since = counted_since(since, looked_at, step.now, longest_gap);
     let until = since + millis(deployment.timing.wait_limit);
     if step.now >= until {
         return Err(obstacle.gave_up());

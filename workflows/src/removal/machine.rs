@@ -166,7 +166,8 @@ async fn compared(
             None => {
                 step.erase_tasks().await?;
                 let location = location_now(step, &state).await?;
-                remove(step, state, &location).await
+                // From here on the location changes by the removal's own deletes: a replay must not compare again.
+                remove(step, RemovalState { verified: None, ..state }, &location).await
             }
         },
     }
