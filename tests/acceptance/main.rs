@@ -19,6 +19,7 @@ macro_rules! on_both_databases {
 }
 
 mod back_and_forth;
+mod engine_alone;
 mod exact_copy;
 mod fail_anywhere;
 mod kill_anywhere;
