@@ -132,6 +132,7 @@ async fn measure(database: &Database, settings: &Settings, say: &impl Fn(&str)) 
             for run in 1..=settings.runs {
                 say(&format!("{name}, {in_flight} in flight, {commits:?} commits: run {run} of {}", settings.runs));
                 engine.push(through_engine::measure(store, &load).await?);
+                database.clear().await?;
                 bare.push(bare::measure(store, &load).await?);
                 database.clear().await?;
             }
