@@ -2,6 +2,7 @@
 //! them.
 
 mod audit;
+mod controls;
 mod harness;
 mod health;
 mod move_events;
