@@ -41,7 +41,7 @@ fn a_move(state: &str) -> Facts {
         lease_until: 0,
         entered_at: NOW - 30_000,
     };
-    let stage = StageFacts::Move { from: "us".to_owned(), to: "eu".to_owned(), offline: None, waits: None };
+    let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
     Facts { record, standing, pause: None, tenant: None, stage, tasks: Vec::new(), now: NOW, patience: 30_000 }
 }
 
@@ -49,14 +49,14 @@ fn a_removal(state: &str) -> Facts {
     let mut facts = a_move(state);
     facts.record.id = "r-1".to_owned();
     facts.record.kind = "removal".to_owned();
-    facts.stage = StageFacts::Removal { waits: None };
+    facts.stage = StageFacts::Removal { waits: None, error: None };
     facts
 }
 
 fn waiting(waits: Waits) -> Facts {
     let mut facts = a_move("waiting");
     facts.record.wake_at = Some(NOW + 1_000);
-    facts.stage = StageFacts::Move { from: "us".to_owned(), to: "eu".to_owned(), offline: None, waits: Some(waits) };
+    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: Some(waits), error: None };
     facts
 }
 
@@ -106,7 +106,7 @@ fn a_move_without_room_names_the_limit_and_who_has_it() {
     assert!(text.contains("region:eu-west-1 is 20") && text.contains("by m-9"), "{text}");
     assert_eq!(can_do[1], "realmctl limits set region:eu-west-1 N");
     let mut removal = a_removal("waiting");
-    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)) };
+    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), error: None };
     assert_eq!(told(&removal).0, "capacity");
 }
 
@@ -174,6 +174,12 @@ fn a_drain_says_until_when() {
     let about = explain(&facts);
     assert_eq!(about.waits_for.code, "drain");
     assert_eq!(about.waits_for.until.as_deref(), Some("2023-11-14T22:16:00.000Z"));
+}
+
+#[test]
+fn an_unquiet_location_says_whose_requests_are_waited_for() {
+    let (code, text, _) = told(&waiting(Waits::Unquiet("requests of host/7, which was lost".to_owned())));
+    assert_eq!((code.as_str(), text.as_str()), ("unquiet", "requests of host/7, which was lost"));
 }
 
 #[test]
@@ -258,7 +264,7 @@ fn a_lapsed_tenant_comes_before_all_else() {
     let mut facts = a_move("add_data");
     let offline = OfflinePeriod { epoch: 12, since: NOW - 300_000, deadline: NOW + 300_000 };
     facts.stage =
-        StageFacts::Move { from: "us".to_owned(), to: "eu".to_owned(), offline: Some(offline), waits: None };
+        StageFacts::Move { to: "eu".to_owned(), offline: Some(offline), waits: None, error: None };
     facts.tenant = Some(acme(TenantStatus::Moving, Some(NOW - 7_000)));
     facts.standing.lease_owner = Some("host/7".to_owned());
     facts.standing.lease_until = NOW + 5_000;
@@ -275,6 +281,12 @@ fn what_has_ended_says_what_to_do_next() {
         told(&facts)
     };
     assert_eq!(ended(a_removal("failed")).2, ["realmctl removals replay r-1"]);
+    let mut late = a_removal("failed");
+    let error = StoredError { code: "late_writes".to_owned(), message: "3 keys differ".to_owned() };
+    late.record.wake_at = None;
+    late.stage = StageFacts::Removal { waits: None, error: Some(error.clone()) };
+    assert_eq!(told(&late).2, ["realmctl removals replay r-1 --accept-late-writes"]);
+    assert_eq!(explain(&late).last_error, Some(error));
     assert_eq!(ended(a_move("failed")).2, ["realmctl move acme --to eu"]);
     assert_eq!(ended(a_move("rolled_back")).2, ["realmctl move acme --to eu"]);
     let (code, _, can_do) = ended(a_move("completed"));
