@@ -248,12 +248,17 @@ impl World {
         self.view(&id).await
     }
 
-    /// Asserts that no task of an ended move is left: neither one that could still be claimed, nor what it knew.
+    /// Asserts that nothing of an ended move is left: no task that could still be claimed, nor what it knew, and no capacity
+    /// that it or a removal of it had reserved.
     pub async fn no_task_is_left(&self, id: &str) {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
         let left = engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
+        let reserved = catalogue::capacity::reserved_by(&mut tx).await.expect("reservations can be listed");
         tx.rollback().await.expect("a read ends");
         assert!(left.is_empty(), "{left:?}");
+        let removals = self.view(id).await.removals;
+        let leak = reserved.iter().find(|by| *by == id || removals.iter().any(|removal| removal.id == **by));
+        assert_eq!(leak, None, "{reserved:?}");
     }
 
     /// Whether the move and every removal it queued have ended.

@@ -90,6 +90,12 @@ impl Timing {
                 "offline-deadline must be longer than permit-life-dynamodb and permit-life-s3, each with lease and skew",
                 self.offline_deadline > self.permit_life_dynamodb.max(self.permit_life_s3) + self.lease + self.skew,
             ),
+            ("drain-time must be at least skew", self.drain_time >= self.skew),
+            (
+                "offline-deadline must be longer than context-ttl + drain-time + skew + index-settle",
+                self.offline_deadline > self.least_offline(),
+            ),
+            ("wait-limit must be longer than 0", !self.wait_limit.is_zero()),
         ];
         match rules.into_iter().find(|(_, holds)| !holds) {
             None => Ok(()),
@@ -137,6 +143,12 @@ mod tests {
             (Timing { offline_lease: seconds(59), ..Timing::default() }, "offline-lease must be at least twice"),
             (Timing { offline_deadline: seconds(120), ..Timing::default() }, "offline-deadline must be longer"),
             (Timing { index_settle: seconds(50), ..Timing::default() }, "offline-lease must be at least three"),
+            (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least skew"),
+            (
+                Timing { drain_time: seconds(3_600), ..Timing::default() },
+                "offline-deadline must be longer than context",
+            ),
+            (Timing { wait_limit: seconds(0), ..Timing::default() }, "wait-limit must be longer"),
         ];
         for (timing, rule) in broken {
             let said = timing.check().expect_err(rule).to_string();

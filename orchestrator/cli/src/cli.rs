@@ -2,7 +2,10 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{bench, campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, worker};
+use crate::commands::{
+    bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants, topology,
+    upgrade_check, worker,
+};
 use crate::output::Format;
 
 /// Where a server is looked for when nobody says.
@@ -21,6 +24,8 @@ pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
   realmctl move acme --to eu --dry-run       What would a move do?
   realmctl move acme --to eu --wait          Move, and watch it
   realmctl removals list --failed            What needs a person?
+  realmctl explain acme                      What does it wait for?
+  realmctl pause --all --reason \"incident\"   Hold everything back
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back."
 )]
@@ -79,6 +84,13 @@ pub(crate) enum Command {
     Campaigns(campaigns::CampaignsCommand),
     #[command(subcommand)]
     Removals(removals::RemovalsCommand),
+    Explain(explain::ExplainArgs),
+    Pause(pauses::PauseArgs),
+    Resume(pauses::ResumeArgs),
+    Pauses(pauses::PausesArgs),
+    #[command(subcommand)]
+    Limits(limits::LimitsCommand),
+    UpgradeCheck(upgrade_check::UpgradeCheckArgs),
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),

@@ -2,6 +2,8 @@
 //!
 //! It repeats nothing: whether a request may be sent again is for the person, or for `follow`, to say.
 
+mod controls;
+
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};

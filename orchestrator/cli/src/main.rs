@@ -55,7 +55,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        bench, campaigns, completions, demo, dev, moves, removals, serve, tenants, topology, version, worker,
+        bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants, topology,
+        upgrade_check, version, worker,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -69,6 +70,12 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
+        Command::Explain(args) => explain::run(&args, globals, terminal).await,
+        Command::Pause(args) => pauses::pause(&args, globals, terminal).await,
+        Command::Resume(args) => pauses::resume(&args, globals, terminal).await,
+        Command::Pauses(args) => pauses::list(&args, globals, terminal).await,
+        Command::Limits(command) => limits::run(&command, globals, terminal).await,
+        Command::UpgradeCheck(args) => upgrade_check::run(&args, terminal).await,
         Command::Bench(command) => Box::pin(bench::run(&command, terminal)).await,
         Command::Completions(args) => completions::run(&args, terminal),
         Command::Version => version::run(terminal),

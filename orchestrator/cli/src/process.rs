@@ -16,6 +16,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
+use workflows::controls::pause_all;
+use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 use crate::exit::{Failure, chain};
@@ -51,6 +53,9 @@ pub(crate) struct ProcessArgs {
     /// How long what has ended stays listed, with its history; 0s keeps it for ever. The audit trail always stays
     #[arg(long, env = "REALMCTL_KEEP_HISTORY", default_value = "90d", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     keep_history: Duration,
+    /// Pause everything before any work is claimed, for a start after an incident; `realmctl resume --all` lets it go on
+    #[arg(long)]
+    start_paused: bool,
     #[command(flatten)]
     timing: TimingArgs,
 }
@@ -90,6 +95,23 @@ impl ProcessArgs {
             (None, None) => std::env::temp_dir().join(format!("realmctl-{}", std::fs::metadata("/proc/self")?.uid())),
         };
         HostLocks::take(&folder)
+    }
+}
+
+impl ProcessArgs {
+    /// Pauses everything if that was asked for. Call it before the runner starts.
+    pub(crate) async fn hold_if_asked(&self, deployment: &Deployment, terminal: &Terminal) -> Result<(), Failure> {
+        if !self.start_paused {
+            return Ok(());
+        }
+        let by = Requester { who: owner(), why: "started with --start-paused".to_owned() };
+        let paused = pause_all(deployment, &by).await.map_err(|error| {
+            Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
+        })?;
+        let again = if paused.new { "Everything is paused" } else { "Everything was paused already" };
+        terminal
+            .say(&format!("{again}: look at it with `realmctl pauses`, let it go on with `realmctl resume --all`."));
+        Ok(())
     }
 }
 

@@ -86,10 +86,13 @@ impl TimingArgs {
             ("lease", self.lease),
             ("offline-lease", self.offline_lease),
             ("offline-deadline", self.offline_deadline),
+            ("context-ttl", self.context_ttl),
+            ("drain-time", self.drain_time),
+            ("skew", self.skew),
             ("index-settle", self.index_settle),
             ("permit-life-dynamodb", self.permit_life_dynamodb),
             ("permit-life-s3", self.permit_life_s3),
-            ("skew", self.skew),
+            ("wait-limit", self.wait_limit),
         ];
         let named = values.into_iter().filter(|(name, _)| rule.split([' ', ',']).any(|word| word == *name));
         named.map(|(name, value)| format!("--{name} {value:?}")).collect::<Vec<_>>().join(", ")

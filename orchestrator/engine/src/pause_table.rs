@@ -219,6 +219,7 @@ pub async fn let_go(tx: &mut Tx) -> Result<u64, StoreError> {
          (SELECT 1 FROM workflows WHERE workflows.id = tasks.workflow_id AND workflows.paused = 0)")
     .execute(tx)
     .await?;
+    tx.announce();
     Ok(changed)
 }
 
@@ -256,7 +257,9 @@ pub async fn hurry(tx: &mut Tx, id: &str) -> Result<u64, StoreError> {
     let now = tx.now().await?;
     let workflow = sql("UPDATE workflows SET wake_at = $2 WHERE id = $1 AND wake_at > $2");
     let tasks = sql("UPDATE tasks SET wake_at = $2 WHERE workflow_id = $1 AND wake_at > $2");
-    Ok(workflow.bind(id).bind(now).execute(tx).await? + tasks.bind(id).bind(now).execute(tx).await?)
+    let woken = workflow.bind(id).bind(now).execute(tx).await? + tasks.bind(id).bind(now).execute(tx).await?;
+    tx.announce();
+    Ok(woken)
 }
 
 impl TryFrom<&Row> for Pause {

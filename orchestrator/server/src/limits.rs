@@ -36,7 +36,9 @@ pub(crate) async fn unset(
     JsonBody(asked): JsonBody<LimitUnset>,
 ) -> Result<Json<LimitsView>, ApiError> {
     let requester = caller.because(asked.reason)?;
-    if !unset_limit(&app.deployment, &asked.scope, &requester).await? {
+    // Text that can't be a scope is not looked up: Postgres, for one, refuses a NUL.
+    let is_scope = asked.scope.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_scope || !unset_limit(&app.deployment, &asked.scope, &requester).await? {
         let detail = format!("there is no limit on {}: see `realmctl limits list`", asked.scope);
         return Err(ApiError::not_found("unknown_limit", detail));
     }

@@ -19,7 +19,8 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
         && let Some(at) = record.wake_at
     {
         let message = format!(
-            "{} {id} has not begun: it waits for its time, {}. To begin earlier, cancel it and start it again without --at",
+            "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
+             reschedule {id}`",
             record.kind,
             rfc3339(at)
         );

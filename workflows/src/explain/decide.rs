@@ -1,7 +1,7 @@
 //! From the facts to the answer: the first of these that holds is what a workflow waits for. Pure.
 
 use engine::pause_table::{Pause, PauseScope};
-use engine::{TaskStatus, WorkflowRecord};
+use engine::{StoredError, TaskStatus, WorkflowRecord};
 use store::Millis;
 
 use super::gather::{Facts, StageFacts, Waits};
@@ -22,7 +22,7 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         since: rfc3339(facts.standing.entered_at),
         holder: holder(facts.standing.lease_owner.as_deref(), facts.standing.lease_until, facts.now),
         attempt: record.attempt,
-        last_error: record.error.clone(),
+        last_error: record.error.clone().or_else(|| ended_with(&facts.stage).cloned()),
         tasks: facts.tasks.iter().map(|(task, standing)| tasks::explain(task, standing, facts)).collect(),
         can_do: can_do(facts, &waits_for),
         waits_for,
@@ -37,7 +37,7 @@ pub(super) fn holder(owner: Option<&str>, until: Millis, now: Millis) -> Option<
 
 fn waits_for(facts: &Facts) -> WaitsFor {
     let record = &facts.record;
-    let Some(wake_at) = record.wake_at else { return ended(record) };
+    let Some(wake_at) = record.wake_at else { return ended(facts) };
     if let StageFacts::Unreadable(why) = &facts.stage {
         let text =
             format!("a process of the version that wrote its state {}: this one can't read it ({why})", record.state);
@@ -71,11 +71,28 @@ fn waits_for(facts: &Facts) -> WaitsFor {
     claim(facts, wake_at)
 }
 
-fn ended(record: &WorkflowRecord) -> WaitsFor {
-    if record.kind == "removal" && record.state == "failed" {
-        return WaitsFor::new("replay", "a person: put the cause right, then replay it, which is safe at any time");
+/// Why the state itself says that it failed or went back.
+fn ended_with(stage: &StageFacts) -> Option<&StoredError> {
+    match stage {
+        StageFacts::Move { error, .. } | StageFacts::Removal { error, .. } => error.as_ref(),
+        _ => None,
     }
-    WaitsFor::new("ended", "nothing: it has ended")
+}
+
+fn has_late_writes(stage: &StageFacts) -> bool {
+    ended_with(stage).is_some_and(|error| error.code == "late_writes")
+}
+
+fn ended(facts: &Facts) -> WaitsFor {
+    if facts.record.kind != "removal" || facts.record.state != "failed" {
+        return WaitsFor::new("ended", "nothing: it has ended");
+    }
+    let text = if has_late_writes(&facts.stage) {
+        "a person: carry over what is missed, then replay it accepting the late writes, which deletes all that is there"
+    } else {
+        "a person: put the cause right, then replay it, which is safe at any time"
+    };
+    WaitsFor::new("replay", text)
 }
 
 /// The tenant is offline and its lease has run out: any process that is up brings it back.
@@ -103,7 +120,7 @@ fn paused(pause: &Pause) -> WaitsFor {
 }
 
 fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
-    let (StageFacts::Move { waits, .. } | StageFacts::Removal { waits }) = stage else { return None };
+    let (StageFacts::Move { waits, .. } | StageFacts::Removal { waits, .. }) = stage else { return None };
     Some(match waits.as_ref()? {
         Waits::Capacity(blocked) => WaitsFor::new("capacity", blocked.text()),
         Waits::Target { what, which, .. } => {
@@ -111,6 +128,7 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
             WaitsFor::new("target_busy", format!("{what}, to be absent{which}"))
         }
         Waits::Drain(until) => WaitsFor::new("drain", "requests from before to end").until(*until),
+        Waits::Unquiet(reason) => WaitsFor::new("unquiet", reason.clone()),
         Waits::Reason(reason) => WaitsFor::new("waiting", reason.clone()),
     })
 }
@@ -157,6 +175,9 @@ pub(super) fn seconds(millis: Millis) -> String {
 fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     let (id, kind) = (&facts.record.id, &facts.record.kind);
     let mut commands = match waits_for.code.as_str() {
+        "replay" if has_late_writes(&facts.stage) => {
+            vec![format!("realmctl removals replay {id} --accept-late-writes")]
+        }
         "replay" => vec![format!("realmctl removals replay {id}")],
         "paused" => facts.pause.as_ref().map(|pause| resume(pause, kind)).into_iter().collect(),
         "capacity" => vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", limit(&facts.stage))],
@@ -187,7 +208,7 @@ fn resume(pause: &Pause, kind: &str) -> String {
 fn limit(stage: &StageFacts) -> &str {
     match stage {
         StageFacts::Move { waits: Some(Waits::Capacity(blocked)), .. }
-        | StageFacts::Removal { waits: Some(Waits::Capacity(blocked)) } => &blocked.scope,
+        | StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), .. } => &blocked.scope,
         _ => "SCOPE",
     }
 }

@@ -3,7 +3,7 @@
 use catalogue::tenants::{self, Tenant};
 use engine::pause_table::{self, Pause};
 use engine::survey_table::{self, Standing, TaskStanding};
-use engine::{TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
+use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
 use store::{Millis, StoreError, Tx};
 
 use super::decide;
@@ -31,13 +31,14 @@ pub(super) struct Facts {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StageFacts {
     Move {
-        from: String,
         to: String,
         offline: Option<OfflinePeriod>,
         waits: Option<Waits>,
+        error: Option<StoredError>,
     },
     Removal {
         waits: Option<Waits>,
+        error: Option<StoredError>,
     },
     /// Another version's.
     Unreadable(String),
@@ -54,6 +55,8 @@ pub(super) enum Waits {
     Target { what: String, by: Option<String>, which: Option<String> },
     /// Requests from before, until then.
     Drain(Millis),
+    /// Requests of a process that was lost, which a store might still accept.
+    Unquiet(String),
     /// As the state tells it.
     Reason(String),
 }
@@ -120,6 +123,7 @@ async fn move_facts(
     (id, follow): (&str, Follow),
 ) -> Result<StageFacts, StoreError> {
     let waits = match &state.stage {
+        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::Unquiet),
         Stage::Waiting { reason, .. } => Some(match busy_cell(tx, &state.plan).await? {
             Some(cell) => Waits::Target {
                 what: format!("{} at {}, which is {}", cell.service, cell.location.name, cell.state.as_str()),
@@ -135,18 +139,27 @@ async fn move_facts(
         _ => None,
     };
     let offline = state.stage.offline().cloned();
-    Ok(StageFacts::Move { from: state.plan.from, to: state.plan.to, offline, waits })
+    let error = match state.stage {
+        Stage::Failed { error } | Stage::RolledBack { error, .. } | Stage::ReOnline { error, .. } => Some(error),
+        _ => None,
+    };
+    Ok(StageFacts::Move { to: state.plan.to, offline, waits, error })
 }
 
 async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<StageFacts, StoreError> {
     let waits = match &state.stage {
+        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::Unquiet),
         RemovalStage::Waiting { until } => match capacity::waits_for(tx, id).await? {
             Some(blocked) => Some(Waits::Capacity(blocked)),
             None => until.map(Waits::Drain),
         },
         _ => None,
     };
-    Ok(StageFacts::Removal { waits })
+    let error = match &state.stage {
+        RemovalStage::Failed { error } => Some(error.clone()),
+        _ => None,
+    };
+    Ok(StageFacts::Removal { waits, error })
 }
 
 /// What the workflow that is in the way waits for itself.

@@ -1,1 +1,307 @@
+//! Case by case: what is told of a workflow, a task and a tenant.
 
+use catalogue::capacity::Usage;
+use catalogue::tenants::{Tenant, TenantStatus};
+use engine::pause_table::{Pause, PauseScope};
+use engine::survey_table::{Standing, TaskStanding};
+use engine::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
+use serde_json::json;
+
+use super::decide::explain;
+use super::gather::{Facts, StageFacts, Waits};
+use super::tenant;
+use crate::capacity::Blocked;
+use crate::realm_move::OfflinePeriod;
+
+const NOW: i64 = 1_700_000_100_000;
+
+/// A move that is due just now and that nobody has claimed.
+fn a_move(state: &str) -> Facts {
+    let record = WorkflowRecord {
+        id: "m-1".to_owned(),
+        kind: "move".to_owned(),
+        subject: "acme".to_owned(),
+        request: String::new(),
+        state: state.to_owned(),
+        data: String::new(),
+        steps: 3,
+        attempt: 0,
+        error: None,
+        wake_at: Some(NOW),
+        fence: 3,
+        priority: 1,
+        paused: false,
+        created_at: NOW - 60_000,
+        finished_at: None,
+    };
+    let standing =
+        Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
+    let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
+    Facts { record, standing, pause: None, tenant: None, stage, tasks: Vec::new(), now: NOW, patience: 30_000 }
+}
+
+fn a_removal(state: &str) -> Facts {
+    let mut facts = a_move(state);
+    facts.record.id = "r-1".to_owned();
+    facts.record.kind = "removal".to_owned();
+    facts.stage = StageFacts::Removal { waits: None, error: None };
+    facts
+}
+
+fn waiting(waits: Waits) -> Facts {
+    let mut facts = a_move("waiting");
+    facts.record.wake_at = Some(NOW + 1_000);
+    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: Some(waits), error: None };
+    facts
+}
+
+fn error() -> StoredError {
+    StoredError { code: "throttled".to_owned(), message: "the table is throttled".to_owned() }
+}
+
+/// The code and the text, and the commands.
+fn told(facts: &Facts) -> (String, String, Vec<String>) {
+    let about = explain(facts);
+    (about.waits_for.code, about.waits_for.text, about.can_do)
+}
+
+#[test]
+fn a_scheduled_move_waits_for_its_time() {
+    let mut facts = a_move("scheduled");
+    facts.record.wake_at = Some(NOW + 3_600_000);
+    let about = explain(&facts);
+    assert_eq!((about.waits_for.code.as_str(), about.since.as_str()), ("scheduled", "2023-11-14T22:14:30.000Z"));
+    assert_eq!(about.waits_for.until.as_deref(), Some("2023-11-14T23:15:00.000Z"));
+    assert_eq!(about.can_do, ["realmctl moves cancel m-1"]);
+}
+
+#[test]
+fn a_paused_move_waits_for_whoever_paused_it() {
+    let cases = [
+        (PauseScope::All, "everything is paused", "realmctl resume --all"),
+        (PauseScope::Tenant("acme".to_owned()), "tenant acme is paused", "realmctl tenants resume acme"),
+        (PauseScope::Workflow("m-1".to_owned()), "it is paused", "realmctl moves resume m-1"),
+    ];
+    for (scope, what, command) in cases {
+        let mut facts = a_move("preflight");
+        facts.pause = Some(Pause { scope, at: NOW - 5_000, who: "ada".to_owned(), why: "incident 7".to_owned() });
+        let (code, text, can_do) = told(&facts);
+        assert_eq!(code, "paused");
+        assert!(text.contains(what) && text.contains("by ada") && text.ends_with("incident 7"), "{text}");
+        assert_eq!(can_do, [command, "realmctl moves cancel m-1"]);
+    }
+}
+
+#[test]
+fn a_move_without_room_names_the_limit_and_who_has_it() {
+    let usage = Usage { used: 20, holders: 1, holder: Some("m-9".to_owned()), ..Usage::default() };
+    let blocked = Blocked { scope: "region:eu-west-1".to_owned(), slots: 20, weight: 15, usage, since: NOW };
+    let (code, text, can_do) = told(&waiting(Waits::Capacity(blocked.clone())));
+    assert_eq!(code, "capacity");
+    assert!(text.contains("region:eu-west-1 is 20") && text.contains("by m-9"), "{text}");
+    assert_eq!(can_do[1], "realmctl limits set region:eu-west-1 N");
+    let mut removal = a_removal("waiting");
+    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), error: None };
+    assert_eq!(told(&removal).0, "capacity");
+}
+
+#[test]
+fn a_busy_target_names_the_removal_and_what_that_waits_for() {
+    let waits = Waits::Target {
+        what: "issue-service at eu-west-1, which is removing".to_owned(),
+        by: Some("r-1".to_owned()),
+        which: Some("removal r-1 is failed and waits for a person: replay it".to_owned()),
+    };
+    let (code, text, can_do) = told(&waiting(waits));
+    assert_eq!(code, "target_busy");
+    assert!(text.contains("issue-service at eu-west-1") && text.contains("r-1 is failed"), "{text}");
+    assert_eq!(can_do[0], "realmctl explain r-1");
+}
+
+#[test]
+fn what_nobody_claims_asks_whether_anybody_is_there() {
+    let mut facts = a_move("preflight");
+    facts.record.wake_at = Some(NOW - 2_000);
+    let (code, text, _) = told(&facts);
+    assert_eq!((code.as_str(), text.as_str()), ("unclaimed", "a process to claim it, for 2 s"));
+    facts.record.wake_at = Some(NOW - 90_000);
+    let (_, text, can_do) = told(&facts);
+    assert_eq!(text, "a process to claim it, for 90 s. Is a server or worker running?");
+    assert_eq!(can_do[0], "realmctl worker --store URL");
+}
+
+#[test]
+fn a_claim_names_its_holder_and_its_end() {
+    let mut facts = a_move("preflight");
+    facts.standing.lease_owner = Some("host/7".to_owned());
+    facts.standing.lease_until = NOW + 20_000;
+    let about = explain(&facts);
+    assert_eq!((about.waits_for.code.as_str(), about.holder.map(|holder| holder.alive)), ("at_work", Some(true)));
+    facts.standing.lease_until = NOW - 40_000;
+    let about = explain(&facts);
+    assert_eq!(about.waits_for.code, "lease_expired");
+    assert!(about.waits_for.text.contains("host/7 ran out 40 s ago"), "{}", about.waits_for.text);
+    assert_eq!(about.holder.map(|holder| holder.alive), Some(false));
+    // Given back in good order: nobody has it.
+    facts.standing.lease_until = 0;
+    let about = explain(&facts);
+    assert_eq!((about.waits_for.code.as_str(), about.holder), ("unclaimed", None));
+}
+
+#[test]
+fn a_retry_tells_its_error_and_how_many_are_left() {
+    let mut facts = a_move("preflight");
+    facts.record.attempt = 2;
+    facts.record.error = Some(error());
+    facts.record.wake_at = Some(NOW + 8_000);
+    let (code, text, can_do) = told(&facts);
+    assert_eq!(code, "retry");
+    assert_eq!(text, "its next attempt, 2 failed of 6: the table is throttled (throttled)");
+    assert_eq!(can_do, ["realmctl moves retry m-1", "realmctl moves cancel m-1"]);
+    facts.record.state = "re_online".to_owned();
+    assert!(told(&facts).1.starts_with("its next attempt, 2 failed: "), "the only endless retry");
+}
+
+#[test]
+fn a_drain_says_until_when() {
+    let mut facts = waiting(Waits::Drain(NOW + 60_000));
+    facts.record.state = "drain".to_owned();
+    let about = explain(&facts);
+    assert_eq!(about.waits_for.code, "drain");
+    assert_eq!(about.waits_for.until.as_deref(), Some("2023-11-14T22:16:00.000Z"));
+}
+
+#[test]
+fn an_unquiet_location_says_whose_requests_are_waited_for() {
+    let (code, text, _) = told(&waiting(Waits::Unquiet("requests of host/7, which was lost".to_owned())));
+    assert_eq!((code.as_str(), text.as_str()), ("unquiet", "requests of host/7, which was lost"));
+}
+
+#[test]
+fn open_tasks_are_counted_and_told_one_by_one() {
+    let mut facts = a_move("add_data");
+    facts.record.wake_at = Some(NOW + 30_000);
+    facts.tasks = vec![
+        task(TaskStatus::Done, None, 0, None),
+        task(TaskStatus::Open, Some("host/7"), NOW + 9_000, None),
+        task(TaskStatus::Open, Some("host/8"), NOW - 9_000, None),
+        task(TaskStatus::Open, None, 0, Some(error())),
+        task(TaskStatus::Open, None, 0, None),
+    ];
+    let about = explain(&facts);
+    let wanted = "its data tasks: 1 of 5 done, 1 at work, 1 waiting for their next attempt, 1 waiting to be claimed, 1 whose \
+                  holder is lost";
+    assert_eq!((about.waits_for.code.as_str(), about.waits_for.text.as_str()), ("tasks", wanted));
+    let codes: Vec<_> =
+        about.tasks.iter().map(|task| task.waits_for.as_ref().map(|waits| waits.code.as_str())).collect();
+    assert_eq!(codes, [None, Some("at_work"), Some("lease_expired"), Some("retry"), Some("unclaimed")]);
+    let retry = about.tasks[3].waits_for.as_ref().expect("it waits");
+    assert!(retry.text.contains("3 of 8 failed") && retry.until.is_some(), "{retry:?}");
+}
+
+fn task(
+    status: TaskStatus,
+    owner: Option<&str>,
+    lease_until: i64,
+    error: Option<StoredError>,
+) -> (TaskRecord, TaskStanding) {
+    let wake_at = if error.is_some() { NOW + 4_000 } else { NOW - 10_000 };
+    let record = TaskRecord {
+        id: "t".to_owned(),
+        workflow_id: "m-1".to_owned(),
+        kind: "copy".to_owned(),
+        target: "dynamodb|aws:eu-west-1|issues".to_owned(),
+        input: json!({}),
+        status,
+        checkpoint: None,
+        progress: json!({}),
+        result: None,
+        attempt: if error.is_some() { 3 } else { 0 },
+        error,
+        fence: 1,
+    };
+    let standing = TaskStanding {
+        id: "t".to_owned(),
+        wake_at: (status == TaskStatus::Open).then_some(wake_at),
+        paused: false,
+        lease_owner: owner.map(str::to_owned),
+        lease_until,
+        updated_at: NOW - 1_000,
+    };
+    (record, standing)
+}
+
+#[test]
+fn another_versions_state_waits_for_that_version() {
+    let mut facts = a_move("teleporting");
+    facts.stage = StageFacts::Unreadable("unknown variant `teleporting`".to_owned());
+    let (code, text, can_do) = told(&facts);
+    assert_eq!(code, "unreadable_state");
+    assert!(text.contains("teleporting"), "{text}");
+    assert_eq!(can_do, ["realmctl moves cancel m-1"]);
+}
+
+fn acme(status: TenantStatus, lease_until: Option<i64>) -> Tenant {
+    Tenant {
+        id: "acme".to_owned(),
+        host: Some("acme.example".to_owned()),
+        realm: "us".to_owned(),
+        created_in: "us".to_owned(),
+        status,
+        epoch: 12,
+        mover: Some("m-1".to_owned()),
+        lease_until,
+        created_at: 0,
+    }
+}
+
+#[test]
+fn a_lapsed_tenant_comes_before_all_else() {
+    let mut facts = a_move("add_data");
+    let offline = OfflinePeriod { epoch: 12, since: NOW - 300_000, deadline: NOW + 300_000 };
+    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: Some(offline), waits: None, error: None };
+    facts.tenant = Some(acme(TenantStatus::Moving, Some(NOW - 7_000)));
+    facts.standing.lease_owner = Some("host/7".to_owned());
+    facts.standing.lease_until = NOW + 5_000;
+    let (code, text, can_do) = told(&facts);
+    assert_eq!(code, "lapsed");
+    assert!(text.contains("lapsed 7 s ago"), "{text}");
+    assert_eq!(can_do, ["realmctl worker --store URL", "realmctl moves cancel m-1"]);
+}
+
+#[test]
+fn what_has_ended_says_what_to_do_next() {
+    let ended = |mut facts: Facts| {
+        facts.record.wake_at = None;
+        told(&facts)
+    };
+    assert_eq!(ended(a_removal("failed")).2, ["realmctl removals replay r-1"]);
+    let mut late = a_removal("failed");
+    let error = StoredError { code: "late_writes".to_owned(), message: "3 keys differ".to_owned() };
+    late.record.wake_at = None;
+    late.stage = StageFacts::Removal { waits: None, error: Some(error.clone()) };
+    assert_eq!(told(&late).2, ["realmctl removals replay r-1 --accept-late-writes"]);
+    assert_eq!(explain(&late).last_error, Some(error));
+    assert_eq!(ended(a_move("failed")).2, ["realmctl move acme --to eu"]);
+    assert_eq!(ended(a_move("rolled_back")).2, ["realmctl move acme --to eu"]);
+    let (code, _, can_do) = ended(a_move("completed"));
+    assert_eq!((code.as_str(), can_do), ("ended", Vec::new()));
+}
+
+#[test]
+fn a_tenant_tells_whether_it_serves_and_what_its_move_waits_for() {
+    let explained = explain(&waiting(Waits::Drain(NOW + 60_000)));
+    let about = |tenant: Tenant, workflows| tenant::explain(tenant, workflows, true, NOW);
+    let moving = about(acme(TenantStatus::Moving, Some(NOW + 60_000)), vec![explained.clone(), explained.clone()]);
+    assert_eq!(moving.waits_for.code, "moving");
+    assert!(moving.waits_for.text.contains("m-1, which waits for requests from before"), "{}", moving.waits_for.text);
+    assert_eq!(moving.can_do, ["realmctl moves cancel m-1", "realmctl tenants resume acme"], "each command once");
+    let lapsed = about(acme(TenantStatus::Moving, Some(NOW - 1)), Vec::new());
+    assert_eq!(lapsed.waits_for.code, "lapsed");
+    let online = about(acme(TenantStatus::Online, None), vec![explained]);
+    assert!(
+        online.waits_for.text.starts_with("nothing: it is online. Move m-1 waits for"),
+        "{}",
+        online.waits_for.text
+    );
+}

@@ -296,6 +296,9 @@ fn progress(state: &MoveState, tasks: &[TaskRecord]) -> Option<ProgressView> {
 }
 
 fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
+    if record.paused {
+        return Some("a person: it is paused".to_owned());
+    }
     match &state.stage {
         _ if state.waits_for.is_some() => state.waits_for.clone(),
         Stage::Scheduled => record.wake_at.map(|at| match state.window {

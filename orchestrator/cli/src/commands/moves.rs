@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use server::api::{Change, MoveView, Reschedule};
 
+use super::pauses::ChangeArgs;
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -19,7 +20,7 @@ use crate::watch::{self, Watched, exit_of};
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;
 
-/// List, look at, watch and cancel moves
+/// List, look at, watch, hold back and cancel moves
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl moves list --tenant acme
@@ -31,6 +32,9 @@ pub(crate) enum MovesCommand {
     Watch(WatchArgs),
     Cancel(CancelArgs),
     Reschedule(RescheduleArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
+    Retry(RetryArgs),
 }
 
 /// List moves, newest first
@@ -106,6 +110,33 @@ pub(crate) struct RescheduleArgs {
     reason: Option<String>,
 }
 
+/// Hold a move back
+///
+/// It stays where it stands, its tenant online, until it is resumed. Refused while its tenant is offline: cancel the move, or wait.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl moves pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"ask legal\"")]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Let a move that was paused go on
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl moves resume 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Try again now what waits for its next attempt; nothing else changes
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl moves retry 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
 pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
     match command {
@@ -147,7 +178,16 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             terminal.data(&moved, show_table)?;
             Ok(Exit::Done)
         }
+        MovesCommand::Pause(PauseArgs { change }) => controlled(&client, "pause", change, terminal).await,
+        MovesCommand::Resume(ResumeArgs { change }) => controlled(&client, "resume", change, terminal).await,
+        MovesCommand::Retry(RetryArgs { change }) => controlled(&client, "retry", change, terminal).await,
     }
+}
+
+async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    let view: MoveView = client.control("moves", verb, change).await?;
+    terminal.data(&view, show_table)?;
+    Ok(Exit::Done)
 }
 
 /// Watches the move to its end, prints it, and says by the exit code how it ended. An interruption ends the watching, not

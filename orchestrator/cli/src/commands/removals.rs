@@ -4,6 +4,8 @@ use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use server::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, ReplayedAll};
 
+use super::explain::{can_do, tasks_table, waits_for};
+use super::pauses::ChangeArgs;
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -11,7 +13,7 @@ use crate::listing::LimitArgs;
 use crate::output::{Column, Terminal, facts, lines, table};
 use crate::words;
 
-/// Find, understand and replay removals of what moves left behind
+/// Find, understand, replay and hold back removals of what moves left
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl removals list --failed
@@ -22,6 +24,9 @@ pub(crate) enum RemovalsCommand {
     List(ListArgs),
     Show(ShowArgs),
     Replay(ReplayArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
+    Retry(RetryArgs),
 }
 
 /// List removals, newest first
@@ -77,6 +82,31 @@ pub(crate) struct ReplayArgs {
     reason: Option<String>,
 }
 
+/// Hold a removal back; what it has deleted stays deleted
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl removals pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"audit\"")]
+pub(crate) struct PauseArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Let a removal that was paused go on
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl removals resume 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct ResumeArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Try again now what waits for its next attempt; nothing else changes
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl removals retry 0199f3a1-7c00-7000-8000-000000000001")]
+pub(crate) struct RetryArgs {
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
 pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
     match command {
@@ -95,8 +125,16 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
         }
         RemovalsCommand::Show(args) => terminal.data(&client.removal(&args.id).await?, show_table)?,
         RemovalsCommand::Replay(args) => replay(args, &client, terminal).await?,
+        RemovalsCommand::Pause(PauseArgs { change }) => controlled(&client, "pause", change, terminal).await?,
+        RemovalsCommand::Resume(ResumeArgs { change }) => controlled(&client, "resume", change, terminal).await?,
+        RemovalsCommand::Retry(RetryArgs { change }) => controlled(&client, "retry", change, terminal).await?,
     }
     Ok(Exit::Done)
+}
+
+async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<(), Failure> {
+    let view: RemovalDetail = client.control("removals", verb, change).await?;
+    terminal.data(&view, show_table)
 }
 
 async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
@@ -157,18 +195,8 @@ fn show_table(removal: &RemovalDetail) -> String {
     let removed = removal.removed.map(|removed| words::amount(removed.items, removed.objects, removed.bytes));
     let time = |at: &Option<String>| at.as_deref().map(words::time).unwrap_or_default();
     let error = removal.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
-    let late = removal.error.as_ref().is_some_and(|error| error.code == "late_writes");
-    let next = match removal.state.as_str() {
-        "failed" if late => Some(format!(
-            "carry over what is missed, then `realmctl removals replay {} --accept-late-writes`: it deletes all that is there",
-            removal.id
-        )),
-        "failed" => {
-            Some(format!("put the cause right, then `realmctl removals replay {}`: safe at any time", removal.id))
-        }
-        _ => None,
-    };
-    facts([
+    let explain = removal.explain.as_deref();
+    let mut text = facts([
         ("Removal", removal.id.clone()),
         ("Tenant", removal.tenant.clone()),
         ("Service", removal.service.clone()),
@@ -181,6 +209,12 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Ended", time(&removal.finished_at)),
         ("Removed", removed.unwrap_or_default()),
         ("Error", error.unwrap_or_default()),
-        ("Next step", next.unwrap_or_default()),
-    ])
+        ("Waits for", waits_for(explain, None)),
+        ("Can do", can_do(explain)),
+    ]);
+    if let Some(tasks) = explain.and_then(|explain| tasks_table(&explain.tasks)) {
+        text.push_str("\n\n");
+        text.push_str(&tasks);
+    }
+    text
 }

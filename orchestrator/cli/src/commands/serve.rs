@@ -19,7 +19,8 @@ use crate::process::{ProcessArgs, Running, listen};
   realmctl serve --store sqlite:realmctl.db
   REALMCTL_TOKEN=... realmctl serve --store postgres://realmctl@db/realmctl \\
       --listen 0.0.0.0:8642 --log-format json
-  realmctl serve --store postgres://realmctl@db/realmctl --no-tasks")]
+  realmctl serve --store postgres://realmctl@db/realmctl --no-tasks
+  realmctl serve --store sqlite:realmctl.db --start-paused")]
 pub(crate) struct ServeArgs {
     /// Where to listen. Anything but loopback needs a token
     #[arg(
@@ -42,6 +43,7 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
     let deployment = args.process.deployment().await?;
     let listener = listen(args.listen).await?;
+    args.process.hold_if_asked(&deployment, terminal).await?;
     let mut runner = args.process.runner_settings(&deployment);
     if args.no_tasks {
         runner.tasks_at_once = 0;

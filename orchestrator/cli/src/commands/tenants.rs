@@ -3,8 +3,9 @@
 use catalogue::tenant_id::{Host, TenantId};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{NewTenant, Page, TenantView};
+use server::api::{Change, NewTenant, Page, TenantView};
 
+use super::pauses::answer;
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -22,6 +23,8 @@ pub(crate) enum TenantsCommand {
     Create(CreateArgs),
     List(ListArgs),
     Show(ShowArgs),
+    Pause(PauseArgs),
+    Resume(ResumeArgs),
 }
 
 /// Create a tenant in a realm; creating the same one again changes nothing
@@ -60,6 +63,30 @@ pub(crate) struct ShowArgs {
     id: TenantId,
 }
 
+/// Hold back everything about a tenant: its moves, removals and what starts
+///
+/// A move whose tenant is offline goes on until the tenant is online again.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl tenants pause acme --reason \"legal hold\"")]
+pub(crate) struct PauseArgs {
+    /// Its id
+    id: TenantId,
+    /// Why; shown wherever something waits for it, and kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Let what was held back about a tenant go on
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl tenants resume acme")]
+pub(crate) struct ResumeArgs {
+    /// Its id
+    id: TenantId,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
 pub(crate) async fn run(command: &TenantsCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
     match command {
@@ -70,6 +97,14 @@ pub(crate) async fn run(command: &TenantsCommand, globals: &Globals, terminal: &
                 client.tenants(&query).await
             });
             terminal.data(&page.await?, list_table)?;
+        }
+        TenantsCommand::Pause(args) => {
+            let change = Change { reason: args.reason.clone() };
+            answer(&client.control_tenant(args.id.as_str(), "pause", &change).await?, terminal)?;
+        }
+        TenantsCommand::Resume(args) => {
+            let change = Change { reason: args.reason.clone() };
+            answer(&client.control_tenant(args.id.as_str(), "resume", &change).await?, terminal)?;
         }
         TenantsCommand::Show(args) => terminal.data(&client.tenant(args.id.as_str()).await?, show_table)?,
     }

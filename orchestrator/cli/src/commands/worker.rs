@@ -21,6 +21,7 @@ pub(crate) struct WorkerArgs {
 
 pub(crate) async fn run(args: &WorkerArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let deployment = args.process.deployment().await?;
+    args.process.hold_if_asked(&deployment, terminal).await?;
     let running = Running::start(&deployment, args.process.runner_settings(&deployment), None);
     terminal.say("realmctl works; it serves no API.");
     running.until_signal(terminal).await?;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod campaigns;
+mod controls;
 mod harness;
 mod health;
 mod move_events;

@@ -12,7 +12,7 @@ use workflows::removal::{Cause, Removal, RemovalStage, RemovalState};
 use crate::harness::Api;
 
 /// Stores a failed removal of the tenant's issues, as a move would have left it.
-async fn failed_removal(api: &Api, tenant: &str) -> String {
+pub(crate) async fn failed_removal(api: &Api, tenant: &str) -> String {
     failed_with(api, tenant, "not_empty").await
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use server::api::{MoveView, Page, PlanView, Priority, WindowView};
 
+use super::super::explain::{can_do, tasks_table, waits_for};
 use crate::follow::is_final;
 use crate::output::{Column, facts, lines, table};
 use crate::words;
@@ -62,7 +63,8 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Tenant", view.tenant.clone()),
         ("From, to", format!("{} -> {}", view.from, view.to)),
         ("State", view.state.clone()),
-        ("Waiting for", view.waiting_for.clone().unwrap_or_default()),
+        ("Waits for", waits_for(view.explain.as_deref(), view.waiting_for.as_deref())),
+        ("Can do", can_do(view.explain.as_deref())),
         ("Progress", progress(view)),
         ("Error", error.unwrap_or_default()),
         ("Offline", offline(view)),
@@ -80,6 +82,10 @@ pub(crate) fn show_table(view: &MoveView) -> String {
     ]);
     text.push_str("\n\n");
     text.push_str(&plan_table(&view.plan));
+    if let Some(tasks) = view.explain.as_ref().and_then(|explain| tasks_table(&explain.tasks)) {
+        text.push_str("\n\n");
+        text.push_str(&tasks);
+    }
     if !view.removals.is_empty() {
         let columns = [Column::whole("REMOVAL"), Column::new("SERVICE AND LOCATION"), Column::whole("STATE")];
         let rows = view.removals.iter().map(|removal| {

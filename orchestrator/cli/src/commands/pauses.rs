@@ -1,0 +1,119 @@
+//! `realmctl pause`, `resume` and `pauses`: hold everything back, let it go on, and see what is held.
+
+use clap::Args;
+use server::api::{Change, GoesOn, PauseAnswer, PausesView};
+
+use crate::cli::{Globals, parse_id};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::output::{Column, Terminal, table};
+use crate::words;
+
+/// One move or removal, and why.
+#[derive(Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// Its id
+    #[arg(value_parser = parse_id)]
+    pub(crate) id: String,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// Hold everything back: what is there, and what starts from now on
+///
+/// Moves whose tenants are offline go on until they have committed or gone back, and are then held too: a pause never keeps
+/// a tenant offline. Cancelling always works. One move, removal or tenant: `realmctl moves pause`, `removals pause`,
+/// `tenants pause`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl pause --all --reason \"incident 7\"")]
+pub(crate) struct PauseArgs {
+    /// Everything
+    #[arg(long, required = true)]
+    all: bool,
+    /// Why; shown wherever something waits for it, and kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Let everything go on, but for what is paused by itself or with its tenant
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl resume --all --reason \"incident 7 is over\"")]
+pub(crate) struct ResumeArgs {
+    /// Everything
+    #[arg(long, required = true)]
+    all: bool,
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// Show what is held back, by whom and why, and what goes on in spite of it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  realmctl pauses\n  realmctl pauses --output json")]
+pub(crate) struct PausesArgs {}
+
+pub(crate) async fn pause(args: &PauseArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let change = Change { reason: args.reason.clone() };
+    answer(&Client::of(globals)?.control_all("pause", &change).await?, terminal)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn resume(args: &ResumeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let change = Change { reason: args.reason.clone() };
+    answer(&Client::of(globals)?.control_all("resume", &change).await?, terminal)?;
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn list(_: &PausesArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let pauses = Client::of(globals)?.pauses().await?;
+    if pauses.items.is_empty() {
+        terminal.say("Nothing is paused.");
+    }
+    terminal.data(&pauses, list_table)?;
+    Ok(Exit::Done)
+}
+
+/// What a pause or a resume came to.
+pub(super) fn answer(answer: &PauseAnswer, terminal: &Terminal) -> Result<(), Failure> {
+    let what =
+        answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
+    terminal.say(&match (answer.paused, answer.changed) {
+        (true, true) => format!("{what} is paused; `realmctl pauses` shows what is held."),
+        (true, false) => format!("{what} was paused already."),
+        (false, true) => format!("{what} goes on; `realmctl pauses` shows what is still held."),
+        (false, false) => format!("{what} was not paused."),
+    });
+    if !answer.goes_on.is_empty() {
+        let moves = words::counted(answer.goes_on.len() as u64, "move");
+        terminal.say(&format!("{moves} with an offline tenant will first bring it online:"));
+    }
+    terminal.data(answer, |answer| goes_on_table(&answer.goes_on))
+}
+
+fn list_table(pauses: &PausesView) -> String {
+    if pauses.items.is_empty() {
+        return String::new();
+    }
+    let columns = [Column::new("PAUSED"), Column::whole("SINCE"), Column::new("BY"), Column::new("REASON")];
+    let rows = pauses
+        .items
+        .iter()
+        .map(|pause| [pause.scope.replace(':', " "), words::time(&pause.at), pause.who.clone(), pause.why.clone()]);
+    let mut text = table(&columns, rows);
+    text.push_str(&format!("\n\nHeld: {}", words::counted(pauses.held.unsigned_abs(), "workflow")));
+    if !pauses.goes_on.is_empty() {
+        text.push_str("\n\nGoing on until their tenants are online:\n");
+        text.push_str(&goes_on_table(&pauses.goes_on));
+    }
+    text
+}
+
+fn goes_on_table(goes_on: &[GoesOn]) -> String {
+    if goes_on.is_empty() {
+        return String::new();
+    }
+    let columns = [Column::whole("ID"), Column::new("TENANT"), Column::whole("STATE")];
+    let rows = goes_on.iter().map(|going| [going.id.clone(), going.tenant.clone(), going.state.clone()]);
+    table(&columns, rows)
+}

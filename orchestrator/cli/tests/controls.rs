@@ -1,0 +1,185 @@
+//! Operator controls from the command line: pauses, retries, limits, explanations, and the check before an upgrade.
+
+mod common;
+
+use common::{Up, command, realmctl, run};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Nothing listens at these addresses: no move here gets further than its preflight.
+const TOPOLOGY: &str = r#"
+regions:
+  us-east-1: { dynamodb: { endpoint: "http://127.0.0.1:9" } }
+  eu-west-1: { dynamodb: { endpoint: "http://127.0.0.2:9" } }
+realms:
+  us: { dataRegions: [us-east-1] }
+  eu: { dataRegions: [eu-west-1] }
+services:
+  issues:
+    store: { dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: 10 } }
+    shards:
+      - { shard: issues-us, dataRegions: [us-east-1] }
+      - { shard: issues-eu, dataRegions: [eu-west-1] }
+"#;
+
+struct World {
+    server: Up,
+    folder: TempDir,
+}
+
+impl World {
+    fn new(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = Up::serve(&folder.path().join("realmctl.db"), more);
+        let file = folder.path().join("topology.yaml");
+        std::fs::write(&file, TOPOLOGY).expect("it can be written");
+        server.json(&["topology", "apply", file.to_str().expect("the path is UTF-8")]);
+        server.json(&["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"]);
+        Self { server, folder }
+    }
+
+    fn store(&self) -> String {
+        format!("sqlite:{}", self.folder.path().join("realmctl.db").display())
+    }
+
+    /// The move as it is shown.
+    fn explained(&self, id: &str) -> Value {
+        self.server.json(&["explain", id])
+    }
+}
+
+fn id(started: &Value) -> String {
+    started["id"].as_str().expect("a move has an id").to_owned()
+}
+
+#[test]
+fn everything_is_held_from_the_start_and_goes_on() {
+    let world = World::new(&["--start-paused"]);
+    let server = &world.server;
+    let pauses = server.json(&["pauses"]);
+    assert_eq!((&pauses["items"][0]["scope"], &pauses["held"]), (&json!("all"), &json!(0)));
+    assert_eq!(pauses["items"][0]["why"], json!("started with --start-paused"));
+    let id = id(&server.json(&["move", "acme", "--to", "eu"]));
+    let about = world.explained(&id);
+    assert_eq!((&about["waitsFor"]["code"], &about["state"]), (&json!("paused"), &json!("scheduled")));
+    assert_eq!(about["canDo"][0], json!("realmctl resume --all"));
+    let table = server.ask(&["pauses"]).ends_with(0).stdout;
+    assert!(table.starts_with("PAUSED") && table.contains("Held: 1 workflow"), "{table}");
+
+    assert_eq!(server.json(&["pause", "--all", "--reason", "again"])["changed"], json!(false));
+    assert_eq!(server.json(&["resume", "--all"])["changed"], json!(true));
+    assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("was not paused"));
+    // Nobody answers at the stores: it is tried again and again, and says why.
+    let table = loop {
+        let ran = server.ask(&["moves", "show", &id]).ends_with(0).stdout;
+        if ran.contains("next attempt") || ran.contains("failed") {
+            break ran;
+        }
+    };
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    for args in [&["pause"] as &[&str], &["resume"], &["limits", "set", "overall", "-1"], &["explain", "a/b"]] {
+        server.ask(args).ends_with(2);
+    }
+}
+
+#[test]
+fn a_tenant_and_a_move_are_held_and_go_on() {
+    let world = World::new(&[]);
+    let server = &world.server;
+    assert_eq!(server.json(&["tenants", "pause", "acme", "--reason", "legal hold"])["scope"], json!("tenant:acme"));
+    let id = id(&server.json(&["move", "acme", "--to", "eu", "--paused"]));
+    let tenant = server.json(&["explain", "acme"]);
+    assert_eq!((&tenant["about"], &tenant["workflows"][0]["id"]), (&json!("tenant"), &json!(id)));
+    assert_eq!(tenant["canDo"][0], json!("realmctl tenants resume acme"));
+    server.json(&["tenants", "resume", "acme"]);
+    assert_eq!(world.explained(&id)["canDo"][0], json!(format!("realmctl moves resume {id}")));
+    let refused = server.ask(&["moves", "retry", &id]).ends_with(3);
+    assert!(refused.stderr.contains("waits for its time") || refused.stderr.contains("paused"), "{refused:#?}");
+    server.json(&["moves", "resume", &id]);
+    server.json(&["moves", "pause", &id, "--reason", "wait"]);
+    assert_eq!(world.explained(&id)["waitsFor"]["code"], json!("paused"));
+    server.json(&["moves", "cancel", &id]);
+    server.ask(&["moves", "pause", &id]).ends_with(3);
+    server.ask(&["removals", "pause", &id]).ends_with(3);
+    server.ask(&["explain", "nobody"]).ends_with(3);
+    let shown = server.ask(&["explain", "acme"]).ends_with(0).stdout;
+    assert!(shown.contains("online, in realm us"), "{shown}");
+}
+
+#[test]
+fn limits_from_the_command_line() {
+    let world = World::new(&[]);
+    let server = &world.server;
+    assert_eq!(server.json(&["limits", "list"]), json!({ "items": [] }));
+    let set = server.json(&["limits", "set", "region:eu-west-1", "20", "--reason", "throttled"]);
+    assert_eq!((&set["slots"], &set["used"], &set["reason"]), (&json!(20), &json!(0), &json!("throttled")));
+    let table = server.ask(&["limits", "list"]).ends_with(0).stdout;
+    assert_eq!(
+        table.lines().next().map(str::trim_end),
+        Some("SCOPE             LIMIT  IN USE  WAITING  SET BY  REASON")
+    );
+    let refused = server.ask(&["limits", "set", "region:mars", "1"]).ends_with(3);
+    assert!(refused.stderr.contains("region:eu-west-1"), "{refused:#?}");
+    assert_eq!(server.json(&["limits", "unset", "region:eu-west-1"]), json!({ "items": [] }));
+    server.ask(&["limits", "unset", "region:eu-west-1"]).ends_with(3);
+}
+
+#[test]
+fn an_upgrade_is_checked_without_touching_the_store() {
+    let world = World::new(&["--start-paused"]);
+    let id = id(&world.server.json(&["move", "acme", "--to", "eu"]));
+    let store = world.store();
+    let check = || realmctl(&["upgrade-check", "--store", &store, "--output", "json"]);
+    let fine = check().ends_with(0).json();
+    assert_eq!((&fine["workflows"], &fine["tasks"], &fine["unreadable"]), (&json!(1), &json!(0), &json!([])));
+    assert_eq!(fine["schema"]["stored"], fine["schema"]["known"]);
+    assert_eq!((&fine["schema"]["wouldApply"], &fine["schema"]["newer"]), (&json!([]), &json!([])));
+
+    write(&store, "UPDATE workflows SET state = 'teleporting', data = replace(data, 'scheduled', 'teleporting')");
+    write(
+        &store,
+        &format!(
+            "INSERT INTO tasks (id, workflow_id, kind, target, input, status, progress, created_at, updated_at) \
+         VALUES ('t-1', '{id}', 'teleport', '', '{{}}', 'open', '{{}}', 0, 0)"
+        ),
+    );
+    let ran = check().ends_with(1);
+    let found = ran.json();
+    let rows = found["unreadable"].as_array().expect("a list");
+    let told: Vec<_> = rows.iter().map(|row| (row["what"].as_str(), row["id"].as_str())).collect();
+    assert_eq!(told, [(Some("workflow"), Some(id.as_str())), (Some("task"), Some("t-1"))]);
+    assert!(rows[0]["why"].as_str().is_some_and(|why| why.contains("teleporting")), "{rows:?}");
+    let table = run(command(&["upgrade-check"]).env("REALMCTL_STORE", &store)).ends_with(1);
+    assert!(table.stdout.contains(&id) && table.stderr.contains("could not go on with 2 rows"), "{table:#?}");
+
+    // A store that an older version left: it is looked at as it is, also when nobody else has it open.
+    let World { server, folder } = world;
+    server.terminate();
+    check().ends_with(1);
+    let old = folder.path().join("old.db");
+    let old_store = format!("sqlite:{}", old.display());
+    write(&store, &format!("VACUUM INTO '{}'", old.display()));
+    write(&old_store, "DELETE FROM _sqlx_migrations WHERE version > 3");
+    let older = realmctl(&["upgrade-check", "--store", &old_store, "--output", "json"]);
+    assert_eq!(older.json()["schema"]["stored"], json!(3), "{older:#?}");
+    assert!(older.stderr.contains("would be migrated from 3"), "{older:#?}");
+    write(
+        &old_store,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'x', 1, '', 0)",
+    );
+    let newer = realmctl(&["upgrade-check", "--store", &old_store, "--output", "json"]).ends_with(1);
+    assert_eq!(newer.json()["schema"]["newer"], json!([9999]));
+    assert_eq!(newer.json()["schema"]["stored"], json!(9999), "and it was not migrated");
+
+    let nothing = realmctl(&["upgrade-check", "--store", "sqlite:/nonexistent/realmctl.db"]).ends_with(1);
+    assert!(nothing.stderr.contains("can't open the store"), "{nothing:#?}");
+    realmctl(&["upgrade-check", "--store", "mysql://x"]).ends_with(2);
+}
+
+/// Writes to the file of a SQLite store as another version would have.
+fn write(store: &str, statement: &str) {
+    let file = store.strip_prefix("sqlite:").expect("a SQLite store");
+    let connection = rusqlite::Connection::open(file).expect("it opens");
+    connection.busy_timeout(std::time::Duration::from_secs(10)).expect("set");
+    connection.execute(statement, []).expect("written");
+}
