@@ -16,6 +16,8 @@ use crate::timing::millis;
 /// A location that is not quiet yet.
 #[derive(Debug)]
 pub(crate) struct Unquiet {
+    /// Since when the process that is waited for gets no permits.
+    pub(crate) since: Millis,
     /// When it is, at the latest.
     pub(crate) until: Millis,
     /// What is waited for, in words.
@@ -50,7 +52,7 @@ pub(crate) async fn unquiet(
         let reason = format!(
             "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
         );
-        Unquiet { until, reason }
+        Unquiet { since: straggler.since, until, reason }
     }))
 }
 
