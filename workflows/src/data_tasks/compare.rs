@@ -65,6 +65,10 @@ impl TaskHandler for CompareTask {
         Ok(())
     }
 
+    fn readable(&self, input: &Value) -> Result<(), String> {
+        CompareInput::deserialize(input).map(drop).map_err(|error| error.to_string())
+    }
+
     fn max_attempts(&self) -> u32 {
         MAX_ATTEMPTS
     }
