@@ -17,6 +17,7 @@ use workflows::timing::Timing;
 on_both_databases!(a_removal_waits_until_a_lost_process_can_write_no_more, removal_waits);
 on_both_databases!(what_a_lost_process_writes_meanwhile_is_removed, early_arrival_is_removed);
 on_both_databases!(a_verification_waits_until_a_lost_process_can_write_no_more, verification_waits);
+on_both_databases!(a_delete_that_arrives_after_the_tenant_has_moved_back_is_refused, late_delete);
 on_both_databases!(a_clean_hand_over_needs_no_wait, clean_hand_over);
 on_both_databases!(a_proven_death_needs_no_wait, proven_death);
 
@@ -41,17 +42,24 @@ async fn world(database: Database, life: Duration) -> World {
 }
 
 /// Runs a process of its own until it has signed a write to the new region, which is held up; then the process is no more heard
-/// of. It has not let go of anything, and nothing proves that it is dead.
+/// of.
 async fn lose_a_process_that_writes(world: &World, id: &str) -> String {
+    let owner = lose_a_process(world, "eu-west-1").await;
+    assert_eq!(world.view(id).await.state, "add_data");
+    owner
+}
+
+/// The same for the first write or delete in any region. The process has not let go of anything, and nothing proves that it is
+/// dead.
+async fn lose_a_process(world: &World, region: &str) -> String {
     let lost = deploy_timed(&world.store_url, with_life(LIFE)).await;
-    let gate = world.region("eu-west-1").gate();
+    let gate = world.region(region).gate();
     gate.hold_next_write();
     let runner = runner_of(&lost);
     tokio::select! {
         () = runner.run(CancellationToken::new()) => unreachable!("nobody stops it"),
         () = wait_until(|| async { gate.is_holding() }) => {}
     }
-    assert_eq!(world.view(id).await.state, "add_data");
     lost.owner.clone()
 }
 
@@ -108,6 +116,23 @@ async fn verification_waits(database: Database) {
     let (status, body) = world.region("eu-west-1").gate().release().await;
     assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
     assert_eq!(world.holdings("eu-west-1", "acme").await, data);
+}
+
+/// A -> B -> A: the removal at A was begun by a process that is paused before a delete, and finished by another.
+async fn late_delete(database: Database) {
+    let world = world(database, LIFE).await;
+    let data = world.holdings("us-east-1", "acme").await;
+    let id = world.start_move("eu").await;
+    lose_a_process(&world, "us-east-1").await;
+    assert!(world.view(&id).await.finished_at.is_some(), "the first delete is the removal's");
+    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    assert!(world.holdings("us-east-1", "acme").await.is_empty());
+    let back = world.run_move("us", NoProbe).await;
+    assert_eq!(back.state, "completed");
+
+    let (status, body) = world.region("us-east-1").gate().release().await;
+    assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
+    assert_eq!(world.holdings("us-east-1", "acme").await, data);
 }
 
 /// Longer than any test waits for anything: whoever waited for it would be found out.
