@@ -11,7 +11,7 @@ use engine::probe::{NoProbe, Probe};
 use store::{ManualClock, Store, StoreUrl};
 use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::removal::replay_removal;
+use workflows::removal::{ReplayOutcome, replay_removal};
 use workflows::requester::Requester;
 
 use crate::kinds::{AT_REST, Begin, KINDS};
@@ -151,7 +151,8 @@ impl Stage {
         for record in self.workflows().await {
             match (record.kind.as_str(), record.state.as_str()) {
                 ("removal", "failed") => {
-                    drop(replay_removal(deployment, &record.id, &by()).await.expect("it is replayed"))
+                    let outcome = replay_removal(deployment, &record.id, &by()).await.expect("it is replayed");
+                    assert_eq!(outcome, ReplayOutcome::Replayed);
                 }
                 ("campaign", "halted") => resume_campaign(deployment, &record.id, &by()).await.expect("it is resumed"),
                 _ => {}
