@@ -43,6 +43,9 @@ pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_millis(800);
 /// How long the deployment waits for requests from before a change.
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
+/// How old a request may be when it reaches a store: the embedded regions refuse older ones.
+pub(crate) const PERMIT_LIFE: Duration = Duration::from_secs(4);
+
 /// How long a claim of work lasts.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
@@ -62,6 +65,9 @@ pub(crate) fn timing(no_drain: bool) -> Vec<(&'static str, String)> {
         ("REALMCTL_CONTEXT_TTL", ms(context_ttl)),
         ("REALMCTL_DRAIN_TIME", ms(drain_time)),
         ("REALMCTL_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
+        ("REALMCTL_PERMIT_LIFE_DYNAMODB", ms(PERMIT_LIFE)),
+        ("REALMCTL_PERMIT_LIFE_S3", ms(PERMIT_LIFE)),
+        ("REALMCTL_QUEUE_RETENTION", "2s".to_owned()),
         ("REALMCTL_INDEX_SETTLE", "200ms".to_owned()),
         ("REALMCTL_WAIT_LIMIT", "60s".to_owned()),
     ]
