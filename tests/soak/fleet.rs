@@ -14,7 +14,6 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::options;
 use crate::stage::Stage;
 
 /// Servers, then workers.
@@ -45,6 +44,7 @@ struct Recipe {
     number: usize,
     name: String,
     realmctl: PathBuf,
+    timing: Vec<(&'static str, String)>,
     arguments: Vec<String>,
     store: String,
     log: PathBuf,
@@ -62,6 +62,7 @@ impl Fleet {
     pub(crate) async fn start(
         stage: &Arc<Stage>,
         realmctl: &Path,
+        timing: &[(&'static str, String)],
         servers: &[SocketAddr],
         catalogue: SocketAddr,
         url_at: impl Fn(u16) -> String,
@@ -82,6 +83,7 @@ impl Fleet {
                 number,
                 name: name.clone(),
                 realmctl: realmctl.to_owned(),
+                timing: timing.to_vec(),
                 arguments,
                 store: url_at(proxy.port()),
                 log: logs.join(format!("{name}.log")),
@@ -171,7 +173,7 @@ fn spawn(recipe: &Recipe) -> std::io::Result<Child> {
     }
     command
         .args(&recipe.arguments)
-        .envs(options::timing())
+        .envs(recipe.timing.iter().map(|(name, value)| (name, value)))
         .env("REALMCTL_STORE", &recipe.store)
         .env("AWS_ACCESS_KEY_ID", credentials.access_key_id())
         .env("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key())

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Tenants that move back and forth
     #[arg(long, default_value_t = 5)]
     pub(crate) tenants: usize,
+    /// Break the contract with the clients: the processes wait for no reader and no request. To see that the run then fails
+    #[arg(long)]
+    pub(crate) no_drain: bool,
     /// The `realmctl` to run; otherwise the one next to this program
     #[arg(long)]
     pub(crate) realmctl: Option<PathBuf>,
@@ -37,23 +40,34 @@ pub(crate) const CONTEXT_TTL: Duration = Duration::from_millis(600);
 /// The longest that a client's request may run: shorter than the deployment's drain time, as that must be.
 pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_millis(800);
 
+/// How long the deployment waits for requests from before a change.
+const DRAIN_TIME: Duration = Duration::from_secs(1);
+
+/// How old a request may be when it reaches a store: the embedded regions refuse older ones.
+pub(crate) const PERMIT_LIFE: Duration = Duration::from_secs(4);
+
 /// How long a claim of work lasts.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
 
 /// How long a tenant stays offline without progress.
-pub(crate) const OFFLINE_LEASE: Duration = Duration::from_secs(5);
+pub(crate) const OFFLINE_LEASE: Duration = Duration::from_secs(8);
 
 /// The same for every process.
-pub(crate) fn timing() -> Vec<(&'static str, String)> {
+pub(crate) fn timing(no_drain: bool) -> Vec<(&'static str, String)> {
     let ms = |duration: Duration| format!("{}ms", duration.as_millis());
+    let (context_ttl, drain_time) =
+        if no_drain { (Duration::from_millis(10), Duration::from_millis(10)) } else { (CONTEXT_TTL, DRAIN_TIME) };
     vec![
         ("REALMCTL_LEASE", ms(LEASE)),
         ("REALMCTL_HEARTBEAT", "600ms".to_owned()),
         ("REALMCTL_OFFLINE_LEASE", ms(OFFLINE_LEASE)),
         ("REALMCTL_OFFLINE_DEADLINE", "60s".to_owned()),
-        ("REALMCTL_CONTEXT_TTL", ms(CONTEXT_TTL)),
-        ("REALMCTL_DRAIN_TIME", "1s".to_owned()),
-        ("REALMCTL_SKEW", "100ms".to_owned()),
+        ("REALMCTL_CONTEXT_TTL", ms(context_ttl)),
+        ("REALMCTL_DRAIN_TIME", ms(drain_time)),
+        ("REALMCTL_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
+        ("REALMCTL_PERMIT_LIFE_DYNAMODB", ms(PERMIT_LIFE)),
+        ("REALMCTL_PERMIT_LIFE_S3", ms(PERMIT_LIFE)),
+        ("REALMCTL_QUEUE_RETENTION", "2s".to_owned()),
         ("REALMCTL_INDEX_SETTLE", "200ms".to_owned()),
         ("REALMCTL_WAIT_LIMIT", "60s".to_owned()),
     ]

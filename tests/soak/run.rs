@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use testkit::postgres::Pair;
-use testkit::{Error, Ports, Region, Storage, fixtures};
+use testkit::{Error, Ports, Region, RequestAge, Storage, fixtures};
 use tokio::task::JoinSet;
 
 use crate::api::{Api, Request};
@@ -15,7 +15,7 @@ use crate::faults::Injector;
 use crate::fleet::{Fleet, PROCESSES};
 use crate::movers::{move_back_and_forth, replay_removals};
 use crate::observer::{Seen, observe};
-use crate::options::{LIMIT, Options};
+use crate::options::{LIMIT, Options, PERMIT_LIFE, timing};
 use crate::random::Random;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -51,7 +51,8 @@ pub(crate) async fn run(options: Options) -> Result<Report, Error> {
 }
 
 async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, Error> {
-    let start = |name| Region::start(name, Storage::Memory, Ports::Any);
+    let age = RequestAge { dynamodb: PERMIT_LIFE, s3: PERMIT_LIFE };
+    let start = |name| Region::start_accepting(name, Storage::Memory, Ports::Any, age);
     let regions = [start("us-east-1")?, start("eu-west-1")?];
     let all: Vec<&Region> = regions.iter().collect();
     testkit::prepare(&all).await?;
@@ -67,7 +68,9 @@ async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, 
     let realmctl = folder.servers.path().join("realmctl");
     std::fs::copy(named(options)?, &realmctl).map_err(|error| Error::new("copy realmctl", error))?;
     let url_at = |port| postgres.url_at(port);
-    let fleet = Fleet::start(&stage, &realmctl, &servers, postgres.primary(), url_at, logs).await?;
+    let timing = timing(options.no_drain);
+    let catalogue = postgres.primary();
+    let fleet = Fleet::start(&stage, &realmctl, &timing, &servers, catalogue, url_at, logs).await?;
     let tenants: Vec<String> = (1..=options.tenants).map(|number| format!("tenant-{number}")).collect();
     let cast = Cast::prepare(&stage, &regions, &tenants).await?;
     let seen = cast.play(&stage, &fleet, postgres, options, seed).await?;

@@ -8,14 +8,15 @@ use catalogue::ledger::CellState;
 use catalogue::tenants::{self, TenantStatus};
 use engine::WorkflowRecord;
 use engine::probe::{NoProbe, Probe};
-use store::{ManualClock, Store, StoreUrl};
+use store::ManualClock;
 use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::removal::replay_removal;
+use workflows::removal::{ReplayOutcome, replay_removal};
 use workflows::requester::Requester;
 
+use crate::clocked::Clocked;
 use crate::kinds::{AT_REST, Begin, KINDS};
-use crate::world::{Holdings, Seed, TENANT, deploy_on, fresh_store};
+use crate::world::{Holdings, TENANT};
 use crate::{Database, World};
 
 /// A tenant without data, which only campaigns move.
@@ -64,11 +65,7 @@ impl Stage {
 
     /// On a clock that the test moves.
     pub async fn on_manual_clock(database: Database) -> (Self, Arc<ManualClock>) {
-        let (store_url, folder) = fresh_store(database).await;
-        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-        let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
-        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
-        let world = World::on(deploy_on(store), store_url, folder, Seed::SMALL, |yaml| yaml).await;
+        let Clocked { world, clock } = Clocked::new(database).await;
         (Self::on(world).await, clock)
     }
 
@@ -151,7 +148,8 @@ impl Stage {
         for record in self.workflows().await {
             match (record.kind.as_str(), record.state.as_str()) {
                 ("removal", "failed") => {
-                    drop(replay_removal(deployment, &record.id, &by()).await.expect("it is replayed"))
+                    let outcome = replay_removal(deployment, &record.id, false, &by()).await.expect("it is replayed");
+                    assert_eq!(outcome, ReplayOutcome::Replayed);
                 }
                 ("campaign", "halted") => resume_campaign(deployment, &record.id, &by()).await.expect("it is resumed"),
                 _ => {}

@@ -27,7 +27,7 @@ const AN_HOUR_MS: i64 = 3_600_000;
 /// The stored state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Walk {
-    place: usize,
+    pub(super) place: usize,
     pub(super) blow_at: usize,
     pub(super) blow: Option<Blow>,
     pub(super) fans_out: bool,
