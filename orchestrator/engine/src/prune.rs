@@ -37,7 +37,7 @@ impl Runner {
         let mut forgotten = 0;
         let mut after: Place = (Millis::MIN, String::new());
         loop {
-            let mut tx = self.store.begin().await?;
+            let mut tx = self.store.read().await?;
             let before = tx.now().await?.saturating_sub(i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
             let ended = prune_table::ended_before(&mut tx, before, &after, AT_ONCE).await?;
             let Some(last) = ended.last() else { return Ok(forgotten) };
@@ -48,15 +48,39 @@ impl Runner {
                     old.push(record.id);
                 }
             }
-            if old.is_empty() {
-                tx.rollback().await?;
-                continue;
-            }
-            // In the order in which everybody locks them.
-            step_table::lock(&mut tx, old.clone()).await?;
-            forgotten += prune_table::forget(&mut tx, &old).await?;
-            tx.commit().await?;
+            tx.rollback().await?;
+            forgotten += match self.forget(&old).await {
+                Err(error) if !error.is_retryable() => self.forget_each(&old).await?,
+                forgotten => forgotten?,
+            };
         }
+    }
+
+    /// Forgets those that still have ended, by one transaction.
+    async fn forget(&self, old: &[String]) -> Result<u64, StoreError> {
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let mut tx = self.store.begin().await?;
+        // In the order in which everybody locks them.
+        let locked = step_table::lock(&mut tx, old.to_vec()).await?;
+        let ended: Vec<String> = locked.into_iter().filter(|row| row.wake_at.is_none()).map(|row| row.id).collect();
+        let forgotten = prune_table::forget(&mut tx, &ended).await?;
+        tx.commit().await?;
+        Ok(forgotten)
+    }
+
+    /// One of them is still referred to, or can't be deleted for another reason: it must not keep the others.
+    async fn forget_each(&self, old: &[String]) -> Result<u64, StoreError> {
+        let mut forgotten = 0;
+        for id in old {
+            match self.forget(std::slice::from_ref(id)).await {
+                Ok(count) => forgotten += count,
+                Err(error) if error.is_retryable() => return Err(error),
+                Err(error) => warn!(workflow = id, %error, "an old workflow is still referred to and stays"),
+            }
+        }
+        Ok(forgotten)
     }
 
     async fn may_be_forgotten(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {

@@ -30,10 +30,10 @@ pub(crate) async fn of_subject(tx: &mut Tx, subject: &str) -> Result<Vec<(String
     rows.iter().map(|row| Ok((row.text("kind")?, row.text("state")?, row.int("ended")? == 1))).collect()
 }
 
-/// Forgets workflows that have ended, with their history and whatever is left of their tasks. Returns how many.
+/// Forgets workflows that have ended and are locked, with their history and whatever is left of their tasks. Returns how many.
 pub(crate) async fn forget(tx: &mut Tx, ids: &[String]) -> Result<u64, StoreError> {
     let given = || Rows::default().texts("id", ids.iter().cloned());
     sql("DELETE FROM history WHERE workflow_id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await?;
     sql("DELETE FROM tasks WHERE workflow_id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await?;
-    sql("DELETE FROM workflows WHERE id IN (SELECT id FROM {rows}) AND wake_at IS NULL").rows(given()).execute(tx).await
+    sql("DELETE FROM workflows WHERE id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await
 }
