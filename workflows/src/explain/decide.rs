@@ -156,6 +156,9 @@ pub(super) fn seconds(millis: Millis) -> String {
 
 fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     let (id, kind) = (&facts.record.id, &facts.record.kind);
+    if kind == "campaign" && facts.pause.is_none() {
+        return vec![format!("realmctl campaigns show {id}")];
+    }
     let mut commands = match waits_for.code.as_str() {
         "replay" => vec![format!("realmctl removals replay {id}")],
         "paused" => facts.pause.as_ref().map(|pause| resume(pause, kind)).into_iter().collect(),
