@@ -133,6 +133,57 @@ fn a_move_from_its_plan_to_its_end_in_json() {
 }
 
 #[test]
+fn a_campaign_from_its_plan_to_its_end() {
+    let world = World::new();
+    let server = &world.server;
+    let file = world.topology("tenants.txt", "# moved in spring\nacme\n\nnobody\n");
+    let create = ["campaigns", "create", "--to", "eu", "--tenants-file", &file, "--window", "22:00-04:00"];
+    let plan = server.json(&[&create[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (&plan["total"], &plan["moves"], &plan["skipped"][0]["tenant"]),
+        (&json!(2), &json!(1), &json!("nobody"))
+    );
+    let table = server.ask(&[&create[..], &["--dry-run"]].concat()).ends_with(0).stdout;
+    assert!(table.contains("1 unknown_tenant"), "{table}");
+    // Half a day away from now, whenever that is: it starts nothing.
+    let hour: u32 = server.json(&["tenants", "show", "acme"])["createdAt"].as_str().expect("a time")[11..13]
+        .parse()
+        .expect("an hour");
+    let window = format!("{:02}:00-{:02}:00", (hour + 12) % 24, (hour + 13) % 24);
+    let create =
+        ["campaigns", "create", "--to", "eu", "--from-realm", "us", "--max-failures", "5%", "--window", &window];
+    let created = server.json(&create);
+    let id = created["id"].as_str().expect("a campaign has an id");
+    assert_eq!((&created["total"], &created["maxFailures"], &created["waiting"]), (&json!(1), &json!("5%"), &json!(1)));
+    assert_eq!(server.json(&["campaigns", "members", id])["items"][0]["tenant"], json!("acme"));
+    let listed = server.ask(&["campaigns", "list"]).ends_with(0).stdout;
+    assert!(listed.contains(id) && listed.lines().count() == 2, "{listed}");
+    assert_eq!(server.json(&["campaigns", "pause", id])["state"], json!("paused"));
+    let shown = server.ask(&["campaigns", "show", id]).ends_with(0).stdout;
+    assert!(shown.contains(&format!("realmctl campaigns resume {id}")), "{shown}");
+    assert_eq!(server.json(&["campaigns", "resume", id])["state"], json!("running"));
+    server.json(&["campaigns", "cancel", id, "--cancel-running", "--reason", "wrong realm"]);
+    let watched = server.ask(&["campaigns", "watch", id, "--output", "json"]).ends_with(4);
+    assert_eq!((&watched.json()["state"], &watched.json()["cancelled"]), (&json!("cancelled"), &json!(1)));
+    let again = server.ask(&["campaigns", "resume", id]).ends_with(3);
+    assert!(again.stderr.contains("is cancelled"), "{again:#?}");
+}
+
+#[test]
+fn a_scheduled_move_is_given_a_window() {
+    let world = World::new();
+    let server = &world.server;
+    let started = server.json(&["move", "acme", "--to", "eu", "--at", LATER, "--priority", "high"]);
+    let id = started["id"].as_str().expect("a move has an id");
+    assert_eq!(started["priority"], json!("high"));
+    let window = "2126-02-01T02:00:00Z/2126-02-01T04:00:00Z";
+    let moved = server.json(&["moves", "reschedule", id, "--window", window]);
+    assert_eq!(moved["window"], json!({ "from": "2126-02-01T02:00:00.000Z", "to": "2126-02-01T04:00:00.000Z" }));
+    let shown = server.ask(&["moves", "show", id]).ends_with(0).stdout;
+    assert!(shown.contains("2126-02-01 02:00:00 UTC to 2126-02-01 04:00:00 UTC"), "{shown}");
+}
+
+#[test]
 fn removals_in_json() {
     let world = World::new();
     let none = json!({ "items": [], "nextCursor": null });
@@ -167,7 +218,10 @@ fn a_token_opens_the_door_and_is_never_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Up::serve(&folder.path().join("realmctl.db"), &["--token", "sesame-4711"]);
     let ran = server.ask(&["tenants", "list"]).ends_with(3);
-    assert!(ran.stderr.contains("REALMCTL_TOKEN"), "{ran:#?}");
+    let said = |words: &str| ran.stderr.contains(words);
+    assert!(said("REALMCTL_TOKEN") && said("none was given") && said(&server.url), "{ran:#?}");
+    let wrong = server.ask(&["tenants", "list", "--token", "open"]).ends_with(3).stderr;
+    assert!(wrong.contains("does not accept the token") && wrong.contains(&server.url), "{wrong}");
     let with =
         command(&["tenants", "list", "--server", &server.url, "-vv"]).env("REALMCTL_TOKEN", "sesame-4711").output();
     let with = with.expect("realmctl can be run");

@@ -9,7 +9,7 @@ use engine::workflow_table::{self, NewWorkflow};
 use serde_json::json;
 use store::{StoreError, Tx};
 
-use super::machine::{Campaign, SUBJECT};
+use super::machine::{Campaign, subject};
 use super::state::{CampaignStage, CampaignState, Orders};
 use crate::deployment::Deployment;
 use crate::planning;
@@ -98,7 +98,7 @@ async fn try_create(
     let new = NewWorkflow {
         id: &id,
         kind: Campaign::KIND,
-        subject: SUBJECT,
+        subject: &subject(&id),
         start_key: request.idempotency_key.as_deref(),
         request: &digest,
         state: Campaign::name(&state),

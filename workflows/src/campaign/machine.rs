@@ -27,8 +27,10 @@ impl Campaign {
 /// All states.
 pub const STATES: [&str; 7] = ["running", "resting", "paused", "halted", "cancelling", "completed", "cancelled"];
 
-/// What the row of a campaign names where others name their tenant: it has many. Never the id of one.
-pub(super) const SUBJECT: &str = "-";
+/// What the row of a campaign names where others name their tenant, because it has many. Never the id of one.
+pub(super) fn subject(id: &str) -> String {
+    format!("campaign:{id}")
+}
 
 /// Attempts at a step before the campaign halts.
 const MAX_ATTEMPTS: u32 = 6;

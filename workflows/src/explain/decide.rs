@@ -174,6 +174,9 @@ pub(super) fn seconds(millis: Millis) -> String {
 
 fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     let (id, kind) = (&facts.record.id, &facts.record.kind);
+    if kind == "campaign" && facts.pause.is_none() {
+        return vec![format!("realmctl campaigns show {id}")];
+    }
     let mut commands = match waits_for.code.as_str() {
         "replay" if has_late_writes(&facts.stage) => {
             vec![format!("realmctl removals replay {id} --accept-late-writes")]

@@ -124,14 +124,27 @@ fn kept_in(dir: &Path, listen: Option<SocketAddr>) -> Result<Places, Failure> {
     };
     std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
     let file = dir.join(PORTS_FILE);
-    let found = if file.exists() {
-        let text = std::fs::read_to_string(&file).map_err(|error| failed(&error))?;
-        Some(serde_json::from_str(&text).map_err(|error| failed(&error))?)
-    } else {
-        None
-    };
+    let ports = kept_ports(&file).map_err(|error| failed(&error))?;
+    let [us, eu] = ports.regions;
+    let api = if listen.is_none() { vec![ports.api] } else { Vec::new() };
+    let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().chain(api).find(|port| !is_free(*port));
+    if let Some(port) = taken {
+        return Err(Failure::failed(format!(
+            "port {port} is taken, and the data in {} is bound to it: is another `realmctl dev` running there? \
+             (If it is only the API's port: --listen takes another one.)",
+            dir.display()
+        )));
+    }
+    let regions = [(Storage::Disk(dir.join(REGIONS[0])), fixed(us)), (Storage::Disk(dir.join(REGIONS[1])), fixed(eu))];
+    Ok(Places { regions, store: dir.join("realmctl.db"), api: listen.unwrap_or_else(|| loopback(ports.api)) })
+}
+
+/// The ports in the file; chosen and kept there the first time.
+fn kept_ports(file: &Path) -> std::io::Result<KeptPorts> {
+    let found: Option<PortsFile> =
+        if file.exists() { Some(serde_json::from_str(&std::fs::read_to_string(file)?)?) } else { None };
     let ports = match found {
-        Some(PortsFile::Both(ports)) => ports,
+        Some(PortsFile::Both(ports)) => return Ok(ports),
         Some(PortsFile::Regions(regions)) => KeptPorts { regions, api: free_port(API_PORT) },
         None => {
             let region =
@@ -139,19 +152,8 @@ fn kept_in(dir: &Path, listen: Option<SocketAddr>) -> Result<Places, Failure> {
             KeptPorts { regions: REGION_PORTS.map(region), api: free_port(API_PORT) }
         }
     };
-    let text = serde_json::to_string(&ports).map_err(|error| failed(&error))?;
-    std::fs::write(&file, text).map_err(|error| failed(&error))?;
-    let [us, eu] = ports.regions;
-    let api = if listen.is_none() { vec![ports.api] } else { Vec::new() };
-    let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().chain(api).find(|port| !is_free(*port));
-    if let Some(port) = taken {
-        return Err(Failure::failed(format!(
-            "port {port} is taken, and the data in {} is bound to it: is another `realmctl dev` running there? (For the API's port alone: --listen.)",
-            dir.display()
-        )));
-    }
-    let regions = [(Storage::Disk(dir.join(REGIONS[0])), fixed(us)), (Storage::Disk(dir.join(REGIONS[1])), fixed(eu))];
-    Ok(Places { regions, store: dir.join("realmctl.db"), api: listen.unwrap_or_else(|| loopback(ports.api)) })
+    std::fs::write(file, serde_json::to_string(&ports)?)?;
+    Ok(ports)
 }
 
 /// Creates and fills the tenant, unless it is there from an earlier time.
