@@ -10,9 +10,10 @@ use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe, Probe};
 use store::{ManualClock, Store, StoreUrl};
+use testkit::RequestAge;
 use workflows::Deployment;
 use workflows::controls::{self, Kind};
-use workflows::realm_move::{CancelOutcome, MoveRequest, cancel_move, start_move, start_move_paused};
+use workflows::realm_move::{CancelOutcome, LapseSweep, MoveRequest, When, cancel_move, start_move, start_move_paused};
 use workflows::requester::Requester;
 
 on_both_databases!(a_pause_of_everything_at_any_point_never_keeps_the_tenant_offline, pauses_anywhere);
@@ -190,8 +191,9 @@ async fn the_way_back_is_open(database: Database) {
     stage.tick_until(&id, "add_data").await;
     controls::pause_all(deployment, &by()).await.expect("paused");
     stage.clock.advance(workflows::timing::millis(timing::short().offline_lease) + 1);
-    // Not one step is taken: the sweeps alone.
-    assert_eq!(stage.world.runner().sweep().await, 1, "the lapse is settled");
+    // Not one step is taken: the sweep alone.
+    let sweep = LapseSweep::new(deployment.clone());
+    assert_eq!(engine::Sweep::sweep(&sweep).await.expect("the catalogue answers"), 1, "the lapse is settled");
     assert_eq!(stage.world.tenant().await.status, TenantStatus::Online);
     stage.settle(NoProbe).await;
     let removals = stage.world.view(&id).await.removals;
@@ -227,7 +229,7 @@ async fn retried_now(database: Database) {
     use acceptance::strike::{Blow, Striker};
     let stage = Stage::new(database).await;
     let deployment = &stage.world.deployment;
-    let later = MoveRequest { at: Some(stage.clock_now() + 3_600_000), ..request("eu") };
+    let later = MoveRequest { when: When { at: Some(stage.clock_now() + 3_600_000), window: None }, ..request("eu") };
     let id = start_move(deployment, &later, &by()).await.expect("scheduled").id;
     let refused = controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect_err("not begun");
     assert_eq!(refused.code(), "scheduled", "{refused}");
@@ -270,7 +272,7 @@ impl Stage {
         let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
         let deployment: Deployment = deploy_on(store);
         let seed = Seed { issues: 0, activity: 0, media: 3 };
-        let world = World::on(deployment, store_url, folder, seed, few_parts).await;
+        let world = World::on(deployment, store_url, folder, (seed, RequestAge::ANY), few_parts).await;
         let data = world.holdings("us-east-1", TENANT).await;
         Self { world, clock, data, moved: false }
     }

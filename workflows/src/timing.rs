@@ -144,7 +144,10 @@ mod tests {
             (Timing { offline_deadline: seconds(120), ..Timing::default() }, "offline-deadline must be longer"),
             (Timing { index_settle: seconds(50), ..Timing::default() }, "offline-lease must be at least three"),
             (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least skew"),
-            (Timing { drain_time: seconds(3_600), ..Timing::default() }, "offline-deadline must be longer than context"),
+            (
+                Timing { drain_time: seconds(3_600), ..Timing::default() },
+                "offline-deadline must be longer than context",
+            ),
             (Timing { wait_limit: seconds(0), ..Timing::default() }, "wait-limit must be longer"),
         ];
         for (timing, rule) in broken {

@@ -109,7 +109,8 @@ impl ProcessArgs {
             Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
         })?;
         let again = if paused.new { "Everything is paused" } else { "Everything was paused already" };
-        terminal.say(&format!("{again}: look at it with `realmctl pauses`, let it go on with `realmctl resume --all`."));
+        terminal
+            .say(&format!("{again}: look at it with `realmctl pauses`, let it go on with `realmctl resume --all`."));
         Ok(())
     }
 }

@@ -175,7 +175,9 @@ pub(super) fn seconds(millis: Millis) -> String {
 fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     let (id, kind) = (&facts.record.id, &facts.record.kind);
     let mut commands = match waits_for.code.as_str() {
-        "replay" if has_late_writes(&facts.stage) => vec![format!("realmctl removals replay {id} --accept-late-writes")],
+        "replay" if has_late_writes(&facts.stage) => {
+            vec![format!("realmctl removals replay {id} --accept-late-writes")]
+        }
         "replay" => vec![format!("realmctl removals replay {id}")],
         "paused" => facts.pause.as_ref().map(|pause| resume(pause, kind)).into_iter().collect(),
         "capacity" => vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", limit(&facts.stage))],

@@ -30,8 +30,16 @@ pub(super) struct Facts {
 /// What the state itself says.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum StageFacts {
-    Move { to: String, offline: Option<OfflinePeriod>, waits: Option<Waits>, error: Option<StoredError> },
-    Removal { waits: Option<Waits>, error: Option<StoredError> },
+    Move {
+        to: String,
+        offline: Option<OfflinePeriod>,
+        waits: Option<Waits>,
+        error: Option<StoredError>,
+    },
+    Removal {
+        waits: Option<Waits>,
+        error: Option<StoredError>,
+    },
     /// Another version's.
     Unreadable(String),
     /// A kind of which no more is known here.

@@ -34,13 +34,8 @@ fn a_move(state: &str) -> Facts {
         created_at: NOW - 60_000,
         finished_at: None,
     };
-    let standing = Standing {
-        paused: 0,
-        must_go_on: false,
-        lease_owner: None,
-        lease_until: 0,
-        entered_at: NOW - 30_000,
-    };
+    let standing =
+        Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
     let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
     Facts { record, standing, pause: None, tenant: None, stage, tasks: Vec::new(), now: NOW, patience: 30_000 }
 }
@@ -197,7 +192,8 @@ fn open_tasks_are_counted_and_told_one_by_one() {
     let wanted = "its data tasks: 1 of 5 done, 1 at work, 1 waiting for their next attempt, 1 waiting to be claimed, 1 whose \
                   holder is lost";
     assert_eq!((about.waits_for.code.as_str(), about.waits_for.text.as_str()), ("tasks", wanted));
-    let codes: Vec<_> = about.tasks.iter().map(|task| task.waits_for.as_ref().map(|waits| waits.code.as_str())).collect();
+    let codes: Vec<_> =
+        about.tasks.iter().map(|task| task.waits_for.as_ref().map(|waits| waits.code.as_str())).collect();
     assert_eq!(codes, [None, Some("at_work"), Some("lease_expired"), Some("retry"), Some("unclaimed")]);
     let retry = about.tasks[3].waits_for.as_ref().expect("it waits");
     assert!(retry.text.contains("3 of 8 failed") && retry.until.is_some(), "{retry:?}");
@@ -263,8 +259,7 @@ fn acme(status: TenantStatus, lease_until: Option<i64>) -> Tenant {
 fn a_lapsed_tenant_comes_before_all_else() {
     let mut facts = a_move("add_data");
     let offline = OfflinePeriod { epoch: 12, since: NOW - 300_000, deadline: NOW + 300_000 };
-    facts.stage =
-        StageFacts::Move { to: "eu".to_owned(), offline: Some(offline), waits: None, error: None };
+    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: Some(offline), waits: None, error: None };
     facts.tenant = Some(acme(TenantStatus::Moving, Some(NOW - 7_000)));
     facts.standing.lease_owner = Some("host/7".to_owned());
     facts.standing.lease_until = NOW + 5_000;
@@ -304,5 +299,9 @@ fn a_tenant_tells_whether_it_serves_and_what_its_move_waits_for() {
     let lapsed = about(acme(TenantStatus::Moving, Some(NOW - 1)), Vec::new());
     assert_eq!(lapsed.waits_for.code, "lapsed");
     let online = about(acme(TenantStatus::Online, None), vec![explained]);
-    assert!(online.waits_for.text.starts_with("nothing: it is online. Move m-1 waits for"), "{}", online.waits_for.text);
+    assert!(
+        online.waits_for.text.starts_with("nothing: it is online. Move m-1 waits for"),
+        "{}",
+        online.waits_for.text
+    );
 }

@@ -34,7 +34,11 @@ fn workflow_text(about: &Explanation) -> String {
     let error = about.last_error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     let holder = about.holder.as_ref().map(|holder| {
         let until = words::time(&holder.until);
-        if holder.alive { format!("{}, until {until}", holder.owner) } else { format!("{}, ended {until}", holder.owner) }
+        if holder.alive {
+            format!("{}, until {until}", holder.owner)
+        } else {
+            format!("{}, ended {until}", holder.owner)
+        }
     });
     let mut text = facts([
         ("Id", about.id.clone()),

@@ -76,7 +76,8 @@ pub(crate) async fn list(_: &PausesArgs, globals: &Globals, terminal: &Terminal)
 
 /// What a pause or a resume came to.
 pub(super) fn answer(answer: &PauseAnswer, terminal: &Terminal) -> Result<(), Failure> {
-    let what = answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
+    let what =
+        answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
     terminal.say(&match (answer.paused, answer.changed) {
         (true, true) => format!("{what} is paused; `realmctl pauses` shows what is held."),
         (true, false) => format!("{what} was paused already."),
@@ -95,9 +96,10 @@ fn list_table(pauses: &PausesView) -> String {
         return String::new();
     }
     let columns = [Column::new("PAUSED"), Column::whole("SINCE"), Column::new("BY"), Column::new("REASON")];
-    let rows = pauses.items.iter().map(|pause| {
-        [pause.scope.replace(':', " "), words::time(&pause.at), pause.who.clone(), pause.why.clone()]
-    });
+    let rows = pauses
+        .items
+        .iter()
+        .map(|pause| [pause.scope.replace(':', " "), words::time(&pause.at), pause.who.clone(), pause.why.clone()]);
     let mut text = table(&columns, rows);
     text.push_str(&format!("\n\nHeld: {}", words::counted(pauses.held.unsigned_abs(), "workflow")));
     if !pauses.goes_on.is_empty() {

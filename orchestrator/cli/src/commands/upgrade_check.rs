@@ -69,9 +69,11 @@ fn unreadable_table(check: &UpgradeCheck) -> String {
     if check.unreadable.is_empty() {
         return String::new();
     }
-    let columns = [Column::whole("ID"), Column::new("KIND"), Column::new("OF"), Column::new("STATE"), Column::new("WHY")];
-    let rows = check.unreadable.iter().map(|row| {
-        [row.id.clone(), row.kind.clone(), row.of.clone(), row.state.clone(), row.why.clone()]
-    });
+    let columns =
+        [Column::whole("ID"), Column::new("KIND"), Column::new("OF"), Column::new("STATE"), Column::new("WHY")];
+    let rows = check
+        .unreadable
+        .iter()
+        .map(|row| [row.id.clone(), row.kind.clone(), row.of.clone(), row.state.clone(), row.why.clone()]);
     table(&columns, rows)
 }

@@ -3,7 +3,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::api::{
-    AuditView, Explained, LimitView, LimitsView, MoveView, Page, PauseAnswer, PausesView, RemovalDetail, TenantExplanation,
+    AuditView, Explained, LimitView, LimitsView, MoveView, Page, PauseAnswer, PausesView, RemovalDetail,
+    TenantExplanation,
 };
 use store::sql;
 
@@ -69,13 +70,14 @@ async fn a_tenant_and_a_move_are_paused_each_by_itself() {
     let view: MoveView = post(&api, &path("pause"), json!({ "reason": "ask legal" })).await;
     assert_eq!(code(&view), "paused");
     assert_eq!(pauses(&api).await.items.len(), 2);
-    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "scheduled");
+    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "paused");
     let tenant: PauseAnswer = post(&api, "/v1/tenants/acme/resume", json!({})).await;
     assert!(tenant.changed);
     let view: MoveView = api.get(&format!("/v1/moves/{}", started.id)).await.expect(StatusCode::OK).json();
     assert_eq!(code(&view), "paused", "still by itself");
     let view: MoveView = post(&api, &path("resume"), json!({})).await;
     assert_eq!(code(&view), "scheduled");
+    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "scheduled");
 
     make_offline(&api, &started.id).await;
     let problem = api.post(&path("pause"), &json!({})).await.problem(StatusCode::CONFLICT, "tenant_offline");
@@ -114,8 +116,11 @@ async fn limits_are_set_listed_and_taken_away() {
     let set: LimitView = set.expect(StatusCode::OK).json();
     assert_eq!((set.slots, set.used, set.waiting, set.reason.as_str()), (20, 0, 0, "throttled"));
     put(json!({ "scope": "overall", "slots": 0 })).await.expect(StatusCode::OK);
-    put(json!({ "scope": "table:dynamodb|aws:eu-west-1|issues", "slots": 5 })).await.problem(StatusCode::NOT_FOUND, "unknown_scope");
-    let problem = put(json!({ "scope": "region:mars", "slots": 5 })).await.problem(StatusCode::NOT_FOUND, "unknown_scope");
+    put(json!({ "scope": "table:dynamodb|aws:eu-west-1|issues", "slots": 5 }))
+        .await
+        .problem(StatusCode::NOT_FOUND, "unknown_scope");
+    let problem =
+        put(json!({ "scope": "region:mars", "slots": 5 })).await.problem(StatusCode::NOT_FOUND, "unknown_scope");
     let known = problem.detail.split(", ").find(|scope| scope.starts_with("table:")).expect("tables are named");
     put(json!({ "scope": known.trim_end_matches('…'), "slots": 5 })).await.expect(StatusCode::OK);
     put(json!({ "scope": "overall", "slots": -1 })).await.problem(StatusCode::BAD_REQUEST, "invalid_limit");
