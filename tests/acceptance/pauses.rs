@@ -30,9 +30,9 @@ fn by() -> Requester {
 
 /// Points at which the runner holds no transaction, and the state that the move is held in if a pause strikes there.
 fn points() -> Vec<(Target, &'static str)> {
-    let mut points = Vec::new();
+    let mut points = vec![(Target::step("move", "preflight", Moment::Before), "preflight")];
     for state in ["scheduled", "preflight", "waiting", "offline"] {
-        points.extend([Moment::Before, Moment::Observed].map(|moment| (Target::step("move", state, moment), state)));
+        points.push((Target::step("move", state, Moment::Observed), state));
     }
     for state in ["drain", "add_data", "verify", "commit"] {
         points.push((Target::step("move", state, Moment::Observed), "notify"));
@@ -291,12 +291,12 @@ impl Stage {
     async fn settle(&self, probe: impl Probe) {
         let runner = self.world.runner().with_probe(probe);
         let mut idle = 0;
-        while idle < 40 {
+        while idle < 10 {
             if runner.tick().await.expect("the catalogue answers") {
                 idle = 0;
             } else {
                 idle += 1;
-                self.clock.advance(50);
+                self.clock.advance(200);
             }
         }
     }
