@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
-use acceptance::world::{Seed, wait_until};
+use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe, Point, Probe};
 use engine::{Runner, StepError};
+use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
 use workflows::controls::{set_limit, unset_limit};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, start_move, view_move};
 use workflows::requester::Requester;
+use workflows::timing::Timing;
 
 on_both_databases!(moves_that_compete_never_have_more_than_the_limit, competing_moves);
 on_both_databases!(a_move_larger_than_the_limit_runs_alone, larger_than_the_limit);
@@ -70,7 +73,13 @@ fn few_parts(yaml: String) -> String {
 
 /// A world with tenants that have no data, and a move started for each.
 async fn crowd(database: Database) -> (World, Vec<String>) {
-    let world = World::with_topology(database, Seed { issues: 0, activity: 0, media: 0 }, few_parts).await;
+    let (store_url, folder) = fresh_store(database).await;
+    let deployment = deploy(&store_url).await;
+    // On a busy machine a place in the queue may take long.
+    let timing = Timing { wait_limit: Duration::from_secs(600), ..(*deployment.timing).clone() };
+    let deployment = Deployment { timing: Arc::new(timing), ..deployment };
+    let seed = (Seed { issues: 0, activity: 0, media: 0 }, RequestAge::AWS);
+    let world = World::on(deployment, store_url, folder, seed, few_parts).await;
     let mut ids = Vec::new();
     for number in 0..MOVES {
         let id = format!("crowd-{number}");

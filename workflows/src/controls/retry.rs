@@ -15,17 +15,6 @@ use crate::timestamps::rfc3339;
 pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester: &Requester) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let record = lock_open(&mut tx, kind, id).await?;
-    if record.state == "scheduled"
-        && let Some(at) = record.wake_at
-    {
-        let message = format!(
-            "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
-             reschedule {id}`",
-            record.kind,
-            rfc3339(at)
-        );
-        return Err(Refusal::conflict("scheduled", message));
-    }
     if let Some(pause) = pause_table::holding(&mut tx, id).await? {
         let resume = match &pause.scope {
             pause_table::PauseScope::All => "realmctl resume --all".to_owned(),
@@ -34,6 +23,18 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
         };
         let message = format!("{} {id} is paused, by {}: let it go on with `{resume}`", record.kind, pause.who);
         return Err(Refusal::conflict("paused", message));
+    }
+    let now = tx.now().await?;
+    if record.state == "scheduled"
+        && let Some(at) = record.wake_at.filter(|at| *at > now)
+    {
+        let message = format!(
+            "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
+             reschedule {id}`",
+            record.kind,
+            rfc3339(at)
+        );
+        return Err(Refusal::conflict("scheduled", message));
     }
     let woken = pause_table::hurry(&mut tx, id).await?;
     if woken > 0 {

@@ -70,13 +70,14 @@ async fn a_tenant_and_a_move_are_paused_each_by_itself() {
     let view: MoveView = post(&api, &path("pause"), json!({ "reason": "ask legal" })).await;
     assert_eq!(code(&view), "paused");
     assert_eq!(pauses(&api).await.items.len(), 2);
-    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "scheduled");
+    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "paused");
     let tenant: PauseAnswer = post(&api, "/v1/tenants/acme/resume", json!({})).await;
     assert!(tenant.changed);
     let view: MoveView = api.get(&format!("/v1/moves/{}", started.id)).await.expect(StatusCode::OK).json();
     assert_eq!(code(&view), "paused", "still by itself");
     let view: MoveView = post(&api, &path("resume"), json!({})).await;
     assert_eq!(code(&view), "scheduled");
+    api.post(&path("retry"), &json!({})).await.problem(StatusCode::CONFLICT, "scheduled");
 
     make_offline(&api, &started.id).await;
     let problem = api.post(&path("pause"), &json!({})).await.problem(StatusCode::CONFLICT, "tenant_offline");
