@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test check model soak toolchain
+.PHONY: demo test check model simulate mutants soak toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -26,6 +26,15 @@ model: toolchain
 soak: toolchain
 	cargo build --quiet --package realmctl --package acceptance --bins
 	testkit/with-postgres target/debug/soak $(ARGS)
+
+# Plays SEEDS seeds of the deterministic simulator and prints what they hit (docs/simulator.md); REALMCTL_SEED=N plays one and
+# prints its trace. `make test` plays a few.
+simulate: toolchain
+	REALMCTL_SEEDS=$(or $(SEEDS),10000) cargo test --workspace --quiet --test simulator -- --nocapture
+
+# Plants one bug at a time and counts the seeds until the simulator finds it. Takes about half an hour. ARGS="no_fence" for one.
+mutants: toolchain
+	testkit/mutants/run $(ARGS)
 
 # Rust brings no C compiler, and SQLite, ring and BLAKE3 need one.
 toolchain:
