@@ -26,7 +26,12 @@ on_both_databases!(what_ended_long_ago_is_forgotten_unless_needed, pruning);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn settings() -> RunnerSettings {
-    RunnerSettings { lease: HOUR, heartbeat: Duration::from_millis(20), poll: Duration::from_millis(20), ..RunnerSettings::default() }
+    RunnerSettings {
+        lease: HOUR,
+        heartbeat: Duration::from_millis(20),
+        poll: Duration::from_millis(20),
+        ..RunnerSettings::default()
+    }
 }
 
 async fn sharing(database: Database) {
@@ -107,8 +112,10 @@ async fn task_priorities(database: Database) {
     let runner = stage.runner("ticking", settings());
     assert!(runner.tick().await.expect("a tick") && runner.tick().await.expect("a tick"));
     let tasks = stage.rows("SELECT workflow_id, priority FROM tasks").await;
-    let priorities: BTreeMap<_, _> =
-        tasks.iter().map(|row| (row.text("workflow_id").expect("an id"), row.int("priority").expect("a number"))).collect();
+    let priorities: BTreeMap<_, _> = tasks
+        .iter()
+        .map(|row| (row.text("workflow_id").expect("an id"), row.int("priority").expect("a number")))
+        .collect();
     assert_eq!(priorities, BTreeMap::from([("high".to_owned(), 2), ("low".to_owned(), 0)]));
 }
 

@@ -11,7 +11,10 @@ use async_trait::async_trait;
 use catalogue::references;
 use engine::task::{NewTask, TaskContext, TaskHandler};
 use engine::workflow_table::{self, NewWorkflow};
-use engine::{Next, OnFailure, Priority, Registry, Runner, RunnerSettings, StepError, StepTx, TaskRecord, Workflow, WorkflowRecord};
+use engine::{
+    Next, OnFailure, Priority, Registry, Runner, RunnerSettings, StepError, StepTx, TaskRecord, Workflow,
+    WorkflowRecord,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Row, Sql, Store, StoreError, Tx, sql};
@@ -94,7 +97,10 @@ impl Workflow for Chain {
             Some(Blow::NeverSees) => pending().await,
             Some(Blow::TakenOver) => {
                 let mut tx = self.0.begin().await?;
-                sql("UPDATE workflows SET fence = fence + 1000 WHERE id = $1").bind(&record.id).execute(&mut tx).await?;
+                sql("UPDATE workflows SET fence = fence + 1000 WHERE id = $1")
+                    .bind(&record.id)
+                    .execute(&mut tx)
+                    .await?;
                 Ok(tx.commit().await?)
             }
             _ => Ok(()),
