@@ -92,6 +92,8 @@ pub(crate) struct CancelArgs {
 
 /// Give a move that has not begun another time or window
 #[derive(Debug, Args)]
+#[command(override_usage = "realmctl moves reschedule [OPTIONS] --at <TIME> <ID>
+       realmctl moves reschedule [OPTIONS] --window <START/END> <ID>")]
 #[command(group = ArgGroup::new("when").required(true).args(["at", "window"]))]
 #[command(after_help = "Examples:
   realmctl moves reschedule 0199f3a1-7c00-7000-8000-000000000001 --at 2026-12-01T02:00:00Z")]

@@ -21,6 +21,9 @@ use crate::words::parse_duration;
 /// skipped with the reason. Once too many moves have gone back or failed it halts: running moves end, no others start, and
 /// somebody must look and resume or cancel it. A tenant whose move went back is not tried again by the same campaign.
 #[derive(Debug, Args)]
+#[command(override_usage = "realmctl campaigns create [OPTIONS] --to <REALM> --tenants <IDS>
+       realmctl campaigns create [OPTIONS] --to <REALM> --tenants-file <FILE>
+       realmctl campaigns create [OPTIONS] --to <REALM> --from-realm <REALM>")]
 #[command(group = ArgGroup::new("which").required(true).args(["tenants", "tenants_file", "from_realm"]))]
 #[command(after_help = "Examples:
   realmctl campaigns create --to eu --from-realm us --limit 100 --dry-run
