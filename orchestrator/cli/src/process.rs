@@ -104,7 +104,7 @@ impl ProcessArgs {
         if !self.start_paused {
             return Ok(());
         }
-        let by = Requester { who: owner(), why: "started with --start-paused".to_owned() };
+        let by = Requester { who: deployment.owner.clone(), why: "started with --start-paused".to_owned() };
         let paused = pause_all(deployment, &by).await.map_err(|error| {
             Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
         })?;
