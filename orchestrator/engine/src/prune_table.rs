@@ -22,11 +22,12 @@ pub(crate) async fn ended_before(
 
 /// The kinds and states of all workflows about `subject`, and whether they have ended.
 pub(crate) async fn of_subject(tx: &mut Tx, subject: &str) -> Result<Vec<(String, String, bool)>, StoreError> {
-    let rows = sql("SELECT DISTINCT kind, state, CASE WHEN wake_at IS NULL THEN 1 ELSE 0 END AS ended \
+    let rows =
+        sql("SELECT DISTINCT kind, state, CAST(CASE WHEN wake_at IS NULL THEN 1 ELSE 0 END AS BIGINT) AS ended \
                     FROM workflows WHERE subject = $1")
-    .bind(subject)
-    .fetch_all(tx)
-    .await?;
+        .bind(subject)
+        .fetch_all(tx)
+        .await?;
     rows.iter().map(|row| Ok((row.text("kind")?, row.text("state")?, row.int("ended")? == 1))).collect()
 }
 
