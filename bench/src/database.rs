@@ -19,7 +19,7 @@ pub(crate) struct Database {
 
 enum Place {
     File(TempDir),
-    Server { server: PgConnectOptions, name: String },
+    Server { server: Box<PgConnectOptions>, name: String },
 }
 
 impl Database {
@@ -38,7 +38,7 @@ impl Database {
                 run(&server, format!("CREATE DATABASE {name}")).await?;
                 let own = server.clone().database(&name).to_url_lossy();
                 let store = Store::open(&StoreUrl::Postgres(own.to_string())).await?;
-                Ok(Self { store, place: Place::Server { server, name } })
+                Ok(Self { store, place: Place::Server { server: Box::new(server), name } })
             }
         }
     }

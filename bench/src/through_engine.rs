@@ -50,7 +50,7 @@ pub(crate) async fn measure(store: &Store, load: &Load) -> Result<f64, Error> {
         starting.spawn(async move { source.start(&store, at_once).await });
     }
     let stopped = stop.clone();
-    let running = tokio::spawn(async move { runner.run(stopped).await });
+    let running = tokio::spawn(async move { Box::pin(runner.run(stopped)).await });
     let rate = rate::of(&source, load.warm_up, load.measured).await;
     // Steps in hand are finished while new workflows may still be started: the next run begins with an empty table of work.
     starting.abort_all();
