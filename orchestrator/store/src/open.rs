@@ -146,7 +146,7 @@ impl Store {
         let held = self.admitted().await?;
         let inner = match &self.pools {
             Pools::Sqlite { writer, .. } => TxInner::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Pools::Postgres(pool) => TxInner::Postgres(pool.begin().await?),
+            Pools::Postgres(pool) => TxInner::Postgres(begin_to_the_end(pool, "BEGIN").await?),
         };
         Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
     }
@@ -157,7 +157,7 @@ impl Store {
         let inner = match &self.pools {
             Pools::Sqlite { readers, .. } => TxInner::Sqlite(readers.begin().await?),
             Pools::Postgres(pool) => {
-                TxInner::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
+                TxInner::Postgres(begin_to_the_end(pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?)
             }
         };
         Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
@@ -188,6 +188,18 @@ async fn open_sqlite(path: &Path) -> Result<Pools, StoreError> {
     migrate_sqlite(&writer).await?;
     let readers = pool(SQLITE_READERS).connect_with(options.read_only(true)).await?;
     Ok(Pools::Sqlite { writer, readers })
+}
+
+/// Begins a transaction in a task of its own, so that a caller who gives up does not interrupt it: sqlx would return the
+/// connection to the pool with the transaction open, and whoever gets it next would find itself inside that one.
+async fn begin_to_the_end(
+    pool: &PgPool,
+    statement: &'static str,
+) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+    // Only a runtime that is being shut down ends such a task early.
+    begun.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 async fn open_postgres(url: &str) -> Result<Pools, StoreError> {
