@@ -179,12 +179,12 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
     let columns = [
         Column::whole("ID"),
         Column::new("TENANT"),
-        Column::new("SERVICE AND LOCATION"),
+        Column::new("SERVICE/LOCATION"),
         Column::new("STATE"),
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|removal| {
-        let what = format!("{} {}", removal.service, removal.location);
+        let what = format!("{}/{}", removal.service, removal.location);
         let age = words::age(&removal.queued_at, now);
         [removal.id.clone(), removal.tenant.clone(), what, words::state(&removal.state, removal.error.as_ref()), age]
     });
