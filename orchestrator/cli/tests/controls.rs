@@ -114,10 +114,7 @@ fn limits_from_the_command_line() {
     let set = server.json(&["limits", "set", "region:eu-west-1", "20", "--reason", "throttled"]);
     assert_eq!((&set["slots"], &set["used"], &set["reason"]), (&json!(20), &json!(0), &json!("throttled")));
     let table = server.ask(&["limits", "list"]).ends_with(0).stdout;
-    assert_eq!(
-        table.lines().next().map(str::trim_end),
-        Some("SCOPE             LIMIT  IN USE  WAITING  SET BY  REASON")
-    );
+    assert!(table.starts_with("SCOPE             LIMIT  IN USE  WAITING  SET BY"), "{table}");
     let refused = server.ask(&["limits", "set", "region:mars", "1"]).ends_with(3);
     assert!(refused.stderr.contains("region:eu-west-1"), "{refused:#?}");
     assert_eq!(server.json(&["limits", "unset", "region:eu-west-1"]), json!({ "items": [] }));
