@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use acceptance::world::{Seed, deploy, fresh_store, wait_until};
+use acceptance::world::{Seed, deploy, few_parts, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
 use catalogue::tenants::TenantStatus;
@@ -67,10 +67,6 @@ async fn used(deployment: &Deployment, scope: &str) -> i64 {
     used
 }
 
-fn few_parts(yaml: String) -> String {
-    yaml.replace("shardCount: 10", "shardCount: 1").replace("shardCount: 4", "shardCount: 1")
-}
-
 /// A world with tenants that have no data, and a move started for each.
 async fn crowd(database: Database) -> (World, Vec<String>) {
     let (store_url, folder) = fresh_store(database).await;
@@ -79,7 +75,7 @@ async fn crowd(database: Database) -> (World, Vec<String>) {
     let timing = Timing { wait_limit: Duration::from_secs(600), ..(*deployment.timing).clone() };
     let deployment = Deployment { timing: Arc::new(timing), ..deployment };
     let seed = (Seed { issues: 0, activity: 0, media: 0 }, RequestAge::AWS);
-    let world = World::on(deployment, store_url, folder, seed, few_parts).await;
+    let world = World::on(deployment, store_url, folder, seed, |yaml| few_parts(&yaml)).await;
     let mut ids = Vec::new();
     for number in 0..MOVES {
         let id = format!("crowd-{number}");
@@ -148,7 +144,7 @@ async fn competing_moves(database: Database) {
         ids.push(start(&world, tenant).await);
     }
     let gauge = Gauge::new(&world.deployment);
-    run_all(&world, &ids, gauge.clone()).await;
+    Box::pin(run_all(&world, &ids, gauge.clone())).await;
     for id in &ids {
         assert_eq!(state(&world, id).await, "completed");
     }
@@ -162,7 +158,7 @@ async fn larger_than_the_limit(database: Database) {
     set_limit(&world.deployment, "region:eu-west-1", 1, &by()).await.expect("the limit is set");
     let ids = [start(&world, &tenants[0]).await, start(&world, &tenants[1]).await];
     let gauge = Gauge::new(&world.deployment);
-    run_all(&world, &ids, gauge.clone()).await;
+    Box::pin(run_all(&world, &ids, gauge.clone())).await;
     for id in &ids {
         assert_eq!(state(&world, id).await, "completed");
     }
@@ -201,7 +197,7 @@ async fn lowered(database: Database) {
     };
     world.run_until(NoProbe, said).await;
     assert!(unset_limit(&world.deployment, "region:eu-west-1", &by()).await.expect("it is unset"));
-    run_all(&world, &[running, held.clone()], NoProbe).await;
+    Box::pin(run_all(&world, &[running, held.clone()], NoProbe)).await;
     assert_eq!(state(&world, &held).await, "completed");
     nothing_is_reserved(&world).await;
 }

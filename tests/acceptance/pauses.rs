@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use acceptance::strike::{Interject, Target};
-use acceptance::world::{Holdings, Seed, TENANT, deploy_on, fresh_store, request};
+use acceptance::world::{Holdings, Seed, TENANT, deploy_on, few_parts, fresh_store, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
@@ -251,11 +251,6 @@ async fn retried_now(database: Database) {
     stage.has_moved(&id, "eu-west-1").await;
 }
 
-/// A topology with one part a location: what is held is the same however many parts there are.
-fn few_parts(yaml: String) -> String {
-    yaml.replace("shardCount: 10", "shardCount: 1").replace("shardCount: 4", "shardCount: 1")
-}
-
 /// A world whose clock is moved by the test, in which the tenant moves to and fro.
 struct Stage {
     world: World,
@@ -272,7 +267,7 @@ impl Stage {
         let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
         let deployment: Deployment = deploy_on(store);
         let seed = Seed { issues: 0, activity: 0, media: 3 };
-        let world = World::on(deployment, store_url, folder, (seed, RequestAge::ANY), few_parts).await;
+        let world = World::on(deployment, store_url, folder, (seed, RequestAge::ANY), |yaml| few_parts(&yaml)).await;
         let data = world.holdings("us-east-1", TENANT).await;
         Self { world, clock, data, moved: false }
     }

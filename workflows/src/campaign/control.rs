@@ -77,10 +77,9 @@ async fn cancel_running(deployment: &Deployment, id: &str, requester: &Requester
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.tenant.clone());
         for move_id in page.iter().filter_map(|member| member.move_id.as_deref()) {
-            match cancel_move(deployment, move_id, requester).await {
-                Err(Refusal::Store(error)) => return Err(error.into()),
-                // It has committed or ended: there is nothing to cancel any more.
-                Err(_) | Ok(_) => {}
+            // Any other refusal means that it has committed or ended: there is nothing to cancel any more.
+            if let Err(Refusal::Store(error)) = cancel_move(deployment, move_id, requester).await {
+                return Err(error.into());
             }
         }
     }
