@@ -3,6 +3,7 @@
 //!
 //! `make simulate SEEDS=10000` plays many seeds; `REALMCTL_SEED=N make simulate` plays one and prints its trace.
 
+mod changes;
 mod clients;
 mod faults;
 mod hooks;

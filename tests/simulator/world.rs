@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use store::{Clock, Held, ManualClock, Store};
+use store::{Held, ManualClock, Store};
 use testkit::simulator::{Chance, Coverage, Errand, Lanes, Millis, Schedule, SimulatedTable, TableShape, Trace};
 use tokio::sync::oneshot;
 use workers::error::WorkError;
 
 use crate::clients::{Request, View};
 use crate::faults;
-use crate::hooks::{Hooks, LANES};
-use crate::judge::{Actor, Broken, Judge, TableMap};
+use crate::hooks::Hooks;
+use crate::judge::{Broken, Judge, TableMap};
 use crate::observer::{Observer, Snapshot};
 use crate::operators::{Deeds, Told};
 use crate::processes::Process;
@@ -83,7 +83,7 @@ pub(crate) struct World {
     pub(crate) trace: Trace,
     pub(crate) coverage: Coverage,
     pub(crate) replays: u32,
-    observer: Observer,
+    pub(crate) observer: Observer,
     step: Millis,
 }
 
@@ -202,47 +202,6 @@ impl World {
             self.pause(process);
         }
         self.hear()
-    }
-
-    /// Looks at what a commit has changed, notes it and judges it.
-    fn look(&mut self, lane: usize) -> Result<(), Broken> {
-        let next = self.observer.look();
-        self.note_changes(lane, &next);
-        let process = &self.processes[lane / LANES];
-        let actor = Actor { owner: &process.owner, now: process.clock.now() };
-        self.judge.change(next, actor, &self.tables)
-    }
-
-    fn note_changes(&mut self, lane: usize, next: &Snapshot) {
-        let mut lines = Vec::new();
-        for (id, row) in &next.workflows {
-            let before = self.judge.seen.workflows.get(id).map_or("nothing", |before| &before.state);
-            if before != row.state {
-                lines.push(format!("{} {id} of {}: {before} -> {}", row.kind, row.subject, row.state));
-            }
-        }
-        for (id, row) in &next.tenants {
-            let before = self.judge.seen.tenants.get(id);
-            if before.is_none_or(|before| before.epoch != row.epoch) {
-                lines.push(format!("{id} is {} in {} at epoch {}", row.status, row.realm, row.epoch));
-            }
-        }
-        for (key, row) in &next.cells {
-            let before = self.judge.seen.cells.get(key).map_or("nothing", |before| &before.state);
-            if before != row.state {
-                lines.push(format!("cell of {}, {} in {}: {before} -> {}", key.0, key.1, key.2, row.state));
-            }
-        }
-        for (id, row) in &next.tasks {
-            let before = self.judge.seen.tasks.get(id);
-            if before.is_none_or(|before| before.status != row.status || before.owner != row.owner) {
-                lines.push(format!("task {id} of {} is {}, held by {:?}", row.workflow, row.status, row.owner));
-            }
-        }
-        let who = self.name_of(lane);
-        for line in lines {
-            self.note(&who, &line);
-        }
     }
 
     fn admit_later(&mut self, gate: Errand<(), Option<Held>>) {
