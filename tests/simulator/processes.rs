@@ -19,6 +19,9 @@ use crate::world::{Event, World};
 /// The lane of a process that sweeps.
 const SWEEPER: usize = LANES - 1;
 
+/// From then on, in milliseconds, plays have mostly ended.
+const LATE: Millis = 20_000;
+
 /// One process.
 pub(crate) struct Process {
     /// Its name with the number of its life: the holder of its leases.
@@ -135,7 +138,9 @@ impl World {
     /// A lane's work has come to its end.
     pub(crate) fn lane_ended(&mut self, lane: usize) {
         self.hooks.forget_work(lane);
-        let again = self.now + self.chance.between(0, 12);
+        // Late in a play, when something does not end, looking often would only take long.
+        let rest = if self.now > LATE { 200 } else { 12 };
+        let again = self.now + self.chance.between(0, rest);
         self.processes[lane / LANES].looks_at[lane % LANES] = again;
     }
 

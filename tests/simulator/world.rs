@@ -24,7 +24,7 @@ use crate::tables::{Answer, At, Call, Calls, INDEX_KEY, KEY};
 const START: Millis = 1_767_225_600_000;
 
 /// By then everything must have come to its end.
-const LONGEST: Millis = 180_000;
+const LONGEST: Millis = 120_000;
 
 /// The longest step of time while some work may be asleep: its alarms are this late at most.
 const LONGEST_STEP: Millis = 16;
