@@ -34,6 +34,8 @@ pub(crate) struct Process {
     runner: Runner,
     /// What happens to it once it goes on.
     held: Vec<Event>,
+    /// How long after a lapse it comes to sweep.
+    sweeps_late: Millis,
     /// When each lane looks for work again.
     looks_at: Vec<Millis>,
 }
@@ -49,7 +51,7 @@ impl World {
         }
     }
 
-    fn process(&self, n: usize, lives: u32, clock: SkewedClock) -> Process {
+    fn process(&mut self, n: usize, lives: u32, clock: SkewedClock) -> Process {
         let scenario = &self.scenario;
         let hooked = Hooked(Arc::clone(&self.hooks));
         let store = self.store.clone().with_clock(Arc::new(clock.clone())).with_faults(Arc::new(hooked.clone()));
@@ -72,8 +74,19 @@ impl World {
         let runner = Runner::new(store, deployment.registry(), deployment.runner_settings(), owner.clone())
             .with_ids(Arc::new(hooked.clone()))
             .with_probe(hooked);
-        let looks_at = vec![self.now; LANES];
-        Process { owner, clock, deployment, lives, up: true, paused: false, runner, held: Vec::new(), looks_at }
+        let lease = self.lease();
+        Process {
+            owner,
+            clock,
+            deployment,
+            lives,
+            up: true,
+            paused: false,
+            runner,
+            held: Vec::new(),
+            sweeps_late: self.chance.between(0, lease / 2),
+            looks_at: vec![self.now; LANES],
+        }
     }
 
     pub(crate) fn name_of(&self, lane: usize) -> String {
@@ -103,7 +116,8 @@ impl World {
         let start = self.clock.now() - self.now;
         self.processes[..engines].iter().enumerate().filter(|(_, process)| process.up && !process.paused).flat_map(
             move |(n, process)| {
-                let lanes = (0..ticking).map(move |k| (k, due)).chain([(SWEEPER, lapses)]);
+                let lanes = (0..ticking).map(move |k| (k, due));
+                let lanes = lanes.chain([(SWEEPER, lapses.map(|at| at + process.sweeps_late))]);
                 lanes.filter(move |(k, _)| !self.lanes.is_busy(n * LANES + k)).filter_map(move |(k, at)| {
                     let at = at? - start - process.clock.offset.load(Ordering::SeqCst);
                     Some((n * LANES + k, at.max(process.looks_at[k])))

@@ -124,7 +124,7 @@ fn timing(chance: &mut Chance) -> Timing {
     let lease = chance.between(200, 800);
     let index_settle = chance.between(30, 400);
     let offline_lease = (lease * chance.between(2, 4)).max(index_settle * 3);
-    let life = chance.between(200, 900);
+    let (life, skew) = (chance.between(200, 900), chance.between(2, 30));
     // A move that has to wait for a request to expire can still end in time, mostly.
     let least_deadline = life + lease + 40;
     let timing = Timing {
@@ -133,8 +133,8 @@ fn timing(chance: &mut Chance) -> Timing {
         offline_lease: ms(offline_lease),
         offline_deadline: ms((offline_lease * chance.between(2, 12)).max(least_deadline)),
         context_ttl: ms(chance.between(5, 120)),
-        drain_time: ms(chance.between(5, 120)),
-        skew: ms(chance.between(2, 30)),
+        drain_time: ms(chance.between(skew, 120)),
+        skew: ms(skew),
         index_settle: ms(index_settle),
         wait_limit: ms(chance.between(1_000, 10_000)),
         permit_life_dynamodb: ms(life),
