@@ -18,6 +18,9 @@ use crate::world::{Event, Sender, World};
 /// Of the faults of reads, so many in a thousand outlast the SDK's own attempts.
 const READS_FAIL: u32 = 250;
 
+/// How much more often writes are late than reads.
+const LATE_WRITES: u32 = 4;
+
 /// Of the failures of tables, so many in a thousand need a person.
 const FAILS_FOR_GOOD: u32 = 400;
 
@@ -58,7 +61,7 @@ impl World {
             }
             Fault::ReplyLost => self.plan(latency, Event::Arrive { lane, call, answer: None, partial: false }),
             Fault::Late => {
-                let late = given_up + self.chance.between(1, life * 2);
+                let late = given_up + self.chance.between(1, life);
                 self.plan(late, Event::Arrive { lane, call, answer: None, partial: false });
             }
             _ => {}
@@ -77,7 +80,8 @@ impl World {
         let kinds = [
             (Fault::RequestLost, rates.request_lost),
             (Fault::ReplyLost, rates.reply_lost),
-            (Fault::Late, rates.late),
+            // A late read does nothing; a late write is what permits are for.
+            (Fault::Late, if reads { rates.late } else { rates.late * LATE_WRITES }),
             (Fault::Throttled, rates.throttled),
             (Fault::Partial, rates.partial),
             (Fault::TableFails, rates.table_fails),
