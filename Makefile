@@ -6,9 +6,10 @@
 demo: toolchain
 	cargo run --quiet --package realmctl -- demo $(ARGS)
 
-# All tests, on SQLite and on a temporary Postgres that is started here and removed again.
+# All tests, on SQLite and on a temporary Postgres that is started here and removed again. Most of them wait for leases and
+# drains most of the time, so that more of them run at once than there are cores.
 test: toolchain
-	testkit/with-postgres cargo test --workspace --quiet
+	RUST_TEST_THREADS=4 testkit/with-postgres cargo test --workspace --quiet
 
 # Format, lints, licences and sources of dependencies.
 check: toolchain
