@@ -95,9 +95,12 @@ fn a_tenant_and_a_move_are_held_and_go_on() {
     assert_eq!(world.explained(&id)["canDo"][0], json!(format!("realmctl moves resume {id}")));
     let refused = server.ask(&["moves", "retry", &id]).ends_with(3);
     assert!(refused.stderr.contains("is paused, by"), "{refused:#?}");
+    // One hold does not lift the other.
+    server.json(&["tenants", "pause", "acme", "--reason", "wait"]);
     server.json(&["moves", "resume", &id]);
-    server.json(&["moves", "pause", &id, "--reason", "wait"]);
-    assert_eq!(world.explained(&id)["waitsFor"]["code"], json!("paused"));
+    let held = world.explained(&id);
+    assert_eq!(held["waitsFor"]["code"], json!("paused"));
+    assert_eq!(held["canDo"][0], json!("realmctl tenants resume acme"));
     server.json(&["moves", "cancel", &id]);
     server.ask(&["moves", "pause", &id]).ends_with(3);
     server.ask(&["removals", "pause", &id]).ends_with(3);
