@@ -105,6 +105,8 @@ async fn turns_up_afterwards(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 1, "it is not deleted unseen");
 
     let by = Requester::realmctl("test");
+    let refused = replay_removal(&world.deployment, &failed.id, false, &by).await.expect_err("nobody has looked");
+    assert!(refused.to_string().contains("accept late writes"), "{refused}");
     replay_removal(&world.deployment, &failed.id, true, &by).await.expect("somebody has looked");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(world.cells().await[&at_issues], CellState::Absent);

@@ -1,6 +1,6 @@
-//! Whether a location is quiet: no request of a process that lost its task there, and none
-//! that got no answer, can still arrive. A process that said it has
-//! stopped, or is proved dead, is not waited for; any other until no store accepts a request that it may have signed.
+//! Whether a location is quiet: no request of a process that lost its task there, and none that got no answer, can still
+//! arrive. A process that said it has stopped, or is proved dead, is not waited for; any other until no store accepts a
+//! request that it may have signed.
 
 use catalogue::location::{Address, Location};
 use engine::straggler_table::{self, Straggler, UNANSWERED};
