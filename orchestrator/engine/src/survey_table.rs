@@ -1,6 +1,6 @@
 //! SQL that looks at workflows and tasks from the side, for people: who holds a lease, what is due, what is open. Changes nothing.
 
-use store::{Millis, StoreError, Tx, sql};
+use store::{Millis, Row, StoreError, Tx, sql};
 
 /// How a workflow stands with those who claim, apart from its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,42 +126,37 @@ pub async fn going_on(tx: &mut Tx, tenant: Option<&str>, limit: i64) -> Result<V
 
 /// The next workflows after the id `after` that are open, or are failed ones of the kind `replayable`.
 pub async fn to_be_continued(tx: &mut Tx, replayable: &str, after: &str) -> Result<Vec<Stored>, StoreError> {
-    let rows = sql("SELECT id, kind, subject, state, data FROM workflows WHERE id > $1 AND (wake_at IS NOT NULL OR \
+    let rows =
+        sql("SELECT id, kind, subject AS owner, state, data FROM workflows WHERE id > $1 AND (wake_at IS NOT NULL OR \
                     (kind = $2 AND state = 'failed')) ORDER BY id LIMIT $3")
-    .bind(after)
-    .bind(replayable)
-    .bind(BATCH)
-    .fetch_all(tx)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Stored {
-                id: row.text("id")?,
-                kind: row.text("kind")?,
-                of: row.text("subject")?,
-                state: row.text("state")?,
-                data: row.text("data")?,
-            })
+        .bind(after)
+        .bind(replayable)
+        .bind(BATCH)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(Stored::try_from).collect()
+}
+
+impl TryFrom<&Row> for Stored {
+    type Error = StoreError;
+
+    fn try_from(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.text("id")?,
+            kind: row.text("kind")?,
+            of: row.text("owner")?,
+            state: row.text("state")?,
+            data: row.text("data")?,
         })
-        .collect()
+    }
 }
 
 /// The next tasks after the id `after`.
 pub async fn tasks_after(tx: &mut Tx, after: &str) -> Result<Vec<Stored>, StoreError> {
-    let rows = sql("SELECT id, kind, workflow_id, status, input FROM tasks WHERE id > $1 ORDER BY id LIMIT $2")
+    let rows = sql("SELECT id, kind, workflow_id AS owner, status AS state, input AS data FROM tasks WHERE id > $1 ORDER BY id LIMIT $2")
         .bind(after)
         .bind(BATCH)
         .fetch_all(tx)
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Stored {
-                id: row.text("id")?,
-                kind: row.text("kind")?,
-                of: row.text("workflow_id")?,
-                state: row.text("status")?,
-                data: row.text("input")?,
-            })
-        })
-        .collect()
+    rows.iter().map(Stored::try_from).collect()
 }
