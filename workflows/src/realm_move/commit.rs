@@ -113,12 +113,8 @@ async fn not_committed(
     if !ours {
         return Err(StepError::lost_lease());
     }
-    Ok(retreat(
-        state,
-        offline,
-        "offline_lease_lapsed",
-        "the offline lease had lapsed when the move was about to commit",
-    ))
+    let (code, why) = offline.why_it_lapsed(step.tx.now().await?);
+    Ok(retreat(state, offline, code, &format!("when the move was about to commit: {why}")))
 }
 
 /// Moves the placement: added cells become live, kept ones stay, and all take the order of the new shard's regions.

@@ -77,12 +77,8 @@ pub(super) async fn retreat_if_over(
         return Ok(Some(retreat));
     }
     if !tenants::renew(step.tx, &tenant, &id, offline.epoch, until).await? {
-        return Ok(Some(retreat(
-            state,
-            offline,
-            "offline_lease_lapsed",
-            "no progress for too long: the offline lease lapsed",
-        )));
+        let (code, why) = offline.why_it_lapsed(step.tx.now().await?);
+        return Ok(Some(retreat(state, offline, code, why)));
     }
     Ok(None)
 }

@@ -39,12 +39,7 @@ impl LapseSweep {
         if !still {
             return Ok(false);
         }
-        // No renewal reaches beyond the deadline, so a lapse at or after it is the deadline's.
-        let (code, why) = if now >= offline.deadline {
-            ("offline_deadline", "all the time offline that was allowed is spent")
-        } else {
-            ("offline_lease_lapsed", "no progress for too long: the offline lease lapsed")
-        };
+        let (code, why) = offline.why_it_lapsed(now);
         let error = StoredError { code: code.to_owned(), message: why.to_owned() };
         let by = Requester::realmctl(why);
         let stage = bring_back(&mut held.step, &offline, error.clone(), &by).await?;

@@ -141,6 +141,18 @@ pub struct OfflinePeriod {
     pub deadline: Millis,
 }
 
+impl OfflinePeriod {
+    /// The code and the words for a lease found lapsed at `now`. No renewal reaches beyond the deadline, so a lapse at or
+    /// after it is the deadline's, whoever finds it.
+    pub(super) fn why_it_lapsed(&self, now: Millis) -> (&'static str, &'static str) {
+        if now >= self.deadline {
+            ("offline_deadline", "all the time offline that was allowed is spent")
+        } else {
+            ("offline_lease_lapsed", "no progress for too long: the offline lease lapsed")
+        }
+    }
+}
+
 /// One part of a service's data at one added location.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CopiedPart {
