@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use engine::step_table::{self, Written};
 use engine::{WorkflowRecord, workflow_table};
-use store::{Millis, Store, StoreError};
+use store::{Millis, Store, StoreError, Tx};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -79,16 +79,16 @@ pub(crate) async fn measure(store: &Store, load: &Load) -> Result<f64, Error> {
 
 /// Five steps of a group of workflows.
 async fn run(store: &Store, mut group: Vec<WorkflowRecord>, own: bool) -> Result<(), StoreError> {
+    if group.is_empty() {
+        return Ok(());
+    }
     for _ in 1..STATES.len() {
         let mut tx = store.begin().await?;
-        if own {
-            for record in &group {
-                workflow_table::lock(&mut tx, &record.id).await?;
-            }
+        let now = if own {
+            lock_one(&mut tx, &group[0].id).await?
         } else {
-            step_table::lock(&mut tx, group.iter().map(|record| record.id.clone()).collect()).await?;
-        }
-        let now = tx.now().await?;
+            step_table::lock(&mut tx, group.iter().map(|record| record.id.clone()).collect()).await?.1
+        };
         let steps: Vec<Written> = group.iter().map(|record| step(record, now)).collect();
         step_table::write(&mut tx, &steps).await.map_err(|error| StoreError::Corrupt(error.to_string()))?;
         tx.commit().await?;
@@ -99,6 +99,11 @@ async fn run(store: &Store, mut group: Vec<WorkflowRecord>, own: bool) -> Result
         }
     }
     Ok(())
+}
+
+async fn lock_one(tx: &mut Tx, id: &str) -> Result<Millis, StoreError> {
+    let locked = workflow_table::lock_with_time(tx, id).await?;
+    locked.map(|(_, now)| now).ok_or_else(|| StoreError::Corrupt("a workflow has gone".to_owned()))
 }
 
 fn step(record: &WorkflowRecord, now: Millis) -> Written {

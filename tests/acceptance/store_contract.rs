@@ -6,6 +6,7 @@ use store::{Store, StoreError, StoreUrl, sql};
 
 on_both_databases!(processes_that_start_together_all_open_a_fresh_store, opened_together);
 on_both_databases!(what_is_not_committed_is_gone, rolled_back);
+on_both_databases!(the_time_that_comes_with_a_lock_is_read_once_it_is_held, locked_time);
 on_both_databases!(a_taken_unique_value_is_told_apart_from_other_errors, duplicates);
 
 async fn opened_together(database: Database) {
@@ -36,6 +37,36 @@ async fn rolled_back(database: Database) {
         let row = sql("SELECT COUNT(*) AS tenants FROM tenants").fetch_one(&mut tx).await.expect("counts");
         assert_eq!(row.int("tenants").expect("a number"), i64::from(commit));
     }
+}
+
+async fn locked_time(database: Database) {
+    let (store, _folder) = open(database).await;
+    let mut holder = store.begin().await.expect("begins");
+    insert(&mut holder, "a", "a.example").await.expect("inserted");
+    holder.commit().await.expect("commits");
+    let mut holder = store.begin().await.expect("begins");
+    let select = || sql("SELECT id FROM tenants WHERE id = $1").bind("a");
+    select().for_update().fetch_all(&mut holder).await.expect("locks");
+    let waiter = tokio::spawn(async move {
+        let mut tx = store.begin().await.expect("begins");
+        let (rows, locked_at) = select().fetch_locked(&mut tx).await.expect("locks");
+        let nobody = sql("SELECT id FROM tenants WHERE id = $1").bind("b").fetch_locked(&mut tx).await.expect("locks");
+        assert!((rows.len(), nobody.0.len()) == (1, 0) && nobody.1 >= locked_at);
+        locked_at
+    });
+    // SQLite's writers wait at their BEGIN, which nobody sees; Postgres says who waits.
+    while database == Database::Postgres && !somebody_waits_for(&mut holder).await {
+        tokio::task::yield_now().await;
+    }
+    let released_at = holder.now().await.expect("a time");
+    holder.commit().await.expect("commits");
+    assert!(waiter.await.expect("no panic") >= released_at);
+}
+
+async fn somebody_waits_for(tx: &mut store::Tx) -> bool {
+    let waiting = sql("SELECT COUNT(*) AS waiting FROM pg_locks AS wanted JOIN pg_locks AS held \
+         ON held.transactionid = wanted.transactionid WHERE NOT wanted.granted AND held.pid = pg_backend_pid()");
+    waiting.fetch_one(tx).await.expect("counts").int("waiting").expect("a number") > 0
 }
 
 async fn duplicates(database: Database) {

@@ -150,9 +150,8 @@ impl Runner {
     /// Everything but the commit. Leaves those in `members` that are written.
     async fn step_members(&self, tx: &mut Tx, members: &mut Vec<Member>) -> Result<Vec<Written>, Trouble> {
         let ids = members.iter().map(|member| member.ready.record.id.clone()).collect();
-        let locked = step_table::lock(tx, ids).await?;
+        let (locked, now) = step_table::lock(tx, ids).await?;
         keep_ours(members, locked);
-        let now = tx.now().await?;
         let mut written = Vec::with_capacity(members.len());
         for (place, member) in members.iter_mut().enumerate() {
             let ready = &mut member.ready;

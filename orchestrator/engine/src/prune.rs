@@ -63,7 +63,7 @@ impl Runner {
         }
         let mut tx = self.store.begin().await?;
         // In the order in which everybody locks them.
-        let locked = step_table::lock(&mut tx, old.to_vec()).await?;
+        let (locked, _) = step_table::lock(&mut tx, old.to_vec()).await?;
         let ended: Vec<String> = locked.into_iter().filter(|row| row.wake_at.is_none()).map(|row| row.id).collect();
         let forgotten = prune_table::forget(&mut tx, &ended).await?;
         tx.commit().await?;

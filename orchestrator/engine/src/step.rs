@@ -34,11 +34,10 @@ impl<'a> StepTx<'a> {
         id: &str,
         fence: Option<i64>,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(record) = workflow_table::lock(tx, id).await? else { return Ok(None) };
+        let Some((record, now)) = workflow_table::lock_with_time(tx, id).await? else { return Ok(None) };
         if fence.is_some_and(|fence| fence != record.fence) {
             return Ok(None);
         }
-        let now = tx.now().await?;
         Ok(Some(Self::locked(tx, ids, record, now)))
     }
 

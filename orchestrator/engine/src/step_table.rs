@@ -45,14 +45,16 @@ pub struct Locked {
     pub paused: bool,
 }
 
-/// Locks the rows, always in the order of their ids, so that no two groups wait for each other.
-pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<Vec<Locked>, StoreError> {
-    let rows = sql("SELECT id, fence, wake_at, paused FROM workflows WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
-        .rows(Rows::default().texts("id", ids))
-        .for_update()
-        .fetch_all(tx)
-        .await?;
-    rows.iter()
+/// Locks the rows, always in the order of their ids, so that no two groups wait for each other. With them, the time at which
+/// all of them were locked.
+pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<(Vec<Locked>, Millis), StoreError> {
+    let (rows, now) =
+        sql("SELECT id, fence, wake_at, paused FROM workflows WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
+            .rows(Rows::default().texts("id", ids))
+            .fetch_locked(tx)
+            .await?;
+    let locked = rows
+        .iter()
         .map(|row| {
             Ok(Locked {
                 id: row.text("id")?,
@@ -61,7 +63,8 @@ pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<Vec<Locked>, StoreErr
                 paused: row.int("paused")? != 0,
             })
         })
-        .collect()
+        .collect::<Result<_, StoreError>>()?;
+    Ok((locked, now))
 }
 
 /// Writes the outcomes of steps, each under its fence, and their history. Fails with `LostLease` unless every row was held.

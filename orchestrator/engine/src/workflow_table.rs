@@ -82,7 +82,13 @@ pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreE
 
 /// The workflow with its row locked until the transaction ends. Take this lock before that of any task, tenant or cell.
 pub async fn lock(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreError> {
-    one(sql(select!("WHERE id = $1")).for_update().bind(id).fetch_optional(tx).await?.as_ref())
+    Ok(lock_with_time(tx, id).await?.map(|(record, _)| record))
+}
+
+/// The same, with the time at which it was locked.
+pub async fn lock_with_time(tx: &mut Tx, id: &str) -> Result<Option<(WorkflowRecord, Millis)>, StoreError> {
+    let (rows, now) = sql(select!("WHERE id = $1")).bind(id).fetch_locked(tx).await?;
+    Ok(one(rows.first())?.map(|record| (record, now)))
 }
 
 /// The workflow that was started with this key.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use sqlx::{AssertSqlSafe, Executor};
 
+use crate::Millis;
 use crate::error::StoreError;
 use crate::row::Row;
 use crate::rows::{Column, Rows};
@@ -16,6 +17,14 @@ const ROWS: &str = "{rows}";
 /// Stands in the text where rows are to be locked, passing over those that somebody else has locked. SQLite needs nothing
 /// there: its write transactions run one at a time.
 const SKIP_LOCKED: &str = "{skip_locked}";
+
+/// The database's time in milliseconds, read when the expression is evaluated.
+macro_rules! clock {
+    () => {
+        "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
+    };
+}
+pub(crate) use clock;
 
 /// A bound value. The schema uses integers (times are milliseconds) and text only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,14 +40,24 @@ pub enum Value {
 #[must_use = "a statement does nothing until it is executed or fetched"]
 pub struct Sql {
     text: &'static str,
-    postgres_suffix: &'static str,
+    lock: Lock,
     values: Vec<Value>,
     rows: Option<Rows>,
 }
 
+/// Whether the selected rows are locked until the transaction ends. SQLite needs nothing for it: its write transactions run one
+/// at a time (BEGIN IMMEDIATE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    No,
+    Rows,
+    /// With the time in each row, read after that row was locked.
+    RowsAndTime,
+}
+
 /// A statement; values are bound in the order of their `$n`.
 pub fn sql(text: &'static str) -> Sql {
-    Sql { text, postgres_suffix: "", values: Vec::new(), rows: None }
+    Sql { text, lock: Lock::No, values: Vec::new(), rows: None }
 }
 
 type Query<DB> = sqlx::query::Query<'static, DB, <DB as sqlx::Database>::Arguments>;
@@ -61,10 +80,9 @@ impl Sql {
         self
     }
 
-    /// Locks the selected rows until the transaction ends. SQLite needs no suffix: its write transactions run one at a
-    /// time (BEGIN IMMEDIATE).
+    /// Locks the selected rows until the transaction ends.
     pub fn for_update(mut self) -> Self {
-        self.postgres_suffix = " FOR UPDATE";
+        self.lock = Lock::Rows;
         self
     }
 
@@ -97,8 +115,16 @@ impl Sql {
         if text.contains(SKIP_LOCKED) {
             text = Cow::Owned(text.replace(SKIP_LOCKED, "FOR UPDATE SKIP LOCKED"));
         }
-        if !self.postgres_suffix.is_empty() {
-            text.to_mut().push_str(self.postgres_suffix);
+        match self.lock {
+            Lock::No => {}
+            Lock::Rows => text.to_mut().push_str(" FOR UPDATE"),
+            // A subquery that locks is never merged into the one around it, which therefore reads the clock with the lock held.
+            Lock::RowsAndTime => {
+                text = Cow::Owned(format!(
+                    "SELECT locked.*, {} AS locked_at FROM ({text} FOR UPDATE) AS locked",
+                    clock!()
+                ));
+            }
         }
         let columns = self.rows.into_iter().flat_map(Rows::into_columns);
         columns.fold(bound!(sqlx::Postgres, text, self.values), |query, column| match column {
@@ -133,6 +159,21 @@ impl Sql {
                 Ok((&mut **tx).fetch_all(self.for_postgres()).await?.into_iter().map(Row::from).collect())
             }
         }
+    }
+
+    /// All rows, locked until the transaction ends, and the time once the last of them was locked.
+    pub async fn fetch_locked(mut self, tx: &mut Tx) -> Result<(Vec<Row>, Millis), StoreError> {
+        if !tx.asks_the_database() {
+            let rows = self.for_update().fetch_all(tx).await?;
+            return Ok((rows, tx.now().await?));
+        }
+        self.lock = Lock::RowsAndTime;
+        let rows = self.fetch_all(tx).await?;
+        let now = match rows.last() {
+            Some(last) => last.int("locked_at")?,
+            None => tx.now().await?,
+        };
+        Ok((rows, now))
     }
 
     /// The first row, if there is one.

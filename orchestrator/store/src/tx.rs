@@ -7,7 +7,7 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::faults::{CommitFate, Faults, Held};
-use crate::sql::sql;
+use crate::sql::{clock, sql};
 
 /// An open transaction.
 pub struct Tx {
@@ -44,15 +44,15 @@ impl Tx {
     /// The time by which leases are judged. On Postgres the database's `clock_timestamp()`, read anew at each call, so
     /// ask *after* a lock is held; on SQLite, where every process shares a machine, that machine's clock.
     pub async fn now(&mut self) -> Result<Millis, StoreError> {
-        match &self.inner {
-            TxInner::Postgres(_) if !self.clock.overrides_database() => {
-                sql("SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now")
-                    .fetch_one(self)
-                    .await?
-                    .int("now")
-            }
-            _ => Ok(self.clock.now()),
+        if self.asks_the_database() {
+            return sql(concat!("SELECT ", clock!(), " AS now")).fetch_one(self).await?.int("now");
         }
+        Ok(self.clock.now())
+    }
+
+    /// Whether the time is the database's, which costs a round trip unless a statement brings it along.
+    pub(crate) fn asks_the_database(&self) -> bool {
+        matches!(self.inner, TxInner::Postgres(_)) && !self.clock.overrides_database()
     }
 
     /// Commits. An `Unavailable` error here means that the outcome is unknown: read the row again.
