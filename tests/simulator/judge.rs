@@ -94,6 +94,7 @@ impl Judge {
             }
         }
         self.fences(&next, actor)?;
+        self.held_back(&next)?;
         for id in next.tenants.keys() {
             // One that only notifies changes no placement any more.
             let open = next.workflows.values().filter(|row| {
@@ -104,6 +105,23 @@ impl Judge {
             }
         }
         self.seen = next;
+        Ok(())
+    }
+
+    /// A pause keeps no tenant offline, and what is held back takes no step (others may intervene: that raises the fence).
+    fn held_back(&self, next: &Snapshot) -> Result<(), Broken> {
+        for (id, tenant) in next.tenants.iter().filter(|(_, tenant)| tenant.status == "moving") {
+            let mover = tenant.mover.as_ref().and_then(|mover| next.workflows.get(mover));
+            if mover.is_some_and(|row| row.paused) {
+                return Err(format!("P1: {id} is offline, and its move is held back"));
+            }
+        }
+        for (id, row) in next.workflows.iter().filter(|(_, row)| row.paused) {
+            let before = self.seen.workflows.get(id).filter(|before| before.paused);
+            if before.is_some_and(|before| before.fence == row.fence && before.state != row.state) {
+                return Err(format!("P9: {} {id} is held back and went on to {}", row.kind, row.state));
+            }
+        }
         Ok(())
     }
 

@@ -21,6 +21,9 @@ const READS_FAIL: u32 = 250;
 /// How much more often writes are late than reads.
 const LATE_WRITES: u32 = 4;
 
+/// Of the late requests, so many in a thousand may arrive when nobody waits for them any more.
+const VERY_LATE: u32 = 250;
+
 /// Of the failures of tables, so many in a thousand need a person.
 const FAILS_FOR_GOOD: u32 = 400;
 
@@ -61,7 +64,8 @@ impl World {
             }
             Fault::ReplyLost => self.plan(latency, Event::Arrive { lane, call, answer: None, partial: false }),
             Fault::Late => {
-                let late = given_up + self.chance.between(1, life);
+                let longest = if self.chance.permille(VERY_LATE) { self.longest_wait() * 4 } else { life };
+                let late = given_up + self.chance.between(1, longest);
                 self.plan(late, Event::Arrive { lane, call, answer: None, partial: false });
             }
             _ => {}
@@ -132,6 +136,12 @@ impl World {
     /// How long a table accepts a request after it was signed.
     fn permit_life(&self) -> Millis {
         i64::try_from(self.scenario.timing.permit_life_dynamodb.as_millis()).expect("short")
+    }
+
+    /// How long whoever relies on a place waits for requests of a process that may be dead.
+    pub(crate) fn longest_wait(&self) -> Millis {
+        let skew = i64::try_from(self.scenario.timing.skew.as_millis()).expect("short");
+        self.permit_life() + skew + self.lease()
     }
 
     /// How many of `all` are done: at least one, so that patience pays.

@@ -35,6 +35,10 @@ pub(crate) struct WorkflowRow {
     pub(crate) owner: Option<String>,
     pub(crate) wake_at: Option<Millis>,
     pub(crate) lease_until: Millis,
+    /// Marked as held back.
+    pub(crate) paused: bool,
+    /// A pause passes it by.
+    pub(crate) must_go_on: bool,
 }
 
 /// A task's row.
@@ -61,14 +65,30 @@ pub(crate) struct Snapshot {
     pub(crate) placements: BTreeMap<(String, String), String>,
     pub(crate) workflows: BTreeMap<String, WorkflowRow>,
     pub(crate) tasks: BTreeMap<String, TaskRow>,
+    /// What operators hold back: scope to since when.
+    pub(crate) pauses: BTreeMap<String, Millis>,
 }
 
 impl Snapshot {
     /// When the earliest workflow or task can be claimed.
     pub(crate) fn due_at(&self) -> Option<Millis> {
-        let workflows = self.workflows.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
-        let tasks = self.tasks.values().filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
+        let running = self.workflows.values().filter(|row| !self.is_held(row));
+        let workflows = running.filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
+        let of_running = |task: &&TaskRow| self.workflows.get(&task.workflow).is_some_and(|row| !self.is_held(row));
+        let tasks = self.tasks.values().filter(of_running).filter_map(|row| Some(row.wake_at?.max(row.lease_until)));
         workflows.chain(tasks).min()
+    }
+
+    /// Whether an operator holds the workflow back.
+    fn is_held(&self, row: &WorkflowRow) -> bool {
+        let by_scope = !self.pauses.is_empty()
+            && (self.pauses.contains_key("all") || self.pauses.contains_key(&format!("tenant:{}", row.subject)));
+        row.paused || (by_scope && !row.must_go_on)
+    }
+
+    /// Whether anything is held back, or marked so: then somebody has to look that pauses and marks agree.
+    pub(crate) fn any_held(&self) -> bool {
+        !self.pauses.is_empty() || self.workflows.values().any(|row| row.paused)
     }
 
     /// When the earliest offline lease lapses.
@@ -115,7 +135,7 @@ impl Observer {
                 Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
             }),
             workflows: self.rows(
-                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until FROM workflows",
+                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until, paused, must_go_on FROM workflows",
                 |row| {
                     let workflow = WorkflowRow {
                         kind: row.get(1)?,
@@ -125,6 +145,8 @@ impl Observer {
                         owner: row.get(5)?,
                         wake_at: row.get(6)?,
                         lease_until: row.get(7)?,
+                        paused: row.get::<_, i64>(8)? != 0,
+                        must_go_on: row.get::<_, i64>(9)? != 0,
                     };
                     Ok((row.get(0)?, workflow))
                 },
@@ -144,6 +166,7 @@ impl Observer {
                     Ok((row.get(0)?, task))
                 },
             ),
+            pauses: self.rows("SELECT scope, at FROM pauses", |row| Ok((row.get(0)?, row.get(1)?))),
         }
     }
 

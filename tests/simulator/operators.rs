@@ -1,4 +1,4 @@
-//! What people do: apply the topology, create tenants, start and cancel moves, replay removals. Each deed is a lane of the
+//! What people do: apply the topology, create tenants, start and cancel moves, hold work back, replay removals. Each deed is a lane of the
 //! operators' process, on the same product code as the HTTP API.
 
 use std::sync::Arc;
@@ -6,6 +6,8 @@ use std::sync::Mutex;
 
 use engine::Priority;
 use store::Clock;
+use testkit::simulator::Millis;
+use workflows::controls::{pause_all, pause_tenant, resume_all, resume_tenant};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
@@ -30,6 +32,8 @@ pub(crate) enum Deeds {
     /// The scenario's deed of this number.
     Planned(usize),
     Cancel(String),
+    /// Ends the pause of a tenant, or of everything.
+    LetGo(Option<usize>),
     Replay(String),
     /// Some removal, whatever has become of it.
     ReplayAny,
@@ -40,6 +44,12 @@ pub(crate) enum Deeds {
 pub(crate) enum Told {
     Started { deed: usize, id: String, new: bool },
     Said(String),
+}
+
+impl Told {
+    fn of(answer: Result<String, Refusal>) -> Self {
+        Self::Said(answer.unwrap_or_else(|refusal| refusal.code().to_owned()))
+    }
 }
 
 fn requester() -> Requester {
@@ -105,6 +115,10 @@ impl World {
             self.plan(at, Event::Deed(Deeds::ReplayAny));
         }
         self.plan(calm_from, Event::Calm);
+        // By then nothing fails any more: no pause is left behind.
+        for scope in std::iter::once(None).chain((0..self.scenario.tenants.len()).map(Some)) {
+            self.plan(calm_from + 1, Event::Deed(Deeds::LetGo(scope)));
+        }
     }
 
     /// An operator acts.
@@ -115,12 +129,15 @@ impl World {
         let name = format!("{deed:?}");
         match deed {
             Deeds::Planned(n) => {
-                let Deed::Move { tenant, to, budget, delay, .. } = &self.scenario.deeds[n].1;
+                let (tenant, to, budget, delay) = match self.scenario.deeds[n].1 {
+                    Deed::Move { tenant, to, budget, delay, .. } => (tenant, to, budget, delay),
+                    Deed::Hold { tenant, lasting } => return self.hold_back(lane, tenant, lasting),
+                };
                 let request = MoveRequest {
-                    tenant: self.scenario.tenants[*tenant].0.clone(),
-                    to: (*to).to_owned(),
+                    tenant: self.scenario.tenants[tenant].0.clone(),
+                    to: to.to_owned(),
                     when: When { at: delay.map(|delay| now + delay), window: None },
-                    budget_ms: *budget,
+                    budget_ms: budget,
                     priority: Priority::default(),
                     campaign: None,
                     idempotency_key: Some(format!("deed-{n}")),
@@ -138,28 +155,29 @@ impl World {
                     }
                 });
             }
+            Deeds::LetGo(tenant) => {
+                let tenant = tenant.map(|tenant| self.scenario.tenants[tenant].0.clone());
+                self.note("operator", &format!("lets {} go on", tenant.as_deref().unwrap_or("everything")));
+                self.lanes.begin(lane, async move {
+                    let answer = match tenant {
+                        Some(tenant) => resume_tenant(&deployment, &tenant, &requester()).await,
+                        None => resume_all(&deployment, &requester()).await,
+                    };
+                    tell(&told, Told::of(answer.map(|ended| format!("ended a pause: {ended}"))));
+                });
+            }
             Deeds::Cancel(id) => {
                 self.note("operator", &format!("cancels {id}"));
                 self.lanes.begin(lane, async move {
                     let answer = cancel_move(&deployment, &id, &requester()).await;
-                    tell(
-                        &told,
-                        Told::Said(
-                            answer.map_or_else(|refusal| refusal.code().to_owned(), |outcome| format!("{outcome:?}")),
-                        ),
-                    );
+                    tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
                     let answer = replay_removal(&deployment, &id, false, &requester()).await;
-                    tell(
-                        &told,
-                        Told::Said(
-                            answer.map_or_else(|refusal| refusal.code().to_owned(), |outcome| format!("{outcome:?}")),
-                        ),
-                    );
+                    tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
             Deeds::ReplayAny => {
@@ -172,6 +190,20 @@ impl World {
             }
         }
         self.trace.mix(name.len(), self.now);
+    }
+
+    fn hold_back(&mut self, lane: usize, tenant: Option<usize>, lasting: Millis) {
+        let (deployment, told) = (self.processes[self.operator()].deployment.clone(), Arc::clone(&self.told));
+        let name = tenant.map(|tenant| self.scenario.tenants[tenant].0.clone());
+        self.note("operator", &format!("holds {} back for {lasting} ms", name.as_deref().unwrap_or("everything")));
+        self.plan(lasting, Event::Deed(Deeds::LetGo(tenant)));
+        self.lanes.begin(lane, async move {
+            let answer = match name {
+                Some(name) => pause_tenant(&deployment, &name, &requester()).await,
+                None => pause_all(&deployment, &requester()).await,
+            };
+            tell(&told, Told::of(answer.map(|paused| format!("{paused:?}"))));
+        });
     }
 
     /// Operators hear what came of their deeds.
@@ -189,8 +221,7 @@ impl World {
                         return Err(format!("P7: one request started {first} and {id}"));
                     }
                     self.note("operator", &format!("is told: deed {deed} is move {id}"));
-                    let Deed::Move { cancel, .. } = &self.scenario.deeds[deed].1;
-                    if let Some(after) = *cancel {
+                    if let Deed::Move { cancel: Some(after), .. } = self.scenario.deeds[deed].1 {
                         self.plan(after, Event::Deed(Deeds::Cancel(id)));
                     }
                 }

@@ -22,6 +22,9 @@ const SWEEPER: usize = LANES - 1;
 /// From then on, in milliseconds, plays have mostly ended.
 const LATE: Millis = 20_000;
 
+/// Of the pauses, so many in a thousand are long.
+const LONG_PAUSES: u32 = 250;
+
 /// One process.
 pub(crate) struct Process {
     /// Its name with the number of its life: the holder of its leases.
@@ -112,12 +115,14 @@ impl World {
     /// Lanes without work, with the time at which there will be some for them.
     fn idle(&self) -> impl Iterator<Item = (usize, Millis)> {
         let (due, lapses) = (self.judge.seen.due_at(), self.judge.seen.lapses_at());
+        let held = self.judge.seen.any_held().then(|| self.clock.now() - self.now);
         let (engines, ticking) = (self.scenario.processes, self.scenario.lanes);
         let start = self.clock.now() - self.now;
         self.processes[..engines].iter().enumerate().filter(|(_, process)| process.up && !process.paused).flat_map(
             move |(n, process)| {
                 let lanes = (0..ticking).map(move |k| (k, due));
-                let lanes = lanes.chain([(SWEEPER, lapses.map(|at| at + process.sweeps_late))]);
+                let sweeps = lapses.map(|at| at + process.sweeps_late).into_iter().chain(held).min();
+                let lanes = lanes.chain([(SWEEPER, sweeps)]);
                 lanes.filter(move |(k, _)| !self.lanes.is_busy(n * LANES + k)).filter_map(move |(k, at)| {
                     let at = at? - start - process.clock.offset.load(Ordering::SeqCst);
                     Some((n * LANES + k, at.max(process.looks_at[k])))
@@ -153,7 +158,8 @@ impl World {
     pub(crate) fn lane_ended(&mut self, lane: usize) {
         self.hooks.forget_work(lane);
         // Late in a play, when something does not end, looking often would only take long.
-        let rest = if self.now > LATE { 200 } else { 12 };
+        let held = lane % LANES == SWEEPER && self.judge.seen.any_held();
+        let rest = if self.now > LATE || held { 200 } else { 12 };
         let again = self.now + self.chance.between(0, rest);
         self.processes[lane / LANES].looks_at[lane % LANES] = again;
     }
@@ -203,7 +209,9 @@ impl World {
         }
         self.processes[n].paused = true;
         let lease = self.lease();
-        let after = self.chance.between(lease / 4, lease * 4);
+        // Some of the pauses outlast everything that waits for what a process that stands still has in hand.
+        let longest = if self.chance.permille(LONG_PAUSES) { self.longest_wait() * 4 } else { lease * 4 };
+        let after = self.chance.between(lease / 4, longest);
         self.plan(after, Event::Resume(n));
         let who = self.processes[n].owner.clone();
         self.note(&who, &format!("stands still for {after} ms"));

@@ -36,7 +36,18 @@ pub(crate) struct Service {
 /// What an operator does.
 #[derive(Debug, Clone)]
 pub(crate) enum Deed {
-    Move { tenant: usize, to: &'static str, budget: Option<Millis>, delay: Option<Millis>, cancel: Option<Millis> },
+    Move {
+        tenant: usize,
+        to: &'static str,
+        budget: Option<Millis>,
+        delay: Option<Millis>,
+        cancel: Option<Millis>,
+    },
+    /// Holds back what is done with one tenant, or with all, for some time.
+    Hold {
+        tenant: Option<usize>,
+        lasting: Millis,
+    },
 }
 
 /// Everything that is decided before the play begins.
@@ -184,6 +195,11 @@ fn deeds(
         };
         deeds.push((at, deed));
         at += chance.between(1, calm_from / 2);
+    }
+    for _ in 0..*chance.pick(&[0, 0, 1, 2]) {
+        let tenant = chance.permille(600).then(|| chance.below(tenants.len()));
+        let lasting = chance.between(1, calm_from / 2);
+        deeds.push((chance.between(1, calm_from), Deed::Hold { tenant, lasting }));
     }
     deeds
 }
