@@ -10,6 +10,7 @@ use workflows::removal::{list_removals, replay_removal};
 use workflows::requester::Requester;
 
 on_both_databases!(a_move_back_waits_for_the_removal_it_would_meet, back_waits_for_the_removal);
+on_both_databases!(replays_doubled_and_late_never_touch_what_is_live, replayed_on_the_way);
 on_both_databases!(creating_a_tenant_again_after_it_moved_finds_it, created_again);
 on_both_databases!(two_processes_share_a_move_and_every_effect_happens_once, two_processes);
 
@@ -41,6 +42,41 @@ async fn back_waits_for_the_removal(database: Database) {
     world.run_until(NoProbe, || async { world.stored_state(&owed[0].id).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert_eq!(world.neighbour().await, neighbour);
+}
+
+/// A -> B -> A -> B; after every move each removal so far is replayed twice at the same moment.
+async fn replayed_on_the_way(database: Database) {
+    let world = World::new(database).await;
+    let data = world.holdings("us-east-1", "acme").await;
+    let neighbour = world.neighbour().await;
+    let by = Requester::realmctl("test");
+    for (realm, here, there) in
+        [("eu", "eu-west-1", "us-east-1"), ("us", "us-east-1", "eu-west-1"), ("eu", "eu-west-1", "us-east-1")]
+    {
+        let done = world.run_move(realm, NoProbe).await;
+        assert_eq!(done.state, "completed", "{done:?}");
+        let mut tx = world.deployment.store.read().await.expect("a read begins");
+        let removals = list_removals(&mut tx, None, None, None, 100).await.expect("removals can be listed");
+        tx.rollback().await.expect("a read ends");
+        assert!(removals.len() >= done.removals.len() && !done.removals.is_empty());
+        for removal in &removals {
+            let replay = || replay_removal(&world.deployment, &removal.id, false, &by);
+            let (one, other) = tokio::join!(replay(), replay());
+            assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+        }
+        let all_done = || async {
+            for removal in &removals {
+                if world.stored_state(&removal.id).await != "done" {
+                    return false;
+                }
+            }
+            true
+        };
+        world.run_until(NoProbe, all_done).await;
+        assert_eq!(world.holdings(here, "acme").await, data);
+        assert!(world.holdings(there, "acme").await.is_empty());
+        assert_eq!(world.neighbour().await, neighbour);
+    }
 }
 
 async fn created_again(database: Database) {

@@ -5,7 +5,7 @@ use acceptance::world::{NEIGHBOUR, Seed, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
-use workflows::realm_move::{MoveRequest, When, dry_run, start_move};
+use workflows::realm_move::{MoveRequest, When, cancel_move, dry_run, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 
@@ -107,10 +107,20 @@ async fn refused_requests(database: Database) {
     assert_eq!((again.id.as_str(), again.new), (first.id.as_str(), false));
     let keyless = start(MoveRequest { idempotency_key: None, ..later.clone() }).await.expect("also without the key");
     assert_eq!(keyless.id, first.id);
+    let other_key = MoveRequest { idempotency_key: Some("twice".to_owned()), ..later.clone() };
+    assert_eq!(start(other_key.clone()).await.expect("nor does another key matter").id, first.id);
     let (code, words) = refused(MoveRequest { idempotency_key: None, ..request("global") }).await;
     assert!(code == "move_in_progress" && words.contains(&first.id), "{words}");
-    let reused = MoveRequest { tenant: NEIGHBOUR.to_owned(), ..later };
-    assert_eq!(refused(reused).await.0, "idempotency_key_reused");
+    for used in [&later, &other_key] {
+        let reused = MoveRequest { tenant: NEIGHBOUR.to_owned(), ..used.clone() };
+        assert_eq!(refused(reused).await.0, "idempotency_key_reused");
+    }
+    cancel_move(&world.deployment, &first.id, &by()).await.expect("it has not begun");
+    for repeated in [later, other_key] {
+        let found = start(repeated).await.expect("a late retry of either request");
+        assert_eq!((found.id.as_str(), found.new), (first.id.as_str(), false), "starts no second move");
+    }
+    assert_eq!(world.tenant().await.mover, None);
 }
 
 async fn plan_changed(database: Database) {

@@ -42,7 +42,7 @@ pub(crate) enum Deeds {
 /// What an operator was told.
 #[derive(Debug)]
 pub(crate) enum Told {
-    Started { deed: usize, id: String, new: bool },
+    Started { deed: usize, id: String },
     Said(String),
 }
 
@@ -146,9 +146,7 @@ impl World {
                 self.lanes.begin(lane, async move {
                     for _ in 0..ATTEMPTS {
                         match start_move(&deployment, &request, &requester()).await {
-                            Ok(started) => {
-                                return tell(&told, Told::Started { deed: n, id: started.id, new: started.new });
-                            }
+                            Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id }),
                             Err(Refusal::Store(_)) => {}
                             Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
                         }
@@ -212,11 +210,8 @@ impl World {
         for told in told {
             match told {
                 Told::Said(what) => self.note("operator", &format!("is told: {what}")),
-                Told::Started { deed, id, new } => {
-                    // The key of a request that found another's move is not kept with that move.
-                    if new {
-                        self.started.entry(deed).or_insert_with(|| id.clone());
-                    }
+                Told::Started { deed, id } => {
+                    self.started.entry(deed).or_insert_with(|| id.clone());
                     if let Some(first) = self.started.get(&deed).filter(|first| **first != id) {
                         return Err(format!("P7: one request started {first} and {id}"));
                     }

@@ -36,5 +36,6 @@ pub(crate) async fn forget(tx: &mut Tx, ids: &[String]) -> Result<u64, StoreErro
     let given = || Rows::default().texts("id", ids.iter().cloned());
     sql("DELETE FROM history WHERE workflow_id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await?;
     sql("DELETE FROM tasks WHERE workflow_id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await?;
+    sql("DELETE FROM start_keys WHERE workflow_id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await?;
     sql("DELETE FROM workflows WHERE id IN (SELECT id FROM {rows})").rows(given()).execute(tx).await
 }

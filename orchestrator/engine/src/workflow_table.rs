@@ -91,9 +91,16 @@ pub async fn lock_with_time(tx: &mut Tx, id: &str) -> Result<Option<(WorkflowRec
     Ok(one(rows.first())?.map(|record| (record, now)))
 }
 
-/// The workflow that was started with this key.
+/// The workflow that was started with this key, or was found running by a request with it.
 pub async fn by_start_key(tx: &mut Tx, key: &str) -> Result<Option<WorkflowRecord>, StoreError> {
-    one(sql(select!("WHERE start_key = $1")).bind(key).fetch_optional(tx).await?.as_ref())
+    let found = select!("WHERE start_key = $1 OR id = (SELECT workflow_id FROM start_keys WHERE start_key = $1)");
+    one(sql(found).bind(key).fetch_optional(tx).await?.as_ref())
+}
+
+/// From now on the key, which no workflow has, leads to this one.
+pub async fn keep_start_key(tx: &mut Tx, key: &str, id: &str) -> Result<(), StoreError> {
+    let keep = sql("INSERT INTO start_keys (start_key, workflow_id) VALUES ($1, $2)").bind(key).bind(id);
+    keep.execute(tx).await.map(drop)
 }
 
 /// Those that have ended and those that run are looked up apart: only an end's name is indexed, because it changes once.

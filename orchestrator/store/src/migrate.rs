@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "wait for stragglers", include_str!("../../../migrations/0005_wait_for_stragglers.sql")),
     (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
     (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
+    (8, "keep every start key", include_str!("../../../migrations/0008_keep_every_start_key.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there.

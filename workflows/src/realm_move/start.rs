@@ -130,10 +130,12 @@ pub(crate) async fn start_in(
     if let Some(mover) = &tenant.mover {
         let first = workflow_table::get(tx, mover).await?;
         let message = in_the_way(&tenant.id, mover, first.as_ref());
-        return match first {
-            Some(first) => same_or_refused(&first, &digest, "move_in_progress", &message),
-            None => Err(Refusal::conflict("move_in_progress", message)),
-        };
+        let Some(first) = first else { return Err(Refusal::conflict("move_in_progress", message)) };
+        let started = same_or_refused(&first, &digest, "move_in_progress", &message)?;
+        if let Some(key) = &request.idempotency_key {
+            workflow_table::keep_start_key(tx, key, &started.id).await?;
+        }
+        return Ok(started);
     }
     let plan = planning::plan_move(tx, &tenant, &request.to).await?;
     let due = request.when.check(&deployment.timing, &plan, now)?;
