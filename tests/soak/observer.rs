@@ -13,10 +13,10 @@ use crate::stage::Stage;
 const LOOK: Duration = Duration::from_millis(150);
 
 /// How late a lapse may be settled while the catalogue and a process are in order. A process that is paused, or cut off without
-/// a word, in the middle of a transaction holds the tenant's row until Postgres ends its session, after 10 s (`store`'s
+/// a word, in the middle of a transaction holds the tenant's row until Postgres ends its session, after 3 s (`store`'s
 /// `idle_in_transaction_session_timeout`); then an interval of the sweep, and what a machine that is busy with everything at
 /// once may take.
-pub(crate) const LATE: Duration = Duration::from_secs(10 + 5);
+pub(crate) const LATE: Duration = Duration::from_secs(3 + 9);
 
 /// What one reader has seen.
 #[derive(Debug, Default)]

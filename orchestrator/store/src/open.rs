@@ -27,10 +27,11 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// What a session may hold up. A machine that dies or is paused inside a transaction must not keep its row locks: the
-/// server ends the transaction, and nobody waits for a lock for longer than that. Milliseconds but for the keepalives,
+/// server ends the transaction, and nobody waits for a lock for longer than that. (No transaction of ours is open during outside
+/// I/O: one that has been idle for seconds belongs to a process that stands still.) Milliseconds but for the keepalives,
 /// which are seconds. Source: PostgreSQL documentation, "Client Connection Defaults" and "Connections and Authentication".
 const SESSION_LIMITS: [(&str, &str); 6] = [
-    ("idle_in_transaction_session_timeout", "10000"),
+    ("idle_in_transaction_session_timeout", "3000"),
     ("lock_timeout", "5000"),
     ("statement_timeout", "30000"),
     ("tcp_keepalives_idle", "10"),
