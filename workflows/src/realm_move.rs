@@ -6,6 +6,7 @@ mod add_data;
 mod cancel;
 mod commit;
 mod drain;
+mod forecast;
 mod lapse;
 mod machine;
 mod notify;
@@ -24,6 +25,7 @@ mod view;
 mod waiting;
 
 pub use cancel::{CancelOutcome, cancel_move};
+pub use forecast::Forecast;
 pub use lapse::LapseSweep;
 pub use machine::RealmMove;
 pub(crate) use machine::max_attempts;

@@ -143,7 +143,14 @@ fn state_event(row: HistoryRow) -> Result<Event, Error> {
 
 /// The move without what changes with the clock alone.
 fn timeless(view: &MoveView) -> MoveView {
-    MoveView { offline_ms: 0, projected_offline_ms: None, eta_ms: None, ..view.clone() }
+    MoveView {
+        offline_ms: 0,
+        projected_offline_ms: None,
+        eta_ms: None,
+        eta_low_ms: None,
+        eta_high_ms: None,
+        ..view.clone()
+    }
 }
 
 /// The time offline grows with every look, which is no news by itself.

@@ -27,7 +27,7 @@ pub(super) async fn advance(
         Tasks::Done(tasks) => tasks,
         Tasks::GoOn(pace) => {
             let wake = next_look(deployment, step, &offline);
-            return Ok(Next::Stay(state.at_stage(Stage::AddData { offline, pace }), wake));
+            return Ok(Next::Stay(state.at_stage(Stage::AddData { offline, pace: *pace }), wake));
         }
         Tasks::Next(next) => return Ok(*next),
     };
@@ -48,7 +48,7 @@ pub(super) enum Tasks {
     /// All done; erased from the store.
     Done(Vec<TaskRecord>),
     /// Some are open, and the offline budget can be kept, as far as can be told.
-    GoOn(Pace),
+    GoOn(Box<Pace>),
     /// One has failed, or the budget is or will be spent: where the move goes.
     Next(Box<Next<MoveState>>),
 }
@@ -74,7 +74,7 @@ pub(super) async fn settle_tasks(
             return Ok(Tasks::Next(Box::new(over)));
         }
         return Ok(match on_course::look(deployment, step, state, offline, (pace, work), &tasks)? {
-            Ok(pace) => Tasks::GoOn(pace),
+            Ok(pace) => Tasks::GoOn(Box::new(pace)),
             Err(hopeless) => Tasks::Next(Box::new(hopeless)),
         });
     }

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use store::Millis;
 
+use super::forecast::{Forecast, Learned, Reading};
+
 /// How much of each kind: items of tables, bytes of buckets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
@@ -43,7 +45,7 @@ pub struct Budget {
 }
 
 /// What the looks at a stage's work have shown so far. Stored: names are never renamed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pace {
     /// When it was last looked; at first, when the stage began.
     looked: Millis,
@@ -54,6 +56,9 @@ pub struct Pace {
     /// When the offline period would end, as last projected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     projected_end: Option<Millis>,
+    /// When it is likely to end, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forecast: Option<Forecast>,
     /// How many looks in a row found that it can't end in time.
     #[serde(default)]
     over: u32,
@@ -61,13 +66,13 @@ pub struct Pace {
 
 /// A reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    at: Millis,
-    done: u64,
+pub(super) struct Mark {
+    pub(super) at: Millis,
+    pub(super) done: u64,
 }
 
 /// The readings of one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Track {
     /// The last reading before anything was done.
     begun: Mark,
@@ -77,6 +82,9 @@ struct Track {
     next: Mark,
     /// When more was done for the last time.
     grown: Mark,
+    /// What is known of the rate, for the forecast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    learned: Option<Learned>,
 }
 
 /// Reading everything once takes at least this share of the time that copying it took. Low on purpose: base tables are read
@@ -92,7 +100,8 @@ const MARGIN: f64 = 0.1;
 impl Pace {
     /// The pace of a stage that begins now; what was projected before is kept for displays.
     pub fn begin(now: Millis, before: Option<&Self>) -> Self {
-        Self { looked: now, projected_end: before.and_then(|before| before.projected_end), ..Self::default() }
+        let (projected_end, forecast) = before.map_or((None, None), |before| (before.projected_end, before.forecast));
+        Self { looked: now, projected_end, forecast, ..Self::default() }
     }
 
     /// Whether nothing is known: a stage stored by a version without projections.
@@ -103,6 +112,11 @@ impl Pace {
     /// When the offline period would end, as last projected.
     pub fn projected_end(&self) -> Option<Millis> {
         self.projected_end
+    }
+
+    /// When the offline period is likely to end.
+    pub fn forecast(&self) -> Option<Forecast> {
+        self.forecast
     }
 
     /// Whether the offline period can't end in time, by more than one look.
@@ -120,10 +134,11 @@ impl Pace {
         let done = done.at_most(work.expected);
         let mut pace = Self {
             looked: now,
-            items: self.track(self.items, now, done.items, look_every),
-            bytes: self.track(self.bytes, now, done.bytes, look_every),
+            items: self.track(self.items, now, (done.items, work.expected.items), look_every),
+            bytes: self.track(self.bytes, now, (done.bytes, work.expected.bytes), look_every),
             ..self.clone()
         };
+        pace.forecast = pace.forecast_at(now, done, work, look_every).or(pace.forecast);
         let ends = [(pace.items, done.items, work.expected.items), (pace.bytes, done.bytes, work.expected.bytes)]
             .into_iter()
             .filter_map(|(track, done, expected)| {
@@ -142,6 +157,18 @@ impl Pace {
         pace
     }
 
+    fn forecast_at(&self, now: Millis, done: Measure, work: &Work, look_every: Millis) -> Option<Forecast> {
+        let kinds = [(self.items, done.items, work.expected.items), (self.bytes, done.bytes, work.expected.bytes)];
+        let forecasts =
+            kinds.into_iter().filter(|(_, _, expected)| *expected > 0).filter_map(|(track, done, expected)| {
+                let track = track?;
+                let now = Mark { at: now, done };
+                let reading = Reading { begun: track.begun.at, grown: track.grown.at, now, expected };
+                track.learned?.forecast(&reading, work, look_every)
+            });
+        forecasts.reduce(Forecast::later)
+    }
+
     /// How many a second of the kind that decides, in words for a person: `1200 of 20000 items at 30/s`.
     pub fn words(&self, done: Measure, work: &Work) -> String {
         let kinds = [
@@ -155,7 +182,13 @@ impl Pace {
         told.collect::<Vec<_>>().join(", ")
     }
 
-    fn track(&self, track: Option<Track>, now: Millis, done: u64, look_every: Millis) -> Option<Track> {
+    fn track(
+        &self,
+        track: Option<Track>,
+        now: Millis,
+        (done, expected): (u64, u64),
+        look_every: Millis,
+    ) -> Option<Track> {
         let Some(track) = track else {
             // Work that is found under way, by a version that did not look before, is judged by what follows.
             let begun = if self.is_unknown() { Mark { at: now, done } } else { Mark { at: self.looked, done: 0 } };
@@ -164,6 +197,7 @@ impl Pace {
                 recent: begun,
                 next: Mark { at: now, done },
                 grown: Mark { at: now, done },
+                learned: Some(Learned::begin(begun).look(Mark { at: now, done }, begun.at, look_every)),
             });
         };
         let now = Mark { at: now, done };
@@ -171,7 +205,10 @@ impl Pace {
         let (recent, next) =
             if now.at - track.next.at >= span { (track.next, now) } else { (track.recent, track.next) };
         let grown = if done > track.grown.done { now } else { track.grown };
-        Some(Track { recent, next, grown, ..track })
+        let learned = track.learned.unwrap_or_else(|| Learned::begin(track.next));
+        // Once all is copied, the time that looking for changes takes says nothing of the rate.
+        let learned = if done < expected { learned.look(now, track.begun.at, look_every) } else { learned };
+        Some(Track { recent, next, grown, learned: Some(learned), ..track })
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::progress::Tally;
 
+use super::forecast::Forecast;
 use super::projection::Pace;
 use super::schedule::Window;
 use crate::data_tasks::Amount;
@@ -222,10 +223,10 @@ impl Stage {
         }
     }
 
-    /// When the offline period would end, as projected from the progress of its data work.
-    pub fn projected_end(&self) -> Option<Millis> {
+    /// When the offline period is likely to end, by the progress of its data work.
+    pub fn forecast(&self) -> Option<Forecast> {
         match self {
-            Self::AddData { pace, .. } | Self::Verify { pace, .. } => pace.projected_end(),
+            Self::AddData { pace, .. } | Self::Verify { pace, .. } => pace.forecast(),
             _ => None,
         }
     }

@@ -21,7 +21,7 @@ pub(super) async fn advance(
         Tasks::Done(_) => {}
         Tasks::GoOn(pace) => {
             let wake = next_look(deployment, step, &offline);
-            return Ok(Next::Stay(state.at_stage(Stage::Verify { offline, copied, pace }), wake));
+            return Ok(Next::Stay(state.at_stage(Stage::Verify { offline, copied, pace: *pace }), wake));
         }
         Tasks::Next(next) => return Ok(*next),
     }

@@ -5,6 +5,7 @@ use engine::{Priority, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRe
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
+use super::forecast::Forecast;
 use super::machine::RealmMove;
 use super::state::{MoveState, RemovalRef, Stage, copied_amount};
 use crate::data_tasks::{Amount, CopyTask};
@@ -49,12 +50,18 @@ pub struct MoveView {
     /// How long the tenant may be offline for it, in milliseconds, while it is.
     #[serde(default)]
     pub offline_allowed_ms: Option<i64>,
-    /// How long the tenant will have been offline, as projected from the data work so far.
+    /// How long the tenant will have been offline, as forecast from the data work so far.
     #[serde(default)]
     pub projected_offline_ms: Option<i64>,
-    /// How long until it is online again, as projected.
+    /// How long until it is online again, as forecast: as likely sooner as later.
     #[serde(default)]
     pub eta_ms: Option<i64>,
+    /// The same at best: nine forecasts in ten end between this and `etaHighMs`.
+    #[serde(default)]
+    pub eta_low_ms: Option<i64>,
+    /// The same at worst.
+    #[serde(default)]
+    pub eta_high_ms: Option<i64>,
     /// Within which it may keep its tenant offline.
     #[serde(default)]
     pub window: Option<WindowView>,
@@ -181,7 +188,8 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         _ => Vec::new(),
     };
     let facts = Facts::of(&state.stage, now);
-    let projected = projected(&state.stage, now);
+    let forecast = state.stage.forecast();
+    let eta = |end: fn(Forecast) -> i64| forecast.map(|forecast| (end(forecast) - now).max(0));
     Ok(MoveView {
         id: record.id.clone(),
         tenant: record.subject.clone(),
@@ -199,8 +207,10 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         error: facts.error.or_else(|| record.error.clone()),
         progress: progress(&state, &tasks),
         offline_allowed_ms: state.stage.offline().map(|offline| offline.deadline - offline.since),
-        projected_offline_ms: projected.map(|(offline_ms, _)| offline_ms),
-        eta_ms: projected.map(|(_, eta_ms)| eta_ms),
+        projected_offline_ms: eta(|forecast| forecast.end).map(|eta_ms| facts.offline_ms + eta_ms),
+        eta_ms: eta(|forecast| forecast.end),
+        eta_low_ms: eta(|forecast| forecast.low),
+        eta_high_ms: eta(|forecast| forecast.high),
         window: state.window.map(|window| WindowView { from: rfc3339(window.from), to: rfc3339(window.to) }),
         priority: state.priority,
         campaign: state.campaign.clone(),
@@ -210,12 +220,6 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         reason: state.requester.why.clone(),
         explain: None,
     })
-}
-
-/// How long the offline period will have been, and how much of it is left.
-fn projected(stage: &Stage, now: i64) -> Option<(i64, i64)> {
-    let (offline, end) = (stage.offline()?, stage.projected_end()?.max(now));
-    Some((end - offline.since, end - now))
 }
 
 /// What the stage knows, in one shape for all stages.

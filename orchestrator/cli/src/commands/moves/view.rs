@@ -109,11 +109,16 @@ fn progress(view: &MoveView) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-/// What the offline period is projected to come to, while it lasts.
+/// What the offline period is forecast to come to, while it lasts.
 fn projected(view: &MoveView) -> String {
     let (Some(offline), Some(eta)) = (view.projected_offline_ms, view.eta_ms) else { return String::new() };
     let allowed = view.offline_allowed_ms.map(|allowed| format!(" of the {} allowed", words::millis(allowed)));
-    format!("{}{}, online again in {}", words::millis(offline), allowed.unwrap_or_default(), words::millis(eta))
+    let between = view
+        .eta_low_ms
+        .zip(view.eta_high_ms)
+        .map(|(low, high)| format!(" (nine times in ten, in {} to {})", words::millis(low), words::millis(high)));
+    let (offline, eta, allowed) = (words::millis(offline), words::millis(eta), allowed.unwrap_or_default());
+    format!("{offline}{allowed}, online again in {eta}{}", between.unwrap_or_default())
 }
 
 fn window(view: &MoveView) -> String {
