@@ -16,10 +16,11 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// `burst` is how many seconds' capacity can be saved up; a second's own always can.
-    pub(super) fn new(rate: f64, burst: Duration, full: bool, now: Duration) -> Self {
+    /// `burst` is how long capacity can be saved up; a second's own always can. It has been saving since `empty`, or for ever.
+    pub(super) fn new(rate: f64, burst: Duration, empty: Option<Duration>) -> Self {
         let most = most(rate, burst);
-        Self { rate, most, left: if full { most } else { 0.0 }, at: now }
+        let (left, at) = empty.map_or((most, Duration::ZERO), |empty| (0.0, empty));
+        Self { rate, most, left, at }
     }
 
     /// Earns what is due up to `now`.
@@ -56,4 +57,48 @@ impl Bucket {
 
 fn most(rate: f64, burst: Duration) -> f64 {
     rate * burst.as_secs_f64().max(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Units let through one by one at this time.
+    fn drained(bucket: &mut Bucket, now: Duration) -> u32 {
+        let mut units = 0;
+        while bucket.has_any(now) {
+            bucket.take(1.0, now);
+            units += 1;
+        }
+        units
+    }
+
+    #[test]
+    fn five_minutes_of_unused_capacity_are_kept_and_no_more() {
+        let mut bucket = Bucket::new(1_000.0, 300 * SECOND, Some(Duration::ZERO));
+        assert_eq!(drained(&mut bucket, Duration::ZERO), 0);
+        assert_eq!(drained(&mut bucket, 10 * SECOND), 10_000);
+        assert_eq!(drained(&mut bucket, 1_000 * SECOND), 300_000);
+        assert_eq!(drained(&mut bucket, 1_001 * SECOND), 1_000);
+    }
+
+    #[test]
+    fn what_costs_more_than_is_left_is_owed() {
+        let mut bucket = Bucket::new(10.0, Duration::ZERO, None);
+        assert!(bucket.has_any(Duration::ZERO));
+        bucket.take(400.0, Duration::ZERO);
+        bucket.empty(Duration::ZERO);
+        assert!(!bucket.has_any(39 * SECOND));
+        assert_eq!(drained(&mut bucket, 40 * SECOND), 10);
+    }
+
+    #[test]
+    fn a_change_keeps_what_was_earned_as_far_as_it_fits() {
+        let mut bucket = Bucket::new(10.0, 10 * SECOND, Some(Duration::ZERO));
+        bucket.change(5.0, 10 * SECOND, 4 * SECOND);
+        assert_eq!(drained(&mut bucket, 4 * SECOND), 40);
+        assert_eq!(drained(&mut bucket, 6 * SECOND), 10);
+    }
 }

@@ -56,7 +56,8 @@ pub(super) struct Model {
 
 #[derive(Debug)]
 struct State {
-    full: bool,
+    /// Since when partitions have been saving capacity; `None` when they begin full.
+    empty: Option<Duration>,
     resources: HashMap<Resource, Buckets>,
     ledger: Ledger,
 }
@@ -81,8 +82,8 @@ struct Buckets {
 }
 
 impl Pair {
-    fn new(limits: Limits, full: bool, now: Duration) -> Self {
-        let bucket = |rate| Bucket::new(rate, limits.burst, full, now);
+    fn new(limits: Limits, empty: Option<Duration>) -> Self {
+        let bucket = |rate| Bucket::new(rate, limits.burst, empty);
         Self { write: bucket(limits.write), read: bucket(limits.read) }
     }
 
@@ -107,7 +108,8 @@ impl Pair {
 impl Model {
     pub(super) fn new(settings: Settings) -> Self {
         let ledger = Ledger::new(settings.window);
-        let state = State { full: settings.full, resources: HashMap::new(), ledger };
+        let empty = (!settings.full).then(|| (settings.clock)());
+        let state = State { empty, resources: HashMap::new(), ledger };
         Self { settings, state: Mutex::new(state) }
     }
 
@@ -182,17 +184,16 @@ impl Model {
 
     /// Limits what all partitions of a table or an index may take together, or no longer.
     pub(super) fn provision(&self, resource: Resource, limits: Option<Limits>) {
-        let now = self.now();
         let mut state = self.state();
-        let full = state.full;
-        state.of(resource, &self.settings).provisioned = limits.map(|limits| Pair::new(limits, full, now));
+        let empty = state.empty;
+        state.of(resource, &self.settings).provisioned = limits.map(|limits| Pair::new(limits, empty));
     }
 
-    /// Empties every bucket; partitions that are first used later begin empty, too.
+    /// Empties every bucket, also of partitions that are first used later.
     pub(super) fn empty_bursts(&self) {
         let now = self.now();
         let mut state = self.state();
-        state.full = false;
+        state.empty = Some(now);
         for buckets in state.resources.values_mut() {
             buckets.partitions.values_mut().chain(&mut buckets.provisioned).for_each(|pair| pair.empty(now));
         }
@@ -211,18 +212,12 @@ impl State {
     }
 
     /// The bucket of one place, and that of the table or index it belongs to.
-    fn buckets(
-        &mut self,
-        table: &Arc<str>,
-        place: &Place,
-        settings: &Settings,
-        now: Duration,
-    ) -> (&mut Pair, Option<&mut Pair>) {
-        let full = self.full;
+    fn buckets(&mut self, table: &Arc<str>, place: &Place, settings: &Settings) -> (&mut Pair, Option<&mut Pair>) {
+        let empty = self.empty;
         let buckets = self.of((table.clone(), index_of(place)), settings);
         let limits = buckets.own.get(place).copied().unwrap_or(buckets.limits);
         if !buckets.partitions.contains_key(place) {
-            buckets.partitions.insert(place.clone(), Pair::new(limits, full, now));
+            buckets.partitions.insert(place.clone(), Pair::new(limits, empty));
         }
         let pair = buckets.partitions.get_mut(place).expect("just made");
         (pair, buckets.provisioned.as_mut())
@@ -231,7 +226,7 @@ impl State {
     fn short_of(&mut self, piece: &Piece, settings: &Settings, now: Duration) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for charge in &piece.charges {
-            let (partition, provisioned) = self.buckets(&piece.table, &charge.place, settings, now);
+            let (partition, provisioned) = self.buckets(&piece.table, &charge.place, settings);
             let partition_is_short = !partition.of(piece.kind).has_any(now);
             let provisioned_is_short = provisioned.is_some_and(|pair| !pair.of(piece.kind).has_any(now));
             for (short, provisioned) in [(partition_is_short, false), (provisioned_is_short, true)] {
@@ -247,7 +242,7 @@ impl State {
 
     fn charge(&mut self, piece: &Piece, settings: &Settings, now: Duration) {
         for charge in &piece.charges {
-            let (partition, provisioned) = self.buckets(&piece.table, &charge.place, settings, now);
+            let (partition, provisioned) = self.buckets(&piece.table, &charge.place, settings);
             partition.of(piece.kind).take(charge.units, now);
             if let Some(pair) = provisioned {
                 pair.of(piece.kind).take(charge.units, now);

@@ -127,7 +127,8 @@ impl Service {
     fn settle_batch<T>(&self, reply: &Reply, asked: &[Asked<'_>], refused: &[Vec<T>], caller: &str) {
         let Ok(object) = serde_json::from_slice::<Raw<'_>>(reply.body()) else { return };
         for consumed in member::<Vec<Consumed>>(&object, "ConsumedCapacity").unwrap_or_default() {
-            let charged = asked.iter().zip(refused).filter(|(asked, no)| asked.table == consumed.table && no.is_empty());
+            let charged =
+                asked.iter().zip(refused).filter(|(asked, no)| asked.table == consumed.table && no.is_empty());
             let charged: f64 = charged.map(|(asked, _)| asked.piece.charges[0].units).sum();
             if consumed.units > charged {
                 let consistent = asked.iter().any(|asked| asked.table == consumed.table && asked.consistent);

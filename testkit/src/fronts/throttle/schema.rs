@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use dynoxide::types::{GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex, ProjectionType, item_size};
+use dynoxide::types::{
+    GlobalSecondaryIndex, KeySchemaElement, KeyType, LocalSecondaryIndex, ProjectionType, item_size,
+};
 use dynoxide::{AttributeValue, Database, Item};
 
 use super::counts::Place;
