@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod fixtures;
+pub mod fronts;
 pub mod observe;
 pub mod postgres;
 pub mod proxy;

@@ -19,7 +19,7 @@ mod gate;
 mod serving;
 mod tuning;
 
-use serving::Server;
+pub(crate) use serving::{Server, front as serve_front};
 
 pub use gate::{Answer, Gate};
 
@@ -115,7 +115,8 @@ impl Region {
         let (database, store) = open(storage)?;
         let dynamodb = serving::dynamodb(name, dynamodb_listener, database.clone())?;
         let gate = Gate::default();
-        let front = serving::front(name, front_listener, front::Front::new(&dynamodb, age.dynamodb, gate.clone()))?;
+        let service = front::Front::new(dynamodb.endpoint(), age.dynamodb, gate.clone())?;
+        let front = serve_front(&format!("{name}-front"), front_listener, service)?;
         let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)), age.s3)?;
         Ok(Self { name: name.to_owned(), front, _dynamodb: dynamodb, s3, gate, database: Handle(database) })
     }
@@ -198,7 +199,7 @@ fn http_client() -> aws_sdk_s3::config::SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_http()
 }
 
-fn listen(port: u16) -> Result<TcpListener, Error> {
+pub(crate) fn listen(port: u16) -> Result<TcpListener, Error> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(Error::doing(format!("listen on 127.0.0.1:{port}")))
 }
 

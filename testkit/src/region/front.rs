@@ -8,50 +8,33 @@ use std::time::{Duration, SystemTime};
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
-use hyper::service::Service;
-use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper::{Request, Response, StatusCode};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::gate::Gate;
-use super::serving::Server;
-
-type Whole = Request<Full<Bytes>>;
-type Reply = Response<Full<Bytes>>;
+use crate::Error;
+use crate::fronts::forward::{Forward, Reply, Whole, json, operation, sent, whole};
 
 /// The service.
 #[derive(Clone)]
 pub(super) struct Front {
-    behind: Uri,
+    forward: Forward,
     age: Duration,
     gate: Gate,
-    client: Client<HttpConnector, Full<Bytes>>,
     held: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Front {
-    pub(super) fn new(behind: &Server, age: Duration, gate: Gate) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        let behind = behind.endpoint().parse().expect("a server's endpoint is a URL");
-        let client = Client::builder(TokioExecutor::new()).build(connector);
-        Self { behind, age, gate, client, held: Arc::default() }
+    pub(super) fn new(behind: &str, age: Duration, gate: Gate) -> Result<Self, Error> {
+        Ok(Self { forward: Forward::to(behind)?, age, gate, held: Arc::default() })
     }
 
     async fn handle(self, request: Request<Incoming>) -> Reply {
-        let is_write = request
-            .headers()
-            .get("x-amz-target")
-            .is_some_and(|target| target.to_str().is_ok_and(|target| target.ends_with(".BatchWriteItem")));
-        let (head, body) = request.into_parts();
-        let Ok(body) = body.collect().await else { return Reply::default() };
-        let request = Request::from_parts(head, Full::new(body.to_bytes()));
+        let is_write = operation(request.headers()) == "BatchWriteItem";
+        let Some(request) = whole(request).await else { return Reply::default() };
         if is_write && self.gate.catches() { self.hold(request).await } else { self.pass(request).await }
     }
 
@@ -61,51 +44,32 @@ impl Front {
         let front = self.clone();
         self.held.lock().await.spawn(async move {
             front.gate.opened().await;
-            let (head, body) = front.pass(request).await.into_parts();
-            let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-            front.gate.answered((head.status.as_u16(), String::from_utf8_lossy(&bytes).into_owned()));
+            let reply = front.pass(request).await;
+            front.gate.answered((reply.status().as_u16(), String::from_utf8_lossy(reply.body()).into_owned()));
             // Nobody may be waiting any more.
-            drop(sender.send(Response::from_parts(head, Full::new(bytes))));
+            drop(sender.send(reply));
         });
         receiver.await.unwrap_or_default()
     }
 
-    async fn pass(&self, mut request: Whole) -> Reply {
+    async fn pass(&self, request: Whole) -> Reply {
         let signed = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok());
-        if let Some(refusal) = signed.and_then(|date| refusal(date, SystemTime::now(), self.age)) {
-            return json(StatusCode::BAD_REQUEST, refusal);
-        }
-        *request.uri_mut() = self.behind.clone();
-        let failed = |error: String| json(StatusCode::INTERNAL_SERVER_ERROR, error);
-        match self.client.request(request).await {
-            Ok(answer) => {
-                let (head, body) = answer.into_parts();
-                match body.collect().await {
-                    Ok(body) => Response::from_parts(head, Full::new(body.to_bytes())),
-                    Err(error) => failed(error.to_string()),
-                }
-            }
-            Err(error) => failed(error.to_string()),
+        match signed.and_then(|date| refusal(date, SystemTime::now(), self.age)) {
+            Some(refusal) => json(StatusCode::BAD_REQUEST, refusal),
+            None => self.forward.pass(request).await,
         }
     }
 }
 
-impl Service<Request<Incoming>> for Front {
-    type Response = Reply;
+impl hyper::service::Service<Request<Incoming>> for Front {
+    type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Reply, Infallible>>;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let front = self.clone();
-        Box::pin(async move { Ok(front.handle(request).await) })
+        Box::pin(async move { Ok(sent(front.handle(request).await)) })
     }
-}
-
-fn json(status: StatusCode, body: String) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(body)));
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/x-amz-json-1.0"));
-    reply
 }
 
 /// What DynamoDB answers when `signed` (`x-amz-date`) is further from `now` than `age`; `None` when it is not.

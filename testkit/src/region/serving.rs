@@ -15,7 +15,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::front::Front;
 use crate::Error;
 use crate::s3::Embedded;
 
@@ -30,14 +29,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 ///
 /// A thread each, with a single-threaded runtime: the embedded stores block the thread that serves them.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     endpoint: String,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    pub(super) fn endpoint(&self) -> &str {
+    pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
@@ -97,9 +96,17 @@ pub(super) fn dynamodb(region: &str, listener: BoundListener, database: Database
     })
 }
 
-/// Serves what stands before the embedded DynamoDB.
-pub(super) fn front(region: &str, listener: BoundListener, front: Front) -> Result<Server, Error> {
-    Server::start(&format!("{region}-front"), listener, |listener, stop| accept(listener, front, stop))
+/// Serves a front: what stands before an embedded store, or before another front.
+pub(crate) fn front<S>(name: &str, listener: BoundListener, service: S) -> Result<Server, Error>
+where
+    S: HttpService<Incoming> + Clone + Send + 'static,
+    S::Future: Send,
+    S::ResBody: Send + 'static,
+    <S::ResBody as Body>::Data: Send,
+    <S::ResBody as Body>::Error: Into<Box<dyn StdError + Send + Sync>>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    Server::start(name, listener, |listener, stop| accept(listener, service, stop))
 }
 
 /// Serves the embedded S3, which accepts requests signed at most `age` ago.

@@ -1,0 +1,6 @@
+//! Fronts: listeners on loopback that pass on to another URL and do to the traffic what a real store does and the embedded
+//! ones don't. They stack: each is put before a region, before another front, or before any other server that speaks the
+//! same protocol.
+
+pub(crate) mod forward;
+pub mod throttle;
