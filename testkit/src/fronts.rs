@@ -2,5 +2,13 @@
 //! ones don't. They stack: each is put before a region, before another front, or before any other server that speaks the
 //! same protocol.
 
-pub(crate) mod forward;
+pub mod faults;
+pub mod lag;
 pub mod throttle;
+
+mod asked;
+mod expression;
+pub(crate) mod forward;
+mod schema;
+mod tables;
+mod wire;

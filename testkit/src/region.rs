@@ -19,7 +19,7 @@ mod gate;
 mod serving;
 mod tuning;
 
-pub(crate) use serving::{Server, front as serve_front};
+pub(crate) use serving::{Reset, Server, front as serve_front};
 
 pub use gate::{Answer, Gate};
 

@@ -4,15 +4,14 @@
 //! What it does not do: split hot partitions, put several index keys in one partition, or count PartiQL. Items' old sizes are read from the
 //! embedded database itself, so that only an embedded region can be throttled; the requests may take any way there.
 
+mod answers;
 mod bucket;
+mod costs;
 mod counts;
-mod expression;
 mod limits;
 mod model;
 mod reads;
-mod schema;
 mod service;
-mod wire;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -22,6 +21,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::fronts::forward::Forward;
+use crate::fronts::tables::Tables;
 use crate::region::{Region, Server, listen, serve_front};
 
 use model::Model;
@@ -52,7 +52,7 @@ impl Throttle {
     /// No port to listen on, or a URL that is none.
     pub fn before_url(region: &Region, url: &str, settings: Settings) -> Result<Self, Error> {
         let model = Arc::new(Model::new(settings));
-        let service = Service::new(region.name(), model.clone(), Forward::to(url)?, region.database());
+        let service = Service::new(region.name(), model.clone(), Forward::to(url)?, Tables::of(region.database()));
         let server = serve_front(&format!("{}-throttle", region.name()), listen(0)?, service)?;
         Ok(Self { server, model })
     }

@@ -142,7 +142,12 @@ where
     while connections.join_next().await.is_some() {}
 }
 
-async fn connection<S>(stream: TcpStream, service: S, stop: CancellationToken)
+/// The error by which a service asks for its connection to be reset, without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is to be reset")]
+pub(crate) struct Reset;
+
+async fn connection<S>(mut stream: TcpStream, service: S, stop: CancellationToken)
 where
     S: HttpService<Incoming>,
     S::ResBody: 'static,
@@ -152,16 +157,22 @@ where
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
     }
-    let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = stop.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+    let ended = {
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(&mut stream), service);
+        let mut serving = std::pin::pin!(serving);
+        tokio::select! {
+            ended = serving.as_mut() => ended,
+            () = stop.cancelled() => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
         }
     };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+    let Err(error) = ended else { return };
+    tracing::debug!(%error, "a connection ended early");
+    if error.source().is_some_and(|source| source.is::<Reset>())
+        && let Err(error) = stream.set_zero_linger()
+    {
+        tracing::warn!(%error, "a connection is closed instead of reset");
     }
 }

@@ -1,10 +1,9 @@
 //! The fronts do what AWS documents. Each test names its source; time is a test's own where it matters.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the report")]
 
-#[cfg(test)]
 mod common;
-#[cfg(test)]
+mod faults;
+mod lag;
 mod throttle;
-#[cfg(test)]
 mod throttle_batches;
-#[cfg(test)]
 mod throttle_units;

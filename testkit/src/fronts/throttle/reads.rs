@@ -8,13 +8,14 @@ use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::expression::hash_values;
+use super::answers::{cancelled, refusal};
+use super::costs::read_units;
 use super::model::{Charge, Kind, Piece, Served};
-use super::schema::read_units;
 use super::service::{Answered, Service};
-use super::wire::{Raw, cancelled, changed, member, refusal};
 use super::writes::with_unprocessed;
+use crate::fronts::expression::hash_values;
 use crate::fronts::forward::{Reply, Whole, json, with_body};
+use crate::fronts::wire::{Raw, changed, member};
 
 #[derive(Deserialize)]
 struct Get {
@@ -68,8 +69,8 @@ impl Service {
 
     /// One item by its key; its size is asked of the embedded database itself.
     fn get(&self, get: &Get, factor: f64) -> Option<Piece> {
-        let schema = self.schema(&get.table)?;
-        let found = self.look_up(&get.table, vec![get.key.clone()])?;
+        let schema = self.tables.schema(&get.table)?;
+        let found = self.tables.look_up(&get.table, vec![get.key.clone()])?;
         let units = factor * read_units(found.first().map_or(0, item_size), get.consistent);
         let place = schema.base(&get.key, self.model.base_partitions())?;
         Some(Piece { table: schema.table.clone(), kind: Kind::Read, charges: vec![Charge { place, units }] })
@@ -111,7 +112,7 @@ impl Service {
     fn keys_asked<'a>(&self, tables: &'a BTreeMap<String, Raw<'a>>) -> Option<Vec<Asked<'a>>> {
         let mut asked = Vec::new();
         for (table, request) in tables {
-            let schema = self.schema(table)?;
+            let schema = self.tables.schema(table)?;
             let consistent = member(request, "ConsistentRead").unwrap_or(false);
             for key in member::<Vec<&'a RawValue>>(request, "Keys")? {
                 let place = schema.base(&serde_json::from_str(key.get()).ok()?, self.model.base_partitions())?;
@@ -139,7 +140,7 @@ impl Service {
 
     fn settle_large_items(&self, answer: &Raw<'_>, table: &str, consistent: bool, caller: &str) {
         let items = member::<BTreeMap<String, Vec<Item>>>(answer, "Responses").and_then(|mut all| all.remove(table));
-        let (Some(items), Some(schema)) = (items, self.schema(table)) else { return };
+        let (Some(items), Some(schema)) = (items, self.tables.schema(table)) else { return };
         let mut charges = Vec::new();
         for item in items {
             let units = read_units(item_size(&item), consistent) - read_units(0, consistent);
@@ -155,7 +156,7 @@ impl Service {
         let body = request.body().clone();
         let Ok(object) = serde_json::from_slice::<Raw<'_>>(&body) else { return Err(request) };
         let Some(table) = member::<String>(&object, "TableName") else { return Err(request) };
-        let Some(schema) = self.schema(&table) else { return Err(request) };
+        let Some(schema) = self.tables.schema(&table) else { return Err(request) };
         let index: Option<String> = member(&object, "IndexName");
         let partitions = self.model.base_partitions();
         let places = match schema.hash_keys(index.as_deref()).and_then(|names| hash_values(&object, names)) {

@@ -1,20 +1,17 @@
 //! Takes a request, has it decided by the model, and passes it on.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use dynoxide::actions::batch_get_item::{BatchGetItemRequest, KeysAndAttributes};
-use dynoxide::{Database, Item};
 use futures::future::BoxFuture;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
 use super::model::Model;
-use super::schema::Schema;
 use crate::fronts::forward::{Forward, Reply, Whole, caller, operation, sent, whole};
+use crate::fronts::tables::Tables;
 
 /// The answer, or the request back when it has to be passed on as it is.
 pub(super) type Answered = Result<Reply, Whole>;
@@ -24,13 +21,12 @@ pub(super) struct Service {
     pub(super) region: Arc<str>,
     pub(super) model: Arc<Model>,
     pub(super) forward: Forward,
-    pub(super) database: Database,
-    schemas: Arc<Mutex<HashMap<String, Arc<Schema>>>>,
+    pub(super) tables: Tables,
 }
 
 impl Service {
-    pub(super) fn new(region: &str, model: Arc<Model>, forward: Forward, database: Database) -> Self {
-        Self { region: region.into(), model, forward, database, schemas: Arc::default() }
+    pub(super) fn new(region: &str, model: Arc<Model>, forward: Forward, tables: Tables) -> Self {
+        Self { region: region.into(), model, forward, tables }
     }
 
     async fn handle(&self, request: Whole) -> Reply {
@@ -46,7 +42,7 @@ impl Service {
             "Query" | "Scan" => self.read_page(request, &caller).await,
             "CreateTable" | "UpdateTable" | "DeleteTable" => {
                 let reply = self.forward.pass(request).await;
-                self.schemas.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                self.tables.forget();
                 Ok(reply)
             }
             _ => Err(request),
@@ -55,27 +51,6 @@ impl Service {
             Ok(reply) => reply,
             Err(request) => self.forward.pass(request).await,
         }
-    }
-
-    /// What the table is made of; `None` when there is none of this name.
-    pub(super) fn schema(&self, table: &str) -> Option<Arc<Schema>> {
-        let mut schemas = self.schemas.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = schemas.get(table) {
-            return Some(known.clone());
-        }
-        let found = Arc::new(Schema::of(&self.database, table)?);
-        schemas.insert(table.to_owned(), found.clone());
-        Some(found)
-    }
-
-    /// The items with these keys, asked of the embedded database itself; `None` when it refuses.
-    pub(super) fn look_up(&self, table: &str, keys: Vec<Item>) -> Option<Vec<Item>> {
-        let keys = KeysAndAttributes { keys, consistent_read: Some(true), ..KeysAndAttributes::default() };
-        let request = BatchGetItemRequest {
-            request_items: HashMap::from([(table.to_owned(), keys)]),
-            ..BatchGetItemRequest::default()
-        };
-        self.database.batch_get_item(request).ok()?.responses.remove(table)
     }
 }
 

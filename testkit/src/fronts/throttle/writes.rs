@@ -5,78 +5,19 @@ use std::sync::Arc;
 
 use dynoxide::Item;
 use hyper::StatusCode;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::answers::{cancelled, refusal};
 use super::model::{Kind, Piece, Served};
 use super::service::{Answered, Service};
-use super::wire::{Raw, cancelled, changed, member, refusal};
+use crate::fronts::asked::{Becomes, Member, writes};
 use crate::fronts::forward::{Reply, Whole, json, with_body};
-
-/// A put or a delete, or any other write of one item.
-#[derive(Deserialize)]
-struct Write {
-    #[serde(rename = "TableName", default)]
-    table: String,
-    #[serde(rename = "Item")]
-    item: Option<Item>,
-    #[serde(rename = "Key")]
-    key: Option<Item>,
-}
-
-/// One member of a batch or a transaction.
-#[derive(Deserialize)]
-struct Member {
-    #[serde(rename = "PutRequest", alias = "Put")]
-    put: Option<Write>,
-    #[serde(rename = "DeleteRequest", alias = "Delete")]
-    delete: Option<Write>,
-    #[serde(rename = "Update")]
-    update: Option<Write>,
-    #[serde(rename = "ConditionCheck")]
-    check: Option<Write>,
-}
-
-/// What is written and whether the item is there afterwards as it was sent (`Put`), is gone, or becomes what only the store knows.
-enum Becomes {
-    Sent(Item),
-    Gone(Item),
-    Unknown(Item),
-}
-
-impl Member {
-    fn becomes(self) -> Option<(String, Becomes)> {
-        if let Some(write) = self.put {
-            return Some((write.table, Becomes::Sent(write.item?)));
-        }
-        if let Some(write) = self.delete {
-            return Some((write.table, Becomes::Gone(write.key?)));
-        }
-        let write = self.update.or(self.check)?;
-        Some((write.table, Becomes::Unknown(write.key?)))
-    }
-}
-
-impl Becomes {
-    fn item(&self) -> &Item {
-        match self {
-            Self::Sent(item) | Self::Gone(item) | Self::Unknown(item) => item,
-        }
-    }
-}
+use crate::fronts::wire::{Raw, changed, member};
 
 impl Service {
     /// PutItem, DeleteItem and UpdateItem.
     pub(super) async fn write_one(&self, operation: &str, request: Whole, caller: &str) -> Answered {
-        let Ok(write) = serde_json::from_slice::<Write>(request.body()) else { return Err(request) };
-        let table = write.table;
-        let becomes = match (operation, write.item, write.key) {
-            ("PutItem", Some(item), _) => Becomes::Sent(item),
-            ("DeleteItem", _, Some(key)) => Becomes::Gone(key),
-            (_, _, Some(key)) => Becomes::Unknown(key),
-            _ => return Err(request),
-        };
-        let writes = [(table, becomes)];
+        let Some(writes) = writes(operation, request.body()) else { return Err(request) };
         let Some((pieces, olds)) = self.pieces(&writes, 1.0) else { return Err(request) };
         let refused = self.model.admit(&pieces, Served::InPart, caller);
         if !refused[0].is_empty() {
@@ -91,10 +32,7 @@ impl Service {
 
     /// TransactWriteItems: all or nothing, at double the units in the base table.
     pub(super) async fn write_together(&self, request: Whole, caller: &str) -> Answered {
-        let Ok(object) = serde_json::from_slice::<Raw<'_>>(request.body()) else { return Err(request) };
-        let members: Option<Vec<Member>> = member(&object, "TransactItems");
-        let writes: Option<Vec<_>> = members.and_then(|members| members.into_iter().map(Member::becomes).collect());
-        let Some(writes) = writes else { return Err(request) };
+        let Some(writes) = writes("TransactWriteItems", request.body()) else { return Err(request) };
         let Some((pieces, olds)) = self.pieces(&writes, 2.0) else { return Err(request) };
         let refused = self.model.admit(&pieces, Served::WholeOrNot, caller);
         if refused.iter().any(|reasons| !reasons.is_empty()) {
@@ -147,7 +85,7 @@ impl Service {
         let olds = self.olds(writes)?;
         let mut pieces = Vec::with_capacity(writes.len());
         for ((table, becomes), old) in writes.iter().zip(&olds) {
-            let schema = self.schema(table)?;
+            let schema = self.tables.schema(table)?;
             let new = match becomes {
                 Becomes::Sent(item) => Some(item),
                 Becomes::Gone(_) => None,
@@ -170,19 +108,19 @@ impl Service {
     fn olds(&self, writes: &[(String, Becomes)]) -> Option<Vec<Option<Item>>> {
         let mut keys: BTreeMap<&str, Vec<Item>> = BTreeMap::new();
         for (table, becomes) in writes {
-            keys.entry(table).or_default().push(self.schema(table)?.key(becomes.item()));
+            keys.entry(table).or_default().push(self.tables.schema(table)?.key(becomes.item()));
         }
         let mut found: HashMap<(Arc<str>, String), Item> = HashMap::new();
         for (table, keys) in keys {
-            let schema = self.schema(table)?;
-            for item in self.look_up(table, keys)? {
+            let schema = self.tables.schema(table)?;
+            for item in self.tables.look_up(table, keys)? {
                 found.insert((schema.table.clone(), schema.key_of(&item)?), item);
             }
         }
         writes
             .iter()
             .map(|(table, becomes)| {
-                let schema = self.schema(table)?;
+                let schema = self.tables.schema(table)?;
                 Some(found.remove(&(schema.table.clone(), schema.key_of(becomes.item())?)))
             })
             .collect()
@@ -191,8 +129,8 @@ impl Service {
     /// Charges what updates cost beyond what was charged before their result was known.
     fn settle_unknown(&self, writes: &[(String, Becomes)], olds: &[Option<Item>], factor: f64, caller: &str) {
         for ((table, becomes), old) in writes.iter().zip(olds) {
-            let (Becomes::Unknown(key), Some(schema)) = (becomes, self.schema(table)) else { continue };
-            let new = self.look_up(table, vec![key.clone()]).and_then(|mut found| found.pop());
+            let (Becomes::Unknown(key), Some(schema)) = (becomes, self.tables.schema(table)) else { continue };
+            let new = self.tables.look_up(table, vec![key.clone()]).and_then(|mut found| found.pop());
             let partitions = self.model.base_partitions();
             let mut charges = schema.write(old.as_ref(), new.as_ref(), factor, partitions);
             let before = schema.write(old.as_ref(), old.as_ref(), factor, partitions);

@@ -8,7 +8,7 @@ use super::schema::value;
 use super::wire::{Raw, member};
 
 /// The values a Query demands of these attributes, as one text; `None` when it demands none of some of them.
-pub(super) fn hash_values(query: &Raw<'_>, attributes: &[String]) -> Option<String> {
+pub(crate) fn hash_values(query: &Raw<'_>, attributes: &[String]) -> Option<String> {
     let expression: String = member(query, "KeyConditionExpression")?;
     let names: BTreeMap<String, String> = member(query, "ExpressionAttributeNames").unwrap_or_default();
     let values: Item = member(query, "ExpressionAttributeValues")?;
