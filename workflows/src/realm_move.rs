@@ -5,6 +5,7 @@
 mod add_data;
 mod cancel;
 mod commit;
+mod divided;
 mod drain;
 mod lapse;
 mod machine;
@@ -24,6 +25,7 @@ mod view;
 mod waiting;
 
 pub use cancel::{CancelOutcome, cancel_move};
+pub use divided::Divided;
 pub use lapse::LapseSweep;
 pub use machine::RealmMove;
 pub(crate) use machine::max_attempts;
