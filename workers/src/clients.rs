@@ -5,7 +5,7 @@
 //! clients must not correct the time by the store's.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
@@ -16,6 +16,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_http_client::tls;
 use tokio::sync::OnceCell;
 
+use crate::s3::Budget;
 use crate::settings::Settings;
 
 const READ_ATTEMPTS: u32 = 4;
@@ -75,6 +76,7 @@ pub(crate) struct Clients {
     config: OnceCell<SdkConfig>,
     dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
     s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
+    budget: Arc<Budget>,
 }
 
 impl Clients {
@@ -86,7 +88,13 @@ impl Clients {
             config: OnceCell::new(),
             dynamodb: Mutex::default(),
             s3: Mutex::default(),
+            budget: Arc::new(Budget::of(settings)),
         }
+    }
+
+    /// What may be held of objects' contents, by whatever uses these clients.
+    pub(crate) fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 
     pub(crate) async fn dynamodb(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_dynamodb::Client> {

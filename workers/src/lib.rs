@@ -30,4 +30,4 @@ pub use aws_credential_types::Credentials;
 pub use self::clients::CredentialsFrom;
 pub use self::inspection::{Inspection, KeyAttribute, KeyRole, TableSchema};
 pub use self::movers::Movers;
-pub use self::settings::Settings;
+pub use self::settings::{ServerSideCopy, Settings};

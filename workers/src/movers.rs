@@ -16,7 +16,7 @@ use crate::permit::Permits;
 use crate::place::Place;
 use crate::progress::{Checkpoints, Tally};
 use crate::run::{Operation, Run};
-use crate::s3::{self, Bucket};
+use crate::s3::{self, Bucket, Share};
 use crate::settings::Settings;
 use crate::settle;
 use crate::store::Store;
@@ -235,12 +235,13 @@ impl Movers {
                 let table = Table::open(&**tables, place, (index, index_key), settings, pacer).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
-            Place::S3 { region, endpoint, bucket, prefix } => {
+            Place::S3 { region, endpoint, bucket, prefix, parts } => {
                 let clients = buckets.as_deref().ok_or_else(|| {
                     WorkError::permanent("place_invalid", format!("{} can't be worked on without S3", Site::of(place)))
                 })?;
                 let address = (region.as_str(), endpoint.as_deref());
-                let bucket = Bucket::open(clients, place, address, (bucket, prefix), tenant, settings).await?;
+                let share = Share { number: part, of: *parts };
+                let bucket = Bucket::open(clients, place, address, (bucket, prefix, share), tenant, settings).await?;
                 Ok(Store::Bucket(Box::new(bucket)))
             }
         }

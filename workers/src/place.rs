@@ -31,16 +31,32 @@ pub enum Place {
         bucket: String,
         /// The tenant's prefix, already expanded.
         prefix: String,
+        /// Into how many parts the objects are divided, by a hash of their keys.
+        #[serde(default = "one_part")]
+        parts: u32,
     },
 }
 
+fn one_part() -> u32 {
+    1
+}
+
 impl Place {
-    /// How many independent parts a tenant's data here has: index shards of a table, one for a bucket prefix.
+    /// How many independent parts a tenant's data here has: index shards of a table, or what a bucket's objects are divided into.
     pub fn parts(&self) -> u32 {
         match self {
             Self::Dynamodb { shard_count, .. } => *shard_count,
-            Self::S3 { .. } => 1,
+            Self::S3 { parts, .. } => *parts,
         }
+    }
+
+    /// The same place, its objects divided into so many parts; at least one. A table's parts are its index shards, always.
+    #[must_use]
+    pub fn in_parts(mut self, count: u32) -> Self {
+        if let Self::S3 { parts, .. } = &mut self {
+            *parts = count.max(1);
+        }
+        self
     }
 
     /// The AWS region.

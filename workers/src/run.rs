@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::progress::{Checkpoints, Tally};
 use crate::pulse::Pulse;
@@ -37,6 +38,21 @@ pub(crate) enum Stage {
     Checking,
 }
 
+/// What an index has listed, whatever is behind it: how many keys, and their order-free digest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) keys: u64,
+    pub(crate) digest: Digest,
+}
+
+impl Listed {
+    /// Adds all keys that `other` listed.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.keys += other.keys;
+        self.digest.merge(&other.digest);
+    }
+}
+
 /// The stored form of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,12 +70,20 @@ struct State {
     previous: Option<Tally>,
     /// The furthest tally of the operation, for displays: never goes back.
     done: Tally,
+    /// What this pass has listed up to the cursor.
+    #[serde(default)]
+    listed: Listed,
+    /// What the complete pass before had listed.
+    #[serde(default)]
+    previous_listed: Option<Listed>,
 }
 
 pub(crate) struct Run<'a> {
     state: State,
     /// Tally of this pass, including work after the cursor that a resumed run would do again.
     tally: Tally,
+    /// What this pass has listed, likewise.
+    listed: Listed,
     checkpoints: &'a dyn Checkpoints,
     pulse: Arc<Pulse<'a>>,
     every: Duration,
@@ -84,6 +108,8 @@ impl<'a> Run<'a> {
             tally: Tally::default(),
             previous: None,
             done: Tally::default(),
+            listed: Listed::default(),
+            previous_listed: None,
         };
         let state = match resume.filter(|value| !value.is_null()).map(serde_json::from_value::<State>) {
             None => fresh,
@@ -94,7 +120,7 @@ impl<'a> Run<'a> {
             }
         };
         let pulse = Arc::new(Pulse::new(checkpoints, every));
-        Self { tally: state.tally, state, checkpoints, pulse, every, saved: Instant::now() }
+        Self { tally: state.tally, listed: state.listed, state, checkpoints, pulse, every, saved: Instant::now() }
     }
 
     /// Where the work between two checkpoints gives signs of life.
@@ -124,6 +150,21 @@ impl<'a> Run<'a> {
         self.state.previous
     }
 
+    /// What the current pass has listed.
+    pub(crate) fn listed(&self) -> Listed {
+        self.listed
+    }
+
+    /// What the pass before had listed.
+    pub(crate) fn previous_listed(&self) -> Option<Listed> {
+        self.state.previous_listed
+    }
+
+    /// Counts keys that were listed.
+    pub(crate) fn list(&mut self, more: &Listed) {
+        self.listed.merge(more);
+    }
+
     /// Counts work that is done.
     pub(crate) fn count(&mut self, more: &Tally) {
         self.tally.merge(more);
@@ -133,6 +174,7 @@ impl<'a> Run<'a> {
     pub(crate) async fn reached(&mut self, cursor: Value) -> Result<(), WorkError> {
         self.state.cursor = Some(cursor);
         self.state.tally = self.tally;
+        self.state.listed = self.listed;
         self.note_done();
         if self.saved.elapsed() < self.every { Ok(()) } else { self.save().await }
     }
@@ -140,16 +182,17 @@ impl<'a> Run<'a> {
     /// Begins the next pass and saves; the pass that ends becomes `previous`.
     pub(crate) async fn enter(&mut self, stage: Stage, round: u32) -> Result<(), WorkError> {
         self.note_done();
-        self.state.previous = Some(self.tally);
-        self.tally = Tally::default();
-        self.state = State { stage, round, cursor: None, tally: self.tally, ..self.state.clone() };
+        self.state.previous = Some(std::mem::take(&mut self.tally));
+        self.state.previous_listed = Some(std::mem::take(&mut self.listed));
+        (self.state.tally, self.state.listed) = (self.tally, self.listed);
+        self.state = State { stage, round, cursor: None, ..self.state.clone() };
         self.save().await
     }
 
     /// Begins the next pass and saves; the tally runs on.
     pub(crate) async fn again(&mut self, round: u32) -> Result<(), WorkError> {
         self.note_done();
-        self.state = State { round, cursor: None, tally: self.tally, ..self.state.clone() };
+        self.state = State { round, cursor: None, tally: self.tally, listed: self.listed, ..self.state.clone() };
         self.save().await
     }
 

@@ -2,8 +2,20 @@
 
 use std::time::Duration;
 
-/// Limits and waits of the movers. Memory per part is bounded by `batch_concurrency` batches of at most 16 MiB (DynamoDB)
-/// or `object_concurrency` x the larger of `multipart_threshold` and `part_size` (S3).
+/// When a store copies objects from one bucket to another by itself, so that their contents are not sent to it. They are read all
+/// the same, to be compared. A store that refuses has them sent to it, which is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServerSideCopy {
+    /// Never.
+    Never,
+    /// When both buckets are at the same endpoint, or both at AWS's own, in whatever region.
+    SameEndpoint,
+    /// Whenever the target's store does it, such as when one provider has an endpoint for each region.
+    Always,
+}
+
+/// Limits and waits of the movers. Memory is bounded by `batch_concurrency` batches of at most 16 MiB for each part of a
+/// table, and for all objects of the process together by `object_concurrency` x the larger of `multipart_threshold` and `part_size`.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Batches in flight at once per part of a table, reading and writing counted apart.
@@ -21,11 +33,13 @@ pub struct Settings {
     pub checkpoint_every: Duration,
     /// Objects larger than this many bytes are written in parts.
     pub multipart_threshold: u64,
-    /// Bytes in one part, 5 MiB to 5 GiB (S3 User Guide, "Multipart upload limits"); raised for an object that would need
-    /// more than 10,000 parts.
+    /// Bytes in one part, 5 MiB to 5 GiB (S3 User Guide, "Multipart upload limits"), raised to a power of two, and further for an
+    /// object that would need more than 10,000 parts.
     pub part_size: u64,
-    /// Objects copied or read back at once.
+    /// Objects copied or read back at once, in each part; and ranges of one large object.
     pub object_concurrency: usize,
+    /// When a store copies objects by itself.
+    pub server_side_copy: ServerSideCopy,
     /// How many times in a row a store may leave a whole request undone before the part gives up as retryable.
     pub patience: u32,
     /// How long a connection to a store may take.
@@ -46,6 +60,7 @@ impl Default for Settings {
             multipart_threshold: 8 << 20,
             part_size: 8 << 20,
             object_concurrency: 16,
+            server_side_copy: ServerSideCopy::SameEndpoint,
             patience: 8,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(20),

@@ -17,6 +17,7 @@ fn place(region: &str, front: &S3Front) -> Place {
         endpoint: Some(front.endpoint.clone()),
         bucket: "media".to_owned(),
         prefix: "acme/".to_owned(),
+        parts: 1,
     }
 }
 
@@ -38,7 +39,7 @@ async fn refused_requests_and_cut_contents_are_repeated() {
 
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
     assert_eq!(tally.objects, 40);
-    assert!(before_source.faults.lock().unwrap().gets > 80, "some contents were cut");
+    assert!(before_source.faults.lock().unwrap().gets > 45, "some contents were cut");
     let there = observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap();
     assert_eq!(there, observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap());
     assert!(observe::unfinished_uploads(&s3_client(&target), "media", "").await.unwrap().is_empty());

@@ -14,6 +14,7 @@ use testkit::{Ports, Region, Storage, fixtures, observe};
 use workers::error::{Treatment, WorkError};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
+use workers::{CredentialsFrom, Movers, Settings};
 
 struct Pair {
     source: Region,
@@ -43,7 +44,7 @@ async fn one_large_object_is_many_signs_of_life() {
 
     let kept = Kept::all();
     assert_eq!(movers.digest(&to, "acme", 0, &kept, None).await.unwrap(), tally);
-    assert_eq!(kept.resumes().len(), 1, "after the object");
+    assert!((1..=5).contains(&kept.resumes().len()), "after its parts at most");
     assert!(kept.most_alive() > 3, "{} while digesting", kept.most_alive());
 }
 
@@ -74,7 +75,7 @@ impl Checkpoints for UntilFirstPart {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_lost_between_two_parts_stops_the_copy_and_aborts_the_upload() {
+async fn a_lease_lost_between_two_parts_stops_the_copy_and_the_next_one_ends_the_upload() {
     let pair = Pair::with_buckets().await;
     fixtures::seed_multipart_object(&pair.source, "media", "acme/large", 1).await.unwrap();
     let front = S3Front::before(pair.target.s3_endpoint(), Faults::default()).await;
@@ -84,14 +85,23 @@ async fn a_lease_lost_between_two_parts_stops_the_copy_and_aborts_the_upload() {
         endpoint: Some(front.endpoint.clone()),
         bucket: "media".to_owned(),
         prefix: "acme/".to_owned(),
+        parts: 1,
     };
     let (ledger, lost) = (Allows::writes(), UntilFirstPart(Arc::clone(&front.faults)));
-    let error = movers().copy(&from, &to, "acme", 0, &ledger.permits(), &lost, None).await.unwrap_err();
+    let one_at_a_time = Movers::new(
+        CredentialsFrom::Fixed(testkit::region::credentials()),
+        Settings { object_concurrency: 1, ..settings() },
+    );
+    let error = one_at_a_time.copy(&from, &to, "acme", 0, &ledger.permits(), &lost, None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert_eq!(front.faults.lock().unwrap().parts, 1, "no further part");
     let client = s3_client(&pair.target);
-    assert!(observe::unfinished_uploads(&client, "media", "").await.unwrap().is_empty());
     assert!(observe::bucket_objects(&client, "media", "").await.unwrap().is_empty());
+    assert_eq!(observe::unfinished_uploads(&client, "media", "").await.unwrap().len(), 1);
+
+    copy_all(&movers(), &from, &to, "acme").await;
+    assert!(observe::unfinished_uploads(&client, "media", "").await.unwrap().is_empty());
+    assert_eq!(observe::bucket_objects(&client, "media", "").await.unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ use store::{Millis, StoreError, Tx};
 
 use crate::data_tasks::place_of;
 use crate::plan::Plan;
+use crate::realm_move::Divided;
 
 /// How often one that waits for room looks again, in milliseconds.
 pub(crate) const LOOK_AGAIN_MS: Millis = 1_000;
@@ -106,11 +107,11 @@ async fn blocked(
 
 /// What a move's data work needs: a task for each part copied to an added location (or compared at a kept one), counted
 /// overall, in the regions of its source and its target, and on the table or bucket that is written.
-pub(crate) fn wants_of_move(plan: &Plan) -> Vec<Want> {
+pub(crate) fn wants_of_move(plan: &Plan, divided: &Divided) -> Vec<Want> {
     let mut weights = Weights::default();
     for service in &plan.services {
         let Some(source) = &service.source else { continue };
-        let parts = i64::from(place_of(source).parts());
+        let parts = i64::from(divided.parts(&service.service, source));
         for target in &service.add {
             weights.add(OVERALL.to_owned(), parts);
             weights.add_regions(&[source, target], parts);

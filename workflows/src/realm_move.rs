@@ -5,6 +5,7 @@
 mod add_data;
 mod cancel;
 mod commit;
+mod divided;
 mod drain;
 mod forecast;
 mod lapse;
@@ -25,6 +26,7 @@ mod view;
 mod waiting;
 
 pub use cancel::{CancelOutcome, cancel_move};
+pub use divided::Divided;
 pub use forecast::Forecast;
 pub use lapse::LapseSweep;
 pub use machine::RealmMove;

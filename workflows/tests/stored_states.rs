@@ -14,7 +14,7 @@ use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, Verify
 use workflows::plan::{Plan, ServicePlan};
 use workflows::realm_move::Window;
 use workflows::realm_move::{
-    self, Committed, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
+    self, Committed, CopiedPart, Divided, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
 };
 use workflows::removal::{
     self, Cause, Recheck, RecheckStage, RecheckState, Removal, RemovalStage, RemovalState, VerifiedPart,
@@ -53,8 +53,10 @@ fn every_state_of_a_removal_is_read_as_it_was_stored() {
         names.push(name);
     }
     assert_eq!(names, removal::STATES);
-    let verified = Some(vec![VerifiedPart { part: 7, tally: tally() }]);
+    let verified = Some(vec![VerifiedPart { part: 7, parts: 1, tally: tally() }]);
     let waits_for = Some("issue-service at us-east-1 to be quiet".to_owned());
+    let parts = Some(vec![VerifiedPart { part: 7, parts: 16, tally: tally() }]);
+    same_as_golden("removal_divided", &RemovalState { verified: parts, ..a_removal() });
     let full = RemovalState { verified, accept_late_writes: true, waits_for, ..a_removal() };
     same_as_golden("removal_with_late_writes_accepted", &full);
     same_as_golden("cause_rolled_back", &Cause::RolledBack { move_id: "m-1".to_owned() });
@@ -123,6 +125,8 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     same_as_golden("move_scheduled_by_a_campaign", &scheduled);
     let copying = MoveState { stage: Stage::AddData { offline, pace: full }, ..a_move() };
     same_as_golden("move_add_data_projected", &copying);
+    let divided = serde_json::from_str(r#"{ "media-service": 16 }"#).expect("parts by service");
+    same_as_golden("move_divided", &MoveState { divided, ..a_move() });
 }
 
 #[test]
@@ -134,6 +138,7 @@ fn every_task_is_read_as_it_was_stored() {
         from: table("us-east-1"),
         to: table("eu-west-1"),
         part: 7,
+        parts: 1,
         generation: 3,
         epoch: 12,
         deadline: 1_700_003_600_000,
@@ -144,6 +149,7 @@ fn every_task_is_read_as_it_was_stored() {
         source: table("us-east-1"),
         at: table("eu-west-1"),
         part: 7,
+        parts: 1,
         expected: Some(tally()),
         epoch: 12,
         deadline: 1_700_003_600_000,
@@ -154,6 +160,7 @@ fn every_task_is_read_as_it_was_stored() {
         at: table("us-east-1"),
         live: Some(table("eu-west-1")),
         part: 7,
+        parts: 1,
         verified: tally(),
     };
     let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3 };
@@ -161,6 +168,9 @@ fn every_task_is_read_as_it_was_stored() {
     same_as_golden("task_verify", &verify);
     same_as_golden("task_compare", &compare);
     same_as_golden("task_remove", &remove);
+    same_as_golden("task_copy_divided", &CopyInput { from: bucket(), parts: 16, ..copy });
+    same_as_golden("task_verify_divided", &VerifyInput { source: bucket(), parts: 16, ..verify });
+    same_as_golden("task_compare_divided", &CompareInput { at: bucket(), parts: 16, ..compare });
 }
 
 /// What is written today is what the file holds, and the file is read without loss.
@@ -180,8 +190,15 @@ fn same_as_golden<T: Serialize + DeserializeOwned>(name: &str, value: &T) {
 
 fn stages() -> Vec<Stage> {
     let offline = || OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
-    let copied =
-        || vec![CopiedPart { service: "issue-service".to_owned(), to: table("eu-west-1"), part: 7, tally: tally() }];
+    let copied = || {
+        vec![CopiedPart {
+            service: "issue-service".to_owned(),
+            to: table("eu-west-1"),
+            part: 7,
+            parts: 1,
+            tally: tally(),
+        }]
+    };
     let removals = || {
         vec![RemovalRef { id: "r-1".to_owned(), service: "issue-service".to_owned(), location: "us-east-1".to_owned() }]
     };
@@ -265,6 +282,7 @@ fn a_move() -> MoveState {
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
+        divided: Divided::default(),
         window: None,
         priority: Priority::Normal,
         campaign: None,

@@ -1,20 +1,29 @@
 //! One bucket and prefix as the movers use it, opened from a [`Place`].
 
+use std::sync::Arc;
+
 use aws_sdk_s3::Client;
 
+use super::budget::Budget;
+use super::share::Share;
 use crate::clients::{Clients, Pair};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::place::Place;
 use crate::settings::Settings;
 
-/// A bucket, and the prefix under which everything belongs to the tenant.
+/// A bucket, the prefix under which everything belongs to the tenant, and the share of it.
 pub(crate) struct Bucket {
     pub(super) reads: Client,
     pub(super) writes: Client,
     pub(super) site: Site,
+    pub(super) endpoint: Option<String>,
     pub(super) name: String,
     pub(super) prefix: String,
+    /// Which of the objects are worked on.
+    pub(super) share: Share,
+    /// What the process may hold of objects' contents.
+    pub(super) budget: Arc<Budget>,
     pub(super) settings: Settings,
 }
 
@@ -28,7 +37,7 @@ impl Bucket {
         clients: &Clients,
         place: &Place,
         (region, endpoint): (&str, Option<&str>),
-        (name, prefix): (&str, &str),
+        (name, prefix, share): (&str, &str, Share),
         tenant: &str,
         settings: &Settings,
     ) -> Result<Self, WorkError> {
@@ -41,8 +50,11 @@ impl Bucket {
             reads,
             writes,
             site: Site::of(place),
+            endpoint: endpoint.map(str::to_owned),
             name: name.to_owned(),
             prefix: prefix.to_owned(),
+            share,
+            budget: clients.budget(),
             settings: settings.clone(),
         })
     }

@@ -3,6 +3,7 @@
 use futures::TryStreamExt;
 
 use super::Bucket;
+use super::list::Entry;
 use crate::error::WorkError;
 use crate::mismatch::{Mismatch, shorten};
 use crate::pulse::Pulse;
@@ -16,9 +17,10 @@ pub(crate) async fn differing_keys(
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     let compared = source
-        .keys(None)
-        .map_ok(|key| async move {
-            let (here, there) = tokio::try_join!(source.tally_of(&key, pulse), at.tally_of(&key, pulse))?;
+        .objects(None)
+        .map_ok(|Entry { key, version }| async move {
+            let (here, there) =
+                tokio::try_join!(source.tally_of(&key, version.size, pulse), at.tally_of(&key, version.size, pulse))?;
             Ok(match (here, there) {
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
@@ -33,9 +35,9 @@ pub(crate) async fn differing_keys(
         found.extend(mismatch);
     }
     let extra = at
-        .keys(None)
-        .map_ok(|key| async move {
-            Ok(source.tally_of(&key, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key))))
+        .objects(None)
+        .map_ok(|Entry { key, version }| async move {
+            Ok(source.tally_of(&key, version.size, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key))))
         })
         .try_buffered(source.settings.object_concurrency);
     let mut extra = std::pin::pin!(extra);
@@ -55,9 +57,10 @@ pub(crate) async fn unlike(
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     let compared = at
-        .keys(None)
-        .map_ok(|key| async move {
-            let (here, there) = tokio::try_join!(at.tally_of(&key, pulse), live.tally_of(&key, pulse))?;
+        .objects(None)
+        .map_ok(|Entry { key, version }| async move {
+            let (here, there) =
+                tokio::try_join!(at.tally_of(&key, version.size, pulse), live.tally_of(&key, version.size, pulse))?;
             Ok(match (here, there) {
                 (Some(_), None) => Some(Mismatch::Extra(shorten(&key))),
                 (Some(here), Some(there)) if here != there => Some(Mismatch::Different(shorten(&key))),

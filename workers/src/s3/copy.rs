@@ -1,102 +1,122 @@
-//! Complete passes over the prefix: one copies every object, the other only reads and digests it.
+//! Complete passes over a share of the prefix: one copies every object, the others only look or read.
 
-use futures::TryStreamExt;
-use serde_json::Value;
+use std::collections::BTreeSet;
+use std::pin::pin;
+
+use futures::{Stream, TryStreamExt, future};
 
 use super::Bucket;
+use super::copying::Copying;
+use super::list::Entry;
+use super::object::listed;
+use super::route::Route;
+use super::underway::{Counted, Underway};
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::Permits;
-use crate::progress::Tally;
 use crate::pulse::Pulse;
-use crate::run::Run;
+use crate::run::{Listed, Run, Stage};
 
-/// Copies what `run`'s cursor has not passed yet, several objects at once; the cursor advances in the order of keys.
+/// Copies what `run`'s cursor has not passed yet, several objects at once; the cursor advances in the order of keys, and notes
+/// the parts of large objects beyond it.
 pub(crate) async fn copy_pass(
     from: &Bucket,
     to: &Bucket,
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
-    // Nobody else writes where a move is adding data, so unfinished uploads are those of an earlier attempt.
-    to.abort_leftovers(permits).await?;
-    let after = run.cursor().and_then(Value::as_str).map(str::to_owned);
-    let pulse = &*run.pulse();
-    let copied = from
-        .keys(after)
-        .map_ok(|key| async move { Ok((copy_object(from, to, &key, permits, pulse).await?, key)) })
-        .try_buffered(from.settings.object_concurrency);
-    let mut copied = std::pin::pin!(copied);
-    while let Some((tally, key)) = copied.try_next().await? {
-        run.count(&tally);
-        run.reached(Value::String(key)).await?;
-    }
-    to.abort_leftovers(permits).await
+    let underway = Underway::at(run.cursor())?;
+    // Nobody else writes where a move is adding data, so other unfinished uploads are those of an earlier attempt.
+    to.abort_leftovers(&underway.uploads(), permits).await?;
+    let (pulse, route) = (run.pulse(), Route::between(from, to));
+    let copying = Copying { from, to, permits, pulse: &pulse, route: &route, underway: &underway };
+    let entries = from.objects(underway.after()).try_take_while(|_| future::ready(Ok(!underway.is_stopped())));
+    let copied = entries.map_ok(|entry| copying.object(entry));
+    along(copied.try_buffered(from.settings.object_concurrency), &underway, run).await?;
+    to.abort_leftovers(&BTreeSet::new(), permits).await
 }
 
-/// Tallies what `run`'s cursor has not passed yet, reading all contents.
+/// Counts what `run`'s cursor has not passed yet, reading all contents; but where a copy is checked and the listing and the tags
+/// are what they were, the contents are, too.
 pub(crate) async fn digest_pass(at: &Bucket, run: &mut Run<'_>) -> Result<(), WorkError> {
-    let after = run.cursor().and_then(Value::as_str).map(str::to_owned);
-    let pulse = &*run.pulse();
-    let seen = at
-        .keys(after)
-        .map_ok(|key| async move { Ok((at.tally_of(&key, pulse).await?.unwrap_or_default(), key)) })
-        .try_buffered(at.settings.object_concurrency);
-    let mut seen = std::pin::pin!(seen);
-    while let Some((tally, key)) = seen.try_next().await? {
-        run.count(&tally);
-        run.reached(Value::String(key)).await?;
+    if run.stage() == Stage::Checking && look_again(at, run).await? {
+        return Ok(());
     }
-    Ok(())
+    let (underway, pulse) = (Underway::at(run.cursor())?, run.pulse());
+    let (begun, pulse) = (&underway, &*pulse);
+    let entries = at.objects(underway.after()).try_take_while(|_| future::ready(Ok(!begun.is_stopped())));
+    let read = entries.map_ok(|entry| async move {
+        let counted = at.counted(&entry.key, entry.version.size, begun, pulse).await?;
+        Ok((entry.key, counted.unwrap_or_default()))
+    });
+    along(read.try_buffered(at.settings.object_concurrency), &underway, run).await
 }
 
-/// An object deleted since it was listed counts nothing.
-async fn copy_object(
-    from: &Bucket,
-    to: &Bucket,
-    key: &str,
-    permits: &Permits<'_>,
-    pulse: &Pulse<'_>,
-) -> Result<Tally, WorkError> {
-    let mut patience = Patience::new(from.settings.patience, pulse);
+/// Counts objects as they come, in the order of their keys, and notes how far it is.
+async fn along(
+    objects: impl Stream<Item = Result<(String, Counted), WorkError>>,
+    underway: &Underway,
+    run: &mut Run<'_>,
+) -> Result<(), WorkError> {
+    let mut objects = pin!(objects);
     loop {
-        match try_copy(from, to, key, permits, pulse).await {
-            Ok(tally) => return Ok(tally),
-            Err(error) => {
-                permits.after(&error);
-                patience.wait(error).await?;
+        tokio::select! {
+            biased;
+            next = objects.try_next() => {
+                let (key, counted) = match next {
+                    Ok(Some(done)) => done,
+                    Ok(None) => return Ok(()),
+                    Err(error) => {
+                        // Requests on their way are answered first: one without an answer may arrive at any time.
+                        let error = underway.fail(error);
+                        while !matches!(objects.try_next().await, Ok(None)) {}
+                        return Err(underway.failure().unwrap_or(error));
+                    }
+                };
+                run.count(&counted.tally);
+                run.list(&counted.listed);
+                underway.reached(key);
             }
+            () = underway.news() => {}
         }
+        run.reached(underway.to_cursor()).await?;
     }
 }
 
-async fn try_copy(
-    from: &Bucket,
-    to: &Bucket,
-    key: &str,
-    permits: &Permits<'_>,
-    pulse: &Pulse<'_>,
-) -> Result<Tally, WorkError> {
-    let Some(mut object) = from.read(key, pulse).await? else { return Ok(Tally::default()) };
-    to.write(key, &object.attributes, &mut object.contents, permits).await?;
-    Ok(object.contents.tally(key, &object.attributes))
+/// Whether the listing and the tags show what the pass before found: then that counts again. If not, the pass begins anew.
+async fn look_again(at: &Bucket, run: &mut Run<'_>) -> Result<bool, WorkError> {
+    // A pass that has counted objects has already looked, and reads.
+    let (Some(before), Some(previous)) = (run.previous_listed(), run.previous()) else { return Ok(false) };
+    if before.keys != previous.objects || run.listed().keys > 0 {
+        return Ok(false);
+    }
+    let pulse = run.pulse();
+    let pulse = &*pulse;
+    let seen = at.objects(None).map_ok(|entry| at.looked_at(entry, pulse));
+    let mut seen = pin!(seen.try_buffered(at.settings.object_concurrency));
+    let mut now = Listed::default();
+    while let Some(one) = seen.try_next().await? {
+        now.merge(&one);
+    }
+    let same = now == before;
+    if same {
+        run.count(&previous);
+        run.list(&now);
+    }
+    Ok(same)
 }
 
 impl Bucket {
-    /// Reads an object back in full. `None` when there is none.
-    pub(super) async fn tally_of(&self, key: &str, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
+    async fn looked_at(&self, entry: Entry, pulse: &Pulse<'_>) -> Result<Listed, WorkError> {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
-            match self.try_tally(key, pulse).await {
-                Ok(tally) => return Ok(tally),
+            match self.tags(&entry.key).await {
+                Ok(tags) => {
+                    pulse.beat().await?;
+                    return Ok(tags.map(|tags| listed(&entry.key, &entry.version, &tags)).unwrap_or_default());
+                }
                 Err(error) => patience.wait(error).await?,
             }
         }
-    }
-
-    async fn try_tally(&self, key: &str, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
-        let Some(mut object) = self.read(key, pulse).await? else { return Ok(None) };
-        object.contents.exhaust(self).await?;
-        Ok(Some(object.contents.tally(key, &object.attributes)))
     }
 }

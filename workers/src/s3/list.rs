@@ -2,45 +2,71 @@
 
 use std::borrow::Cow;
 
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::EncodingType;
 use futures::stream::{self, Stream, TryStreamExt};
 
 use super::Bucket;
 use crate::error::WorkError;
 
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Relative to the prefix.
+    pub(super) key: String,
+    pub(super) version: Stamp,
+}
+
+/// What changes whenever an object is written: its size, its ETag and, in whole seconds, when that was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) size: u64,
+    /// As the store gives it, with its quotes.
+    pub(super) etag: String,
+    pub(super) modified: Option<i64>,
+}
+
 impl Bucket {
-    /// Keys relative to the prefix, after `after` (also relative).
-    pub(super) fn keys(&self, after: Option<String>) -> impl Stream<Item = Result<String, WorkError>> + Send + '_ {
+    /// The objects of this share after `after`, which is relative to the prefix.
+    pub(super) fn objects(&self, after: Option<String>) -> impl Stream<Item = Result<Entry, WorkError>> + Send + '_ {
         let first = Some((after.map(|relative| self.key(&relative)), None));
         let pages = stream::try_unfold(first, move |next: Option<(Option<String>, Option<String>)>| async move {
             let Some((after, token)) = next else { return Ok(None) };
-            let (keys, following) = self.page(after, token).await?;
-            Ok::<_, WorkError>(Some((keys, following.map(|token| (None, Some(token))))))
+            let (entries, following) = self.page(after, token).await?;
+            Ok::<_, WorkError>(Some((entries, following.map(|token| (None, Some(token))))))
         });
-        pages.map_ok(|keys| stream::iter(keys.into_iter().map(Ok))).try_flatten()
+        pages.map_ok(|entries| stream::iter(entries.into_iter().map(Ok))).try_flatten()
     }
 
     async fn page(
         &self,
         after: Option<String>,
         token: Option<String>,
-    ) -> Result<(Vec<String>, Option<String>), WorkError> {
+    ) -> Result<(Vec<Entry>, Option<String>), WorkError> {
         let list =
             self.reads.list_objects_v2().bucket(&self.name).prefix(&self.prefix).encoding_type(EncodingType::Url);
         let list = list.set_start_after(after).set_continuation_token(token.clone());
         let page = list.send().await.map_err(|error| self.site.failed("list objects of", error))?;
-        let mut keys = Vec::with_capacity(page.contents().len());
+        let mut entries = Vec::new();
         for object in page.contents() {
             let key = self.decode(object.key().unwrap_or_default(), page.encoding_type.as_ref())?;
             // Belt and braces: what is not under the prefix is not the tenant's.
-            keys.extend(key.strip_prefix(&self.prefix).map(str::to_owned));
+            let Some(relative) = key.strip_prefix(&self.prefix).filter(|relative| self.share.holds(relative)) else {
+                continue;
+            };
+            let version = Stamp {
+                size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+                modified: object.last_modified().map(DateTime::secs),
+            };
+            entries.push(Entry { key: relative.to_owned(), version });
         }
         let following = if page.is_truncated == Some(true) { page.next_continuation_token } else { None };
         if following.is_some() && following == token {
             let message = format!("{} keeps answering a listing with the same page", self.site);
             return Err(WorkError::retryable("store_error", message));
         }
-        Ok((keys, following))
+        Ok((entries, following))
     }
 
     /// Keys are asked for URL-encoded, because XML has no way to write some characters. A store may ignore that, and says so.

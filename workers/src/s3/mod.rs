@@ -4,19 +4,31 @@
 //! classes and encryption settings are not carried over: the target bucket's own apply.
 
 mod bucket;
+mod budget;
 mod compare;
 mod copy;
+mod copying;
 mod inspect;
+mod large;
+mod layout;
 mod list;
 mod measure;
 mod object;
+mod read;
 mod remove;
+mod route;
+mod share;
+mod tree;
+mod underway;
 mod uploads;
+mod whole;
 mod write;
 
 pub(crate) use self::bucket::Bucket;
+pub(crate) use self::budget::Budget;
 pub(crate) use self::compare::{differing_keys, unlike};
 pub(crate) use self::copy::{copy_pass, digest_pass};
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
+pub(crate) use self::share::Share;

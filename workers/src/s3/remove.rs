@@ -1,10 +1,12 @@
 //! Empties a prefix: all versions, delete markers and unfinished uploads; and proves it empty.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifier};
 use serde_json::Value;
 
-use super::Bucket;
+use super::{Bucket, Share};
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::{Permits, RemovalPermit};
@@ -31,11 +33,16 @@ struct Page {
 /// again. The tally counts versions of objects, and no digest.
 ///
 /// # Errors
-/// `not_empty` (retryable) when something keeps appearing.
+/// `not_empty` (retryable) when something keeps appearing; `place_invalid` for a share: a prefix is emptied, and proved empty, as
+/// a whole.
 pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<Tally, WorkError> {
+    if at.share != Share::WHOLE {
+        let message = format!("{} is emptied as a whole, and not in parts", at.site);
+        return Err(WorkError::permanent("place_invalid", message));
+    }
     for _ in 0..=at.settings.settle_rounds {
         delete_versions(at, permits, run).await?;
-        for upload in at.uploads().await? {
+        for upload in at.uploads(&BTreeSet::new()).await? {
             at.abort_upload(permits.removal().await?, &upload.key, &upload.id).await?;
         }
         if at.is_empty().await? {
@@ -71,7 +78,7 @@ impl Bucket {
         let objects = list.send().await.map_err(|error| self.site.failed("list objects of", error))?;
         Ok(objects.contents().is_empty()
             && self.versions(None, None, Some(1)).await?.versions.is_empty()
-            && self.uploads().await?.is_empty())
+            && self.uploads(&BTreeSet::new()).await?.is_empty())
     }
 
     async fn versions(

@@ -1,11 +1,13 @@
 //! Unfinished multipart uploads under the prefix: they hold data as well.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::EncodingType;
 
 use super::Bucket;
+use super::write::Stored;
 use crate::error::WorkError;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
 use crate::signed;
@@ -38,6 +40,9 @@ impl From<RemovalPermit> for AbortPermit {
     }
 }
 
+/// The markers of the next page: key and upload id.
+type After = Option<(Option<String>, Option<String>)>;
+
 /// An unfinished upload.
 pub(super) struct Upload {
     pub(super) key: String,
@@ -45,19 +50,41 @@ pub(super) struct Upload {
 }
 
 impl Bucket {
-    /// Up to one page of unfinished uploads under the prefix.
-    pub(super) async fn uploads(&self) -> Result<Vec<Upload>, WorkError> {
+    /// Unfinished uploads of this share: all on the first page that has any, but those in `except`.
+    pub(super) async fn uploads(&self, except: &BTreeSet<String>) -> Result<Vec<Upload>, WorkError> {
+        let mut after = Some((None, None));
+        while let Some((key, id)) = after {
+            let (mut uploads, next) = self.uploads_page(key.clone(), id.clone()).await?;
+            uploads.retain(|upload| !except.contains(&upload.id));
+            if !uploads.is_empty() {
+                return Ok(uploads);
+            }
+            after = next.filter(|next| *next != (key, id));
+        }
+        Ok(Vec::new())
+    }
+
+    async fn uploads_page(&self, key: Option<String>, id: Option<String>) -> Result<(Vec<Upload>, After), WorkError> {
         let list = self.reads.list_multipart_uploads().bucket(&self.name).prefix(&self.prefix);
+        let list = list.set_key_marker(key).set_upload_id_marker(id);
         let page = list.encoding_type(EncodingType::Url).send().await;
         let page = page.map_err(|error| self.site.failed("list unfinished uploads of", error))?;
+        let encoding = page.encoding_type.as_ref();
         let mut uploads = Vec::new();
         for upload in page.uploads() {
-            let key = self.decode(upload.key().unwrap_or_default(), page.encoding_type.as_ref())?.into_owned();
-            if let Some(id) = upload.upload_id().filter(|_| key.starts_with(&self.prefix)) {
+            let key = self.decode(upload.key().unwrap_or_default(), encoding)?.into_owned();
+            let ours = key.strip_prefix(&self.prefix).is_some_and(|relative| self.share.holds(relative));
+            if let Some(id) = upload.upload_id().filter(|_| ours) {
                 uploads.push(Upload { key, id: id.to_owned() });
             }
         }
-        Ok(uploads)
+        let next = match (page.is_truncated, &page.next_key_marker) {
+            (Some(true), Some(key)) => {
+                Some((Some(self.decode(key, encoding)?.into_owned()), page.next_upload_id_marker))
+            }
+            _ => None,
+        };
+        Ok((uploads, next))
     }
 
     pub(super) async fn abort_upload(
@@ -74,10 +101,46 @@ impl Bucket {
         }
     }
 
-    /// Aborts what a copy that was cut off left behind.
-    pub(super) async fn abort_leftovers(&self, permits: &Permits<'_>) -> Result<(), WorkError> {
+    /// The parts of an upload by their numbers, counted from 0, with their sizes. `None` when there is no such upload.
+    pub(super) async fn parts(
+        &self,
+        relative: &str,
+        upload: &str,
+    ) -> Result<Option<BTreeMap<u64, (u64, Stored)>>, WorkError> {
+        let (mut parts, mut after) = (BTreeMap::new(), None);
+        loop {
+            let list = self.reads.list_parts().bucket(&self.name).key(self.key(relative)).upload_id(upload);
+            let page = match list.set_part_number_marker(after.clone()).send().await {
+                Err(error) if error.code() == Some("NoSuchUpload") => return Ok(None),
+                other => other.map_err(|error| self.site.failed("list the parts of an upload to", error))?,
+            };
+            for part in page.parts() {
+                let (Some(number), Some(size)) = (part.part_number(), part.size()) else { continue };
+                let stored = Stored {
+                    number,
+                    etag: part.e_tag().map(str::to_owned),
+                    crc32: part.checksum_crc32().map(str::to_owned),
+                };
+                if let (Ok(from_0), Ok(size)) = (u64::try_from(number - 1), u64::try_from(size)) {
+                    parts.insert(from_0, (size, stored));
+                }
+            }
+            let next = page.next_part_number_marker.filter(|_| page.is_truncated == Some(true));
+            if next.is_none() || next == after {
+                return Ok(Some(parts));
+            }
+            after = next;
+        }
+    }
+
+    /// Aborts what a copy that was cut off left behind, but for the uploads that are gone on with.
+    pub(super) async fn abort_leftovers(
+        &self,
+        resumed: &BTreeSet<String>,
+        permits: &Permits<'_>,
+    ) -> Result<(), WorkError> {
         for _ in 0..=self.settings.settle_rounds {
-            let uploads = self.uploads().await?;
+            let uploads = self.uploads(resumed).await?;
             if uploads.is_empty() {
                 return Ok(());
             }

@@ -1,48 +1,49 @@
-//! Writes one object, in one request or in parts. Every request to the store takes a permit of its own.
+//! Requests that write: an object in one piece, an upload and its parts, and the same copied by the store itself. Each takes a
+//! permit and is tried once.
 
 use aws_sdk_s3::config::http::HttpRequest;
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MetadataDirective, TaggingDirective,
+};
 use bytes::Bytes;
 
 use super::Bucket;
-use super::object::{Attributes, Contents};
-use crate::error::{Treatment, WorkError};
-use crate::patience::Patience;
-use crate::permit::{Permits, WritePermit};
+use super::object::{Attributes, Head};
+use super::route::Source;
+use crate::error::WorkError;
+use crate::permit::WritePermit;
 use crate::signed;
 
-/// S3 User Guide, "Multipart upload limits".
-const MOST_PARTS: u64 = 10_000;
-const SMALLEST_PART: u64 = 5 << 20;
+/// Everything that belongs to an object besides its contents, in a request that has room for it.
+macro_rules! carrying {
+    ($request:expr, $attributes:expr, $permit:expr) => {{
+        let attributes: &Attributes = $attributes;
+        let request = $request
+            .set_content_type(attributes.content_type.clone())
+            .set_cache_control(attributes.cache_control.clone())
+            .set_content_disposition(attributes.content_disposition.clone())
+            .set_content_encoding(attributes.content_encoding.clone())
+            .set_content_language(attributes.content_language.clone())
+            .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
+            .set_tagging(attributes.tag_header());
+        let request = request.customize().mutate_request(attributes.expires_header());
+        request.config_override(signed::s3($permit.read_at()))
+    }};
+}
+
+/// A part that the store has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stored {
+    /// From 1 on, as the store counts.
+    pub(super) number: i32,
+    pub(super) etag: Option<String>,
+    pub(super) crc32: Option<String>,
+}
 
 impl Bucket {
-    /// Writes an object, reading its contents to the end.
-    pub(super) async fn write(
-        &self,
-        relative: &str,
-        attributes: &Attributes,
-        contents: &mut Contents<'_>,
-        permits: &Permits<'_>,
-    ) -> Result<(), WorkError> {
-        if contents.length > self.settings.multipart_threshold {
-            return self.write_in_parts(relative, attributes, contents, permits).await;
-        }
-        let body = contents.take(usize::MAX, self).await?;
-        let mut patience = Patience::new(self.settings.patience, contents.pulse);
-        loop {
-            let permit = permits.write().await?;
-            match self.put(&permit, relative, attributes, body.clone()).await {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    permits.after(&error);
-                    patience.wait(error).await?;
-                }
-            }
-        }
-    }
-
-    async fn put(
+    pub(super) async fn put(
         &self,
         permit: &WritePermit,
         relative: &str,
@@ -50,142 +51,122 @@ impl Bucket {
         body: Bytes,
     ) -> Result<(), WorkError> {
         let put = self.writes.put_object().bucket(&self.name).key(self.key(relative)).body(ByteStream::from(body));
-        let put = put
-            .set_content_type(attributes.content_type.clone())
-            .set_cache_control(attributes.cache_control.clone())
-            .set_content_disposition(attributes.content_disposition.clone())
-            .set_content_encoding(attributes.content_encoding.clone())
-            .set_content_language(attributes.content_language.clone())
-            .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-            .set_tagging(attributes.tag_header());
-        let put = put.customize().mutate_request(attributes.expires_header());
-        let put = put.config_override(signed::s3(permit.read_at()));
-        put.send().await.map_err(|error| self.site.failed("write an object to", error))?;
-        Ok(())
+        let put = carrying!(put, attributes, permit);
+        put.send().await.map(drop).map_err(|error| self.site.failed("write an object to", error))
     }
 
-    async fn write_in_parts(
+    /// The store copies the object that `head` describes by itself.
+    pub(super) async fn copy_object(
         &self,
+        permit: &WritePermit,
+        relative: &str,
+        source: &Source<'_>,
+        head: &Head,
+    ) -> Result<(), WorkError> {
+        let copy = self.writes.copy_object().bucket(&self.name).key(self.key(relative));
+        let copy = copy.copy_source(source.header(relative)).copy_source_if_match(&head.stamp.etag);
+        // Replaced by what was read and is digested: the store may otherwise copy what has come in between.
+        let copy = copy.metadata_directive(MetadataDirective::Replace).tagging_directive(TaggingDirective::Replace);
+        let copied = carrying!(copy, &head.attributes, permit).send().await;
+        let copied = copied.map_err(|error| source.failed(self, error))?;
+        copied.copy_object_result.map(drop).ok_or_else(|| self.said_nothing("copied an object"))
+    }
+
+    /// Begins an upload and returns its id.
+    pub(super) async fn begin_upload(
+        &self,
+        permit: &WritePermit,
         relative: &str,
         attributes: &Attributes,
-        contents: &mut Contents<'_>,
-        permits: &Permits<'_>,
-    ) -> Result<(), WorkError> {
-        let key = self.key(relative);
-        let upload = self.begin_upload(&permits.write().await?, &key, attributes).await?;
-        let written = self.upload_parts(&key, &upload, contents, permits).await;
-        let Err(error) = written else { return Ok(()) };
-        permits.after(&error);
-        // Without a permit nothing may be touched any more: whoever holds the cell now aborts what is unfinished.
-        match permits.write().await {
-            Ok(permit) => {
-                if let Err(error) = self.abort_upload(permit, &key, &upload).await {
-                    tracing::debug!(%error, "an unfinished upload stays until the end of the pass");
-                }
-            }
-            Err(refusal) if error.treatment != Treatment::LostLease => return Err(refusal),
-            Err(_) => {}
-        }
-        Err(error)
-    }
-
-    async fn begin_upload(
-        &self,
-        permit: &WritePermit,
-        key: &str,
-        attributes: &Attributes,
     ) -> Result<String, WorkError> {
-        let create = self.writes.create_multipart_upload().bucket(&self.name).key(key);
-        let create = create
-            .checksum_algorithm(ChecksumAlgorithm::Crc32)
-            .set_content_type(attributes.content_type.clone())
-            .set_cache_control(attributes.cache_control.clone())
-            .set_content_disposition(attributes.content_disposition.clone())
-            .set_content_encoding(attributes.content_encoding.clone())
-            .set_content_language(attributes.content_language.clone())
-            .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
-            .set_tagging(attributes.tag_header());
-        let create = create.customize().mutate_request(attributes.expires_header());
-        let create = create.config_override(signed::s3(permit.read_at()));
+        let create = self.writes.create_multipart_upload().bucket(&self.name).key(self.key(relative));
+        let create = carrying!(create.checksum_algorithm(ChecksumAlgorithm::Crc32), attributes, permit);
         let created = create.send().await.map_err(|error| self.site.failed("begin an upload to", error))?;
-        created.upload_id.ok_or_else(|| {
-            WorkError::retryable("store_error", format!("{} began an upload without naming it", self.site))
-        })
+        created.upload_id.ok_or_else(|| self.said_nothing("began an upload"))
     }
 
-    async fn upload_parts(
-        &self,
-        key: &str,
-        upload: &str,
-        contents: &mut Contents<'_>,
-        permits: &Permits<'_>,
-    ) -> Result<(), WorkError> {
-        let part_size = self.settings.part_size.max(SMALLEST_PART).max(contents.length.div_ceil(MOST_PARTS));
-        let part_size = usize::try_from(part_size).unwrap_or(usize::MAX);
-        let mut parts = Vec::new();
-        loop {
-            let body = contents.take(part_size, self).await?;
-            if body.is_empty() {
-                break;
-            }
-            let number = i32::try_from(parts.len() + 1).expect("at most MOST_PARTS parts");
-            let mut patience = Patience::new(self.settings.patience, contents.pulse);
-            loop {
-                let permit = permits.write().await?;
-                match self.upload_part(&permit, key, upload, number, body.clone()).await {
-                    Ok(part) => break parts.push(part),
-                    Err(error) => {
-                        permits.after(&error);
-                        patience.wait(error).await?;
-                    }
-                }
-            }
-            contents.pulse.beat().await?;
-        }
-        self.complete_upload(&permits.write().await?, key, upload, parts).await
-    }
-
-    async fn upload_part(
+    pub(super) async fn upload_part(
         &self,
         permit: &WritePermit,
-        key: &str,
-        upload: &str,
+        (relative, upload): (&str, &str),
         number: i32,
         body: Bytes,
-    ) -> Result<CompletedPart, WorkError> {
-        let request = self.writes.upload_part().bucket(&self.name).key(key).upload_id(upload).part_number(number);
-        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).body(ByteStream::from(body));
-        let request = request.customize().config_override(signed::s3(permit.read_at()));
-        let done = request.send().await.map_err(|error| self.site.failed("write a part of an object to", error))?;
-        let part = CompletedPart::builder().part_number(number).set_e_tag(done.e_tag);
-        Ok(part.set_checksum_crc32(done.checksum_crc32).build())
+    ) -> Result<Stored, WorkError> {
+        let request = self.writes.upload_part().bucket(&self.name).key(self.key(relative)).upload_id(upload);
+        let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
+        let request = request.body(ByteStream::from(body)).customize();
+        match request.config_override(signed::s3(permit.read_at())).send().await {
+            Err(error) if error.code() == Some("NoSuchUpload") => Err(self.changed()),
+            Err(error) => Err(self.site.failed("write a part of an object to", error)),
+            Ok(done) => Ok(Stored { number, etag: done.e_tag, crc32: done.checksum_crc32 }),
+        }
     }
 
-    async fn complete_upload(
+    /// The store copies a range of the object that `head` describes by itself.
+    pub(super) async fn copy_part(
         &self,
         permit: &WritePermit,
-        key: &str,
-        upload: &str,
-        parts: Vec<CompletedPart>,
+        (relative, upload): (&str, &str),
+        number: i32,
+        source: &Source<'_>,
+        (head, range): (&Head, &std::ops::Range<u64>),
+    ) -> Result<Stored, WorkError> {
+        let request = self.writes.upload_part_copy().bucket(&self.name).key(self.key(relative)).upload_id(upload);
+        let request = request.part_number(number).copy_source(source.header(relative));
+        let request = request.copy_source_if_match(&head.stamp.etag);
+        let request = request.copy_source_range(format!("bytes={}-{}", range.start, range.end - 1)).customize();
+        let copied = match request.config_override(signed::s3(permit.read_at())).send().await {
+            Err(error) if error.code() == Some("NoSuchUpload") => return Err(self.changed()),
+            other => other.map_err(|error| source.failed(self, error))?,
+        };
+        let part = copied.copy_part_result.ok_or_else(|| self.said_nothing("copied a part of an object"))?;
+        Ok(Stored { number, etag: part.e_tag, crc32: part.checksum_crc32 })
+    }
+
+    /// Makes an object of the parts. An upload that is gone may have become it, by a request that got no answer.
+    pub(super) async fn complete_upload(
+        &self,
+        permit: &WritePermit,
+        (relative, upload): (&str, &str),
+        length: u64,
+        parts: &[Stored],
     ) -> Result<(), WorkError> {
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
-        let complete = self.writes.complete_multipart_upload().bucket(&self.name).key(key).upload_id(upload);
-        let complete = complete.multipart_upload(parts).customize();
-        let complete = complete.config_override(signed::s3(permit.read_at()));
-        complete.send().await.map_err(|error| self.site.failed("complete an upload to", error))?;
-        Ok(())
+        let named = parts.iter().map(|part| {
+            let named = CompletedPart::builder().part_number(part.number).set_e_tag(part.etag.clone());
+            named.set_checksum_crc32(part.crc32.clone()).build()
+        });
+        let list = CompletedMultipartUpload::builder().set_parts(Some(named.collect())).build();
+        let complete = self.writes.complete_multipart_upload().bucket(&self.name).key(self.key(relative));
+        let complete = complete.upload_id(upload).multipart_upload(list).customize();
+        match complete.config_override(signed::s3(permit.read_at())).send().await {
+            Err(error) if error.code() == Some("NoSuchUpload") => {
+                if self.was_completed(relative, length, parts.len()).await? { Ok(()) } else { Err(self.changed()) }
+            }
+            other => other.map(drop).map_err(|error| self.site.failed("complete an upload to", error)),
+        }
+    }
+
+    /// Whether there is an object of this length made of so many parts. Whether its contents are right, verification says.
+    async fn was_completed(&self, relative: &str, length: u64, parts: usize) -> Result<bool, WorkError> {
+        let Some(found) = self.head(relative).await? else { return Ok(false) };
+        let of_parts = found.e_tag().is_some_and(|etag| etag.trim_matches('"').ends_with(&format!("-{parts}")));
+        Ok(of_parts && found.content_length().and_then(|found| u64::try_from(found).ok()) == Some(length))
+    }
+
+    fn said_nothing(&self, what: &str) -> WorkError {
+        WorkError::retryable("store_error", format!("{} {what} without naming it", self.site))
     }
 }
 
 impl Attributes {
     /// Tags as the header that carries them: a URL query.
-    fn tag_header(&self) -> Option<String> {
+    pub(super) fn tag_header(&self) -> Option<String> {
         let pairs: Vec<_> = self.tags.iter().map(|(k, v)| format!("{}={}", url_encoded(k), url_encoded(v))).collect();
         (!pairs.is_empty()).then(|| pairs.join("&"))
     }
 
     /// The SDK writes `Expires` from a date only, but a store keeps whatever text it was given.
-    fn expires_header(&self) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
+    pub(super) fn expires_header(&self) -> impl Fn(&mut HttpRequest) + Send + Sync + 'static {
         let expires = self.expires.clone();
         move |request: &mut HttpRequest| {
             if let Some(expires) = &expires {
@@ -195,7 +176,7 @@ impl Attributes {
     }
 }
 
-fn url_encoded(text: &str) -> String {
+pub(super) fn url_encoded(text: &str) -> String {
     let encode = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         other => format!("%{other:02X}"),

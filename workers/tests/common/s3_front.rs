@@ -26,6 +26,12 @@ pub(crate) struct Faults {
     pub(crate) gets: u64,
     /// Parts of objects written.
     pub(crate) parts: u64,
+    /// Refuse to copy objects and parts, with this code.
+    pub(crate) refuse_copies: Option<&'static str>,
+    /// Requests to copy an object or a part.
+    pub(crate) copies: u64,
+    /// Bytes sent in bodies.
+    pub(crate) sent: u64,
 }
 
 pub(crate) struct S3Front {
@@ -64,7 +70,13 @@ impl S3Front {
 async fn handle(State(behind): State<Behind>, request: Request) -> Response {
     let (mut head, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let fault = behind.faults.lock().unwrap().next(&head.method, head.uri.query().unwrap_or_default());
+    let copies = head.headers.contains_key("x-amz-copy-source");
+    let fault = {
+        let mut faults = behind.faults.lock().unwrap();
+        faults.sent += body.len() as u64;
+        let fault = faults.next(&head.method, head.uri.query().unwrap_or_default());
+        if copies { faults.copy(fault) } else { fault }
+    };
     if let Fault::Answer(answer) = fault {
         return answer;
     }
@@ -83,6 +95,13 @@ async fn handle(State(behind): State<Behind>, request: Request) -> Response {
 }
 
 impl Faults {
+    fn copy(&mut self, otherwise: Fault) -> Fault {
+        self.copies += 1;
+        let Some(code) = self.refuse_copies else { return otherwise };
+        let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+        Fault::Answer((StatusCode::FORBIDDEN, body).into_response())
+    }
+
     fn next(&mut self, method: &Method, query: &str) -> Fault {
         self.requests += 1;
         if self.slow_down_every.is_some_and(|n| self.requests.is_multiple_of(n)) {

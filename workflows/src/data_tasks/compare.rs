@@ -11,7 +11,7 @@ use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
 /// What to compare.
@@ -27,6 +27,9 @@ pub struct CompareInput {
     pub live: Option<Location>,
     /// Which part.
     pub part: u32,
+    /// Into how many parts a bucket's objects are divided.
+    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
+    pub parts: u32,
     /// What the move verified there.
     pub verified: Tally,
 }
@@ -52,7 +55,8 @@ impl TaskHandler for CompareTask {
 
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: CompareInput = read_input(&cx.task.input)?;
-        let (at, live) = (place_of(&input.at), input.live.as_ref().map(place_of));
+        let place = |location| place_of(location).in_parts(input.parts);
+        let (at, live) = (place(&input.at), input.live.as_ref().map(place));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let movers = &self.0.movers;

@@ -15,7 +15,7 @@ use workers::permit::Permits;
 use super::checkpoints::TaskCheckpoints;
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::timing::millis;
 
@@ -32,6 +32,9 @@ pub struct CopyInput {
     pub to: Location,
     /// Which part.
     pub part: u32,
+    /// Into how many parts a bucket's objects are divided.
+    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
+    pub parts: u32,
     /// The target cell's generation.
     pub generation: i64,
     /// The epoch of the offline period.
@@ -72,7 +75,7 @@ impl TaskHandler for CopyTask {
         };
         let movers = &self.0.movers;
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
-        let (from, to) = (place_of(&input.from), place_of(&input.to));
+        let (from, to) = (place_of(&input.from).in_parts(input.parts), place_of(&input.to).in_parts(input.parts));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let copied = movers.copy(&from, &to, &input.tenant, input.part, &permits, &checkpoints, resume).await;

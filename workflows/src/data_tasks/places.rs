@@ -19,6 +19,7 @@ pub fn place_of(location: &Location) -> Place {
             endpoint: endpoint.clone(),
             bucket: bucket.clone(),
             prefix: prefix.clone(),
+            parts: 1,
         },
     }
 }

@@ -12,7 +12,7 @@ use workers::progress::Tally;
 use super::checkpoints::TaskCheckpoints;
 use super::copy::renew_offline_lease;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
 /// What to verify.
@@ -28,6 +28,9 @@ pub struct VerifyInput {
     pub at: Location,
     /// Which part.
     pub part: u32,
+    /// Into how many parts a bucket's objects are divided.
+    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
+    pub parts: u32,
     /// What the copy found at the source once it had settled; `None` for a kept location, which nothing was copied to:
     /// then the source is read first.
     pub expected: Option<Tally>,
@@ -59,7 +62,7 @@ impl TaskHandler for VerifyTask {
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: VerifyInput = read_input(&cx.task.input)?;
         let movers = &self.0.movers;
-        let (source, at) = (place_of(&input.source), place_of(&input.at));
+        let (source, at) = (place_of(&input.source).in_parts(input.parts), place_of(&input.at).in_parts(input.parts));
         let checkpoints = TaskCheckpoints(cx);
         let expected = match input.expected {
             Some(expected) => expected,

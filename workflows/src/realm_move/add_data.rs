@@ -10,7 +10,7 @@ use super::drain::{past_deadline, retreat, retreat_if_over};
 use super::on_course;
 use super::projection::{Pace, Work};
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
-use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, place_of, read_input, to_value};
+use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::quiet::{self, Unquiet};
 use crate::timing::millis;
@@ -115,7 +115,7 @@ async fn until_quiet(
 fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {
     let input: CopyInput = read_input(&task.input)?;
     let tally: Tally = read_input(task.result.as_ref().unwrap_or(&serde_json::Value::Null))?;
-    Ok(CopiedPart { service: input.service, to: input.to, part: input.part, tally })
+    Ok(CopiedPart { service: input.service, to: input.to, part: input.part, parts: input.parts, tally })
 }
 
 /// Every copied part is read back where it was copied to; for lagging replicas every kept location is compared too.
@@ -123,21 +123,28 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline
     let mut inputs = Vec::new();
     for service in &state.plan.services {
         let Some(source) = &service.source else { continue };
-        let input = |at: &catalogue::location::Location, part, expected| VerifyInput {
+        let input = |at: &catalogue::location::Location, part, parts, expected| VerifyInput {
             tenant: tenant.to_owned(),
             service: service.service.clone(),
             source: source.clone(),
             at: at.clone(),
             part,
+            parts,
             expected,
             epoch: offline.epoch,
             deadline: offline.deadline,
         };
         let parts = copied.iter().filter(|part| part.service == service.service);
-        inputs.extend(parts.map(|part| input(&part.to, part.part, Some(part.tally))));
+        inputs.extend(parts.map(|part| input(&part.to, part.part, part.parts, Some(part.tally))));
         if service.compare_keep {
             let others = service.keep.iter().filter(|kept| kept.key() != source.key());
-            inputs.extend(others.flat_map(|kept| (0..place_of(source).parts()).map(|part| input(kept, part, None))));
+            let (count, parts) =
+                (state.divided.parts(&service.service, source), state.divided.objects(&service.service));
+            inputs.extend(
+                others
+                    .flat_map(|kept| (0..count).map(move |part| (kept, part)))
+                    .map(|(kept, part)| input(kept, part, parts, None)),
+            );
         }
     }
     inputs

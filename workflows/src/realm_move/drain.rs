@@ -6,9 +6,10 @@ use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, StoredError};
 use store::Millis;
 
+use super::divided::Divided;
 use super::projection::Pace;
 use super::state::{MoveState, OfflinePeriod, Stage};
-use crate::data_tasks::{CopyInput, CopyTask, place_of, to_value};
+use crate::data_tasks::{CopyInput, CopyTask, to_value};
 use crate::deployment::Deployment;
 use crate::plan::ServicePlan;
 use crate::timing::millis;
@@ -30,7 +31,7 @@ pub(super) async fn advance(
         return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until: Some(until) }), wake));
     }
     for service in &state.plan.services {
-        fan_out_copies(step, service, &offline).await?;
+        fan_out_copies(step, service, &state.divided, &offline).await?;
     }
     Ok(Next::Go(state.at_stage(Stage::AddData { offline, pace: Pace::begin(step.now, None) }), String::new()))
 }
@@ -38,6 +39,7 @@ pub(super) async fn advance(
 async fn fan_out_copies(
     step: &mut StepTx<'_>,
     service: &ServicePlan,
+    divided: &Divided,
     offline: &OfflinePeriod,
 ) -> Result<(), StepError> {
     let tenant = step.record.subject.clone();
@@ -47,13 +49,14 @@ async fn fan_out_copies(
         let generation = cell.map(|cell| cell.generation).ok_or_else(|| {
             StepError::permanent("cell_missing", format!("the ledger has no cell for {}", target.key()))
         })?;
-        for part in 0..place_of(source).parts() {
+        for part in 0..divided.parts(&service.service, source) {
             let input = CopyInput {
                 tenant: tenant.clone(),
                 service: service.service.clone(),
                 from: source.clone(),
                 to: target.clone(),
                 part,
+                parts: divided.objects(&service.service),
                 generation,
                 epoch: offline.epoch,
                 deadline: offline.deadline,

@@ -27,7 +27,7 @@ pub(super) async fn advance(
         let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "a target is in use again".to_owned()));
     }
-    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan)).await? {
+    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan, &state.divided)).await? {
         let stage = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "somebody else took the room".to_owned()));
     }

@@ -14,6 +14,7 @@ use store::Tx;
 use workers::Inspection;
 use workers::place::Place;
 
+use super::divided::Divided;
 use super::state::{MoveState, Stage};
 use crate::data_tasks::{Amount, place_of, step_error};
 use crate::deployment::Deployment;
@@ -26,6 +27,8 @@ use crate::timing::millis;
 pub struct Preflight {
     /// How much there is to copy, counted over all added locations.
     expected: Amount,
+    /// How it is divided.
+    divided: Divided,
 }
 
 /// Locations inspected at a time.
@@ -34,13 +37,15 @@ const INSPECTED_AT_ONCE: usize = 8;
 /// Looks at the catalogue and at every store that the plan names.
 pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveState) -> Result<Preflight, StepError> {
     let busy = check_catalogue(deployment, tenant, &state.plan).await?;
-    let mut expected = Amount::default();
+    let (mut expected, mut divided) = (Amount::default(), Divided::default());
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
-            expected = expected.plus(check_service(deployment, tenant, service, &busy).await?);
+            let counted = check_service(deployment, tenant, service, &busy).await?;
+            divided.decide(&service.service, counted);
+            expected = service.add.iter().fold(expected, |sum, _| sum.plus(counted));
         }
     }
-    Ok(Preflight { expected })
+    Ok(Preflight { expected, divided })
 }
 
 /// Stores the count and waits for the targets to be free. A budget that not even an empty tenant's move could keep is refused:
@@ -60,7 +65,7 @@ pub(super) async fn advance(
         return Err(StepError::permanent("budget_too_small", message));
     }
     let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
-    let state = MoveState { expected: Some(found.expected), ..state };
+    let state = MoveState { expected: Some(found.expected), divided: found.divided, ..state };
     Ok(Next::Go(state.at_stage(waiting), String::new()))
 }
 
@@ -100,6 +105,7 @@ pub(super) async fn still_holds(tx: &mut Tx, tenant: Option<&Tenant>, plan: &Pla
     Ok(())
 }
 
+/// Returns how much the source holds, if it is copied.
 async fn check_service(
     deployment: &Deployment,
     tenant: &str,
@@ -116,8 +122,7 @@ async fn check_service(
     check_targets(service, &found, busy)?;
     check_replication(service, &found)?;
     let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Amount::default()) };
-    let measured: Amount = movers.measure(&place_of(source), tenant).await.map_err(step_error)?.into();
-    Ok(service.add.iter().fold(Amount::default(), |sum, _| sum.plus(measured)))
+    Ok(movers.measure(&place_of(source), tenant).await.map_err(step_error)?.into())
 }
 
 fn check_targets(

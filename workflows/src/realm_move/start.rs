@@ -7,6 +7,7 @@ use engine::{Priority, Workflow, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
 
+use super::divided::Divided;
 use super::machine::RealmMove;
 use super::schedule::When;
 use super::state::{MoveState, Stage};
@@ -209,6 +210,7 @@ async fn insert(
         at: request.when.at,
         budget_ms: request.budget_ms,
         expected: None,
+        divided: Divided::default(),
         window: request.when.window,
         priority: request.priority,
         campaign: request.campaign.clone(),

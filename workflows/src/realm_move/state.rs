@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::progress::Tally;
 
+use super::divided::Divided;
 use super::forecast::Forecast;
 use super::projection::Pace;
 use super::schedule::Window;
-use crate::data_tasks::Amount;
+use crate::data_tasks::{Amount, is_one_part, one_part};
 use crate::plan::Plan;
 use crate::requester::Requester;
 
@@ -28,6 +29,9 @@ pub struct MoveState {
     pub budget_ms: Option<i64>,
     /// How much there is to copy, as counted before going offline.
     pub expected: Option<Amount>,
+    /// Into how many parts a service's objects are divided, where it is more than one: decided with the count.
+    #[serde(default, skip_serializing_if = "Divided::is_empty")]
+    pub divided: Divided,
     /// Within which it may keep its tenant offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -163,6 +167,9 @@ pub struct CopiedPart {
     pub to: Location,
     /// Which part.
     pub part: u32,
+    /// Into how many parts a bucket's objects were divided.
+    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
+    pub parts: u32,
     /// What the settled source held.
     pub tally: Tally,
 }

@@ -19,7 +19,7 @@ pub(super) async fn advance(
     since: Millis,
     looked_at: Option<Millis>,
 ) -> Result<Next<MoveState>, StepError> {
-    let Some(obstacle) = obstacle(deployment, step, &state.plan).await? else {
+    let Some(obstacle) = obstacle(deployment, step, &state).await? else {
         let stage = if state.plan.needs_offline() {
             Stage::Offline
         } else {
@@ -66,14 +66,19 @@ impl Obstacle {
     }
 }
 
-async fn obstacle(deployment: &Deployment, step: &mut StepTx<'_>, plan: &Plan) -> Result<Option<Obstacle>, StepError> {
+async fn obstacle(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &MoveState,
+) -> Result<Option<Obstacle>, StepError> {
+    let plan = &state.plan;
     if let Some(reason) = busy_target(deployment, step, plan).await? {
         return Ok(Some(Obstacle::target(reason)));
     }
     if !plan.needs_offline() {
         return Ok(None);
     }
-    let blocked = capacity::look(step, &wants_of_move(plan)).await?;
+    let blocked = capacity::look(step, &wants_of_move(plan, &state.divided)).await?;
     Ok(blocked.map(|blocked| Obstacle {
         reason: blocked.text(),
         code: "no_capacity",

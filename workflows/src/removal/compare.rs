@@ -28,7 +28,9 @@ pub(super) async fn fan_out_compares(
     let cells = ledger::of_tenant(step.tx, &tenant).await?;
     let live = cells.into_iter().find(|cell| cell.service == state.service && cell.state == CellState::Live);
     let live = live.map(|cell| cell.location);
-    for part in 0..place_of(location).parts() {
+    // Objects are compared as they were divided then.
+    let parts = verified.first().map_or(1, |known| known.parts);
+    for part in 0..place_of(location).in_parts(parts).parts() {
         let known = verified.iter().find(|known| known.part == part);
         let input = CompareInput {
             tenant: tenant.clone(),
@@ -36,6 +38,7 @@ pub(super) async fn fan_out_compares(
             at: location.clone(),
             live: live.clone(),
             part,
+            parts,
             // A part that came later was empty then.
             verified: known.map(|known| known.tally).unwrap_or_default(),
         };

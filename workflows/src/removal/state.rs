@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::progress::Tally;
 
-use crate::data_tasks::Amount;
+use crate::data_tasks::{Amount, is_one_part, one_part};
 
 /// A removal as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct RemovalState {
 pub struct VerifiedPart {
     /// Which part.
     pub part: u32,
+    /// Into how many parts a bucket's objects were divided.
+    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
+    pub parts: u32,
     /// What was in it once the source had settled.
     pub tally: Tally,
 }

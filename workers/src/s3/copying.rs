@@ -1,0 +1,152 @@
+//! Copies one object: small ones in one piece, large ones part by part, several at once. What is counted has been read from the source,
+//! whoever carried it to the target.
+
+use std::future::Future;
+
+use futures::future;
+
+use super::Bucket;
+use super::layout::Layout;
+use super::list::Entry;
+use super::object::Head;
+use super::read::{CHANGED, Opened};
+use super::route::Route;
+use super::underway::{Counted, Underway};
+use crate::error::WorkError;
+use crate::patience::Patience;
+use crate::permit::Permits;
+use crate::pulse::Pulse;
+
+/// How often the size of an object may turn out another than was thought, before it is taken for one that changes.
+const LOOKS: u32 = 3;
+
+/// What copying an object takes.
+#[derive(Clone, Copy)]
+pub(super) struct Copying<'a> {
+    pub(super) from: &'a Bucket,
+    pub(super) to: &'a Bucket,
+    pub(super) permits: &'a Permits<'a>,
+    pub(super) pulse: &'a Pulse<'a>,
+    pub(super) route: &'a Route<'a>,
+    pub(super) underway: &'a Underway,
+}
+
+enum Small {
+    Done(Counted),
+    /// It has this size, for which no room was taken.
+    Larger(u64),
+}
+
+impl Copying<'_> {
+    /// An object deleted since it was listed counts nothing.
+    pub(super) async fn object(self, entry: Entry) -> Result<(String, Counted), WorkError> {
+        match self.patiently(&entry).await {
+            Ok(counted) => Ok((entry.key, counted)),
+            // Told at once, and not only when the objects before it are done.
+            Err(error) => Err(self.underway.fail(error)),
+        }
+    }
+
+    async fn patiently(&self, entry: &Entry) -> Result<Counted, WorkError> {
+        let mut patience = self.patience();
+        loop {
+            match self.attempt(entry).await {
+                Ok(counted) => return Ok(counted),
+                Err(error) if self.route.is_turned(&error, self.to) => {}
+                Err(error) if self.underway.is_stopped() => return Err(error),
+                Err(error) => {
+                    if error.code == CHANGED {
+                        self.begin_anew(&entry.key).await?;
+                    }
+                    patience.wait(error).await?;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, entry: &Entry) -> Result<Counted, WorkError> {
+        let (key, mut size) = (&*entry.key, entry.version.size);
+        for _ in 0..LOOKS {
+            if Layout::of(size, &self.from.settings).is_some() || self.underway.of(key).is_some() {
+                let Some(head) = self.from.look(key).await? else {
+                    self.begin_anew(key).await?;
+                    return Ok(Counted::default());
+                };
+                if let Some(layout) = Layout::of(head.stamp.size, &self.from.settings) {
+                    return Box::pin(self.large(key, &head, layout)).await;
+                }
+                self.begin_anew(key).await?;
+                size = head.stamp.size;
+            }
+            match Box::pin(self.small(key, size)).await? {
+                Small::Done(counted) => return Ok(counted),
+                Small::Larger(actual) => size = actual,
+            }
+        }
+        Err(self.from.changed())
+    }
+
+    async fn small(&self, key: &str, size: u64) -> Result<Small, WorkError> {
+        let by_store = self.route.by_store();
+        // What the store copies is read, but not held.
+        let _room = match by_store {
+            Some(_) => None,
+            None => Some(self.from.budget.room(size).await),
+        };
+        let Some(Opened { head, mut contents }) = self.from.read(key, self.pulse).await? else {
+            return Ok(Small::Done(Counted::default()));
+        };
+        if head.stamp.size > size {
+            return Ok(Small::Larger(head.stamp.size));
+        }
+        if let Some(source) = by_store {
+            let copied = async {
+                let permit = self.permits.write().await?;
+                self.written(self.to.copy_object(&permit, key, source, &head)).await
+            };
+            // Both to their ends: a request that is dropped is one without an answer.
+            let (copied, read) = future::join(copied, contents.exhaust(self.from)).await;
+            copied.and(read)?;
+        } else {
+            let body = contents.collect(self.from).await?;
+            let mut patience = self.patience();
+            loop {
+                let permit = self.permits.write().await?;
+                match self.written(self.to.put(&permit, key, &head.attributes, body.clone())).await {
+                    Ok(()) => break,
+                    Err(error) => patience.wait(error).await?,
+                }
+            }
+        }
+        Ok(Small::Done(counted(key, &head, &contents.hash())))
+    }
+
+    /// Drops what is begun of an object that is not any more what it was.
+    pub(super) async fn begin_anew(&self, key: &str) -> Result<(), WorkError> {
+        let Some(large) = self.underway.of(key) else { return Ok(()) };
+        self.underway.forget(key);
+        let (Some(upload), None) = (large.upload, large.counted) else { return Ok(()) };
+        let permit = self.permits.write().await?;
+        if let Err(error) = self.written(self.to.abort_upload(permit, &self.to.key(key), &upload)).await {
+            tracing::debug!(%error, "an unfinished upload stays until the end of the pass");
+        }
+        Ok(())
+    }
+
+    /// A request that writes: until it is answered it may still arrive, whatever becomes of us.
+    pub(super) async fn written<T>(&self, request: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
+        self.permits.sent();
+        let answer = request.await;
+        self.permits.settled();
+        answer.inspect_err(|error| self.permits.after(error))
+    }
+
+    pub(super) fn patience(&self) -> Patience<'_> {
+        Patience::new(self.from.settings.patience, self.pulse)
+    }
+}
+
+/// An object whose contents hash to `contents`.
+pub(super) fn counted(key: &str, head: &Head, contents: &blake3::Hash) -> Counted {
+    Counted { tally: head.tally(key, contents), listed: head.listed(key) }
+}
