@@ -1,4 +1,5 @@
-//! How fast the engine runs five-step workflows with full durability, beside a bare loop of the same statements.
+//! How fast the engine runs five-step workflows with full durability, beside a bare loop of the same statements; and how fast
+//! a tenant is copied ([`copy`]).
 //!
 //! Each measurement of the engine is followed by one of the bare loop, so that a busy neighbour hits both.
 
@@ -10,6 +11,8 @@ mod rate;
 mod source;
 mod summary;
 mod through_engine;
+
+pub mod copy;
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
 //! SDK clients: one HTTP client and one source of credentials for all, cached per region, endpoint and service.
 //!
-//! Reads may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
-//! repeat those themselves and their clients try once. Those requests are signed with the permit's time (`signed.rs`): their
+//! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
+//! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
+//! from, and the SDK's own waits would hide it. Those requests are signed with the permit's time (`signed.rs`): their
 //! clients must not correct the time by the store's.
 
 use std::collections::HashMap;
@@ -37,7 +38,7 @@ pub enum CredentialsFrom {
 /// Two clients of one store.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair<C> {
-    /// For reads: retries transient failures by itself.
+    /// For reads; that of S3 retries transient failures by itself.
     pub(crate) reads: C,
     /// For writes and deletes: tries once.
     pub(crate) writes: C,
@@ -107,7 +108,7 @@ impl Clients {
                 let client = |purpose: Purpose| {
                     let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
                         .region(Region::new(region.to_owned()))
-                        .retry_config(purpose.retries())
+                        .retry_config(RetryConfig::disabled())
                         .stalled_stream_protection(purpose.stalled_streams())
                         .disable_clock_skew_correction(purpose == Purpose::Writes)
                         .timeout_config(self.timeouts(self.attempt_timeout));

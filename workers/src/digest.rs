@@ -21,12 +21,21 @@ pub struct Digest([u64; LANES]);
 impl Digest {
     /// The digest of one element, given its canonical bytes.
     pub fn of(canonical: &[u8]) -> Self {
-        let hash = blake3::hash(canonical);
+        Self::from_hash(&blake3::hash(canonical))
+    }
+
+    /// The digest of one element, given the hash of its canonical bytes.
+    pub(crate) fn from_hash(hash: &blake3::Hash) -> Self {
         let mut lanes = [0; LANES];
         for (lane, bytes) in lanes.iter_mut().zip(hash.as_bytes().chunks_exact(LANE_BYTES)) {
             *lane = u64::from_le_bytes(bytes.try_into().expect("chunks_exact gives LANE_BYTES bytes"));
         }
         Self(lanes)
+    }
+
+    /// Some of its bits: a number that depends on all elements.
+    pub(crate) fn lane(&self) -> u64 {
+        self.0[0]
     }
 
     /// Adds one element, given its canonical bytes.

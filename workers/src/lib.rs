@@ -24,6 +24,7 @@ pub mod place;
 pub mod progress;
 pub mod settings;
 pub mod tables;
+pub mod verification;
 
 pub use aws_credential_types::Credentials;
 
@@ -31,3 +32,4 @@ pub use self::clients::CredentialsFrom;
 pub use self::inspection::{Inspection, KeyAttribute, KeyRole, TableSchema};
 pub use self::movers::Movers;
 pub use self::settings::{ServerSideCopy, Settings};
+pub use self::verification::{How, Verification, Verified};

@@ -21,6 +21,7 @@ use crate::settings::Settings;
 use crate::settle;
 use crate::store::Store;
 use crate::tables::Tables;
+use crate::verification::{How, Verification, Verified};
 
 /// Copies, digests, verifies and removes a tenant's data, one part of a place at a time. Cheap to clone.
 ///
@@ -106,6 +107,28 @@ impl Movers {
         checkpoints: &dyn Checkpoints,
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
+        self.copy_as(&How::default(), from, to, tenant, part, permits, checkpoints, resume).await
+    }
+
+    /// The same, looking again only as closely as is asked for. Without the full look, the tally is that of what was copied.
+    ///
+    /// # Errors
+    /// As [`Movers::copy`]; and `key_prefix_mismatch` when an item's key is not as `how` says.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the task; grouping them would only rename the list"
+    )]
+    pub async fn copy_as(
+        &self,
+        how: &How,
+        from: &Place,
+        to: &Place,
+        tenant: &str,
+        part: u32,
+        permits: &Permits<'_>,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
         if from == to {
             return Err(WorkError::permanent("place_invalid", "source and target of a copy are the same place"));
         }
@@ -113,7 +136,7 @@ impl Movers {
         let target = self.open(to, tenant, part).await?;
         source.check_same_shape(&target)?;
         let mut run = self.run(Operation::Copy, checkpoints, resume);
-        settle::copy(&source, &target, permits, &mut run, &self.0.settings).await
+        settle::copy(&source, &target, how, permits, &mut run, &self.0.settings).await
     }
 
     /// Counts and digests one part by one complete pass, reading base tables and whole objects.
@@ -148,11 +171,39 @@ impl Movers {
         expected: &Tally,
         checkpoints: &dyn Checkpoints,
     ) -> Result<Tally, WorkError> {
+        let verified = self.verify_as(Verification::Full, source, at, tenant, part, expected, checkpoints).await?;
+        Ok(verified.tally.unwrap_or(*expected))
+    }
+
+    /// The same, as closely as is asked for; with [`Verification::Off`] nothing is read.
+    ///
+    /// # Errors
+    /// As [`Movers::verify`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of the task; grouping them would only rename the list"
+    )]
+    pub async fn verify_as(
+        &self,
+        verification: Verification,
+        source: &Place,
+        at: &Place,
+        tenant: &str,
+        part: u32,
+        expected: &Tally,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Verified, WorkError> {
+        if verification == Verification::Off {
+            return Ok(Verified { read_back: 0, tally: None, passes: 0 });
+        }
         let store = self.open(at, tenant, part).await?;
         let source = self.open(source, tenant, part).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
-        let name = Site::of(at).to_string();
-        settle::verify(&source, &store, &name, expected, &mut run, &self.0.settings).await
+        let (name, settings) = (Site::of(at).to_string(), &self.0.settings);
+        if verification == Verification::Sampled {
+            return settle::verify_sample(&source, &store, &name, expected, &mut run, settings).await;
+        }
+        settle::verify(&source, &store, &name, expected, &mut run, settings).await
     }
 
     /// Looks whether one part still holds what was `verified` there. A difference does no harm while everything there is in

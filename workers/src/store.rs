@@ -8,6 +8,17 @@ use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Run;
 use crate::s3::{self, Bucket};
+use crate::verification::{How, Verification};
+
+/// What a look at a sample finds.
+pub(crate) struct Sample {
+    /// Items that the target's index lists.
+    pub(crate) items: u64,
+    /// Items compared.
+    pub(crate) compared: u64,
+    /// Some of the differences.
+    pub(crate) found: Vec<Mismatch>,
+}
 
 /// The futures of whole passes are large, so they live on the heap.
 pub(crate) enum Store {
@@ -25,10 +36,16 @@ impl Store {
         }
     }
 
-    pub(crate) async fn copy_pass(&self, to: &Self, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn copy_pass(
+        &self,
+        to: &Self,
+        how: &How,
+        permits: &Permits<'_>,
+        run: &mut Run<'_>,
+    ) -> Result<(), WorkError> {
         match (self, to) {
             (Self::Table(from, part), Self::Table(to, _)) => {
-                Box::pin(dynamodb::copy_pass(from, to, part, permits, run)).await
+                Box::pin(dynamodb::copy_pass(from, to, part, how.key_prefix.as_deref(), permits, run)).await
             }
             (Self::Bucket(from), Self::Bucket(to)) => Box::pin(s3::copy_pass(from, to, permits, run)).await,
             _ => Err(different_kinds()),
@@ -42,11 +59,47 @@ impl Store {
         }
     }
 
+    /// Looks whether the source still is as the pass before found it, as closely as `verification` asks; the tally of that if
+    /// so. Objects are read whole in every mode.
+    pub(crate) async fn settled(
+        &self,
+        verification: Verification,
+        run: &mut Run<'_>,
+    ) -> Result<Option<Tally>, WorkError> {
+        match self {
+            Self::Table(at, part) if !verification.is_full() => {
+                Box::pin(dynamodb::keys_pass(at, part, run)).await?;
+                Ok(run.previous().filter(|_| run.previous_listed() == Some(run.listed())))
+            }
+            _ => {
+                self.digest_pass(run).await?;
+                Ok(run.previous().filter(|copied| *copied == run.tally()))
+            }
+        }
+    }
+
     pub(crate) async fn remove(&self, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<Tally, WorkError> {
         match self {
             Self::Table(at, part) => Box::pin(dynamodb::remove(at, part, permits, run)).await,
             Self::Bucket(at) => Box::pin(s3::remove(at, permits, run)).await,
         }
+    }
+
+    /// Whether `at` has as many items of the part as are `expected`, by its index, and how a sample of them compares with
+    /// `self`. `None`: there is nothing to take a sample of, and all has to be read.
+    pub(crate) async fn sample(
+        &self,
+        at: &Self,
+        expected: &Tally,
+        pulse: &Pulse<'_>,
+    ) -> Result<Option<Sample>, WorkError> {
+        let (Self::Table(source, part), Self::Table(at, _)) = (self, at) else { return Ok(None) };
+        let items = Box::pin(dynamodb::count(at, part, pulse)).await?;
+        if items != expected.items {
+            return Ok(Some(Sample { items, compared: 0, found: Vec::new() }));
+        }
+        let sample = Box::pin(dynamodb::differing_sample(source, at, part, expected, MOST_NAMED, pulse)).await?;
+        Ok(Some(Sample { items, compared: sample.0, found: sample.1 }))
     }
 
     /// Some of the keys in which `at` differs from `self`.

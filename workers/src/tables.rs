@@ -11,12 +11,19 @@ use async_trait::async_trait;
 pub use aws_sdk_dynamodb::primitives::Blob;
 pub use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::clients::{Clients, CredentialsFrom};
 use crate::error::WorkError;
 use crate::inspection::{KeyAttribute, TableSchema};
 use crate::place::Place;
+use crate::settings::Settings;
 
 /// An item, or the part of one that a projection or a key has.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// The real tables, through the AWS SDK: for callers that put something between them and the movers.
+pub fn through_sdk(credentials: CredentialsFrom, settings: &Settings) -> Arc<dyn Tables> {
+    Arc::new(Clients::new(credentials, settings))
+}
 
 /// Opens tables.
 #[async_trait]

@@ -71,7 +71,12 @@ pub(crate) async fn unlike(
 }
 
 /// The items of the part in `table` that have the same keys as `items`.
-async fn matching(table: &Table, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
+pub(super) async fn matching(
+    table: &Table,
+    items: &[Item],
+    part: &Part,
+    pulse: &Pulse<'_>,
+) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;
     let mut found = table.get(&keys, Read::Whole, pulse).await?;
     found.retain(|item| table.belongs(item, part));
@@ -79,7 +84,7 @@ async fn matching(table: &Table, items: &[Item], part: &Part, pulse: &Pulse<'_>)
 }
 
 /// Printable key and digest of each item, by the canonical bytes of its key.
-fn by_key(table: &Table, items: &[Item]) -> Result<BTreeMap<Vec<u8>, (String, Digest)>, WorkError> {
+pub(super) fn by_key(table: &Table, items: &[Item]) -> Result<BTreeMap<Vec<u8>, (String, Digest)>, WorkError> {
     let keyed = items.iter().map(|item| {
         let key = table.key_of(item)?;
         let mut bytes = Vec::new();

@@ -4,11 +4,12 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
 use super::read::{Batch, Read};
-use super::{Part, Table, keys};
+use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
 use crate::permit::Permits;
 use crate::pulse::Pulse;
 use crate::run::Run;
+use crate::tables::AttributeValue;
 
 /// Batches that wait between reader and writer.
 const WAITING: usize = 2;
@@ -19,6 +20,7 @@ pub(crate) async fn copy_pass(
     from: &Table,
     to: &Table,
     part: &Part,
+    key_prefix: Option<&str>,
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
@@ -34,13 +36,13 @@ pub(crate) async fn copy_pass(
         }
         Ok(())
     };
-    tokio::try_join!(reading, write_all(to, part, receiver, permits, run))?;
+    tokio::try_join!(reading, write_all(to, (part, key_prefix), receiver, permits, run))?;
     Ok(())
 }
 
 async fn write_all(
     to: &Table,
-    part: &Part,
+    (part, key_prefix): (&Part, Option<&str>),
     receiver: mpsc::Receiver<Batch>,
     permits: &Permits<'_>,
     run: &mut Run<'_>,
@@ -50,15 +52,19 @@ async fn write_all(
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|batch| (batch, receiver)) });
     let written = batches
         .map(|batch| async move {
-            let Batch { items, tally, resume_at } = batch;
-            to.refuse_foreign(&items, part, pulse).await?;
+            let Batch { items, tally, listed, resume_at } = batch;
+            match key_prefix {
+                Some(prefix) => to.refuse_other_keys(&items, prefix)?,
+                None => to.refuse_foreign(&items, part, pulse).await?,
+            }
             to.put(items, permits, pulse).await?;
-            Ok::<_, WorkError>((tally, resume_at))
+            Ok::<_, WorkError>((tally, listed, resume_at))
         })
         .buffered(to.settings.batch_concurrency);
     let mut written = std::pin::pin!(written);
-    while let Some((tally, resume_at)) = written.try_next().await? {
+    while let Some((tally, listed, resume_at)) = written.try_next().await? {
         run.count(&tally);
+        run.list(&listed);
         if let Some(key) = resume_at {
             run.reached(keys::to_json(&key)?).await?;
         }
@@ -67,8 +73,22 @@ async fn write_all(
 }
 
 impl Table {
+    /// The service's owner has stated what the tenant's partition keys begin with: then another tenant's item can't stand under one
+    /// of them, and nobody has to look. The statement is held against every item.
+    fn refuse_other_keys(&self, items: &[Item], prefix: &str) -> Result<(), WorkError> {
+        let hash = self.schema.keys.first().map(|key| key.name.as_str()).unwrap_or_default();
+        let begins = |item: &&Item| matches!(item.get(hash), Some(AttributeValue::S(key)) if key.starts_with(prefix));
+        let Some(other) = items.iter().find(|item| !begins(item)) else { return Ok(()) };
+        let message = format!(
+            "an item of the tenant does not have a partition key that begins with `{prefix}` as the topology states ({}): correct \
+             keyPrefix of the service's store, or take it out",
+            keys::printable(&self.key_of(other)?)
+        );
+        Err(WorkError::permanent("key_prefix_mismatch", message))
+    }
+
     /// A batch write has no conditions, so look first: an item of another tenant under the same key must not be lost.
-    async fn refuse_foreign(&self, items: &[super::Item], part: &Part, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    async fn refuse_foreign(&self, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let keys = items.iter().map(|item| self.key_of(item)).collect::<Result<Vec<_>, _>>()?;
         let there = self.get(&keys, Read::Owner, pulse).await?;
         let Some(foreign) = there.iter().find(|item| !part.is_of_tenant(item.get(&self.index_key))) else {

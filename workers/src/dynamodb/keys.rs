@@ -6,15 +6,22 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::{Item, Part, Table, canonical};
+use crate::digest::Digest;
 use crate::error::WorkError;
+use crate::patience::Patience;
+use crate::pulse::Pulse;
+use crate::run::Listed;
 use crate::tables::{AttributeValue, Blob, Page, Query};
 
 /// BatchGetItem takes at most this many keys (DynamoDB API Reference, "BatchGetItem").
 const MOST_KEYS: usize = 100;
 
 /// Some keys that the index lists. They may be stale.
+#[derive(Default)]
 pub(super) struct Chunk {
     pub(super) keys: Vec<Item>,
+    /// Their count and digest.
+    pub(super) listed: Listed,
     /// Set on the last chunk of each page but the last: where the query goes on. Empty pages carry one as well.
     pub(super) resume_at: Option<Item>,
 }
@@ -25,10 +32,11 @@ impl Table {
         &'a self,
         part: &'a Part,
         start: Option<Item>,
+        pulse: &'a Pulse<'a>,
     ) -> impl Stream<Item = Result<Chunk, WorkError>> + Send + 'a {
         let pages = stream::try_unfold(Some(start), move |next| async move {
             let Some(start) = next else { return Ok(None) };
-            let (entries, last) = self.page(part, start).await?;
+            let (entries, last) = self.page(part, start, pulse).await?;
             let chunks = self.split(&entries, last.clone())?;
             // `Some(last)` asks for the next page; a page without a last key was the final one.
             Ok::<_, WorkError>(Some((chunks, last.map(Some))))
@@ -36,14 +44,26 @@ impl Table {
         pages.map_ok(|chunks| stream::iter(chunks).map(Ok)).try_flatten()
     }
 
-    async fn page(&self, part: &Part, start: Option<Item>) -> Result<(Vec<Item>, Option<Item>), WorkError> {
+    async fn page(
+        &self,
+        part: &Part,
+        start: Option<Item>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(Vec<Item>, Option<Item>), WorkError> {
         let query = Query {
             value: part.value(),
             attributes: &self.index_attributes,
             start: start.clone(),
             limit: self.settings.page_keys,
         };
-        let Page { entries, last } = self.api.query(query).await?;
+        let mut patience = Patience::new(self.settings.patience, pulse);
+        let Page { entries, last } = loop {
+            match self.api.query(query.clone()).await {
+                Ok(page) => break page,
+                Err(why) => patience.wait(why).await?,
+            }
+        };
+        pulse.beat().await?;
         if last.is_some() && last == start {
             let message = format!("{} keeps answering an index query with the same page", self.site);
             return Err(WorkError::retryable("store_error", message));
@@ -52,21 +72,27 @@ impl Table {
     }
 
     fn split(&self, entries: &[Item], last: Option<Item>) -> Result<Vec<Chunk>, WorkError> {
-        let mut keys = Vec::with_capacity(entries.len());
+        let mut chunks: Vec<Chunk> = Vec::with_capacity(entries.len().div_ceil(MOST_KEYS));
         let mut seen = HashSet::with_capacity(entries.len());
+        let mut bytes = Vec::new();
         for entry in entries {
             let key = self.key_of(entry)?;
-            let mut bytes = Vec::new();
+            bytes.clear();
             canonical::item(&key, &mut bytes)?;
+            let hash = blake3::hash(&bytes);
             // An index that is catching up can list a key twice; BatchGetItem refuses doubled keys.
-            if seen.insert(bytes) {
-                keys.push(key);
+            if !seen.insert(*hash.as_bytes()) {
+                continue;
             }
+            if chunks.last().is_none_or(|chunk| chunk.keys.len() == MOST_KEYS) {
+                chunks.push(Chunk::default());
+            }
+            let chunk = chunks.last_mut().expect("one was pushed if there was none");
+            chunk.listed.merge(&Listed { keys: 1, digest: Digest::from_hash(&hash) });
+            chunk.keys.push(key);
         }
-        let mut chunks: Vec<_> =
-            keys.chunks(MOST_KEYS).map(|keys| Chunk { keys: keys.to_vec(), resume_at: None }).collect();
         if chunks.is_empty() && last.is_some() {
-            chunks.push(Chunk { keys: Vec::new(), resume_at: None });
+            chunks.push(Chunk::default());
         }
         if let Some(chunk) = chunks.last_mut() {
             chunk.resume_at = last;

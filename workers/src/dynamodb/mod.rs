@@ -13,15 +13,17 @@ mod measure;
 pub(crate) mod pacing;
 mod read;
 mod remove;
+mod sample;
 mod sdk;
 mod table;
 mod write;
 
 pub(crate) use self::compare::{differing_keys, unlike};
 pub(crate) use self::copy::copy_pass;
-pub(crate) use self::digest::digest_pass;
+pub(crate) use self::digest::{digest_pass, keys_pass};
 pub(crate) use self::inspect::{check_shard_count, inspect};
 pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
+pub(crate) use self::sample::{count, differing_sample};
 pub(crate) use self::table::{Part, Table};
 pub(crate) use crate::tables::Item;

@@ -9,11 +9,14 @@ use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::progress::Tally;
 use crate::pulse::Pulse;
+use crate::run::Listed;
 
 /// Items of the part, with their tally.
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     pub(super) tally: Tally,
+    /// What the index had listed for it.
+    pub(super) listed: Listed,
     /// Set when a checkpoint can stand after this batch.
     pub(super) resume_at: Option<Item>,
 }
@@ -40,9 +43,9 @@ impl Table {
             let mut items = self.get(&chunk.keys, Read::Whole, pulse).await?;
             items.retain(|item| self.belongs(item, part));
             pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
-            Ok(Batch { tally: tally(&items)?, items, resume_at: chunk.resume_at })
+            Ok(Batch { tally: tally(&items)?, items, listed: chunk.listed, resume_at: chunk.resume_at })
         };
-        Ok(self.chunks(part, start).map_ok(read).try_buffered(self.settings.batch_concurrency))
+        Ok(self.chunks(part, start, pulse).map_ok(read).try_buffered(self.settings.batch_concurrency))
     }
 
     /// The items under `keys` that exist, at most 100, in any order. Each answer is a sign of life.
@@ -53,7 +56,13 @@ impl Table {
         let mut patience = Patience::new(self.settings.patience, pulse);
         while !waiting.is_empty() {
             let asked = waiting.len();
-            let answer = self.api.batch_get(waiting, attributes.as_deref()).await?;
+            let answer = match self.api.batch_get(waiting.clone(), attributes.as_deref()).await {
+                Ok(answer) => answer,
+                Err(why) => {
+                    patience.wait(why).await?;
+                    continue;
+                }
+            };
             found.extend(answer.items);
             waiting = answer.unread;
             pulse.beat().await?;

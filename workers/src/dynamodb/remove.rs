@@ -45,7 +45,7 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
     let start = run.cursor().map(keys::from_json).transpose()?;
     let pulse = &*run.pulse();
     let removed = at
-        .chunks(part, start)
+        .chunks(part, start, pulse)
         .map_ok(
             |chunk| async move { Ok((remove_chunk(at, part, &chunk.keys, permits, pulse).await?, chunk.resume_at)) },
         )

@@ -7,7 +7,9 @@ use super::pacing::Pacer;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{KeyRole, TableSchema};
+use crate::patience::Patience;
 use crate::place::Place;
+use crate::pulse::Pulse;
 use crate::settings::Settings;
 use crate::tables::{AttributeValue, IndexFacts, TableApi, Tables};
 
@@ -66,7 +68,14 @@ impl Table {
     ) -> Result<Self, WorkError> {
         let api = tables.open(place).await?;
         let site = Site::of(place);
-        let facts = api.describe().await?;
+        let pulse = Pulse::unheard();
+        let mut patience = Patience::new(settings.patience, &pulse);
+        let facts = loop {
+            match api.describe().await {
+                Ok(facts) => break facts,
+                Err(why) => patience.wait(why).await?,
+            }
+        };
         if !["ACTIVE", "UPDATING"].contains(&facts.status.as_str()) {
             let message = format!("{site} is {}: wait until it is ACTIVE", facts.status);
             return Err(WorkError::retryable("table_not_active", message));

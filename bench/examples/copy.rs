@@ -1,0 +1,25 @@
+//! The same measurement as `realmctl bench copy`, in a binary that builds more quickly.
+//!
+//! `cargo run --release -p bench --example copy -- ITEMS,… PARTS RUNS`
+
+const PART: &str = "part";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [PART, role] => Ok(bench::copy::part(role).await?),
+        [items, parts, runs] => {
+            let settings = bench::copy::Settings {
+                items: items.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                parts: parts.parse()?,
+                runs: runs.parse()?,
+                part: vec![PART.to_owned()],
+            };
+            let report = bench::copy::run(&settings, |text| eprintln!("{text}")).await?;
+            println!("{}", serde_json::to_string_pretty(&report)?);
+            Ok(())
+        }
+        _ => Err("arguments: ITEMS,… PARTS RUNS".into()),
+    }
+}
