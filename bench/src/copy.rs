@@ -73,6 +73,8 @@ pub struct Cost {
     pub items_per_second: Spread,
     /// Processor seconds of the client for 100,000 items.
     pub cpu_seconds: Spread,
+    /// The same of the embedded regions: what is asked of the stores.
+    pub regions_cpu_seconds: Spread,
     /// Reads of base tables for each item.
     pub reads_per_item: f64,
 }
@@ -191,11 +193,12 @@ fn mover_cost(
 }
 
 fn cost(runs: &[Measured]) -> Cost {
-    let per_100_000 = |run: &Measured| run.cpu_seconds * 100_000.0 / run.items as f64;
+    let per_100_000 = |seconds: f64, run: &Measured| seconds * 100_000.0 / run.items as f64;
     let reads = runs.last().map_or(0.0, |run| run.reads.base as f64 / run.items as f64);
     Cost {
         items_per_second: Spread::of(rates_of(runs)),
-        cpu_seconds: Spread::of(runs.iter().map(per_100_000).collect()),
+        cpu_seconds: Spread::of(runs.iter().map(|run| per_100_000(run.cpu_seconds, run)).collect()),
+        regions_cpu_seconds: Spread::of(runs.iter().map(|run| per_100_000(run.regions_cpu_seconds, run)).collect()),
         reads_per_item: reads,
     }
 }
@@ -209,7 +212,7 @@ struct Bench<'a> {
     settings: &'a Settings,
     items: usize,
     regions: Addresses,
-    _process: Process,
+    process: Process,
 }
 
 impl<'a> Bench<'a> {
@@ -217,7 +220,7 @@ impl<'a> Bench<'a> {
         let role = Role::Regions(Regions { items, parts: settings.parts });
         let mut process = Process::start(&settings.part, &role)?;
         let regions = process.hears().await?;
-        Ok(Self { settings, items, regions, _process: process })
+        Ok(Self { settings, items, regions, process })
     }
 
     /// Copies everything once, to an empty table.
@@ -226,7 +229,9 @@ impl<'a> Bench<'a> {
         let client = dynamodb_client_at(TARGET_REGION, &self.regions.to);
         fixtures::create_table(&client, &target, INDEX, INDEX_KEY).await.map_err(|error| Error::part(&error))?;
         let copy = Client { side, regions: self.regions.clone(), target: target.clone(), parts: self.settings.parts };
-        let measured: Measured = Process::start(&self.settings.part, &Role::Client(copy))?.hears().await?;
+        let before = usage::cpu_seconds(self.process.id())?;
+        let mut measured: Measured = Process::start(&self.settings.part, &Role::Client(copy))?.hears().await?;
+        measured.regions_cpu_seconds = usage::cpu_seconds(self.process.id())? - before;
         client.delete_table().table_name(&target).send().await.map_err(|error| Error::part(&error))?;
         if measured.items != self.items as u64 {
             return Err(Error::Part(format!("{} of {} items were copied", measured.items, self.items)));

@@ -48,7 +48,7 @@ pub(super) async fn until_dismissed() {
 
 /// A process that is ended when this is dropped.
 pub(super) struct Process {
-    _child: Child,
+    child: Child,
     lines: tokio::io::Lines<BufReader<ChildStdout>>,
 }
 
@@ -63,7 +63,12 @@ impl Process {
             .kill_on_drop(true)
             .spawn()?;
         let output = child.stdout.take().ok_or_else(|| Error::Part("it has no output".to_owned()))?;
-        Ok(Self { _child: child, lines: BufReader::new(output).lines() })
+        Ok(Self { child, lines: BufReader::new(output).lines() })
+    }
+
+    /// Its id, while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
     }
 
     /// The next thing it says.

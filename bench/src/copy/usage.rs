@@ -1,4 +1,4 @@
-//! What this process has used, as Linux counts it.
+//! What a process has used, as Linux counts it.
 
 use super::Error;
 
@@ -7,9 +7,10 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// Places of `utime` and `stime` after the command's name in `/proc/self/stat` (`man proc_pid_stat`).
 const TIMES: [usize; 2] = [11, 12];
 
-/// Processor seconds of all threads.
-pub(super) fn cpu_seconds() -> Result<f64, Error> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+/// Processor seconds of all threads of this process, or of another.
+pub(super) fn cpu_seconds(of: Option<u32>) -> Result<f64, Error> {
+    let process = of.map_or_else(|| "self".to_owned(), |id| id.to_string());
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let fields: Vec<&str> = after_name.split_whitespace().collect();
     let ticks = TIMES.iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok());
