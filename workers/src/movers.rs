@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::clients::{Clients, CredentialsFrom};
-use crate::dynamodb::pacing::Pacer;
+use crate::dynamodb::pacing::{Pacer, Pacers};
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
@@ -35,8 +35,10 @@ struct Inner {
     /// `None` where only tables are worked with.
     buckets: Option<Arc<Clients>>,
     settings: Settings,
-    /// One for each (target table, part); as many as the topology has.
-    pacers: Mutex<HashMap<(Place, u32), Arc<Pacer>>>,
+    /// Some for each (table, part); as many as the topology has.
+    pacers: Mutex<HashMap<(Place, u32), Pacers>>,
+    /// One for each table.
+    tables_paced: Mutex<HashMap<Place, Arc<Pacer>>>,
 }
 
 impl Movers {
@@ -44,12 +46,18 @@ impl Movers {
     pub fn new(credentials: CredentialsFrom, settings: Settings) -> Self {
         let clients = Arc::new(Clients::new(credentials, &settings));
         let (tables, buckets) = (Arc::clone(&clients) as Arc<dyn Tables>, Some(clients));
-        Self(Arc::new(Inner { tables, buckets, settings, pacers: Mutex::default() }))
+        Self(Arc::new(Inner { tables, buckets, settings, pacers: Mutex::default(), tables_paced: Mutex::default() }))
     }
 
     /// Movers over these tables, such as simulated ones; they work on no bucket.
     pub fn with_tables(tables: Arc<dyn Tables>, settings: Settings) -> Self {
-        Self(Arc::new(Inner { tables, buckets: None, settings, pacers: Mutex::default() }))
+        Self(Arc::new(Inner {
+            tables,
+            buckets: None,
+            settings,
+            pacers: Mutex::default(),
+            tables_paced: Mutex::default(),
+        }))
     }
 
     /// The settings given.
@@ -282,8 +290,8 @@ impl Movers {
         let Inner { tables, buckets, settings, .. } = &*self.0;
         match place {
             Place::Dynamodb { index, index_key, .. } => {
-                let pacer = self.pacer(place, part);
-                let table = Table::open(&**tables, place, (index, index_key), settings, pacer).await?;
+                let pacers = self.pacers(place, part);
+                let table = Table::open(&**tables, place, (index, index_key), settings, pacers).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
             Place::S3 { region, endpoint, bucket, prefix, parts } => {
@@ -298,8 +306,10 @@ impl Movers {
         }
     }
 
-    fn pacer(&self, place: &Place, part: u32) -> Arc<Pacer> {
+    fn pacers(&self, place: &Place, part: u32) -> Pacers {
+        let mut tables = self.0.tables_paced.lock().expect("no holder of this lock panics");
+        let table = tables.entry(place.clone()).or_insert_with(|| Arc::new(Pacer::new()));
         let mut pacers = self.0.pacers.lock().expect("no holder of this lock panics");
-        Arc::clone(pacers.entry((place.clone(), part)).or_insert_with(|| Arc::new(Pacer::new())))
+        pacers.entry((place.clone(), part)).or_insert_with(|| Pacers::new(Arc::clone(table))).clone()
     }
 }

@@ -25,6 +25,16 @@ impl<'a> Patience<'a> {
         self.fruitless = 0;
     }
 
+    /// Counts an attempt whose repetition something else puts off; gives back `why` when it is not retryable or patience has run
+    /// out, and fails when the task is no longer ours.
+    pub(crate) async fn again(&mut self, why: WorkError) -> Result<(), WorkError> {
+        if why.treatment != Treatment::Retryable || self.fruitless >= self.limit {
+            return Err(why);
+        }
+        self.fruitless += 1;
+        self.pulse.beat().await
+    }
+
     /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out,
     /// and fails when the task is no longer ours.
     pub(crate) async fn wait(&mut self, why: WorkError) -> Result<(), WorkError> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
-use super::{Item, Part, Table, canonical};
+use super::{Item, Part, Table, canonical, size};
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::patience::Patience;
@@ -58,8 +58,18 @@ impl Table {
         };
         let mut patience = Patience::new(self.settings.patience, pulse);
         let Page { entries, last } = loop {
+            let units = self.sizes.page();
+            let sent = self.pacers.index.turn(units, pulse).await?;
             match self.api.query(query.clone()).await {
-                Ok(page) => break page,
+                Ok(page) => {
+                    self.pacers.index.accepted(units);
+                    self.sizes.saw_page(size::query_units(&page.entries));
+                    break page;
+                }
+                Err(why) if why.code == "throttled" => {
+                    self.pacers.index.throttled(0, units, sent);
+                    patience.again(why).await?;
+                }
                 Err(why) => patience.wait(why).await?,
             }
         };

@@ -4,6 +4,7 @@
 //! another tenant by now. Contents always come from the base table, read consistently.
 
 mod canonical;
+mod ceiling;
 mod compare;
 mod copy;
 mod digest;
@@ -15,6 +16,7 @@ mod read;
 mod remove;
 mod sample;
 mod sdk;
+mod size;
 mod table;
 mod write;
 

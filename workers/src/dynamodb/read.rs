@@ -10,6 +10,7 @@ use crate::patience::Patience;
 use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Listed;
+use crate::tables::Got;
 
 /// Items of the part, with their tally.
 pub(super) struct Batch {
@@ -55,24 +56,41 @@ impl Table {
         let mut waiting = keys.to_vec();
         let mut patience = Patience::new(self.settings.patience, pulse);
         while !waiting.is_empty() {
-            let asked = waiting.len();
-            let answer = match self.api.batch_get(waiting.clone(), attributes.as_deref()).await {
-                Ok(answer) => answer,
+            let later = waiting.split_off(waiting.len().min(self.sizes.keys_in(self.pacers.reads.piece())));
+            let (asked, units) = (waiting.len(), self.sizes.items(waiting.len()));
+            let sent = self.pacers.reads.turn(units, pulse).await?;
+            let throttled = match self.api.batch_get(waiting.clone(), attributes.as_deref()).await {
+                Ok(Got { items, unread }) => {
+                    if what == Read::Whole {
+                        self.sizes.saw_items(&items);
+                    }
+                    found.extend(items);
+                    waiting = unread;
+                    (!waiting.is_empty()).then(|| {
+                        let message = format!("{} leaves the reading of {} items undone", self.site, waiting.len());
+                        WorkError::retryable("throttled", message)
+                    })
+                }
+                Err(why) if why.code == "throttled" => Some(why),
                 Err(why) => {
                     patience.wait(why).await?;
+                    waiting.extend(later);
                     continue;
                 }
             };
-            found.extend(answer.items);
-            waiting = answer.unread;
             pulse.beat().await?;
             if waiting.len() < asked {
                 patience.progress();
             }
-            if !waiting.is_empty() {
-                let message = format!("{} leaves the reading of {} items undone", self.site, waiting.len());
-                patience.wait(WorkError::retryable("throttled", message)).await?;
+            match throttled {
+                None => self.pacers.reads.accepted(units),
+                Some(why) => {
+                    let left = self.sizes.items(waiting.len()).min(units);
+                    self.pacers.reads.throttled(units - left, left, sent);
+                    patience.again(why).await?;
+                }
             }
+            waiting.extend(later);
         }
         Ok(found)
     }

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, DeleteRequest, KeySchemaElement, KeysAndAttributes, PutRequest, Select, WriteRequest,
 };
@@ -133,6 +135,20 @@ impl TableApi for SdkTable {
         let answer = request.send().await.map_err(|error| self.site.failed(doing, error))?;
         flat(answer.unprocessed_items).into_iter().map(|undone| self.change_in(undone)).collect()
     }
+}
+
+/// Whether a write was throttled by what the table takes and not by what its index takes, if the store says so.
+pub(super) fn is_by_table(error: &WorkError) -> bool {
+    type Failed = SdkError<BatchWriteItemError, HttpResponse>;
+    let failed = error.source.as_ref().and_then(|source| source.downcast_ref::<Failed>());
+    let reasons = match failed.and_then(SdkError::as_service_error) {
+        Some(BatchWriteItemError::ProvisionedThroughputExceededException(said)) => said.throttling_reasons(),
+        Some(BatchWriteItemError::RequestLimitExceeded(said)) => said.throttling_reasons(),
+        Some(BatchWriteItemError::ThrottlingException(said)) => said.throttling_reasons(),
+        _ => &[],
+    };
+    let mut named = reasons.iter().filter_map(|reason| reason.reason()).peekable();
+    named.peek().is_some() && named.all(|reason| reason.starts_with("Table"))
 }
 
 impl SdkTable {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Item;
-use super::pacing::Pacer;
+use super::pacing::Pacers;
+use super::size::Sizes;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{KeyRole, TableSchema};
@@ -24,7 +25,8 @@ pub(crate) struct Table {
     /// Regions other than its own that the table is replicated to natively.
     pub(crate) replicates_to: Vec<String>,
     pub(super) settings: Settings,
-    pub(super) pacer: Arc<Pacer>,
+    pub(super) pacers: Pacers,
+    pub(super) sizes: Sizes,
 }
 
 /// One part of a tenant's data: all items whose index key is `{tenant}#{n}`.
@@ -64,7 +66,7 @@ impl Table {
         place: &Place,
         (index, index_key): (&str, &str),
         settings: &Settings,
-        pacer: Arc<Pacer>,
+        pacers: Pacers,
     ) -> Result<Self, WorkError> {
         let api = tables.open(place).await?;
         let site = Site::of(place);
@@ -96,7 +98,8 @@ impl Table {
             index_attributes: names,
             replicates_to: facts.replicas.into_iter().filter(|region| region != place.region()).collect(),
             settings: settings.clone(),
-            pacer,
+            pacers,
+            sizes: Sizes::default(),
         })
     }
 

@@ -1,0 +1,124 @@
+//! How large items are: in the store, which counts units by it, and on the wire, which limits requests.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Item;
+use crate::tables::{AttributeValue, Change};
+
+/// A write unit covers this many bytes, a read unit four times as many (DynamoDB Developer Guide, "Read and write operations").
+const WRITE_UNIT: usize = 1024;
+const READ_UNIT: usize = 4096;
+/// What a list or map takes besides its content (DynamoDB Developer Guide, "Item sizes and formats").
+const NESTED: usize = 3;
+
+/// Write units of all changes; a deletion is counted by its key.
+pub(super) fn write_units(changes: &[Change]) -> u64 {
+    changes.iter().map(units_of).sum()
+}
+
+/// Write units of one change.
+pub(super) fn units_of(change: &Change) -> u64 {
+    let (Change::Put(map) | Change::Delete(map)) = change;
+    stored(map).div_ceil(WRITE_UNIT).max(1) as u64
+}
+
+/// Read units of an item that is read consistently.
+pub(super) fn read_units(item: &Item) -> u64 {
+    stored(item).div_ceil(READ_UNIT).max(1) as u64
+}
+
+/// Half read units of entries of an index, read eventually consistently by one query.
+pub(super) fn query_units(entries: &[Item]) -> u64 {
+    entries.iter().map(stored).sum::<usize>().div_ceil(READ_UNIT).max(1) as u64
+}
+
+fn stored(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + stored_value(value)).sum()
+}
+
+fn stored_value(value: &AttributeValue) -> usize {
+    let number = |text: &String| text.len().div_ceil(2) + 1;
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(text) => number(text),
+        AttributeValue::B(blob) => blob.as_ref().len(),
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::Ns(numbers) => numbers.iter().map(number).sum(),
+        AttributeValue::Bs(blobs) => blobs.iter().map(|blob| blob.as_ref().len()).sum(),
+        AttributeValue::L(list) => NESTED + list.iter().map(|element| stored_value(element) + 1).sum::<usize>(),
+        AttributeValue::M(map) => NESTED + stored(map) + map.len(),
+        _ => 1,
+    }
+}
+
+/// Bytes on the wire, from above: text escaped for JSON and binary in base64 take more than what the store keeps.
+pub(super) fn on_wire(change: &Change) -> usize {
+    let (Change::Put(map) | Change::Delete(map)) = change;
+    map_on_wire(map)
+}
+
+fn map_on_wire(map: &Item) -> usize {
+    map.iter().map(|(name, value)| text_on_wire(name) + value_on_wire(value) + 4).sum::<usize>() + 2
+}
+
+fn value_on_wire(value: &AttributeValue) -> usize {
+    const AROUND: usize = 12;
+    let content = match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text_on_wire(text),
+        AttributeValue::B(blob) => base64_size(blob.as_ref().len()),
+        AttributeValue::Ss(texts) | AttributeValue::Ns(texts) => texts.iter().map(|text| text_on_wire(text) + 3).sum(),
+        AttributeValue::Bs(blobs) => blobs.iter().map(|blob| base64_size(blob.as_ref().len()) + 3).sum(),
+        AttributeValue::L(list) => list.iter().map(|element| value_on_wire(element) + 1).sum(),
+        AttributeValue::M(map) => map_on_wire(map),
+        _ => 5,
+    };
+    content + AROUND
+}
+
+fn text_on_wire(text: &str) -> usize {
+    let escaped = |b: u8| if b < 0x20 { 6 } else { 1 + usize::from(b == b'"' || b == b'\\') };
+    text.bytes().map(escaped).sum()
+}
+
+fn base64_size(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+/// How large a table's items and pages have been lately: what is about to be read is not known before.
+#[derive(Debug, Default)]
+pub(super) struct Sizes {
+    /// Read units of an item, times [`EXACT`]; 0 before any was seen.
+    item: AtomicU64,
+    /// Half read units of a page of the index.
+    page: AtomicU64,
+}
+
+const EXACT: u64 = 64;
+
+impl Sizes {
+    pub(super) fn saw_items(&self, items: &[Item]) {
+        if let Some(units) = (items.iter().map(read_units).sum::<u64>() * EXACT).checked_div(items.len() as u64) {
+            self.item.store(units, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn saw_page(&self, units: u64) {
+        self.page.store(units, Ordering::Relaxed);
+    }
+
+    /// Read units of so many items.
+    pub(super) fn items(&self, count: usize) -> u64 {
+        (count as u64 * self.item.load(Ordering::Relaxed).max(EXACT)) / EXACT
+    }
+
+    /// How many keys so many read units are enough for; at least one.
+    pub(super) fn keys_in(&self, units: u64) -> usize {
+        let keys = units.saturating_mul(EXACT) / self.item.load(Ordering::Relaxed).max(EXACT);
+        usize::try_from(keys).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Half read units of a page.
+    pub(super) fn page(&self) -> u64 {
+        self.page.load(Ordering::Relaxed).max(1)
+    }
+}
