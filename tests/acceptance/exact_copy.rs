@@ -6,6 +6,7 @@ use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::probe::NoProbe;
+use workflows::realm_move::{CostClass, dry_run, estimate_move};
 
 on_both_databases!(a_tenant_moves_whole_and_alone, moves_whole_and_alone);
 
@@ -14,6 +15,8 @@ async fn moves_whole_and_alone(database: Database) {
     let before = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
     let epoch = world.tenant().await.epoch;
+    let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
+    let estimate = estimate_move(&world.deployment, &plan, None).await.expect("the stores can be asked");
 
     let done = world.run_move("eu", NoProbe).await;
 
@@ -23,6 +26,12 @@ async fn moves_whole_and_alone(database: Database) {
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.neighbour().await, neighbour);
     counts_are_true(&done, &before);
+    assert_eq!((estimate.items, estimate.objects), (done.copied.items, done.copied.objects));
+    // Every item is written to two locations' tables and indexes at the most: added here, removed there.
+    let writes = 4 * estimate.items..=4 * (estimate.items + estimate.bytes / 1_024);
+    assert!(writes.contains(&estimate.write_units) && estimate.read_units >= estimate.items, "{estimate:?}");
+    assert_eq!(estimate.cost_class, CostClass::Small);
+    assert!(done.offline_ms > 0 && estimate.offline_ms <= estimate.offline_high_ms && estimate.fits, "{estimate:?}");
 
     let tenant = world.tenant().await;
     assert_eq!((tenant.realm.as_str(), tenant.status), ("eu", TenantStatus::Online));

@@ -42,3 +42,47 @@ pub enum KeyRole {
     /// Sort key.
     Range,
 }
+
+/// How much of a tenant's a place holds, for estimates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Items, as the index lists them.
+    pub items: u64,
+    /// Objects, as the bucket lists them.
+    pub objects: u64,
+    /// Bytes: of items by the size of some of them, of objects as listed.
+    pub bytes: u64,
+    /// DynamoDB write units of writing all items to a table.
+    pub write_units: u64,
+    /// DynamoDB read units of reading all items once, consistently.
+    pub read_units: u64,
+}
+
+impl Size {
+    /// The sum.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            items: self.items + other.items,
+            objects: self.objects + other.objects,
+            bytes: self.bytes + other.bytes,
+            write_units: self.write_units + other.write_units,
+            read_units: self.read_units + other.read_units,
+        }
+    }
+
+    /// What so many items come to, if all are like these.
+    pub(crate) fn scaled_to(self, items: u64) -> Self {
+        let scaled = |number: u64| {
+            let exact = u128::from(number) * u128::from(items) / u128::from(self.items.max(1));
+            u64::try_from(exact).unwrap_or(u64::MAX)
+        };
+        Self {
+            items,
+            objects: self.objects,
+            bytes: scaled(self.bytes),
+            write_units: scaled(self.write_units),
+            read_units: scaled(self.read_units),
+        }
+    }
+}

@@ -29,7 +29,7 @@ pub mod verification;
 pub use aws_credential_types::Credentials;
 
 pub use self::clients::CredentialsFrom;
-pub use self::inspection::{Inspection, KeyAttribute, KeyRole, TableSchema};
+pub use self::inspection::{Inspection, KeyAttribute, KeyRole, Size, TableSchema};
 pub use self::movers::Movers;
 pub use self::settings::{ServerSideCopy, Settings};
 pub use self::verification::{How, Verification, Verified};

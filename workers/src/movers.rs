@@ -10,7 +10,7 @@ use crate::dynamodb::pacing::{Pacer, Pacers};
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
-use crate::inspection::Inspection;
+use crate::inspection::{Inspection, Size};
 use crate::mismatch;
 use crate::permit::Permits;
 use crate::place::Place;
@@ -92,6 +92,20 @@ impl Movers {
             Store::Bucket(bucket) => {
                 let (objects, bytes) = s3::measure(&bucket).await?;
                 Ok(Tally { objects, bytes, ..Tally::default() })
+            }
+        }
+    }
+
+    /// The same, with how large it all is and what it takes to read and write; some items of each part are looked at.
+    ///
+    /// # Errors
+    /// What went wrong with a store.
+    pub async fn size(&self, place: &Place, tenant: &str) -> Result<Size, WorkError> {
+        match self.open(place, tenant, 0).await? {
+            Store::Table(table, _) => dynamodb::size(&table, tenant, place.parts()).await,
+            Store::Bucket(bucket) => {
+                let (objects, bytes) = s3::measure(&bucket).await?;
+                Ok(Size { objects, bytes, ..Size::default() })
             }
         }
     }

@@ -10,8 +10,8 @@ use store::Millis;
 use workflows::explain::explain_workflow;
 use workflows::plan::Plan;
 use workflows::realm_move::{
-    MoveRequest, When, Window, cancel_move, dry_run, list_moves, reschedule_move, start_move, start_move_paused,
-    view_move,
+    Estimate, MoveRequest, When, Window, cancel_move, dry_run, estimate_move, list_moves, reschedule_move, start_move,
+    start_move_paused, view_move,
 };
 use workflows::timing::{Timing, millis};
 
@@ -57,7 +57,8 @@ pub(crate) async fn start(
     let requester = caller.because(asked.reason)?;
     if asked.dry_run {
         let plan = dry_run(&app.deployment, &request.tenant, &request.to).await?;
-        return Ok(Json(plan_view(plan, &app.deployment.timing)).into_response());
+        let estimate = estimate_move(&app.deployment, &plan, request.budget_ms).await;
+        return Ok(Json(plan_view(plan, estimate, &app.deployment.timing)).into_response());
     }
     let started = if asked.paused {
         start_move_paused(&app.deployment, &request, &requester).await?
@@ -133,7 +134,7 @@ pub(crate) fn unknown_move(id: &str) -> ApiError {
     ApiError::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
 }
 
-fn plan_view(plan: Plan, timing: &Timing) -> DryRun {
+fn plan_view(plan: Plan, estimate: Result<Estimate, String>, timing: &Timing) -> DryRun {
     let (plan_hash, needs_offline) = (plan.hash(), plan.needs_offline());
     let least_offline_ms = if needs_offline { millis(timing.least_offline()) } else { 0 };
     let staying = plan.services.iter().filter(|service| service.stays_out_of_realm);
@@ -143,6 +144,8 @@ fn plan_view(plan: Plan, timing: &Timing) -> DryRun {
         plan_hash,
         needs_offline,
         least_offline_ms,
+        no_estimate: estimate.as_ref().err().cloned(),
+        estimate: estimate.ok(),
         tenant: plan.tenant,
         from: plan.from,
         to: plan.to,

@@ -48,15 +48,6 @@ pub struct Started {
     pub new: bool,
 }
 
-/// The plan that a move would be started with now. Changes nothing.
-pub async fn dry_run(deployment: &Deployment, tenant: &str, to: &str) -> Result<Plan, Refusal> {
-    let mut tx = deployment.store.read().await?;
-    let tenant = planning::tenant(&mut tx, tenant).await?;
-    let plan = planning::plan_move(&mut tx, &tenant, to).await?;
-    tx.rollback().await?;
-    Ok(plan)
-}
-
 /// Starts a move.
 pub async fn start_move(
     deployment: &Deployment,

@@ -3,7 +3,7 @@
 use catalogue::topology::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use workflows::realm_move::PlanView;
+use workflows::realm_move::{Estimate, PlanView};
 use workflows::removal::RemovalDetail;
 
 /// An error (RFC 9457).
@@ -157,6 +157,12 @@ pub struct DryRun {
     pub needs_offline: bool,
     /// How long that would be at least, in milliseconds, even if there were nothing to copy.
     pub least_offline_ms: i64,
+    /// What it would come to, from what the sources hold.
+    #[serde(default)]
+    pub estimate: Option<Estimate>,
+    /// Why there is no estimate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_estimate: Option<String>,
     /// Optional services without a shard in the new realm, whose data would stay where it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stays_out_of_realm: Vec<String>,

@@ -17,6 +17,8 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let plan: DryRun = api.post("/v1/tenants/acme/moves", &body).await.expect(StatusCode::OK).json();
     assert_eq!((plan.tenant.as_str(), plan.from.as_str(), plan.to.as_str()), ("acme", "us", "eu"));
     assert!(plan.needs_offline);
+    let why = plan.no_estimate.expect("no store is there to be asked");
+    assert!(plan.estimate.is_none() && why.contains("us-east-1"), "{why}");
     let issues = &plan.plan[0];
     assert_eq!(
         (issues.from_shard.as_deref(), issues.to_shard.as_str()),

@@ -146,7 +146,7 @@ impl Play {
                 self.at(when, Event::Send(items, turn.generation));
             }
             Event::Send(items, generation) if generation != self.pacing.generation() => {
-                self.at(now, Event::Plan(items))
+                self.at(now, Event::Plan(items));
             }
             Event::Send(items, _) => {
                 let arrives = now + self.random.between(0.001, 0.006);
@@ -181,9 +181,9 @@ impl Play {
                 self.refill(now);
                 self.neighbours.0 += 1;
                 if self.level >= 1.0 {
-                    self.level -= 1.0
+                    self.level -= 1.0;
                 } else {
-                    self.neighbours.1 += 1
+                    self.neighbours.1 += 1;
                 }
                 let mean = 1.0 / (self.scene.neighbours * self.ceiling(now));
                 let next = now - mean * self.random.unit().max(1e-9).ln();

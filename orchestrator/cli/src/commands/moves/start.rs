@@ -5,7 +5,7 @@ use std::time::Duration;
 use catalogue::tenant_id::TenantId;
 use clap::Args;
 use jiff::Timestamp;
-use server::api::{Budget, DryRun, NewMove, NewWindow, Priority};
+use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority};
 
 use super::{show_table, to_its_end, view};
 use crate::cli::Globals;
@@ -96,6 +96,7 @@ fn dry_run_table(plan: &DryRun) -> String {
         "no".to_owned()
     };
     let mut rest = vec![("Offline", offline)];
+    rest.extend(estimate_facts(plan));
     rest.push(("Checked", "the catalogue; the stores are checked when the move begins".to_owned()));
     rest.push(("Stays where it is (optional)", plan.stays_out_of_realm.join(", ")));
     rest.push(("Not placed (optional)", plan.not_adopted.join(", ")));
@@ -103,6 +104,34 @@ fn dry_run_table(plan: &DryRun) -> String {
     text.push_str("\n\n");
     text.push_str(&crate::output::facts(rest));
     text
+}
+
+/// What the move would come to, or why that can't be told.
+fn estimate_facts(plan: &DryRun) -> Vec<(&'static str, String)> {
+    let Some(estimate) = &plan.estimate else {
+        let why = plan.no_estimate.as_deref().unwrap_or("this server gives none");
+        return vec![("Estimate", format!("none: {why}"))];
+    };
+    let kinds = [(estimate.items, "item"), (estimate.objects, "object")];
+    let counted = kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::counted(count, noun));
+    let mut amounts: Vec<String> = counted.collect();
+    amounts.push(words::bytes(estimate.bytes));
+    let costs =
+        [(estimate.write_units, "write unit"), (estimate.read_units, "read unit"), (estimate.requests, "S3 request")];
+    let costs = costs.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::counted(count, noun));
+    let class = match estimate.cost_class {
+        CostClass::Small => "small",
+        CostClass::Medium => "medium",
+        CostClass::Large => "large",
+    };
+    let mut facts = vec![("To copy", amounts.join(", "))];
+    facts.push(("Cost", std::iter::once(class.to_owned()).chain(costs).collect::<Vec<_>>().join(", ")));
+    if plan.needs_offline {
+        let (least, most) = (words::millis(estimate.offline_ms), words::millis(estimate.offline_high_ms));
+        let fits = if estimate.fits { "" } else { ": longer than is allowed, see --budget and --offline-deadline" };
+        facts.push(("Estimated", format!("{least} offline, up to {most} beside busy neighbours{fits}")));
+    }
+    facts
 }
 
 /// The names of the priorities, lowest first.
