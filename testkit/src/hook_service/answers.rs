@@ -95,9 +95,8 @@ impl Inside {
             return Ok(status(&Place { phase: Phase::None, ..known.clone() }));
         }
         known.enter(generation)?;
-        let told = status(known);
         self.places.work(region, tenant);
-        Ok(told)
+        Ok(status(self.places.at(region, tenant)))
     }
 
     /// The fault that the next call of the hook meets. One that breaks the work does so here.

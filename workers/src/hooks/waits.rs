@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::WorkError;
 
-const FIRST: Duration = Duration::from_millis(50);
+const FIRST: Duration = Duration::from_millis(20);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// The waits of one piece of a service's work.
