@@ -8,6 +8,7 @@
 pub mod error;
 pub mod fixtures;
 pub mod fronts;
+pub mod hook_service;
 pub mod observe;
 pub mod postgres;
 pub mod proxy;
@@ -18,5 +19,6 @@ pub mod simulator;
 mod topology;
 
 pub use error::Error;
+pub use hook_service::HookService;
 pub use region::{Ports, Region, RequestAge, Storage};
 pub use topology::{prepare, topology};

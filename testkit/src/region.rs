@@ -16,7 +16,7 @@ use crate::s3::{Embedded, Store};
 
 mod front;
 mod gate;
-mod serving;
+pub(crate) mod serving;
 mod tuning;
 
 pub(crate) use serving::{Reset, Server, front as serve_front};

@@ -25,6 +25,7 @@ mod engine_alone;
 mod every_kind;
 mod exact_copy;
 mod fail_anywhere;
+mod hooks;
 mod kill_anywhere;
 mod late_writes;
 mod limits;

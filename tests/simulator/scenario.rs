@@ -150,6 +150,7 @@ fn timing(chance: &mut Chance) -> Timing {
         wait_limit: ms(chance.between(1_000, 10_000)),
         permit_life_dynamodb: ms(life),
         permit_life_s3: ms(life),
+        permit_life_hooks: ms(life),
         queue_retention: ms(chance.between(100, 1_500)),
     };
     timing.check().expect("the simulation's constants fit together");

@@ -19,6 +19,7 @@ pub fn short() -> Timing {
         wait_limit: Duration::from_secs(20),
         permit_life_dynamodb: Duration::from_secs(1),
         permit_life_s3: Duration::from_secs(1),
+        permit_life_hooks: Duration::from_secs(1),
         queue_retention: Duration::from_millis(100),
     }
 }

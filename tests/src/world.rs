@@ -10,10 +10,11 @@ use engine::probe::Probe;
 use engine::{HostLocks, Runner, straggler_table, workflow_table};
 use store::{Store, StoreUrl};
 use tempfile::TempDir;
+use testkit::hook_service::SECRET;
 use testkit::observe::{Items, ObservedObject};
 use testkit::{Ports, Region, RequestAge, Storage, observe, region};
 use tokio_util::sync::CancellationToken;
-use workers::{CredentialsFrom, Movers, Settings};
+use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 use workflows::Deployment;
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
@@ -110,6 +111,7 @@ fn deploy_with(store: Store, timing: Timing) -> Deployment {
         index_settle: timing.index_settle,
         permit_fresh_for: Duration::from_millis(50),
         checkpoint_every: Duration::ZERO,
+        hook_secrets: HookSecrets::parse(&format!("default={SECRET}")).expect("a secret of the right form"),
         ..Settings::default()
     };
     let movers = Movers::new(CredentialsFrom::Fixed(region::credentials()), settings);

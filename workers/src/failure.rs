@@ -26,6 +26,7 @@ impl Site {
         let (what, name, endpoint) = match place {
             Place::Dynamodb { table, endpoint, .. } => ("table", table, endpoint),
             Place::S3 { bucket, endpoint, .. } => ("bucket", bucket, endpoint),
+            Place::Hooks { url, region, .. } => return Self(format!("the service at {url} (data in {region})")),
         };
         let endpoint = endpoint.as_deref().unwrap_or("AWS's own endpoint");
         Self(format!("{what} `{name}` in {} ({endpoint})", place.region()))

@@ -1,4 +1,4 @@
-//! Data movers: copy, verify and remove one tenant's data in DynamoDB tables and S3 buckets.
+//! Data movers: copy, verify and remove one tenant's data in DynamoDB tables, S3 buckets, and services that do it themselves by hooks.
 //!
 //! They know places, permits and checkpoints, and nothing of workflows or the catalogue. Every write takes a
 //! [`permit::WritePermit`], every delete a [`permit::RemovalPermit`].
@@ -6,6 +6,7 @@
 mod clients;
 mod dynamodb;
 mod failure;
+mod hooks;
 mod mismatch;
 mod movers;
 mod patience;
@@ -29,6 +30,7 @@ pub mod verification;
 pub use aws_credential_types::Credentials;
 
 pub use self::clients::CredentialsFrom;
+pub use self::hooks::{Change, HookSecrets, SecretsError};
 pub use self::inspection::{Inspection, KeyAttribute, KeyRole, Size, TableSchema};
 pub use self::movers::Movers;
 pub use self::settings::{ServerSideCopy, Settings};

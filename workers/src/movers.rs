@@ -10,11 +10,13 @@ use crate::dynamodb::pacing::{Pacer, Pacers};
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
+use crate::hooks::{self, HookClient, Service};
 use crate::inspection::{Inspection, Size};
 use crate::mismatch;
 use crate::permit::Permits;
 use crate::place::Place;
 use crate::progress::{Checkpoints, Tally};
+use crate::pulse::Pulse;
 use crate::run::{Operation, Run};
 use crate::s3::{self, Bucket, Share};
 use crate::settings::Settings;
@@ -34,6 +36,7 @@ struct Inner {
     tables: Arc<dyn Tables>,
     /// `None` where only tables are worked with.
     buckets: Option<Arc<Clients>>,
+    hooks: Arc<HookClient>,
     settings: Settings,
     /// Some for each (table, part); as many as the topology has.
     pacers: Mutex<HashMap<(Place, u32), Pacers>>,
@@ -46,18 +49,24 @@ impl Movers {
     pub fn new(credentials: CredentialsFrom, settings: Settings) -> Self {
         let clients = Arc::new(Clients::new(credentials, &settings));
         let (tables, buckets) = (Arc::clone(&clients) as Arc<dyn Tables>, Some(clients));
-        Self(Arc::new(Inner { tables, buckets, settings, pacers: Mutex::default(), tables_paced: Mutex::default() }))
+        let hooks = Arc::new(HookClient::new(&settings));
+        Self::over(tables, buckets, hooks, settings)
     }
 
     /// Movers over these tables, such as simulated ones; they work on no bucket.
     pub fn with_tables(tables: Arc<dyn Tables>, settings: Settings) -> Self {
-        Self(Arc::new(Inner {
-            tables,
-            buckets: None,
-            settings,
-            pacers: Mutex::default(),
-            tables_paced: Mutex::default(),
-        }))
+        let hooks = Arc::new(HookClient::new(&settings));
+        Self::over(tables, None, hooks, settings)
+    }
+
+    fn over(
+        tables: Arc<dyn Tables>,
+        buckets: Option<Arc<Clients>>,
+        hooks: Arc<HookClient>,
+        settings: Settings,
+    ) -> Self {
+        let (pacers, tables_paced) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { tables, buckets, hooks, settings, pacers, tables_paced }))
     }
 
     /// The settings given.
@@ -72,6 +81,9 @@ impl Movers {
     /// `table_not_found`, `shard_count_too_small`, `index_not_found`, `index_not_active`, `index_key_mismatch`, `bucket_not_found`,
     /// `place_invalid`, or why the store could not be asked.
     pub async fn inspect(&self, place: &Place, tenant: &str) -> Result<Inspection, WorkError> {
+        if let Some(service) = self.service(place, tenant)? {
+            return service.inspect().await;
+        }
         match self.open(place, tenant, 0).await? {
             Store::Table(table, _) => dynamodb::inspect(&table, tenant, place.parts()).await,
             Store::Bucket(bucket) => s3::inspect(&bucket).await,
@@ -84,6 +96,9 @@ impl Movers {
     /// # Errors
     /// What went wrong with a store.
     pub async fn measure(&self, place: &Place, tenant: &str) -> Result<Tally, WorkError> {
+        if let Some(service) = self.service(place, tenant)? {
+            return service.measure().await;
+        }
         match self.open(place, tenant, 0).await? {
             Store::Table(table, _) => {
                 let items = dynamodb::measure(&table, tenant, place.parts()).await?;
@@ -101,6 +116,10 @@ impl Movers {
     /// # Errors
     /// What went wrong with a store.
     pub async fn size(&self, place: &Place, tenant: &str) -> Result<Size, WorkError> {
+        if let Some(service) = self.service(place, tenant)? {
+            let Tally { items, objects, bytes, .. } = service.measure().await?;
+            return Ok(Size { items, objects, bytes, ..Size::default() });
+        }
         match self.open(place, tenant, 0).await? {
             Store::Table(table, _) => dynamodb::size(&table, tenant, place.parts()).await,
             Store::Bucket(bucket) => {
@@ -154,6 +173,9 @@ impl Movers {
         if from == to {
             return Err(WorkError::permanent("place_invalid", "source and target of a copy are the same place"));
         }
+        if let (Some(source), Some(target)) = (self.service(from, tenant)?, self.service(to, tenant)?) {
+            return Box::pin(hooks::copy(&source, &target, permits, checkpoints, resume)).await;
+        }
         let source = self.open(from, tenant, part).await?;
         let target = self.open(to, tenant, part).await?;
         source.check_same_shape(&target)?;
@@ -173,6 +195,9 @@ impl Movers {
         checkpoints: &dyn Checkpoints,
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
+        if let Some(service) = self.service(at, tenant)? {
+            return Box::pin(hooks::tally(&service, &self.pulse(checkpoints))).await;
+        }
         let store = self.open(at, tenant, part).await?;
         let mut run = self.run(Operation::Digest, checkpoints, resume);
         store.digest_pass(&mut run).await?;
@@ -218,6 +243,10 @@ impl Movers {
         if verification == Verification::Off {
             return Ok(Verified { read_back: 0, tally: None, passes: 0 });
         }
+        if let Some(service) = self.service(at, tenant)? {
+            let seen = Box::pin(hooks::verify(&service, expected, &self.pulse(checkpoints))).await?;
+            return Ok(Verified { read_back: seen.items, tally: Some(seen), passes: 1 });
+        }
         let store = self.open(at, tenant, part).await?;
         let source = self.open(source, tenant, part).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
@@ -247,6 +276,10 @@ impl Movers {
         checkpoints: &dyn Checkpoints,
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
+        if let Some(service) = self.service(at, tenant)? {
+            let live = live.map(|live| self.service(live, tenant)).transpose()?.flatten();
+            return Box::pin(hooks::compare(&service, live.as_ref(), verified, &self.pulse(checkpoints))).await;
+        }
         let store = self.open(at, tenant, part).await?;
         let mut run = self.run(Operation::Compare, checkpoints, resume);
         store.digest_pass(&mut run).await?;
@@ -266,6 +299,9 @@ impl Movers {
     /// # Errors
     /// What went wrong with a store.
     pub async fn replicates_to(&self, at: &Place, tenant: &str) -> Result<Vec<String>, WorkError> {
+        if self.service(at, tenant)?.is_some() {
+            return Ok(Vec::new());
+        }
         self.open(at, tenant, 0).await?.replicates_to().await
     }
 
@@ -283,6 +319,9 @@ impl Movers {
         checkpoints: &dyn Checkpoints,
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
+        if let Some(service) = self.service(at, tenant)? {
+            return Box::pin(hooks::remove(&service, permits, checkpoints, resume)).await;
+        }
         let store = self.open(at, tenant, part).await?;
         // Once a place, not once a part: a place is not empty while items stand under values that nobody removes.
         if let (Store::Table(table, _), 0) = (&store, part) {
@@ -294,6 +333,15 @@ impl Movers {
 
     fn run<'a>(&self, operation: Operation, checkpoints: &'a dyn Checkpoints, resume: Option<Value>) -> Run<'a> {
         Run::new(operation, checkpoints, self.0.settings.checkpoint_every, resume)
+    }
+
+    fn pulse<'a>(&self, checkpoints: &'a dyn Checkpoints) -> Pulse<'a> {
+        Pulse::new(checkpoints, self.0.settings.checkpoint_every)
+    }
+
+    /// The service behind the place; `None` when it is a table or a bucket.
+    pub(crate) fn service(&self, place: &Place, tenant: &str) -> Result<Option<Service>, WorkError> {
+        Service::open(&self.0.hooks, place, tenant, &self.0.settings)
     }
 
     async fn open(&self, place: &Place, tenant: &str, part: u32) -> Result<Store, WorkError> {
@@ -316,6 +364,10 @@ impl Movers {
                 let share = Share { number: part, of: *parts };
                 let bucket = Bucket::open(clients, place, address, (bucket, prefix, share), tenant, settings).await?;
                 Ok(Store::Bucket(Box::new(bucket)))
+            }
+            Place::Hooks { .. } => {
+                let message = format!("{} keeps another kind of data than a table or a bucket", Site::of(place));
+                Err(WorkError::permanent("place_invalid", message))
             }
         }
     }

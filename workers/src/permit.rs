@@ -55,23 +55,49 @@ pub trait Ledger: Send + Sync {
 
 /// Proof that the cell was `adding` under our epoch and fence when it was last read.
 #[derive(Debug)]
-pub struct WritePermit(SystemTime);
+pub struct WritePermit(SystemTime, i64);
 
 impl WritePermit {
     /// When the ledger was read, by the database's clock: what the request is signed with.
     pub(crate) fn read_at(&self) -> SystemTime {
         self.0
     }
+
+    /// The cell's generation.
+    pub(crate) fn generation(&self) -> i64 {
+        self.1
+    }
+}
+
+/// Proof that the cell was `live`, and that a placement includes the location, when it was last read.
+#[derive(Debug)]
+pub struct LivePermit(SystemTime, i64);
+
+impl LivePermit {
+    /// When the ledger was read, by the database's clock: what the request is signed with.
+    pub(crate) fn read_at(&self) -> SystemTime {
+        self.0
+    }
+
+    /// The cell's generation.
+    pub(crate) fn generation(&self) -> i64 {
+        self.1
+    }
 }
 
 /// Proof that the cell was `removing`, and that no placement includes the location, when it was last read.
 #[derive(Debug)]
-pub struct RemovalPermit(SystemTime);
+pub struct RemovalPermit(SystemTime, i64);
 
 impl RemovalPermit {
     /// When the ledger was read, by the database's clock: what the request is signed with.
     pub(crate) fn read_at(&self) -> SystemTime {
         self.0
+    }
+
+    /// The cell's generation.
+    pub(crate) fn generation(&self) -> i64 {
+        self.1
     }
 }
 
@@ -81,12 +107,25 @@ pub struct Permits<'a> {
     fresh_for: Duration,
     last: Mutex<Option<(Instant, Reading)>>,
     unsettled: Arc<AtomicU32>,
+    generation: i64,
 }
 
 impl<'a> Permits<'a> {
     /// Permits from `ledger`; a reading is used for at most `fresh_for`.
     pub fn new(ledger: &'a dyn Ledger, fresh_for: Duration) -> Self {
-        Self { ledger, fresh_for, last: Mutex::new(None), unsettled: Arc::default() }
+        Self { ledger, fresh_for, last: Mutex::new(None), unsettled: Arc::default(), generation: 0 }
+    }
+
+    /// The same for a cell of this generation, which the ledger has to be bound to: services with hooks are told it.
+    #[must_use]
+    pub fn of_generation(mut self, generation: i64) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// The generation of the cell.
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
     }
 
     /// The same, counting in `unsettled` the requests that were sent and have no answer. When the work ends, however it ends,
@@ -111,7 +150,7 @@ impl<'a> Permits<'a> {
     pub async fn write(&self) -> Result<WritePermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;
         match facts {
-            CellFacts { state: CellState::Adding, .. } => Ok(WritePermit(at)),
+            CellFacts { state: CellState::Adding, .. } => Ok(WritePermit(at, self.generation)),
             other => Err(refused("write to", &other)),
         }
     }
@@ -120,8 +159,17 @@ impl<'a> Permits<'a> {
     pub async fn removal(&self) -> Result<RemovalPermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;
         match facts {
-            CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(at)),
+            CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(at, self.generation)),
             other => Err(refused("delete from", &other)),
+        }
+    }
+
+    /// A permit to say that the location is in use, or [`WorkError`] with treatment `LostLease` when it is not.
+    pub async fn live(&self) -> Result<LivePermit, WorkError> {
+        let Reading { facts, at } = self.reading().await?;
+        match facts {
+            CellFacts { state: CellState::Live, placed: true } => Ok(LivePermit(at, self.generation)),
+            other => Err(refused("announce", &other)),
         }
     }
 

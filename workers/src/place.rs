@@ -1,5 +1,7 @@
 //! The physical places that data work reads and writes, and how a tenant's data there divides into parts.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// One physical location, as stored in the ledger. `endpoint` `None` means AWS's own for the region.
@@ -35,6 +37,17 @@ pub enum Place {
         #[serde(default = "one_part")]
         parts: u32,
     },
+    /// A store of the service's own in the region, reached by calling the service.
+    Hooks {
+        /// The region.
+        region: String,
+        /// Where the service takes the calls.
+        url: String,
+        /// The name of the secret that signs them; `None` is `default`.
+        secret: Option<String>,
+        /// The longest that adding or removing the data may take.
+        longest: Duration,
+    },
 }
 
 fn one_part() -> u32 {
@@ -42,11 +55,13 @@ fn one_part() -> u32 {
 }
 
 impl Place {
-    /// How many independent parts a tenant's data here has: index shards of a table, or what a bucket's objects are divided into.
+    /// How many independent parts a tenant's data here has: index shards of a table, what a bucket's objects are divided into, one
+    /// for hooks.
     pub fn parts(&self) -> u32 {
         match self {
             Self::Dynamodb { shard_count, .. } => *shard_count,
             Self::S3 { parts, .. } => *parts,
+            Self::Hooks { .. } => 1,
         }
     }
 
@@ -59,10 +74,10 @@ impl Place {
         self
     }
 
-    /// The AWS region.
+    /// The region.
     pub fn region(&self) -> &str {
         match self {
-            Self::Dynamodb { region, .. } | Self::S3 { region, .. } => region,
+            Self::Dynamodb { region, .. } | Self::S3 { region, .. } | Self::Hooks { region, .. } => region,
         }
     }
 }

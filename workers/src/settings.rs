@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::hooks::HookSecrets;
+
 /// When a store copies objects from one bucket to another by itself, so that their contents are not sent to it. They are read all
 /// the same, to be compared. A store that refuses has them sent to it, which is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// How long one DynamoDB request may take. One S3 request may take six times that: its body can be large.
     pub attempt_timeout: Duration,
+    /// What signs the requests to services with hooks.
+    pub hook_secrets: HookSecrets,
 }
 
 impl Default for Settings {
@@ -64,6 +68,7 @@ impl Default for Settings {
             patience: 8,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(20),
+            hook_secrets: HookSecrets::default(),
         }
     }
 }

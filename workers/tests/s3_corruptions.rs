@@ -41,7 +41,7 @@ const MUTATIONS: [Mutation; 19] = [
         flip(object.bytes.get_mut(middle));
     }),
     ("last byte", |object| flip(object.bytes.last_mut())),
-    ("one byte cut off", |object| drop(object.bytes.pop())),
+    ("one byte cut off", |object| object.bytes.truncate(object.bytes.len().saturating_sub(1))),
     ("cut in half", |object| object.bytes.truncate(object.bytes.len() / 2)),
     ("emptied", |object| object.bytes.clear()),
     ("one byte more", |object| object.bytes.push(0)),

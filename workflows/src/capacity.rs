@@ -146,7 +146,7 @@ pub fn region_scope(region: &str) -> String {
 pub fn table_scope(location: &Location) -> String {
     let key = location.key();
     match &location.address {
-        Address::Dynamodb { .. } => format!("table:{key}"),
+        Address::Dynamodb { .. } | Address::Hooks { .. } => format!("table:{key}"),
         Address::S3 { prefix, .. } => format!("table:{}", key.strip_suffix(&format!("|{prefix}")).unwrap_or(&key)),
     }
 }

@@ -79,6 +79,7 @@ fn accepted_for(deployment: &Deployment, location: &Location) -> Millis {
     let life = match location.address {
         Address::Dynamodb { .. } => timing.permit_life_dynamodb,
         Address::S3 { .. } => timing.permit_life_s3,
+        Address::Hooks { .. } => timing.permit_life_hooks,
     };
     millis(life + timing.skew + timing.lease)
 }

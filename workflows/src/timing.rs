@@ -27,6 +27,8 @@ pub struct Timing {
     pub permit_life_dynamodb: Duration,
     /// How long after it was signed an S3 request is accepted.
     pub permit_life_s3: Duration,
+    /// How long after it was signed services with hooks accept a request.
+    pub permit_life_hooks: Duration,
     /// How long anything that writes tenant data may lie in a queue or stream before it is worked off.
     pub queue_retention: Duration,
 }
@@ -45,6 +47,7 @@ impl Default for Timing {
             wait_limit: Duration::from_secs(30 * 60),
             permit_life_dynamodb: Duration::from_secs(5 * 60),
             permit_life_s3: Duration::from_secs(15 * 60),
+            permit_life_hooks: Duration::from_secs(5 * 60),
             // What a DynamoDB stream keeps ("Change data capture for DynamoDB Streams": 24 hours).
             queue_retention: Duration::from_secs(24 * 60 * 60),
         }
@@ -71,6 +74,7 @@ impl Timing {
             wait_limit: Duration::from_secs(60),
             permit_life_dynamodb: Duration::from_secs(30),
             permit_life_s3: Duration::from_secs(30),
+            permit_life_hooks: Duration::from_secs(30),
             queue_retention: Duration::from_secs(1),
         }
     }
@@ -87,8 +91,8 @@ impl Timing {
             ("offline-deadline must be longer than offline-lease", self.offline_deadline > self.offline_lease),
             ("offline-lease must be at least three times index-settle", self.offline_lease >= self.index_settle * 3),
             (
-                "offline-deadline must be longer than permit-life-dynamodb and permit-life-s3, each with lease and skew",
-                self.offline_deadline > self.permit_life_dynamodb.max(self.permit_life_s3) + self.lease + self.skew,
+                "offline-deadline must be longer than permit-life-dynamodb, permit-life-s3 and permit-life-hooks, each with lease and skew",
+                self.offline_deadline > self.longest_permit_life() + self.lease + self.skew,
             ),
             ("drain-time must be at least skew", self.drain_time >= self.skew),
             (
@@ -101,6 +105,10 @@ impl Timing {
             None => Ok(()),
             Some((rule, _)) => Err(TimingError(format!("{rule}: {self:?}"))),
         }
+    }
+
+    fn longest_permit_life(&self) -> Duration {
+        self.permit_life_dynamodb.max(self.permit_life_s3).max(self.permit_life_hooks)
     }
 
     /// How long after the offline mark every reader has seen it and every request from before has ended.

@@ -163,7 +163,8 @@ fn every_task_is_read_as_it_was_stored() {
         parts: 1,
         verified: tally(),
     };
-    let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3 };
+    let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3, rolled_back: false };
+    let rolled_back = RemoveInput { at: hooks(), rolled_back: true, ..remove.clone() };
     same_as_golden("task_copy", &copy);
     same_as_golden("task_verify", &verify);
     same_as_golden("task_compare", &compare);
@@ -171,6 +172,7 @@ fn every_task_is_read_as_it_was_stored() {
     same_as_golden("task_copy_divided", &CopyInput { from: bucket(), parts: 16, ..copy });
     same_as_golden("task_verify_divided", &VerifyInput { source: bucket(), parts: 16, ..verify });
     same_as_golden("task_compare_divided", &CompareInput { at: bucket(), parts: 16, ..compare });
+    same_as_golden("task_remove_of_a_rollback_by_hooks", &rolled_back);
 }
 
 /// What is written today is what the file holds, and the file is read without loss.
@@ -309,6 +311,15 @@ fn bucket() -> Location {
         prefix: "acme/".to_owned(),
     };
     Location { name: "us-east-1".to_owned(), region: "us-east-1".to_owned(), address }
+}
+
+fn hooks() -> Location {
+    let address = Address::Hooks {
+        url: "https://editor.example/realm-moves".to_owned(),
+        secret: Some("editor".to_owned()),
+        longest_seconds: Some(3_600),
+    };
+    Location { name: "eu-west-1".to_owned(), region: "eu-west-1".to_owned(), address }
 }
 
 fn tally() -> Tally {

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::topology::{dynamodb_identity, s3_identity};
+use crate::topology::{dynamodb_identity, hooks_identity, s3_identity};
 
 /// One physical place. Two locations are the same place when their [`Location::key`]s are equal; `==` compares every
 /// field.
@@ -47,6 +47,17 @@ pub enum Address {
         /// The tenant's prefix, ending in `/`.
         prefix: String,
     },
+    /// The service's own store in the region, reached by calling the service.
+    Hooks {
+        /// Where the service takes the calls.
+        url: String,
+        /// The name of the secret that signs them; `None` is `default`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+        /// The longest that adding a tenant's data may take, in seconds; `None` is six hours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        longest_seconds: Option<u64>,
+    },
 }
 
 impl Location {
@@ -55,12 +66,13 @@ impl Location {
         match &self.address {
             Address::Dynamodb { .. } => self.region == link,
             Address::S3 { bucket, .. } => bucket == link,
+            Address::Hooks { .. } => false,
         }
     }
 
     /// The physical identity, stable over time and spelling of the endpoint: `dynamodb|aws:eu-west-1|issues`,
-    /// `s3|127.0.0.1:9001|media|acme/`. The index and its shard count are how the data is reached, not where it is, and
-    /// are not part of it. A bucket on AWS has no region in its key: bucket names are unique over all regions (S3 User
+    /// `s3|127.0.0.1:9001|media|acme/`, `hooks|editor.example:443/realm-moves|eu-west-1`. The index and its shard count, or the
+    /// secret of hooks, are how the data is reached, not where it is, and are not part of it. A bucket on AWS has no region in its key: bucket names are unique over all regions (S3 User
     /// Guide, "General purpose bucket naming rules").
     pub fn key(&self) -> String {
         match &self.address {
@@ -70,6 +82,7 @@ impl Location {
             Address::S3 { endpoint, bucket, prefix } => {
                 format!("s3|{}|{bucket}|{prefix}", s3_identity(endpoint.as_deref()))
             }
+            Address::Hooks { url, .. } => format!("hooks|{}|{}", hooks_identity(url), self.region),
         }
     }
 }

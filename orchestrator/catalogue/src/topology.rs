@@ -19,7 +19,7 @@ mod validate;
 mod validate_store;
 
 pub use edit::InUse;
-pub(crate) use endpoint::{dynamodb_identity, s3_identity};
+pub(crate) use endpoint::{dynamodb_identity, hooks_identity, s3_identity};
 pub use lines::Lines;
 pub use model::{Consistency, Endpoint, Realm, Region, Replication, Service, Shard, StoreSpec, Topology};
 pub(crate) use names::is_plain_name;

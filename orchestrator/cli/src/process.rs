@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use workers::{CredentialsFrom, Movers, Settings};
+use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 use workflows::Deployment;
 use workflows::controls::pause_all;
 use workflows::requester::Requester;
@@ -50,6 +50,9 @@ pub(crate) struct ProcessArgs {
     /// temporary folder]
     #[arg(long, env = "REALMCTL_RUN_DIR", value_name = "DIR", hide_env_values = true)]
     run_dir: Option<PathBuf>,
+    /// The secrets that sign requests to services with hooks: NAME=SECRET a line, `default` for services that name none
+    #[arg(long, env = "REALMCTL_HOOK_SECRET_FILE", value_name = "FILE", hide_env_values = true)]
+    hook_secret_file: Option<PathBuf>,
     /// How long what has ended stays listed, with its history; 0s keeps it for ever. The audit trail always stays
     #[arg(long, env = "REALMCTL_KEEP_HISTORY", default_value = "90d", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     keep_history: Duration,
@@ -70,8 +73,9 @@ impl ProcessArgs {
     /// Checks the constants, then opens the store. AWS credentials come from the environment, when first needed.
     pub(crate) async fn deployment(&self) -> Result<Deployment, Failure> {
         let timing = self.timing.timing()?;
+        let hook_secrets = self.hook_secrets()?;
         let store = open_store(&self.store).await?;
-        let settings = Settings { index_settle: timing.index_settle, ..Settings::default() };
+        let settings = Settings { index_settle: timing.index_settle, hook_secrets, ..Settings::default() };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
         Ok(match self.locks() {
             Ok(locks) => deployment.with_locks(locks),
@@ -88,6 +92,15 @@ impl ProcessArgs {
 }
 
 impl ProcessArgs {
+    /// What is in the file is never repeated.
+    fn hook_secrets(&self) -> Result<HookSecrets, Failure> {
+        let Some(file) = &self.hook_secret_file else { return Ok(HookSecrets::default()) };
+        let said =
+            |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| said(&error))?;
+        HookSecrets::parse(&text).map_err(|error| said(&error))
+    }
+
     fn locks(&self) -> std::io::Result<HostLocks> {
         let folder = match (&self.run_dir, std::env::var_os("XDG_RUNTIME_DIR")) {
             (Some(folder), _) => folder.clone(),

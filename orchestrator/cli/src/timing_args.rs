@@ -45,6 +45,9 @@ pub(crate) struct TimingArgs {
     /// How long after it was signed S3 accepts a request
     #[arg(long, env = "REALMCTL_PERMIT_LIFE_S3", default_value = "15m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     permit_life_s3: Duration,
+    /// How long after it was signed services with hooks accept a request
+    #[arg(long, env = "REALMCTL_PERMIT_LIFE_HOOKS", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    permit_life_hooks: Duration,
     /// How long writes may lie in any queue or stream of the services; an emptied location is looked at again after it
     #[arg(long, env = "REALMCTL_QUEUE_RETENTION", default_value = "24h", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     queue_retention: Duration,
@@ -76,6 +79,7 @@ impl TimingArgs {
             wait_limit: self.wait_limit,
             permit_life_dynamodb: self.permit_life_dynamodb,
             permit_life_s3: self.permit_life_s3,
+            permit_life_hooks: self.permit_life_hooks,
             queue_retention: self.queue_retention,
         }
     }
@@ -92,6 +96,7 @@ impl TimingArgs {
             ("index-settle", self.index_settle),
             ("permit-life-dynamodb", self.permit_life_dynamodb),
             ("permit-life-s3", self.permit_life_s3),
+            ("permit-life-hooks", self.permit_life_hooks),
             ("wait-limit", self.wait_limit),
         ];
         let named = values.into_iter().filter(|(name, _)| rule.split([' ', ',']).any(|word| word == *name));

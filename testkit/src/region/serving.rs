@@ -115,6 +115,11 @@ pub(super) fn s3(region: &str, listener: BoundListener, embedded: Embedded, age:
     Server::start(&format!("{region}-s3"), listener, |listener, stop| accept(listener, service, stop))
 }
 
+/// Serves the sample service with hooks.
+pub(crate) fn hooks(listener: BoundListener, front: crate::hook_service::Front) -> Result<Server, Error> {
+    Server::start("hooks", listener, |listener, stop| accept(listener, front, stop))
+}
+
 async fn accept<S>(listener: TcpListener, service: S, stop: CancellationToken)
 where
     S: HttpService<Incoming> + Clone + Send + 'static,

@@ -37,6 +37,10 @@ impl Allows {
         Self::for_readings(CellState::Removing, u32::MAX)
     }
 
+    pub(crate) fn live() -> Self {
+        Self::for_readings(CellState::Live, u32::MAX)
+    }
+
     pub(crate) fn for_readings(state: CellState, readings: u32) -> Self {
         Self { state, left: AtomicU32::new(readings) }
     }
@@ -51,7 +55,7 @@ impl Allows {
 impl Ledger for Allows {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        let facts = CellFacts { state: self.state, placed: false };
+        let facts = CellFacts { state: self.state, placed: self.state == CellState::Live };
         Ok(left.ok().map(|_| Reading { facts, at: SystemTime::now() }))
     }
 }

@@ -100,7 +100,7 @@ fn scopes(topology: &Topology) -> BTreeSet<String> {
     scopes.extend(topology.regions.keys().map(|region| region_scope(region)));
     for (name, service) in &topology.services {
         for shard in &service.shards {
-            // A shard whose locations can't be named, such as one behind hooks, has no table of ours.
+            // None of its locations can be named only when the topology is not a valid one.
             let locations = topology.locations(name, &shard.shard, "any").unwrap_or_default();
             scopes.extend(locations.iter().map(table_scope));
         }

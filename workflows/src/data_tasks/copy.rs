@@ -75,6 +75,7 @@ impl TaskHandler for CopyTask {
         };
         let movers = &self.0.movers;
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
+        let permits = permits.of_generation(input.generation);
         let (from, to) = (place_of(&input.from).in_parts(input.parts), place_of(&input.to).in_parts(input.parts));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);

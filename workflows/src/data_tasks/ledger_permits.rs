@@ -2,7 +2,7 @@
 //! own fence, read in one snapshot.
 
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
@@ -10,7 +10,7 @@ use catalogue::location::Location;
 use catalogue::{placements, tenants, topologies};
 use engine::task::driven;
 use engine::{TaskRecord, task_table};
-use store::{Store, StoreError, Tx};
+use store::{Millis, Store, StoreError, Tx};
 use workers::error::WorkError;
 use workers::permit::{CellFacts, Ledger, Reading};
 
@@ -46,8 +46,7 @@ impl TaskLedger {
         let at = tx.now().await?;
         let facts = self.facts_in(&mut tx).await?;
         tx.rollback().await?;
-        let at = UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or_default());
-        Ok(facts.map(|facts| Reading { facts, at }))
+        Ok(facts.map(|facts| Reading { facts, at: time_of(at) }))
     }
 
     async fn facts_in(&self, tx: &mut Tx) -> Result<Option<CellFacts>, StoreError> {
@@ -64,13 +63,7 @@ impl TaskLedger {
         if cell.generation != self.generation {
             return Ok(None);
         }
-        let state = match cell.state {
-            CellState::Absent => workers::permit::CellState::Absent,
-            CellState::Adding => workers::permit::CellState::Adding,
-            CellState::Live => workers::permit::CellState::Live,
-            CellState::Removing => workers::permit::CellState::Removing,
-        };
-        Ok(Some(CellFacts { state, placed: self.is_placed(tx).await? }))
+        Ok(Some(CellFacts { state: state_of(cell.state), placed: self.is_placed(tx).await? }))
     }
 
     /// Whether the tenant's current shard, by the topology in force, includes the location: asked of the placement and not
@@ -81,11 +74,60 @@ impl TaskLedger {
 
     /// Where the service's data of the tenant lives, by its placement.
     pub(crate) async fn placed_in(&self, tx: &mut Tx) -> Result<Vec<Location>, StoreError> {
-        let Some(shard) = placements::of_tenant(tx, &self.tenant).await?.remove(&self.service) else {
-            return Ok(Vec::new());
-        };
-        let Some(stored) = topologies::current(tx).await? else { return Ok(Vec::new()) };
-        let placed = stored.topology.locations(&self.service, &shard, &self.tenant);
-        placed.map_err(|error| StoreError::Corrupt(format!("the placement of {}: {error}", self.tenant)))
+        placed(tx, &self.tenant, &self.service).await
     }
+}
+
+async fn placed(tx: &mut Tx, tenant: &str, service: &str) -> Result<Vec<Location>, StoreError> {
+    let Some(shard) = placements::of_tenant(tx, tenant).await?.remove(service) else {
+        return Ok(Vec::new());
+    };
+    let Some(stored) = topologies::current(tx).await? else { return Ok(Vec::new()) };
+    let placed = stored.topology.locations(service, &shard, tenant);
+    placed.map_err(|error| StoreError::Corrupt(format!("the placement of {tenant}: {error}")))
+}
+
+/// A location in use, as whoever tells its service so sees it: no task is behind that, only the ledger and the placement.
+#[derive(Clone)]
+pub(crate) struct LiveLedger {
+    pub(crate) store: Store,
+    pub(crate) tenant: String,
+    pub(crate) service: String,
+    /// Key of the location.
+    pub(crate) key: String,
+    /// The generation of the cell that is in use.
+    pub(crate) generation: i64,
+}
+
+#[async_trait]
+impl Ledger for LiveLedger {
+    async fn read(&self) -> Result<Option<Reading>, WorkError> {
+        let ledger = self.clone();
+        driven(async move { Ok(ledger.reading().await?) }).await.map_err(work_error)
+    }
+}
+
+impl LiveLedger {
+    async fn reading(&self) -> Result<Option<Reading>, StoreError> {
+        let mut tx = self.store.read().await?;
+        let at = time_of(tx.now().await?);
+        let cell = ledger::get(&mut tx, &self.tenant, &self.service, &self.key).await?;
+        let cell = cell.filter(|cell| cell.generation == self.generation);
+        let placed = placed(&mut tx, &self.tenant, &self.service).await?.iter().any(|at| at.key() == self.key);
+        tx.rollback().await?;
+        Ok(cell.map(|cell| Reading { facts: CellFacts { state: state_of(cell.state), placed }, at }))
+    }
+}
+
+fn state_of(state: CellState) -> workers::permit::CellState {
+    match state {
+        CellState::Absent => workers::permit::CellState::Absent,
+        CellState::Adding => workers::permit::CellState::Adding,
+        CellState::Live => workers::permit::CellState::Live,
+        CellState::Removing => workers::permit::CellState::Removing,
+    }
+}
+
+fn time_of(at: Millis) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or_default())
 }

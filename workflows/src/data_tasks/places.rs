@@ -1,7 +1,12 @@
 //! A location of the ledger as the movers address it.
 
+use std::time::Duration;
+
 use catalogue::location::{Address, Location};
 use workers::place::Place;
+
+/// The longest that a service may take over one tenant's data, unless the topology says otherwise.
+const LONGEST: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// The mover's address of a location.
 pub fn place_of(location: &Location) -> Place {
@@ -20,6 +25,12 @@ pub fn place_of(location: &Location) -> Place {
             bucket: bucket.clone(),
             prefix: prefix.clone(),
             parts: 1,
+        },
+        Address::Hooks { url, secret, longest_seconds } => Place::Hooks {
+            region: location.region.clone(),
+            url: url.clone(),
+            secret: secret.clone(),
+            longest: longest_seconds.map_or(LONGEST, Duration::from_secs),
         },
     }
 }

@@ -31,6 +31,9 @@ pub struct RemoveInput {
     pub part: u32,
     /// The cell's generation.
     pub generation: i64,
+    /// Whether it was being added to by a move that went back: a service with hooks is told so first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rolled_back: bool,
 }
 
 /// Runs remove tasks.
@@ -67,6 +70,10 @@ impl TaskHandler for RemoveTask {
         let at = place_of(&input.at);
         let ledger = RemovalLedger::new(ledger, movers, at.clone());
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
+        let permits = permits.of_generation(input.generation);
+        if input.rolled_back {
+            movers.roll_back(&at, &input.tenant, &permits).await.map_err(step_error)?;
+        }
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let removed = movers.remove(&at, &input.tenant, input.part, &permits, &checkpoints, resume).await;

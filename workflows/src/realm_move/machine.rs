@@ -29,6 +29,8 @@ pub enum Seen {
     Nothing,
     /// What preflight found.
     Preflight(Preflight),
+    /// What could not be told to whom.
+    Told(Vec<String>),
 }
 
 /// Attempts at a state's step before the move gives up, while giving up is safe.
@@ -81,6 +83,7 @@ impl Workflow for RealmMove {
     async fn observe(&self, record: &WorkflowRecord, state: &MoveState) -> Result<Seen, StepError> {
         match state.stage {
             Stage::Preflight => preflight::observe(&self.deployment, &record.subject, state).await.map(Seen::Preflight),
+            Stage::Notify { .. } => notify::observe(&self.deployment, &record.subject, state).await.map(Seen::Told),
             _ => Ok(Seen::Nothing),
         }
     }
@@ -103,7 +106,7 @@ impl Workflow for RealmMove {
                 verify::advance(deployment, step, state, (offline, pace), copied).await
             }
             (Stage::Commit { offline, copied }, _) => commit::advance(deployment, step, state, offline, copied).await,
-            (Stage::Notify { committed }, _) => Ok(notify::advance(state, committed)),
+            (Stage::Notify { committed }, Seen::Told(warnings)) => Ok(notify::advance(state, committed, warnings)),
             (Stage::ReOnline { offline, error }, _) => re_online::advance(step, state, offline, error).await,
             (stage, _) => {
                 Err(StepError::permanent("no_such_step", format!("a move that is {} has no next step", stage.name())))

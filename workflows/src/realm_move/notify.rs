@@ -1,9 +1,60 @@
-//! `notify`: the switch is committed; tells the world. The change feed carries it already (written by the commit itself).
+//! `notify`: the switch is committed; tells the world. The change feed carries it already (written by the commit itself);
+//! services with hooks are told that what they added is in use. What can't be told is a warning: the switch has happened.
 
-use engine::Next;
+use catalogue::ledger;
+use catalogue::location::{Address, Location};
+use engine::{Next, StepError};
+use tracing::warn;
+use workers::permit::Permits;
 
 use super::state::{Committed, MoveState, Stage};
+use crate::data_tasks::{LiveLedger, place_of, step_error};
+use crate::deployment::Deployment;
 
-pub(super) fn advance(state: MoveState, committed: Committed) -> Next<MoveState> {
-    Next::Go(state.at_stage(Stage::Completed { committed, warnings: Vec::new() }), String::new())
+/// Tells each service with hooks; returns what could not be told to whom. Each call is bounded by the movers' own patience.
+pub(super) async fn observe(
+    deployment: &Deployment,
+    tenant: &str,
+    state: &MoveState,
+) -> Result<Vec<String>, StepError> {
+    let mut warnings = Vec::new();
+    for service in &state.plan.services {
+        let hooked = |added: &&Location| matches!(added.address, Address::Hooks { .. });
+        for added in service.add.iter().filter(hooked) {
+            if let Err(error) = tell(deployment, tenant, &service.service, added).await {
+                warn!(
+                    tenant,
+                    service = service.service,
+                    error = error.chain(),
+                    "a service could not be told of the commit"
+                );
+                warnings.push(format!("{} at {}: {}: {}", service.service, added.name, error.code, error.message));
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+async fn tell(deployment: &Deployment, tenant: &str, service: &str, added: &Location) -> Result<(), StepError> {
+    let key = added.key();
+    let mut tx = deployment.store.read().await?;
+    let cell = ledger::get(&mut tx, tenant, service, &key).await?;
+    tx.rollback().await?;
+    let Some(cell) = cell else {
+        return Err(StepError::permanent("cell_missing", format!("the ledger has no cell for {key}")));
+    };
+    let ledger = LiveLedger {
+        store: deployment.store.clone(),
+        tenant: tenant.to_owned(),
+        service: service.to_owned(),
+        key,
+        generation: cell.generation,
+    };
+    let movers = &deployment.movers;
+    let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(cell.generation);
+    movers.commit(&place_of(added), tenant, &permits).await.map_err(step_error)
+}
+
+pub(super) fn advance(state: MoveState, committed: Committed, warnings: Vec<String>) -> Next<MoveState> {
+    Next::Go(state.at_stage(Stage::Completed { committed, warnings }), String::new())
 }

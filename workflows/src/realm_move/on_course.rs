@@ -82,7 +82,7 @@ fn done_by(task: &TaskRecord) -> Result<Measure, StepError> {
 
 fn measured(at: &Location, amount: Amount) -> Measure {
     match at.address {
-        Address::Dynamodb { .. } => Measure { items: amount.items, bytes: 0 },
+        Address::Dynamodb { .. } | Address::Hooks { .. } => Measure { items: amount.items, bytes: 0 },
         Address::S3 { .. } => Measure { items: 0, bytes: amount.bytes },
     }
 }

@@ -1,6 +1,6 @@
 //! `preflight`: everything that can be checked while the tenant is online. The approved plan still holds; every store is
 //! reachable and of the right shape; targets are proved empty; nothing that is removed or added is linked by the store's
-//! own replication to what stays. Counts what there is to copy.
+//! own replication to what stays; services with hooks are asked. Counts what there is to copy.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use catalogue::topologies;
 use engine::{Next, StepError, StepTx};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Tx;
-use workers::Inspection;
 use workers::place::Place;
+use workers::{Change, Inspection};
 
 use super::divided::Divided;
 use super::state::{MoveState, Stage};
@@ -121,8 +121,22 @@ async fn check_service(
     let found: Vec<(&Location, Inspection)> = all.into_iter().zip(found).collect();
     check_targets(service, &found, busy)?;
     check_replication(service, &found)?;
+    ask_service(deployment, tenant, service).await?;
     let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Amount::default()) };
     Ok(movers.measure(&place_of(source), tenant).await.map_err(step_error)?.into())
+}
+
+/// Asks a service with hooks whether it can take part. A refusal ends the move, with the service's reason.
+async fn ask_service(deployment: &Deployment, tenant: &str, service: &ServicePlan) -> Result<(), StepError> {
+    let movers = &deployment.movers;
+    let source = service.source.as_ref().map(place_of);
+    for target in &service.add {
+        movers.schedule(&place_of(target), tenant, Change::Add, source.as_ref()).await.map_err(step_error)?;
+    }
+    for left in &service.remove {
+        movers.schedule(&place_of(left), tenant, Change::Remove, None).await.map_err(step_error)?;
+    }
+    Ok(())
 }
 
 fn check_targets(

@@ -14,7 +14,7 @@ use workers::progress::Tally;
 
 use super::compare::{fan_out_compares, location_now};
 use super::recheck;
-use super::state::{RemovalStage, RemovalState};
+use super::state::{Cause, RemovalStage, RemovalState};
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_removal};
 use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
@@ -186,6 +186,7 @@ async fn remove(
             at: location.clone(),
             part,
             generation: state.generation,
+            rolled_back: matches!(state.cause, Cause::RolledBack { .. }),
         };
         step.fan_out(&NewTask { kind: RemoveTask::KIND, target: location.key(), input: to_value(&input) }).await?;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::endpoint::{dynamodb_identity, s3_identity};
+use super::endpoint::{dynamodb_identity, hooks_identity, s3_identity};
 use super::model::{Region, Service, Shard, StoreSpec, Topology};
 use super::overlap::same_or_nested;
 use super::problem::Problem;
@@ -64,6 +64,7 @@ fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut 
         let kind = match cell.address {
             Address::Dynamodb { .. } => "dynamodb",
             Address::S3 { .. } => "s3",
+            Address::Hooks { .. } => "hooks",
         };
         let Some(before) = old.regions.get(&cell.region).filter(|_| seen.insert((&cell.region, kind))) else {
             continue;
@@ -80,11 +81,12 @@ fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut 
     }
 }
 
+/// What the region itself says about where a kind of store is; where hooks are called is the service's to say.
 fn identity(region: &Region, name: &str, kind: &str) -> String {
-    if kind == "dynamodb" {
-        dynamodb_identity(region.dynamodb.as_ref().map(|at| at.endpoint.as_str()), name)
-    } else {
-        s3_identity(region.s3.as_ref().map(|at| at.endpoint.as_str()))
+    match kind {
+        "dynamodb" => dynamodb_identity(region.dynamodb.as_ref().map(|at| at.endpoint.as_str()), name),
+        "s3" => s3_identity(region.s3.as_ref().map(|at| at.endpoint.as_str())),
+        _ => String::new(),
     }
 }
 
@@ -130,7 +132,7 @@ fn check_shard(old: &Topology, new: &Topology, service: &str, shard: &str, why: 
         let reason = format!("the regions of shard {shard} can't change from [{regions}]: {why}");
         problems.push(Problem::new(format!("{path}.dataRegions"), reason));
     }
-    if !same_but_for_count(before.store_of(old_service), after.store_of(new_service)) {
+    if !same_place(before.store_of(old_service), after.store_of(new_service)) {
         problems.push(Problem::new(path, format!("the store of shard {shard} can't change: {why}")));
     }
 }
@@ -140,12 +142,15 @@ fn find<'t>(topology: &'t Topology, service: &str, shard: &str) -> Option<(&'t S
     Some((service, service.shard(shard)?))
 }
 
-fn same_but_for_count(before: &StoreSpec, after: &StoreSpec) -> bool {
+fn same_place(before: &StoreSpec, after: &StoreSpec) -> bool {
     match (before, after) {
         (
             StoreSpec::Dynamodb { table, index, index_key, .. },
             StoreSpec::Dynamodb { table: new_table, index: new_index, index_key: new_key, .. },
         ) => table == new_table && index == new_index && index_key == new_key,
+        (StoreSpec::Hooks { url, .. }, StoreSpec::Hooks { url: new_url, .. }) => {
+            hooks_identity(url) == hooks_identity(new_url)
+        }
         _ => before == after,
     }
 }
@@ -154,7 +159,7 @@ fn same_but_for_count(before: &StoreSpec, after: &StoreSpec) -> bool {
 fn check_counts(old: &Topology, new: &Topology, problems: &mut Vec<Problem>) {
     let count = |site: &Location| match site.address {
         Address::Dynamodb { shard_count, .. } => Some(shard_count),
-        Address::S3 { .. } => None,
+        Address::S3 { .. } | Address::Hooks { .. } => None,
     };
     for service in new.services.keys() {
         let mut before = BTreeMap::new();

@@ -25,6 +25,27 @@ pub(super) fn problem_with(text: &str) -> Option<String> {
     None
 }
 
+/// Why `text` can't be where a service takes calls about its tenants' data, if it can't: what a rule for URLs forbids, and any
+/// way on which others could read or change the calls.
+pub(super) fn problem_with_hooks(text: &str) -> Option<String> {
+    if let Some(problem) = problem_with(text) {
+        return Some(problem);
+    }
+    let url = Url::parse(text).ok()?;
+    let loopback = match url.host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => address.is_loopback(),
+        url::Host::Ipv6(address) => address.is_loopback(),
+    };
+    (url.scheme() != "https" && !loopback)
+        .then(|| format!("`{text}` must start with https://: plain http is for loopback only"))
+}
+
+/// The identity of a service that takes calls: host, port and path.
+pub(crate) fn hooks_identity(url: &str) -> String {
+    host_port_path(url)
+}
+
 /// The identity of a DynamoDB endpoint: tables of one name are different tables in different regions of AWS.
 pub(crate) fn dynamodb_identity(endpoint: Option<&str>, region: &str) -> String {
     let Some(endpoint) = endpoint else { return format!("aws:{region}") };

@@ -98,10 +98,16 @@ pub enum StoreSpec {
         /// Prefix ending in `/` with `{tenant}` as one whole segment; may contain `{region}`.
         prefix: String,
     },
-    /// A store of the service's own, moved by calling the service. Read, but refused by validation for now.
+    /// A store of the service's own, moved by calling the service.
     Hooks {
-        /// Where the service takes the calls.
+        /// Where the service takes the calls: `https`, or `http` on loopback.
         url: String,
+        /// The name of the secret that signs the calls; `None` is `default`. The secret itself is never here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+        /// The longest that adding one tenant's data may take, in seconds; `None` is six hours.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        longest_seconds: Option<u64>,
     },
 }
 

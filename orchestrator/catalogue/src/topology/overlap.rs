@@ -30,7 +30,7 @@ fn prefixes_meet(one: &str, other: &str) -> bool {
 /// What two locations must have in common before they can meet: the table, or the bucket.
 fn group(location: &Location) -> String {
     match &location.address {
-        Address::Dynamodb { .. } => location.key(),
+        Address::Dynamodb { .. } | Address::Hooks { .. } => location.key(),
         Address::S3 { endpoint, bucket, .. } => format!("s3|{}|{bucket}", s3_identity(endpoint.as_deref())),
     }
 }
@@ -88,13 +88,18 @@ fn conflict(site: &Site<'_>, other: &Site<'_>) -> Option<String> {
         return Some(format!("{place} in {region} lies within or around another shard's prefix"));
     }
     // One table, reached in two ways: a tenant's items would be found by one shard and missed by the other.
+    let ways = match site.location.address {
+        Address::Hooks { .. } => "secret or longestSeconds",
+        _ => "index, indexKey or shardCount",
+    };
     (site.location.address != other.location.address)
-        .then(|| format!("{place} in {region} has another index, indexKey or shardCount in another shard"))
+        .then(|| format!("{place} in {region} has another {ways} in another shard"))
 }
 
 fn place(location: &Location) -> String {
     match &location.address {
         Address::Dynamodb { table, .. } => format!("table {table}"),
         Address::S3 { bucket, prefix, .. } => format!("{bucket}/{prefix}"),
+        Address::Hooks { url, .. } => format!("the store behind {url}"),
     }
 }

@@ -27,7 +27,7 @@ impl Reader {
         let shards = self.list(shards, &fields.path("shards"));
         Service {
             // Never seen by anyone: the problem reported with it keeps the topology from being used.
-            store: store.unwrap_or(StoreSpec::Hooks { url: String::new() }),
+            store: store.unwrap_or(StoreSpec::Hooks { url: String::new(), secret: None, longest_seconds: None }),
             replication: replication.unwrap_or_default(),
             consistency,
             optional,
@@ -76,8 +76,12 @@ impl Reader {
                 StoreSpec::S3 { bucket, prefix: self.required_text(&mut fields, "prefix") }
             }
             _ => {
-                let mut fields = self.fields(node, &path, &["url"]);
-                StoreSpec::Hooks { url: self.required_text(&mut fields, "url") }
+                let mut fields = self.fields(node, &path, &["url", "secret", "longestSeconds"]);
+                let url = self.required_text(&mut fields, "url");
+                let secret = fields.take("secret").map(|node| self.text(node, &fields.path("secret")));
+                let longest = fields.take("longestSeconds");
+                let longest_seconds = longest.map(|node| self.count(node, &fields.path("longestSeconds")).into());
+                StoreSpec::Hooks { url, secret, longest_seconds }
             }
         })
     }
@@ -88,17 +92,19 @@ impl Reader {
         let index = self.required_text(&mut fields, "index");
         let index_key = self.required_text(&mut fields, "indexKey");
         let count = self.required(&mut fields, "shardCount");
-        let path = fields.path("shardCount");
-        let shard_count = match count.map(|node| &node.value) {
-            None => 0,
-            // A count outside u32 is absurd either way: clamped, so that validation says what is allowed.
-            Some(Value::Whole(count)) => u32::try_from((*count).clamp(0, u32::MAX.into())).unwrap_or(u32::MAX),
-            Some(other) => {
-                self.unreadable(&path, format!("must be a whole number, not {}", other.kind()));
+        let shard_count = count.map_or(0, |node| self.count(node, &fields.path("shardCount")));
+        StoreSpec::Dynamodb { table, index, index_key, shard_count }
+    }
+
+    /// A number outside u32 is absurd either way: clamped, so that validation says what is allowed.
+    fn count(&mut self, node: &Node, path: &str) -> u32 {
+        match &node.value {
+            Value::Whole(count) => u32::try_from((*count).clamp(0, u32::MAX.into())).unwrap_or(u32::MAX),
+            other => {
+                self.unreadable(path, format!("must be a whole number, not {}", other.kind()));
                 0
             }
-        };
-        StoreSpec::Dynamodb { table, index, index_key, shard_count }
+        }
     }
 
     fn word<T: Copy>(&mut self, fields: &mut Fields<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {

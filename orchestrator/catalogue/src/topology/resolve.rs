@@ -1,5 +1,6 @@
 //! From a shard to the physical locations of a tenant's data.
 
+use super::endpoint::hooks_identity;
 use super::model::{Region, Service, Shard, StoreSpec, Topology};
 use crate::location::{Address, Location};
 
@@ -26,12 +27,6 @@ pub enum LocationError {
         /// The region named.
         region: String,
     },
-    /// The service keeps data behind hooks.
-    #[error("services with hooks are not supported by this version yet ({service})")]
-    Hooks {
-        /// The service.
-        service: String,
-    },
 }
 
 /// What stands for the tenant where no particular one is meant.
@@ -55,38 +50,39 @@ impl Topology {
             .map(|name| {
                 let region = self.regions.get(name);
                 let region = region.ok_or_else(|| LocationError::UnknownRegion { region: name.clone() })?;
-                location(named, shard, name, region, tenant)
-                    .ok_or_else(|| LocationError::Hooks { service: service.to_owned() })
+                Ok(location(named, shard, name, region, tenant))
             })
             .collect()
     }
 
     /// The stored location as the topology knows it now. What identifies it never changes here; but when a table's
     /// `shardCount` has grown since the cell was written, data may be under index values that the stored location does
-    /// not know, and reading or removing by the stored count would miss it. A count is only ever raised.
+    /// not know, and reading or removing by the stored count would miss it. A count is only ever raised. Hooks are called with the
+    /// secret that the topology names now.
     pub fn refresh(&self, service: &str, stored: &Location) -> Location {
         let mut fresh = stored.clone();
-        let Address::Dynamodb { shard_count, .. } = &mut fresh.address else { return fresh };
         let key = stored.key();
-        for (_, now) in self.sites(service) {
-            if let Address::Dynamodb { shard_count: current, .. } = now.address
-                && now.key() == key
-            {
-                *shard_count = current.max(*shard_count);
+        for (_, now) in self.sites(service).into_iter().filter(|(_, now)| now.key() == key) {
+            match (&mut fresh.address, now.address) {
+                (Address::Dynamodb { shard_count, .. }, Address::Dynamodb { shard_count: current, .. }) => {
+                    *shard_count = current.max(*shard_count);
+                }
+                (hooks @ Address::Hooks { .. }, current @ Address::Hooks { .. }) => *hooks = current,
+                _ => {}
             }
         }
         fresh
     }
 
     /// Every location of a service by the position of its shard, for no particular tenant. Shards in regions that the
-    /// topology does not have, and hooks, give none.
+    /// topology does not have give none.
     pub(super) fn sites(&self, service: &str) -> Vec<(usize, Location)> {
         let Some(service) = self.services.get(service) else { return Vec::new() };
         let mut sites = Vec::new();
         for (position, shard) in service.shards.iter().enumerate() {
             for name in &shard.data_regions {
                 let region = self.regions.get(name);
-                let site = region.and_then(|region| location(service, shard, name, region, ANY_TENANT));
+                let site = region.map(|region| location(service, shard, name, region, ANY_TENANT));
                 sites.extend(site.map(|site| (position, site)));
             }
         }
@@ -94,29 +90,30 @@ impl Topology {
     }
 }
 
-/// `None` for hooks.
-fn location(service: &Service, shard: &Shard, name: &str, region: &Region, tenant: &str) -> Option<Location> {
+fn location(service: &Service, shard: &Shard, name: &str, region: &Region, tenant: &str) -> Location {
     let store = shard.store_of(service);
-    let address = address(store, name, region, tenant)?;
-    Some(Location { name: shown_name(service, store, name, &address), region: name.to_owned(), address })
+    let address = address(store, name, region, tenant);
+    Location { name: shown_name(service, store, name, &address), region: name.to_owned(), address }
 }
 
-fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Option<Address> {
+fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Address {
     let expand = |template: &str| template.replace("{region}", name).replace("{tenant}", tenant);
     match store {
-        StoreSpec::Dynamodb { table, index, index_key, shard_count } => Some(Address::Dynamodb {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count } => Address::Dynamodb {
             endpoint: region.dynamodb.as_ref().map(|at| at.endpoint.clone()),
             table: expand(table),
             index: index.clone(),
             index_key: index_key.clone(),
             shard_count: *shard_count,
-        }),
-        StoreSpec::S3 { bucket, prefix } => Some(Address::S3 {
+        },
+        StoreSpec::S3 { bucket, prefix } => Address::S3 {
             endpoint: region.s3.as_ref().map(|at| at.endpoint.clone()),
             bucket: expand(bucket),
             prefix: expand(prefix),
-        }),
-        StoreSpec::Hooks { .. } => None,
+        },
+        StoreSpec::Hooks { url, secret, longest_seconds } => {
+            Address::Hooks { url: url.clone(), secret: secret.clone(), longest_seconds: *longest_seconds }
+        }
     }
 }
 
@@ -135,5 +132,7 @@ fn shown_name(service: &Service, store: &StoreSpec, region: &str, address: &Addr
             format!("{region}/{bucket}")
         }
         (_, _, Address::S3 { bucket, prefix, .. }) => format!("{region}/{bucket}/{prefix}"),
+        (StoreSpec::Hooks { url: usual, .. }, StoreSpec::Hooks { url, .. }, _) if usual == url => region.to_owned(),
+        (_, _, Address::Hooks { url, .. }) => format!("{region}/{}", hooks_identity(url)),
     }
 }

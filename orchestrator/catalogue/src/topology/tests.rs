@@ -8,7 +8,7 @@ mod rules;
 
 use super::Topology;
 
-/// The example of the design, without the service behind hooks.
+/// The example of the design.
 pub(super) const EXAMPLE: &str = include_str!("tests/example.yaml");
 
 /// Two regions with endpoints, three realms; services are appended by each test, from line 9 on.

@@ -1,11 +1,17 @@
 //! The rules for stores: names that AWS would take, placeholders that mean something, one kind for each service.
 
+use super::endpoint::problem_with_hooks;
 use super::model::{Service, StoreSpec};
-use super::names::{attribute_problem, bucket_problem, placeholder_problem, prefix_problem, table_problem};
+use super::names::{
+    attribute_problem, bucket_problem, is_plain_name, placeholder_problem, prefix_problem, table_problem,
+};
 use super::validate::Rules;
 
 /// More index shards than this is taken for a slip: a thousand already allow a million writes a second.
 const SHARD_COUNT_MAX: u32 = 1000;
+
+/// Whatever takes longer than a week is not a move of an offline tenant.
+const LONGEST_MAX: u64 = 7 * 24 * 3600;
 
 /// Judges the service's store and those of its shards.
 pub(super) fn check(rules: &mut Rules<'_>, path: &str, service: &Service) {
@@ -45,8 +51,16 @@ fn store(rules: &mut Rules<'_>, path: &str, store: &StoreSpec, regions: &[&str])
             let known = ["{region}", "{tenant}"];
             template(rules, &format!("{path}.s3.prefix"), prefix, &known, regions, prefix_problem);
         }
-        StoreSpec::Hooks { .. } => {
-            rules.report(format!("{path}.hooks"), "services with hooks are not supported by this version yet");
+        StoreSpec::Hooks { url, secret, longest_seconds } => {
+            let path = format!("{path}.hooks");
+            report(rules, &format!("{path}.url"), problem_with_hooks(url));
+            let named = secret.as_deref().filter(|name| !is_plain_name(name));
+            let wrong = named
+                .map(|_| "must be the name of a secret: 1 to 63 characters from a-z, 0-9 and -, not starting with -");
+            report(rules, &format!("{path}.secret"), wrong.map(str::to_owned));
+            if longest_seconds.is_some_and(|longest| !(1..=LONGEST_MAX).contains(&longest)) {
+                rules.report(format!("{path}.longestSeconds"), format!("must be 1 to {LONGEST_MAX} (a week)"));
+            }
         }
     }
 }

@@ -255,6 +255,7 @@ proptest! {
                 match &mut location.address {
                     catalogue::location::Address::Dynamodb { table, .. } => table.push('x'),
                     catalogue::location::Address::S3 { prefix, .. } => prefix.push_str("x/"),
+                    catalogue::location::Address::Hooks { url, .. } => url.push('x'),
                 }
             }
             prop_assert_ne!(other.hash(), plan.hash());

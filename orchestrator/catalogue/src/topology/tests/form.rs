@@ -50,7 +50,10 @@ fn the_version_is_of_the_meaning_and_not_of_the_text() {
 #[test]
 fn the_version_hash_of_the_example_never_changes() {
     // Plans in flight and stored topologies are compared by it across releases.
-    assert_eq!(parse(EXAMPLE).version_hash(), include_str!("version_hash.txt").trim_end());
+    let (without_hooks, _) = EXAMPLE.split_once("  editor-service:").expect("it is in the example");
+    let mut known = include_str!("version_hash.txt").lines();
+    assert_eq!(Some(parse(without_hooks).version_hash().as_str()), known.next());
+    assert_eq!(Some(parse(EXAMPLE).version_hash().as_str()), known.next());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which locations a shard has, what they are called, and what identifies them.
 
-use super::super::{LocationError, StoreSpec};
+use super::super::LocationError;
 use super::{BASE, EXAMPLE, parse};
 use crate::location::{Address, Location};
 
@@ -19,6 +19,35 @@ fn locations_follow_the_shards_regions_and_expand_the_templates() {
     assert_eq!(media[0].key(), "s3|aws|media-eu-west-1|acme/");
     let expected = Address::S3 { endpoint: None, bucket: "media-eu-west-1".to_owned(), prefix: "acme/".to_owned() };
     assert_eq!(media[0].address, expected);
+    let editor = topology.locations("editor-service", "editor-eu-west-1", "acme").expect("known");
+    assert_eq!(names(&editor), ["eu-west-1"]);
+    assert_eq!(editor[0].key(), "hooks|editor.example:443/realm-moves|eu-west-1");
+}
+
+#[test]
+fn hooks_of_one_url_are_a_place_in_each_region_and_one_service_s() {
+    let own = "{ shard: own, dataRegions: [us-east-1], store: { hooks: { url: \"https://own.example/x/\" } } }";
+    let yaml = EXAMPLE.replace("{ shard: editor-us-east-1, dataRegions: [us-east-1] }", own);
+    let own = &parse(&yaml).locations("editor-service", "own", "acme").expect("known")[0];
+    assert_eq!(
+        (own.name.as_str(), own.key().as_str()),
+        ("us-east-1/own.example:443/x", "hooks|own.example:443/x|us-east-1")
+    );
+    let second = EXAMPLE.replace("editor-service:", "wiki-service:").replace("shard: editor-", "shard: wiki-");
+    let second = second.split("  wiki-service:").last().expect("it is there");
+    let listing = super::problems(&format!("{EXAMPLE}  wiki-service:{second}"));
+    assert!(listing.contains("the store behind https://editor.example/realm-moves in us-east-1 is"), "{listing}");
+}
+
+#[test]
+fn hooks_are_called_as_the_topology_says_now() {
+    let stored = &parse(EXAMPLE).locations("editor-service", "editor-eu-west-1", "acme").expect("known")[0];
+    let renamed = EXAMPLE.replace("realm-moves\"", "realm-moves\", secret: second, longestSeconds: 60");
+    let fresh = parse(&renamed).refresh("editor-service", stored);
+    let Address::Hooks { secret, longest_seconds, .. } = &fresh.address else { panic!("{fresh:?}") };
+    assert_eq!((secret.as_deref(), *longest_seconds), (Some("second"), Some(60)));
+    assert_eq!(fresh.key(), stored.key());
+    assert_eq!(&parse(&EXAMPLE.replace("editor.example", "other.example")).refresh("editor-service", stored), stored);
 }
 
 #[test]
@@ -29,10 +58,6 @@ fn unknown_names_are_typed_errors() {
     assert_eq!(error, LocationError::UnknownService { service: "nope".to_owned() });
     let error = topology.locations(&service, "x", "acme").expect_err("unknown");
     assert_eq!(error, LocationError::UnknownShard { service: service.clone(), shard: "x".to_owned() });
-    let issues = topology.services.get_mut(&service).expect("in the example");
-    issues.store = StoreSpec::Hooks { url: "https://h".to_owned() };
-    let error = topology.locations(&service, "issues-us-east-1", "acme").expect_err("hooks");
-    assert_eq!(error, LocationError::Hooks { service: service.clone() });
     topology.regions.remove("us-east-1");
     let error = topology.locations(&service, "issues-us-east-1", "acme").expect_err("unknown");
     assert_eq!(error, LocationError::UnknownRegion { region: "us-east-1".to_owned() });
@@ -116,7 +141,12 @@ fn the_stored_form_of_a_location() {
         bucket,
         r#"{"name":"eu-west-1","region":"eu-west-1","address":{"s3":{"bucket":"media-eu-west-1","prefix":"acme/"}}}"#
     );
-    for text in [table, bucket] {
+    let hooks = of("editor-service", "editor-eu-west-1");
+    assert_eq!(
+        hooks,
+        r#"{"name":"eu-west-1","region":"eu-west-1","address":{"hooks":{"url":"https://editor.example/realm-moves"}}}"#
+    );
+    for text in [table, bucket, hooks] {
         let location: Location = serde_json::from_str(&text).expect("reads back");
         assert_eq!(serde_json::to_string(&location).expect("JSON"), text);
     }
@@ -128,7 +158,7 @@ fn refresh_only_ever_raises_the_shard_count() {
     let stored = &old.locations("issue-service", "issues-eu-west-1", "acme").expect("known")[0];
     let count = |location: &Location| match location.address {
         Address::Dynamodb { shard_count, .. } => shard_count,
-        Address::S3 { .. } => 0,
+        Address::S3 { .. } | Address::Hooks { .. } => 0,
     };
     let grown = parse(&EXAMPLE.replace("shardCount: 10", "shardCount: 20"));
     let fresh = grown.refresh("issue-service", stored);

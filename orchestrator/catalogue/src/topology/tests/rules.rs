@@ -253,9 +253,30 @@ fn a_shards_own_store_is_of_the_services_kind() {
 }
 
 #[test]
-fn hooks_are_refused_honestly() {
-    assert_problems(
-        &with_store("hooks: { url: \"https://editor.example/realm-moves\" }"),
-        "line 10: services.a.store.hooks: services with hooks are not supported by this version yet",
-    );
+fn hooks_are_called_over_https_or_on_loopback() {
+    let url = |url: &str| with_store(&format!("hooks: {{ url: \"{url}\" }}"));
+    for good in ["https://editor.example/realm-moves", "http://127.0.0.1:8080/x", "http://localhost/", "http://[::1]:1"]
+    {
+        assert_eq!(url(good), "", "{good}");
+    }
+    for plain in
+        ["http://editor.example", "http://10.0.0.1:80", "http://127.0.0.1.example/", "http://localhost.example"]
+    {
+        let listing = url(plain);
+        assert!(listing.contains("must start with https://: plain http is for loopback only"), "{plain}: {listing}");
+    }
+    assert!(url("https://me:secret@editor.example").contains("must not carry credentials"));
+    assert!(url("https://editor.example/?a=b").contains("must not have a query"));
+    assert_eq!(with_store("hooks: { url: \"https://e.example\", secret: editor, longestSeconds: 60 }"), "");
+}
+
+#[test]
+fn what_else_hooks_can_say_is_checked() {
+    let more = |more: &str| with_store(&format!("hooks: {{ url: \"https://e.example\", {more} }}"));
+    let listing = more("secret: \"s3cret!\"");
+    assert!(listing.starts_with("line 10: services.a.store.hooks.secret: must be the name of a secret"), "{listing}");
+    assert!(!listing.contains("s3cret!"), "somebody may have put the secret itself there");
+    assert!(more("longestSeconds: 604801").contains("must be 1 to 604800"));
+    assert!(more("longestSeconds: 6h").contains("must be a whole number, not"));
+    assert!(more("Url: x").contains("did you mean url?"));
 }

@@ -1,0 +1,222 @@
+//! Sends one signed request to a service, and says what its answer means. No redirect is followed and no proxy used: what is
+//! called is what the topology says.
+
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, Response, StatusCode, Url};
+
+use super::protocol::Refused;
+use super::secrets::HookSecrets;
+use super::signing::{Signed, delivery_id, timestamp};
+use crate::error::WorkError;
+use crate::failure::{REQUEST_TOO_OLD, Site, UNREACHABLE};
+use crate::settings::Settings;
+
+/// No answer of the protocol is longer.
+const MOST_BYTES: usize = 64 << 10;
+/// What a service says is shown so far, in characters.
+const MOST_SHOWN: usize = 300;
+
+/// What a service answered when it did not refuse.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// It is done: the body.
+    Done(Vec<u8>),
+    /// 202: it is at it.
+    Working,
+}
+
+/// One request.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) body: Vec<u8>,
+    /// The name of the secret.
+    pub(super) secret: Option<&'a str>,
+    /// What it is signed with.
+    pub(super) at: SystemTime,
+}
+
+/// The client of all services with hooks. Makes its connections when first used.
+pub(crate) struct HookClient {
+    secrets: HookSecrets,
+    connect_timeout: std::time::Duration,
+    attempt_timeout: std::time::Duration,
+    http: OnceLock<reqwest::Client>,
+}
+
+impl HookClient {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            secrets: settings.hook_secrets.clone(),
+            connect_timeout: settings.connect_timeout,
+            attempt_timeout: settings.attempt_timeout,
+            http: OnceLock::new(),
+        }
+    }
+
+    /// Tries once.
+    pub(super) async fn send(&self, site: &Site, request: Request<'_>) -> Result<Answer, WorkError> {
+        let key = self.secrets.named(request.secret).map_err(|name| {
+            let message = format!(
+                "there is no secret `{name}` to sign requests to {site} with: name it in the file of --hook-secret-file"
+            );
+            WorkError::permanent("hook_secret_missing", message)
+        })?;
+        let Request { method, url, body, at, .. } = request;
+        let hook = url.path().rsplit('/').next().unwrap_or_default().to_owned();
+        let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let (timestamp, delivery) = (timestamp(at), delivery_id());
+        let signed = Signed { method: method.as_str(), path: &path, body: &body, timestamp, delivery: &delivery };
+        let signature = signed.signature(key);
+        let mut sending = self
+            .http()?
+            .request(method, url)
+            .header("realmctl-timestamp", timestamp.to_string())
+            .header("realmctl-delivery", &delivery)
+            .header("realmctl-signature", signature);
+        if !body.is_empty() {
+            sending = sending.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        tracing::debug!(%site, hook, delivery, "calling a service");
+        let unreachable = |error: reqwest::Error| {
+            let how = if error.is_timeout() { "did not answer in time" } else { "could not be reached" };
+            let message = format!("{site} {how} for /{hook}: check the service, its address and the network");
+            WorkError::retryable(UNREACHABLE, message).because(error.without_url())
+        };
+        let answer = sending.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let body = read(answer).await.map_err(unreachable)?;
+        match status {
+            StatusCode::ACCEPTED => Ok(Answer::Working),
+            _ if status.is_success() => Ok(Answer::Done(body)),
+            _ => Err(refused(site, &hook, status, &body)),
+        }
+    }
+
+    fn http(&self) -> Result<&reqwest::Client, WorkError> {
+        if let Some(http) = self.http.get() {
+            return Ok(http);
+        }
+        // Another crate of this process may have installed the same provider: either serves.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let built = reqwest::Client::builder()
+            .connect_timeout(self.connect_timeout)
+            .timeout(self.attempt_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .user_agent("realmctl")
+            .build()
+            .map_err(|error| WorkError::permanent("store_error", "no HTTP client can be made").because(error))?;
+        Ok(self.http.get_or_init(|| built))
+    }
+}
+
+/// The body, cut where no answer of the protocol goes on.
+async fn read(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await? {
+        body.extend_from_slice(&piece);
+        if body.len() >= MOST_BYTES {
+            body.truncate(MOST_BYTES);
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn refused(site: &Site, hook: &str, status: StatusCode, body: &[u8]) -> WorkError {
+    let said: Refused = serde_json::from_slice(body).unwrap_or_default();
+    let reason = match shown(&said.reason) {
+        reason if reason.is_empty() => format!("HTTP {}", status.as_u16()),
+        reason => reason,
+    };
+    let asked = format!("{site} answered /{hook}");
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return WorkError::retryable("throttled", format!("{asked} with too many requests: {reason}"));
+    }
+    if status.is_server_error() {
+        return WorkError::retryable("hook_unavailable", format!("{asked} with a failure of its own: {reason}"));
+    }
+    if said.code == REQUEST_TOO_OLD {
+        let message = format!(
+            "{site} refused /{hook} because of the time it was signed with: {reason}. It is tried again with a fresh one; if that does \
+             not help, compare the clocks: writes are signed by the clock of the catalogue's database, reads by this machine's"
+        );
+        return WorkError::retryable(REQUEST_TOO_OLD, message);
+    }
+    if status.is_redirection() {
+        let message = format!("{asked} with a redirect, and none is followed: put its real address into the topology");
+        return WorkError::permanent("hook_redirected", message);
+    }
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        let message = format!(
+            "{site} did not take the signature of /{hook}: {reason}. Compare the secret there with the one of --hook-secret-file, and see \
+             that nothing between rewrites the path or the body"
+        );
+        return WorkError::permanent("hook_signature_refused", message);
+    }
+    if said.code == "stale_generation" {
+        let message =
+            format!("{site} has heard of a later generation of this location than /{hook} was about: {reason}");
+        return WorkError::permanent("hook_stale_generation", message);
+    }
+    WorkError::permanent("hook_refused", format!("{site} refuses /{hook}: {reason}"))
+}
+
+/// What a service said, fit to be shown.
+pub(super) fn shown(said: &str) -> String {
+    let cut: String = said.trim().chars().take(MOST_SHOWN).collect();
+    cut.escape_debug().to_string().replace("\\'", "'").replace("\\\"", "\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Treatment;
+    use crate::place::Place;
+
+    fn of(status: u16, body: &str) -> (Treatment, &'static str, String) {
+        let place = Place::Hooks {
+            region: "eu-west-1".to_owned(),
+            url: "https://editor.example".to_owned(),
+            secret: None,
+            longest: std::time::Duration::from_secs(1),
+        };
+        let error = refused(&Site::of(&place), "start", StatusCode::from_u16(status).unwrap(), body.as_bytes());
+        (error.treatment, error.code, error.message)
+    }
+
+    #[test]
+    fn what_may_pass_is_told_from_what_may_not() {
+        use Treatment::{Permanent, Retryable};
+        for (status, treatment, code) in [
+            (500, Retryable, "hook_unavailable"),
+            (502, Retryable, "hook_unavailable"),
+            (503, Retryable, "hook_unavailable"),
+            (429, Retryable, "throttled"),
+            (302, Permanent, "hook_redirected"),
+            (308, Permanent, "hook_redirected"),
+            (401, Permanent, "hook_signature_refused"),
+            (403, Permanent, "hook_signature_refused"),
+            (400, Permanent, "hook_refused"),
+            (404, Permanent, "hook_refused"),
+            (409, Permanent, "hook_refused"),
+        ] {
+            let (said, named, _) = of(status, "<html>");
+            assert_eq!((said, named), (treatment, code), "{status}");
+        }
+        assert_eq!(of(401, r#"{"code":"request_too_old"}"#).1, "request_too_old");
+        assert_eq!(of(409, r#"{"code":"stale_generation"}"#).1, "hook_stale_generation");
+    }
+
+    #[test]
+    fn the_reason_is_shown_cut_and_escaped() {
+        let (_, _, message) = of(409, r#"{"reason":"a \"legal hold\"\u001b[31m until May"}"#);
+        assert!(message.ends_with(r#"refuses /start: a "legal hold"\u{1b}[31m until May"#), "{message}");
+        let long = format!(r#"{{"reason":"{}"}}"#, "x".repeat(5000));
+        assert!(of(409, &long).2.len() < 500);
+    }
+}
