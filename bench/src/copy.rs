@@ -5,11 +5,11 @@
 
 mod bare;
 mod client;
-mod mover;
-mod process;
+pub(crate) mod mover;
+pub(crate) mod process;
 mod reads;
 mod regions;
-mod usage;
+pub(crate) mod usage;
 
 use std::fmt::Display;
 
@@ -118,7 +118,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn part(error: &(impl Display + ?Sized)) -> Self {
+    pub(crate) fn part(error: &(impl Display + ?Sized)) -> Self {
         Self::Part(error.to_string())
     }
 }

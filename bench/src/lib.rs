@@ -1,5 +1,5 @@
 //! How fast the engine runs five-step workflows with full durability, beside a bare loop of the same statements; and how fast
-//! a tenant is copied ([`copy`]).
+//! a tenant is copied ([`copy`], [`objects`]).
 //!
 //! Each measurement of the engine is followed by one of the bare loop, so that a busy neighbour hits both.
 
@@ -13,6 +13,7 @@ mod summary;
 mod through_engine;
 
 pub mod copy;
+pub mod objects;
 
 use std::time::Duration;
 

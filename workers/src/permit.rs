@@ -146,6 +146,17 @@ impl<'a> Permits<'a> {
         self.unsettled.fetch_sub(1, Ordering::SeqCst);
     }
 
+    /// Sends a request made under a permit: until it is answered it may still arrive, whatever becomes of us.
+    pub(crate) async fn answered<T>(
+        &self,
+        request: impl Future<Output = Result<T, WorkError>>,
+    ) -> Result<T, WorkError> {
+        self.sent();
+        let answer = request.await;
+        self.settled();
+        answer.inspect_err(|error| self.after(error))
+    }
+
     /// A permit to write to the location, or [`WorkError`] with treatment `LostLease` when the ledger does not allow it.
     pub async fn write(&self) -> Result<WritePermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;

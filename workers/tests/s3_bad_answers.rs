@@ -74,3 +74,22 @@ async fn deletions_that_are_not_allowed_are_reported() {
     assert_eq!((error.code, error.treatment), ("access_denied", Treatment::Permanent));
     assert!(error.message.contains("s3:DeleteObjectVersion"), "{}", error.message);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_are_locked_are_named_with_what_to_do() {
+    let source = region("us-east-1").await;
+    fixtures::seed_objects(&source, "media", "acme/", 3, 1).await.unwrap();
+    let faults = Faults {
+        undeleted: Some((1, "AccessDenied", vec!["acme/media/02/00000002.bin".to_owned()])),
+        locked_until: Some("2031-05-06T07:08:09Z"),
+        ..Faults::default()
+    };
+    let front = S3Front::before(source.s3_endpoint(), faults).await;
+    let ledger = Allows::removal();
+    let place = place("us-east-1", &front);
+    let error = movers().remove(&place, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("object_locked", Treatment::Permanent));
+    for part in ["acme/media/02/00000002.bin", "2031-05-06T07:08:09Z", "replay the removal"] {
+        assert!(error.message.contains(part), "{}", error.message);
+    }
+}

@@ -63,7 +63,7 @@ pub(super) fn place(region: &str, endpoint: &str, table: &str, parts: u32) -> Pl
 }
 
 /// A ledger that allows every write.
-pub(super) struct Allows;
+pub(crate) struct Allows;
 
 #[async_trait]
 impl Ledger for Allows {
@@ -74,7 +74,7 @@ impl Ledger for Allows {
 }
 
 /// Checkpoints that nobody keeps.
-pub(super) struct Forgets;
+pub(crate) struct Forgets;
 
 #[async_trait]
 impl Checkpoints for Forgets {

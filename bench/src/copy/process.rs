@@ -34,26 +34,26 @@ pub async fn part(role: &str) -> Result<(), Error> {
 }
 
 /// Says what the parent waits for, as one line.
-pub(super) fn say<T: Serialize>(said: &T) -> Result<(), Error> {
+pub(crate) fn say<T: Serialize>(said: &T) -> Result<(), Error> {
     println!("{}", serde_json::to_string(said).map_err(|error| Error::part(&error))?);
     Ok(())
 }
 
 /// Waits until the parent wants nothing more, or has died.
-pub(super) async fn until_dismissed() {
+pub(crate) async fn until_dismissed() {
     let mut rest = Vec::new();
     // An error is an end as well.
     drop(tokio::io::stdin().read_to_end(&mut rest).await);
 }
 
 /// A process that is ended when this is dropped.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     lines: tokio::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    pub(super) fn start(part: &[String], role: &Role) -> Result<Self, Error> {
+    pub(crate) fn start(part: &[String], role: &impl Serialize) -> Result<Self, Error> {
         let role = serde_json::to_string(role).map_err(|error| Error::part(&error))?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(part)
@@ -72,7 +72,7 @@ impl Process {
     }
 
     /// The next thing it says.
-    pub(super) async fn hears<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+    pub(crate) async fn hears<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let line = self.lines.next_line().await?.ok_or_else(|| Error::Part("it ended early".to_owned()))?;
         serde_json::from_str(&line).map_err(|error| Error::part(&error))
     }

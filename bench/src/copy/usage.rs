@@ -8,7 +8,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const TIMES: [usize; 2] = [11, 12];
 
 /// Processor seconds of all threads of this process, or of another.
-pub(super) fn cpu_seconds(of: Option<u32>) -> Result<f64, Error> {
+pub(crate) fn cpu_seconds(of: Option<u32>) -> Result<f64, Error> {
     let process = of.map_or_else(|| "self".to_owned(), |id| id.to_string());
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -18,7 +18,7 @@ pub(super) fn cpu_seconds(of: Option<u32>) -> Result<f64, Error> {
 }
 
 /// The most memory it ever had at once.
-pub(super) fn peak_kib() -> Result<u64, Error> {
+pub(crate) fn peak_kib() -> Result<u64, Error> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());

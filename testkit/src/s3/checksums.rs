@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use crc_fast::{CrcAlgorithm, checksum_combine};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Md5, Sha1, Sha256};
 use s3s::dto::{Checksum, ChecksumAlgorithm, ChecksumType};
@@ -99,6 +100,32 @@ impl Stored {
         }
         let value = format!("{}-{count}", running.finish().checksum.value);
         Ok(Self { algorithm, value, composite: true })
+    }
+
+    /// The checksum of a whole out of those of its pieces and their lengths; `None` for an algorithm that must see the bytes, and
+    /// for pieces that have another.
+    pub(super) fn joined<'a>(
+        algorithm: Algorithm,
+        pieces: impl Iterator<Item = (&'a Stored, u64)>,
+    ) -> S3Result<Option<Self>> {
+        let (crc, width) = match algorithm {
+            Algorithm::Crc32 => (CrcAlgorithm::Crc32IsoHdlc, 4),
+            Algorithm::Crc32c => (CrcAlgorithm::Crc32Iscsi, 4),
+            Algorithm::Crc64Nvme => (CrcAlgorithm::Crc64Nvme, 8),
+            Algorithm::Sha1 | Algorithm::Sha256 => return Ok(None),
+        };
+        let mut whole = None;
+        for (piece, length) in pieces {
+            if piece.algorithm != algorithm {
+                return Ok(None);
+            }
+            let bytes = STANDARD.decode(&piece.value).map_err(S3Error::internal_error)?;
+            let next = bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
+            whole = Some(whole.map_or(next, |before| checksum_combine(crc, before, next, length)));
+        }
+        let Some(whole) = whole else { return Ok(None) };
+        let value = STANDARD.encode(&whole.to_be_bytes()[8 - width..]);
+        Ok(Some(Self { algorithm, value, composite: false }))
     }
 
     pub(super) fn kind(&self) -> ChecksumType {

@@ -99,6 +99,33 @@ async fn a_full_object_checksum_is_that_of_the_whole() -> Result<(), Error> {
 }
 
 #[tokio::test]
+async fn full_object_checksums_of_every_algorithm_are_those_of_the_whole() -> Result<(), Error> {
+    let (_region, client) = bucket().await?;
+    let bytes = noise(11 * MIB + 3);
+    for algorithm in [ChecksumAlgorithm::Crc32, ChecksumAlgorithm::Crc32C, ChecksumAlgorithm::Crc64Nvme] {
+        let whole = client.put_object().bucket(BUCKET).key("whole").checksum_algorithm(algorithm.clone());
+        ok("put", whole.body(bytes.clone().into()).send().await)?;
+        let created = client.create_multipart_upload().bucket(BUCKET).key("k").checksum_type(ChecksumType::FullObject);
+        let upload = ok("create", created.checksum_algorithm(algorithm.clone()).send().await)?.upload_id;
+        let mut parts = Vec::new();
+        for (number, piece) in (1..).zip(bytes.chunks(5 * MIB)) {
+            let sent = client.upload_part().bucket(BUCKET).key("k").set_upload_id(upload.clone()).part_number(number);
+            let sent = sent.checksum_algorithm(algorithm.clone()).body(piece.to_vec().into()).send().await;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(ok("part", sent)?.e_tag).build());
+        }
+        ok("complete", complete(&client, "k", &upload.unwrap_or_default(), parts).send().await)?;
+        let head = |key: &str| client.head_object().bucket(BUCKET).key(key).checksum_mode(ChecksumMode::Enabled);
+        let (joined, whole) = (ok("head", head("k").send().await)?, ok("head", head("whole").send().await)?);
+        let sums = |head: &aws_sdk_s3::operation::head_object::HeadObjectOutput| {
+            [head.checksum_crc32.clone(), head.checksum_crc32_c.clone(), head.checksum_crc64_nvme.clone()]
+        };
+        assert_eq!(sums(&joined), sums(&whole), "{algorithm}");
+        assert_eq!(sums(&joined).iter().flatten().count(), 1, "{algorithm}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn wrong_parts_are_refused() -> Result<(), Error> {
     let (_region, client) = bucket().await?;
     let upload = create(&client, "k").await?;

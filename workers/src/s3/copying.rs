@@ -1,8 +1,6 @@
 //! Copies one object: small ones in one piece, large ones part by part, several at once. What is counted has been read from the source,
 //! whoever carried it to the target.
 
-use std::future::Future;
-
 use futures::future;
 
 use super::Bucket;
@@ -102,7 +100,7 @@ impl Copying<'_> {
         if let Some(source) = by_store {
             let copied = async {
                 let permit = self.permits.write().await?;
-                self.written(self.to.copy_object(&permit, key, source, &head)).await
+                self.permits.answered(self.to.copy_object(&permit, key, source, &head)).await
             };
             // Both to their ends: a request that is dropped is one without an answer.
             let (copied, read) = future::join(copied, contents.exhaust(self.from)).await;
@@ -112,7 +110,7 @@ impl Copying<'_> {
             let mut patience = self.patience();
             loop {
                 let permit = self.permits.write().await?;
-                match self.written(self.to.put(&permit, key, &head.attributes, body.clone())).await {
+                match self.permits.answered(self.to.put(&permit, key, &head.attributes, body.clone())).await {
                     Ok(()) => break,
                     Err(error) => patience.wait(error).await?,
                 }
@@ -127,18 +125,10 @@ impl Copying<'_> {
         self.underway.forget(key);
         let (Some(upload), None) = (large.upload, large.counted) else { return Ok(()) };
         let permit = self.permits.write().await?;
-        if let Err(error) = self.written(self.to.abort_upload(permit, &self.to.key(key), &upload)).await {
+        if let Err(error) = self.permits.answered(self.to.abort_upload(permit, &self.to.key(key), &upload)).await {
             tracing::debug!(%error, "an unfinished upload stays until the end of the pass");
         }
         Ok(())
-    }
-
-    /// A request that writes: until it is answered it may still arrive, whatever becomes of us.
-    pub(super) async fn written<T>(&self, request: impl Future<Output = Result<T, WorkError>>) -> Result<T, WorkError> {
-        self.permits.sent();
-        let answer = request.await;
-        self.permits.settled();
-        answer.inspect_err(|error| self.permits.after(error))
     }
 
     pub(super) fn patience(&self) -> Patience<'_> {

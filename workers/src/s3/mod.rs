@@ -12,6 +12,7 @@ mod inspect;
 mod large;
 mod layout;
 mod list;
+mod locks;
 mod measure;
 mod object;
 mod read;

@@ -1,9 +1,12 @@
 //! Empties a prefix: all versions, delete markers and unfinished uploads; and proves it empty.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifier};
+use futures::stream::{self, TryStreamExt};
 use serde_json::Value;
 
 use super::{Bucket, Share};
@@ -22,11 +25,17 @@ struct Version {
     id: Option<String>,
 }
 
-/// A page of versions under the prefix, and where the next begins: key marker and version marker.
+/// Where a page of versions begins: key marker and version marker.
+type Markers = (Option<String>, Option<String>);
+
+/// Pages deleted at once, of a thousand versions each.
+const PAGES_AT_ONCE: usize = 4;
+
+/// A page of versions under the prefix, and where the next begins.
 struct Page {
     versions: Vec<Version>,
     tally: Tally,
-    next: Option<(Option<String>, Option<String>)>,
+    next: Option<Markers>,
 }
 
 /// Deletes everything under the prefix until a look at it finds nothing. Needs no cursor: what was deleted is not listed
@@ -43,7 +52,8 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
     for _ in 0..=at.settings.settle_rounds {
         delete_versions(at, permits, run).await?;
         for upload in at.uploads(&BTreeSet::new()).await? {
-            at.abort_upload(permits.removal().await?, &upload.key, &upload.id).await?;
+            let permit = permits.removal().await?;
+            permits.answered(at.abort_upload(permit, &upload.key, &upload.id)).await?;
         }
         if at.is_empty().await? {
             return Ok(run.tally());
@@ -55,20 +65,39 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
     Err(WorkError::retryable("not_empty", message))
 }
 
+/// Lists the next pages while those before are being deleted.
 async fn delete_versions(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
-    let mut markers = Some((None, None));
-    while let Some((key, version)) = markers {
+    let (pulse, failed) = (run.pulse(), AtomicBool::new(false));
+    let (pulse, failed) = (&*pulse, &failed);
+    let pages = stream::try_unfold(Some((None, None)), move |markers: Option<Markers>| async move {
+        let Some((key, version)) = markers.filter(|_| !failed.load(Ordering::Relaxed)) else { return Ok(None) };
         let page = at.versions(key.clone(), version.clone(), None).await?;
-        at.delete(page.versions, permits, &run.pulse()).await?;
-        run.count(&page.tally);
-        run.reached(Value::Null).await?;
         if page.next == Some((key, version)) {
             let message = format!("{} keeps answering a listing with the same page", at.site);
             return Err(WorkError::retryable("store_error", message));
         }
-        markers = page.next;
+        let next = page.next.clone();
+        Ok(Some((page, next)))
+    });
+    let deleted = pages.map_ok(|page| async move {
+        at.delete(page.versions, permits, pulse).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+        Ok(page.tally)
+    });
+    let mut deleted = pin!(deleted.try_buffered(PAGES_AT_ONCE));
+    loop {
+        match deleted.try_next().await {
+            Ok(None) => return Ok(()),
+            Ok(Some(tally)) => {
+                run.count(&tally);
+                run.reached(Value::Null).await?;
+            }
+            Err(error) => {
+                // Requests on their way are answered first: one without an answer may arrive at any time.
+                while !matches!(deleted.try_next().await, Ok(None)) {}
+                return Err(error);
+            }
+        }
     }
-    Ok(())
 }
 
 impl Bucket {
@@ -120,7 +149,7 @@ impl Bucket {
         while !together.is_empty() {
             let permit = permits.removal().await?;
             let asked = together.len();
-            let why = match self.delete_together(&permit, &together).await {
+            let why = match permits.answered(self.delete_together(&permit, &together)).await {
                 Ok(left) if left.is_empty() => break,
                 Ok(left) => {
                     together = left;
@@ -132,18 +161,15 @@ impl Bucket {
             if together.len() < asked {
                 patience.progress();
             }
-            permits.after(&why);
             patience.wait(why).await?;
         }
         for version in alone {
             let mut patience = Patience::new(self.settings.patience, pulse);
             loop {
-                match self.delete_alone(&permits.removal().await?, &version).await {
+                let permit = permits.removal().await?;
+                match permits.answered(self.delete_alone(&permit, &version)).await {
                     Ok(()) => break,
-                    Err(error) => {
-                        permits.after(&error);
-                        patience.wait(error).await?;
-                    }
+                    Err(error) => patience.wait(error).await?,
                 }
             }
         }
@@ -167,7 +193,10 @@ impl Bucket {
         for error in answer.errors() {
             match error.code().unwrap_or_default() {
                 "NoSuchKey" | "NoSuchVersion" => {}
-                "AccessDenied" => return Err(self.undeletable()),
+                "AccessDenied" => {
+                    let (key, id) = (error.key().unwrap_or_default(), error.version_id());
+                    return Err(self.undeletable(key, id).await);
+                }
                 _ => left.push(Version {
                     key: error.key().unwrap_or_default().to_owned(),
                     id: error.version_id().map(str::to_owned),
@@ -184,16 +213,11 @@ impl Bucket {
         let delete = delete.set_version_id(version.id.clone()).customize();
         match delete.config_override(signed::s3(permit.read_at())).send().await {
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(()),
+            Err(error) if error.code() == Some("AccessDenied") => {
+                Err(self.undeletable(&version.key, version.id.as_deref()).await.because(error))
+            }
             other => other.map(drop).map_err(|error| self.site.failed("delete an object from", error)),
         }
-    }
-
-    fn undeletable(&self) -> WorkError {
-        let message = format!(
-            "{} refuses to delete versions of objects: the AWS identity lacks s3:DeleteObjectVersion, or an object lock holds them",
-            self.site
-        );
-        WorkError::permanent("access_denied", message)
     }
 }
 

@@ -145,7 +145,8 @@ impl Bucket {
                 return Ok(());
             }
             for upload in uploads {
-                self.abort_upload(permits.write().await?, &upload.key, &upload.id).await?;
+                let permit = permits.write().await?;
+                permits.answered(self.abort_upload(permit, &upload.key, &upload.id)).await?;
             }
         }
         let message =

@@ -28,6 +28,8 @@ pub(crate) struct Faults {
     pub(crate) parts: u64,
     /// Refuse to copy objects and parts, with this code.
     pub(crate) refuse_copies: Option<&'static str>,
+    /// Until when objects are locked, in compliance mode.
+    pub(crate) locked_until: Option<&'static str>,
     /// Requests to copy an object or a part.
     pub(crate) copies: u64,
     /// Bytes sent in bodies.
@@ -117,6 +119,11 @@ impl Faults {
             let error = |key: &String| format!("<Error><Key>{key}</Key><Code>{code}</Code></Error>");
             let errors: String = keys.iter().map(error).collect();
             let body = format!("<DeleteResult>{errors}</DeleteResult>");
+            return Fault::Answer(([("content-type", "application/xml")], body).into_response());
+        }
+        if let Some(until) = self.locked_until.filter(|_| query.split('&').any(|part| part.starts_with("retention"))) {
+            let body =
+                format!("<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>");
             return Fault::Answer(([("content-type", "application/xml")], body).into_response());
         }
         if method == Method::PUT && query.contains("partNumber") {
