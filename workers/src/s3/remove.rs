@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifier};
-use futures::stream::{self, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::{Bucket, Share};
@@ -69,17 +69,7 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
 async fn delete_versions(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
     let (pulse, failed) = (run.pulse(), AtomicBool::new(false));
     let (pulse, failed) = (&*pulse, &failed);
-    let pages = stream::try_unfold(Some((None, None)), move |markers: Option<Markers>| async move {
-        let Some((key, version)) = markers.filter(|_| !failed.load(Ordering::Relaxed)) else { return Ok(None) };
-        let page = at.versions(key.clone(), version.clone(), None).await?;
-        if page.next == Some((key, version)) {
-            let message = format!("{} keeps answering a listing with the same page", at.site);
-            return Err(WorkError::retryable("store_error", message));
-        }
-        let next = page.next.clone();
-        Ok(Some((page, next)))
-    });
-    let deleted = pages.map_ok(|page| async move {
+    let deleted = pages(at, failed).map_ok(|page| async move {
         at.delete(page.versions, permits, pulse).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         Ok(page.tally)
     });
@@ -98,6 +88,21 @@ async fn delete_versions(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) 
             }
         }
     }
+}
+
+/// Pages of versions, one after the other, until the deletion of one has failed.
+fn pages<'a>(at: &'a Bucket, failed: &'a AtomicBool) -> BoxStream<'a, Result<Page, WorkError>> {
+    let pages = stream::try_unfold(Some((None, None)), move |markers: Option<Markers>| async move {
+        let Some((key, version)) = markers.filter(|_| !failed.load(Ordering::Relaxed)) else { return Ok(None) };
+        let page = at.versions(key.clone(), version.clone(), None).await?;
+        if page.next == Some((key, version)) {
+            let message = format!("{} keeps answering a listing with the same page", at.site);
+            return Err(WorkError::retryable("store_error", message));
+        }
+        let next = page.next.clone();
+        Ok(Some((page, next)))
+    });
+    pages.boxed()
 }
 
 impl Bucket {
