@@ -19,6 +19,7 @@ pub use compare::{CompareInput, CompareTask};
 pub use copy::{CopyInput, CopyTask};
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};
+pub(crate) use verify::VerifyResult;
 pub use verify::{VerifyInput, VerifyTask};
 
 /// The parts of what was stored before objects were divided.

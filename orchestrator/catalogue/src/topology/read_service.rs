@@ -83,7 +83,7 @@ impl Reader {
     }
 
     fn dynamodb(&mut self, node: &Node, path: &str) -> StoreSpec {
-        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount"]);
+        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount", "keyPrefix"]);
         let table = self.required_text(&mut fields, "table");
         let index = self.required_text(&mut fields, "index");
         let index_key = self.required_text(&mut fields, "indexKey");
@@ -98,7 +98,8 @@ impl Reader {
                 0
             }
         };
-        StoreSpec::Dynamodb { table, index, index_key, shard_count }
+        let key_prefix = fields.take("keyPrefix").map(|node| self.text(node, &fields.path("keyPrefix")));
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix }
     }
 
     fn word<T: Copy>(&mut self, fields: &mut Fields<'_>, name: &str, words: &[(&str, T)]) -> Option<T> {
