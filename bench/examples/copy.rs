@@ -1,6 +1,6 @@
 //! The same measurement as `realmctl bench copy`, in a binary that builds more quickly.
 //!
-//! `cargo run --release -p bench --example copy -- ITEMS,… PARTS RUNS`
+//! `cargo run --release -p bench --example copy -- ITEMS,… PARTS RUNS`, or `… -- throttled SHARDS,… SECONDS SEED`
 
 const PART: &str = "part";
 
@@ -20,6 +20,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             println!("{}", serde_json::to_string_pretty(&report)?);
             Ok(())
         }
-        _ => Err("arguments: ITEMS,… PARTS RUNS".into()),
+        ["throttled", shards, seconds, seed] => {
+            let settings = bench::copy::throttled::Settings {
+                shards: shards.split(',').map(str::parse).collect::<Result<_, _>>()?,
+                time: std::time::Duration::from_secs(seconds.parse()?),
+                seed: seed.parse()?,
+            };
+            let runs = bench::copy::throttled::run(&settings, |text| eprintln!("{text}")).await?;
+            println!("{}", serde_json::to_string_pretty(&runs)?);
+            Ok(())
+        }
+        _ => Err("arguments: ITEMS,… PARTS RUNS, or throttled SHARDS,… SECONDS SEED".into()),
     }
 }

@@ -3,12 +3,14 @@
 //! The embedded regions run in a process of their own, and so does each measurement. Measurements of the movers and of the bare
 //! loop take turns, so that a busy neighbour hits both.
 
+mod backoff;
 mod bare;
 mod client;
 pub(crate) mod mover;
 pub(crate) mod process;
 mod reads;
 mod regions;
+pub mod throttled;
 pub(crate) mod usage;
 
 use std::fmt::Display;

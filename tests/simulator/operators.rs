@@ -9,7 +9,7 @@ use store::Clock;
 use testkit::simulator::Millis;
 use workflows::controls::{pause_all, pause_tenant, resume_all, resume_tenant};
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::realm_move::{MoveRequest, When, cancel_move, start_move};
+use workflows::realm_move::{MoveRequest, Verification, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
 use workflows::removal::replay_removal;
 use workflows::requester::Requester;
@@ -139,6 +139,7 @@ impl World {
                     when: When { at: delay.map(|delay| now + delay), window: None },
                     budget_ms: budget,
                     priority: Priority::default(),
+                    verification: Verification::Full,
                     campaign: None,
                     idempotency_key: Some(format!("deed-{n}")),
                 };

@@ -20,6 +20,7 @@ pub use copy::{CopyInput, CopyTask};
 pub(crate) use ledger_permits::LiveLedger;
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};
+pub(crate) use verify::VerifyResult;
 pub use verify::{VerifyInput, VerifyTask};
 
 /// The parts of what was stored before objects were divided.

@@ -94,6 +94,9 @@ pub struct ServicePlan {
     pub compare_keep: bool,
     /// The service is optional and has no shard in the new realm: the data stays where it is.
     pub stays_out_of_realm: bool,
+    /// What the tenant's partition keys begin with, as the service's owner states for the new shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_prefix: Option<String>,
 }
 
 /// Why there is no plan.

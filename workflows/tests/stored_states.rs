@@ -8,6 +8,7 @@ use catalogue::location::{Address, Location};
 use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use workers::Verification;
 use workers::progress::Tally;
 use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
 use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, VerifyInput};
@@ -126,6 +127,16 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     let copying = MoveState { stage: Stage::AddData { offline, pace: full }, ..a_move() };
     same_as_golden("move_add_data_projected", &copying);
     let divided = serde_json::from_str(r#"{ "media-service": 16 }"#).expect("parts by service");
+    let part = |mode: &str| {
+        serde_json::json!({
+            "service": "issue-service", "location": "eu-west-1", "part": 7, "mode": mode, "items": 1200, "objects": 0,
+            "bytes": 987_654, "sourceDigest": "ab".repeat(32), "readBack": 100, "passes": 1, "tookMs": 950,
+        })
+    };
+    let report = serde_json::from_value(serde_json::json!([part("sampled"), part("off")])).expect("two parts");
+    let committed = Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: Vec::new(), report };
+    let stage = Stage::Completed { committed, warnings: Vec::new() };
+    same_as_golden("move_sampled", &MoveState { verification: Verification::Sampled, stage, ..a_move() });
     same_as_golden("move_divided", &MoveState { divided, ..a_move() });
 }
 
@@ -142,6 +153,8 @@ fn every_task_is_read_as_it_was_stored() {
         generation: 3,
         epoch: 12,
         deadline: 1_700_003_600_000,
+        verification: Verification::Full,
+        key_prefix: None,
     };
     let verify = VerifyInput {
         tenant: tenant.clone(),
@@ -153,6 +166,7 @@ fn every_task_is_read_as_it_was_stored() {
         expected: Some(tally()),
         epoch: 12,
         deadline: 1_700_003_600_000,
+        verification: Verification::Full,
     };
     let compare = CompareInput {
         tenant: tenant.clone(),
@@ -204,7 +218,8 @@ fn stages() -> Vec<Stage> {
     let removals = || {
         vec![RemovalRef { id: "r-1".to_owned(), service: "issue-service".to_owned(), location: "us-east-1".to_owned() }]
     };
-    let committed = || Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: removals() };
+    let committed =
+        || Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: removals(), report: Vec::new() };
     vec![
         Stage::Scheduled,
         Stage::Preflight,
@@ -213,7 +228,7 @@ fn stages() -> Vec<Stage> {
         Stage::Drain { offline: offline(), until: Some(1_700_000_095_000) },
         Stage::AddData { offline: offline(), pace: Pace::default() },
         Stage::Verify { offline: offline(), copied: copied(), pace: Pace::default() },
-        Stage::Commit { offline: Some(offline()), copied: copied() },
+        Stage::Commit { offline: Some(offline()), copied: copied(), report: Vec::new() },
         Stage::Notify { committed: committed() },
         Stage::ReOnline { offline: offline(), error: error() },
         Stage::RolledBack { error: error(), offline_ms: 95_000, removals: removals() },
@@ -267,6 +282,7 @@ fn a_move() -> MoveState {
         source: Some(table("us-east-1")),
         compare_keep: false,
         stays_out_of_realm: false,
+        key_prefix: None,
     };
     let plan = Plan {
         tenant: "acme".to_owned(),
@@ -288,6 +304,7 @@ fn a_move() -> MoveState {
         window: None,
         priority: Priority::Normal,
         campaign: None,
+        verification: Verification::Full,
         waits_for: None,
         stage: Stage::Scheduled,
     }

@@ -12,10 +12,10 @@ use super::client::Client;
 use super::reads::Reads;
 use super::{Error, INDEX, INDEX_KEY, SOURCE_REGION, TABLE, TARGET_REGION, TENANT};
 
-type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 
 const MOST_KEYS: usize = 100;
-const MOST_PUTS: usize = 25;
+pub(super) const MOST_PUTS: usize = 25;
 const PAGE: i32 = 1_000;
 
 /// Copies with so many batches of 100 items in flight; items copied, and what was read.
@@ -37,7 +37,7 @@ pub(super) async fn copy(client: &Client, in_flight: usize) -> Result<(u64, Read
 }
 
 /// Keys of one index value, at most 100 at a time.
-fn keys(from: &Sdk, value: String) -> impl Stream<Item = Result<Vec<Item>, Error>> {
+pub(super) fn keys(from: &Sdk, value: String) -> impl Stream<Item = Result<Vec<Item>, Error>> + Send + '_ {
     let pages = stream::try_unfold(Some(None), move |start: Option<Option<Item>>| {
         let (from, value) = (from.clone(), value.clone());
         async move {
@@ -65,24 +65,28 @@ fn keys(from: &Sdk, value: String) -> impl Stream<Item = Result<Vec<Item>, Error
 }
 
 async fn batch(from: &Sdk, to: &Sdk, target: &str, keys: Vec<Item>) -> Result<u64, Error> {
-    let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
-    let wanted = wanted.map_err(|error| Error::part(&error))?;
-    let read = from.batch_get_item().request_items(TABLE, wanted).send().await.map_err(|error| Error::part(&error))?;
-    let mut items: Vec<Item> = read.responses.unwrap_or_default().into_values().flatten().collect();
+    let mut items = read(from, TABLE, keys).await?;
     let count = items.len() as u64;
     while !items.is_empty() {
         let puts = items.split_off(items.len().saturating_sub(MOST_PUTS)).into_iter().map(put);
-        let puts = puts.collect::<Result<Vec<_>, _>>()?;
-        let written =
-            to.batch_write_item().request_items(target, puts).send().await.map_err(|error| Error::part(&error))?;
+        let request = to.batch_write_item().request_items(target, puts.collect::<Result<Vec<_>, _>>()?);
+        let written = request.send().await.map_err(|error| Error::part(&error))?;
         if written.unprocessed_items().is_some_and(|left| !left.is_empty()) {
-            return Err(Error::Part("an unthrottled region left a write undone".to_owned()));
+            return Err(Error::part("an unthrottled region left a write undone"));
         }
     }
     Ok(count)
 }
 
-fn put(item: Item) -> Result<WriteRequest, Error> {
+/// The items under at most 100 keys.
+pub(super) async fn read(from: &Sdk, table: &str, keys: Vec<Item>) -> Result<Vec<Item>, Error> {
+    let wanted = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+    let wanted = wanted.map_err(|error| Error::part(&error))?;
+    let read = from.batch_get_item().request_items(table, wanted).send().await.map_err(|error| Error::part(&error))?;
+    Ok(read.responses.unwrap_or_default().into_values().flatten().collect())
+}
+
+pub(super) fn put(item: Item) -> Result<WriteRequest, Error> {
     let put = PutRequest::builder().set_item(Some(item)).build().map_err(|error| Error::part(&error))?;
     Ok(WriteRequest::builder().put_request(put).build())
 }

@@ -8,7 +8,7 @@ use workers::Verification;
 use super::reads::Reads;
 use super::regions::Addresses;
 use super::usage;
-use super::{Error, bare, mover};
+use super::{Error, backoff, bare, mover};
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ use super::{Error, bare, mover};
 pub(super) enum Side {
     /// The SDK alone, with so many batches in flight.
     Bare { in_flight: usize },
+    /// Exponential waits.
+    Backoff,
     /// The movers.
     Mover { verification: Verification, prefixed: bool },
 }
@@ -48,6 +50,7 @@ impl Client {
         let (began, cpu) = (Instant::now(), usage::cpu_seconds(None)?);
         let (items, reads) = match self.side {
             Side::Bare { in_flight } => bare::copy(self, in_flight).await?,
+            Side::Backoff => (backoff::copy(self).await?, Reads::default()),
             Side::Mover { verification, prefixed } => mover::copy(self, verification, prefixed).await?,
         };
         Ok(Measured {

@@ -18,7 +18,10 @@ pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, Replay, Replay
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
 pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
-pub use workflows::realm_move::{CostClass, Estimate, MoveView, PlanView, ProgressView, RemovalView, WindowView};
+pub use workflows::realm_move::{
+    CostClass, Estimate, MoveView, PartReport, PlanView, ProgressView, RemovalView, Verification, VerificationView,
+    WindowView,
+};
 pub use workflows::removal::RemovalDetail;
 
 /// The media type of an error (RFC 9457).

@@ -51,6 +51,7 @@ pub(crate) async fn start(
         when: when(asked.at.as_deref(), asked.window.as_ref())?,
         budget_ms: asked.budget.as_ref().map(budget::millis).transpose()?,
         priority: asked.priority,
+        verification: asked.verification,
         campaign: None,
         idempotency_key: idempotency_key(&headers)?,
     };

@@ -3,7 +3,7 @@
 use futures::stream::{Stream, TryStreamExt};
 use serde_json::Value;
 
-use super::{Item, Part, Table, canonical, keys};
+use super::{Item, Part, Table, canonical, keys, size};
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::patience::Patience;
@@ -11,6 +11,9 @@ use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Listed;
 use crate::tables::Got;
+
+/// BatchGetItem answers with at most so many bytes (DynamoDB API Reference, "BatchGetItem").
+const MOST_ANSWERED: usize = 16 << 20;
 
 /// Items of the part, with their tally.
 pub(super) struct Batch {
@@ -61,12 +64,14 @@ impl Table {
             let sent = self.pacers.reads.turn(units, pulse).await?;
             let throttled = match self.api.batch_get(waiting.clone(), attributes.as_deref()).await {
                 Ok(Got { items, unread }) => {
+                    // An answer takes 16 MiB: what did not fit was not throttled.
+                    let full = size::stored_bytes(&items) > MOST_ANSWERED / 2;
                     if what == Read::Whole {
                         self.sizes.saw_items(&items);
                     }
                     found.extend(items);
                     waiting = unread;
-                    (!waiting.is_empty()).then(|| {
+                    (!waiting.is_empty() && !full).then(|| {
                         let message = format!("{} leaves the reading of {} items undone", self.site, waiting.len());
                         WorkError::retryable("throttled", message)
                     })

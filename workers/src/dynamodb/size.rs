@@ -29,7 +29,12 @@ pub(super) fn read_units(item: &Item) -> u64 {
 
 /// Half read units of entries of an index, read eventually consistently by one query.
 pub(super) fn query_units(entries: &[Item]) -> u64 {
-    entries.iter().map(stored).sum::<usize>().div_ceil(READ_UNIT).max(1) as u64
+    stored_bytes(entries).div_ceil(READ_UNIT).max(1) as u64
+}
+
+/// Bytes of all items as the store keeps them.
+pub(super) fn stored_bytes(items: &[Item]) -> usize {
+    items.iter().map(stored).sum()
 }
 
 fn stored(item: &Item) -> usize {

@@ -7,7 +7,7 @@ use store::Millis;
 use super::machine::halt;
 use super::state::{CampaignStage, CampaignState};
 use crate::deployment::Deployment;
-use crate::realm_move::{MoveRequest, When, Window, start_in};
+use crate::realm_move::{MoveRequest, Verification, When, Window, start_in};
 use crate::refusal::Refusal;
 use crate::requester::Requester;
 use crate::timing::millis;
@@ -85,6 +85,7 @@ async fn start_next(
         when: When { at: None, window },
         budget_ms: state.orders.budget_ms,
         priority: state.orders.priority,
+        verification: Verification::Full,
         campaign: Some(id.clone()),
         idempotency_key: Some(format!("campaign:{id}:{}:{}", member.tenant, member.attempts + 1)),
     };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Millis, Tx};
 use workers::permit::Permits;
+use workers::{How, Verification};
 
 use super::checkpoints::TaskCheckpoints;
 use super::ledger_permits::TaskLedger;
@@ -41,6 +42,12 @@ pub struct CopyInput {
     pub epoch: i64,
     /// Its end at the latest: no renewal of the offline lease reaches beyond it.
     pub deadline: Millis,
+    /// How much of it is looked at again.
+    #[serde(default, skip_serializing_if = "Verification::is_full")]
+    pub verification: Verification,
+    /// What the tenant's partition keys begin with, if the service's owner states it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_prefix: Option<String>,
 }
 
 /// Runs copy tasks.
@@ -77,9 +84,10 @@ impl TaskHandler for CopyTask {
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
         let permits = permits.of_generation(input.generation);
         let (from, to) = (place_of(&input.from).in_parts(input.parts), place_of(&input.to).in_parts(input.parts));
+        let how = How { verification: input.verification, key_prefix: input.key_prefix.clone() };
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
-        let copied = movers.copy(&from, &to, &input.tenant, input.part, &permits, &checkpoints, resume).await;
+        let copied = movers.copy_as(&how, &from, &to, &input.tenant, input.part, &permits, &checkpoints, resume).await;
         Ok(to_value(&copied.map_err(step_error)?))
     }
 

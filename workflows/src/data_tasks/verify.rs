@@ -7,12 +7,15 @@ use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Millis, Tx};
+use tokio::time::Instant;
+use workers::Verification;
+use workers::digest::Digest;
 use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
 use super::copy::renew_offline_lease;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
+use super::{Amount, MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
 /// What to verify.
@@ -38,6 +41,29 @@ pub struct VerifyInput {
     pub epoch: i64,
     /// Its end at the latest: no renewal of the offline lease reaches beyond it.
     pub deadline: Millis,
+    /// How much of it is looked at again.
+    #[serde(default, skip_serializing_if = "Verification::is_full")]
+    pub verification: Verification,
+}
+
+/// What was found, as stored with the task.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VerifyResult {
+    /// Items or objects, as displays count them.
+    #[serde(flatten)]
+    pub(crate) amount: Amount,
+    /// The digest of all that the target holds, if all of it was read back.
+    #[serde(default)]
+    pub(crate) digest: Option<Digest>,
+    /// How many items or objects were read back.
+    #[serde(default)]
+    pub(crate) read_back: u64,
+    /// How many times the target was looked at.
+    #[serde(default)]
+    pub(crate) passes: u32,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub(crate) took_ms: u64,
 }
 
 /// Runs verify tasks.
@@ -68,8 +94,17 @@ impl TaskHandler for VerifyTask {
             Some(expected) => expected,
             None => movers.digest(&source, &input.tenant, input.part, &checkpoints, None).await.map_err(step_error)?,
         };
-        let found = movers.verify(&source, &at, &input.tenant, input.part, &expected, &checkpoints).await;
-        Ok(to_value(&found.map_err(step_error)?))
+        let began = Instant::now();
+        let mode = input.verification;
+        let found = movers.verify_as(mode, &source, &at, &input.tenant, input.part, &expected, &checkpoints).await;
+        let found = found.map_err(step_error)?;
+        Ok(to_value(&VerifyResult {
+            amount: Amount::from(expected),
+            digest: found.tally.map(|tally| tally.digest),
+            read_back: found.read_back,
+            passes: found.passes,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        }))
     }
 
     async fn on_checkpoint(&self, tx: &mut Tx, task: &TaskRecord) -> Result<(), StepError> {

@@ -70,6 +70,7 @@ fn plan_service(
         source,
         compare_keep,
         stays_out_of_realm: false,
+        key_prefix: input.topology.key_prefix(name, &shard.shard, input.tenant),
     })
 }
 
@@ -85,5 +86,6 @@ fn staying(name: &str, placed: &Placed, old: Vec<Location>) -> ServicePlan {
         source: None,
         compare_keep: false,
         stays_out_of_realm: true,
+        key_prefix: None,
     }
 }

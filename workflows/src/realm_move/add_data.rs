@@ -4,6 +4,7 @@
 use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
 use store::Millis;
+use workers::Verification;
 use workers::progress::Tally;
 
 use super::drain::{past_deadline, retreat, retreat_if_over};
@@ -123,7 +124,7 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline
     let mut inputs = Vec::new();
     for service in &state.plan.services {
         let Some(source) = &service.source else { continue };
-        let input = |at: &catalogue::location::Location, part, parts, expected| VerifyInput {
+        let input = |at: &catalogue::location::Location, part, parts, expected: Option<Tally>| VerifyInput {
             tenant: tenant.to_owned(),
             service: service.service.clone(),
             source: source.clone(),
@@ -133,8 +134,11 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline
             expected,
             epoch: offline.epoch,
             deadline: offline.deadline,
+            // What nothing was copied to is compared whole: it is about to become the only copy.
+            verification: if expected.is_some() { state.verification } else { Verification::Full },
         };
-        let parts = copied.iter().filter(|part| part.service == service.service);
+        let read_back = state.verification != Verification::Off;
+        let parts = copied.iter().filter(|part| read_back && part.service == service.service);
         inputs.extend(parts.map(|part| input(&part.to, part.part, part.parts, Some(part.tally))));
         if service.compare_keep {
             let others = service.keep.iter().filter(|kept| kept.key() != source.key());

@@ -8,8 +8,10 @@ use catalogue::location::Location;
 use catalogue::{capacity, changes, placements, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
+use workers::Verification;
 
 use super::drain::retreat;
+use super::report::PartReport;
 use super::state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage, copied_amount};
 use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
@@ -21,7 +23,7 @@ pub(super) async fn advance(
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: Option<OfflinePeriod>,
-    copied: Vec<CopiedPart>,
+    (copied, report): (Vec<CopiedPart>, Vec<PartReport>),
 ) -> Result<Next<MoveState>, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     if let (Some(offline), Some(unquiet)) = (&offline, quiet::unquiet_target(deployment, step, &state.plan).await?) {
@@ -62,8 +64,9 @@ pub(super) async fn advance(
     let committed = Committed {
         offline_ms: offline.as_ref().map_or(0, |offline| now - offline.since),
         copied: copied_amount(&copied),
-        verified: true,
+        verified: state.verification != Verification::Off || copied.is_empty(),
         removals,
+        report,
     };
     let entry = AuditEntry {
         id: step.ids.next(),

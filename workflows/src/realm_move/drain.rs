@@ -6,7 +6,6 @@ use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, StoredError};
 use store::Millis;
 
-use super::divided::Divided;
 use super::projection::Pace;
 use super::state::{MoveState, OfflinePeriod, Stage};
 use crate::data_tasks::{CopyInput, CopyTask, to_value};
@@ -31,7 +30,7 @@ pub(super) async fn advance(
         return Ok(Next::Stay(state.at_stage(Stage::Drain { offline, until: Some(until) }), wake));
     }
     for service in &state.plan.services {
-        fan_out_copies(step, service, &state.divided, &offline).await?;
+        fan_out_copies(step, service, &state, &offline).await?;
     }
     Ok(Next::Go(state.at_stage(Stage::AddData { offline, pace: Pace::begin(step.now, None) }), String::new()))
 }
@@ -39,10 +38,11 @@ pub(super) async fn advance(
 async fn fan_out_copies(
     step: &mut StepTx<'_>,
     service: &ServicePlan,
-    divided: &Divided,
+    state: &MoveState,
     offline: &OfflinePeriod,
 ) -> Result<(), StepError> {
     let tenant = step.record.subject.clone();
+    let divided = &state.divided;
     let Some(source) = &service.source else { return Ok(()) };
     for target in &service.add {
         let cell = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
@@ -60,6 +60,8 @@ async fn fan_out_copies(
                 generation,
                 epoch: offline.epoch,
                 deadline: offline.deadline,
+                verification: state.verification,
+                key_prefix: service.key_prefix.clone(),
             };
             step.fan_out(&NewTask { kind: CopyTask::KIND, target: target.key(), input: to_value(&input) }).await?;
         }

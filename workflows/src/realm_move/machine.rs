@@ -105,7 +105,9 @@ impl Workflow for RealmMove {
             (Stage::Verify { offline, copied, pace }, _) => {
                 verify::advance(deployment, step, state, (offline, pace), copied).await
             }
-            (Stage::Commit { offline, copied }, _) => commit::advance(deployment, step, state, offline, copied).await,
+            (Stage::Commit { offline, copied, report }, _) => {
+                commit::advance(deployment, step, state, offline, (copied, report)).await
+            }
             (Stage::Notify { committed }, Seen::Told(warnings)) => Ok(notify::advance(state, committed, warnings)),
             (Stage::ReOnline { offline, error }, _) => re_online::advance(step, state, offline, error).await,
             (stage, _) => {

@@ -6,6 +6,7 @@ use engine::workflow_table::{self, NewWorkflow};
 use engine::{Priority, Workflow, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
+use workers::Verification;
 
 use super::divided::Divided;
 use super::machine::RealmMove;
@@ -33,6 +34,8 @@ pub struct MoveRequest {
     pub budget_ms: Option<i64>,
     /// Which of what is due goes first.
     pub priority: Priority,
+    /// How much of what is copied is looked at again.
+    pub verification: Verification,
     /// The campaign that asks.
     pub campaign: Option<String>,
     /// A second request with the same key finds the first.
@@ -149,6 +152,7 @@ pub(crate) async fn start_in(
         after: json!({
             "move": id, "to": request.to, "at": request.when.at, "window": request.when.window,
             "budgetMs": request.budget_ms, "priority": request.priority, "campaign": request.campaign,
+            "verification": request.verification,
         }),
     };
     audit::append(tx, &entry).await?;
@@ -205,6 +209,7 @@ async fn insert(
         window: request.when.window,
         priority: request.priority,
         campaign: request.campaign.clone(),
+        verification: request.verification,
         waits_for: None,
         stage: Stage::Scheduled,
     };
@@ -241,6 +246,7 @@ fn request_digest(request: &MoveRequest) -> String {
     let mut asked = vec![json!([request.tenant, request.to, request.when.at, request.budget_ms])];
     asked.extend(request.when.window.map(|window| json!(window)));
     asked.extend((!request.priority.is_normal()).then(|| json!(request.priority)));
+    asked.extend((!request.verification.is_full()).then(|| json!({ "verification": request.verification })));
     asked.extend(request.campaign.as_ref().map(|campaign| json!(campaign)));
     let asked = if asked.len() == 1 { asked.remove(0) } else { Value::Array(asked) };
     blake3::hash(asked.to_string().as_bytes()).to_hex().to_string()

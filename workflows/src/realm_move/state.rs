@@ -4,11 +4,13 @@ use catalogue::location::Location;
 use engine::{Priority, StoredError};
 use serde::{Deserialize, Serialize};
 use store::Millis;
+use workers::Verification;
 use workers::progress::Tally;
 
 use super::divided::Divided;
 use super::forecast::Forecast;
 use super::projection::Pace;
+use super::report::PartReport;
 use super::schedule::Window;
 use crate::data_tasks::{Amount, is_one_part, one_part};
 use crate::plan::Plan;
@@ -41,6 +43,9 @@ pub struct MoveState {
     /// The campaign that started it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<String>,
+    /// How much of what is copied is looked at again.
+    #[serde(default, skip_serializing_if = "Verification::is_full")]
+    pub verification: Verification,
     /// What it waits for where it stands, when that is out of the ordinary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<String>,
@@ -99,6 +104,9 @@ pub enum Stage {
         offline: Option<OfflinePeriod>,
         /// What was copied and verified.
         copied: Vec<CopiedPart>,
+        /// What the verification found, part by part.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        report: Vec<PartReport>,
     },
     /// Switched; tells the world.
     Notify {
@@ -185,6 +193,9 @@ pub struct Committed {
     pub verified: bool,
     /// The removals it queued.
     pub removals: Vec<RemovalRef>,
+    /// What the verification found, part by part.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub report: Vec<PartReport>,
 }
 
 /// A removal that this move queued.

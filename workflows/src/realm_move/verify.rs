@@ -6,6 +6,7 @@ use super::add_data::{Tasks, next_look, settle_tasks};
 use super::drain::retreat_if_over;
 use super::on_course;
 use super::projection::Pace;
+use super::report::report;
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
 use crate::deployment::Deployment;
 
@@ -17,16 +18,17 @@ pub(super) async fn advance(
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
     let work = on_course::verify_work(&copied);
-    match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
-        Tasks::Done(_) => {}
+    let verified = match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
+        Tasks::Done(tasks) => tasks,
         Tasks::GoOn(pace) => {
             let wake = next_look(deployment, step, &offline);
             return Ok(Next::Stay(state.at_stage(Stage::Verify { offline, copied, pace: *pace }), wake));
         }
         Tasks::Next(next) => return Ok(*next),
-    }
+    };
+    let report = report(state.verification, &copied, &verified)?;
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
     }
-    Ok(Next::Go(state.at_stage(Stage::Commit { offline: Some(offline), copied }), String::new()))
+    Ok(Next::Go(state.at_stage(Stage::Commit { offline: Some(offline), copied, report }), String::new()))
 }

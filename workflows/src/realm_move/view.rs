@@ -4,9 +4,11 @@ use engine::workflow_table::{self};
 use engine::{Priority, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord, task_table};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
+use workers::Verification;
 
 use super::forecast::Forecast;
 use super::machine::RealmMove;
+use super::report::PartReport;
 use super::state::{MoveState, RemovalRef, Stage, copied_amount};
 use crate::data_tasks::{Amount, CopyTask};
 use crate::explain::Explanation;
@@ -37,6 +39,9 @@ pub struct MoveView {
     pub copied: Amount,
     /// Whether everything added was read back and found equal to the source.
     pub verified: bool,
+    /// How much of what is copied is looked at again, and what that found.
+    #[serde(default)]
+    pub verification: VerificationView,
     /// The removals it queued.
     pub removals: Vec<RemovalView>,
     /// When it was started.
@@ -82,6 +87,17 @@ pub struct MoveView {
     /// What it waits for and what can be done; only when one move is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<Box<Explanation>>,
+}
+
+/// The verification of a move.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerificationView {
+    /// `full`, `sampled` or `off`.
+    pub mode: Verification,
+    /// What was found, part by part, once all parts were verified.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartReport>,
 }
 
 /// A window, its end excluded.
@@ -201,6 +217,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         offline_ms: facts.offline_ms,
         copied: facts.copied,
         verified: facts.verified,
+        verification: VerificationView { mode: state.verification, parts: facts.report },
         removals: removal_views(tx, &facts.removals).await?,
         started_at: rfc3339(record.created_at),
         finished_at: record.finished_at.map(rfc3339),
@@ -228,6 +245,7 @@ struct Facts {
     offline_ms: i64,
     copied: Amount,
     verified: bool,
+    report: Vec<PartReport>,
     removals: Vec<RemovalRef>,
     error: Option<StoredError>,
     warnings: Vec<String>,
@@ -241,14 +259,16 @@ impl Facts {
         }
         match stage {
             Stage::Verify { copied, .. } => facts.copied = copied_amount(copied),
-            Stage::Commit { copied, .. } => {
+            Stage::Commit { copied, report, .. } => {
                 facts.copied = copied_amount(copied);
-                facts.verified = true;
+                facts.report.clone_from(report);
+                facts.verified = report.iter().all(|part| part.mode != Verification::Off);
             }
             Stage::Notify { committed } | Stage::Completed { committed, .. } => {
                 facts.offline_ms = committed.offline_ms;
                 facts.copied = committed.copied;
                 facts.verified = committed.verified;
+                facts.report.clone_from(&committed.report);
                 facts.removals.clone_from(&committed.removals);
             }
             Stage::RolledBack { error, offline_ms, removals } => {

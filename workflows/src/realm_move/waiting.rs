@@ -23,7 +23,7 @@ pub(super) async fn advance(
         let stage = if state.plan.needs_offline() {
             Stage::Offline
         } else {
-            Stage::Commit { offline: None, copied: Vec::new() }
+            Stage::Commit { offline: None, copied: Vec::new(), report: Vec::new() }
         };
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };

@@ -90,6 +90,10 @@ pub enum StoreSpec {
         index_key: String,
         /// How many values of `n` there are. Never falls.
         shard_count: u32,
+        /// What all partition keys of a tenant begin with, if the service's owner states it; contains `{tenant}` with a
+        /// delimiter after it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key_prefix: Option<String>,
     },
     /// A prefix in an S3 bucket.
     S3 {

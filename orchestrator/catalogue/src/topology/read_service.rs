@@ -87,13 +87,14 @@ impl Reader {
     }
 
     fn dynamodb(&mut self, node: &Node, path: &str) -> StoreSpec {
-        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount"]);
+        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount", "keyPrefix"]);
         let table = self.required_text(&mut fields, "table");
         let index = self.required_text(&mut fields, "index");
         let index_key = self.required_text(&mut fields, "indexKey");
         let count = self.required(&mut fields, "shardCount");
         let shard_count = count.map_or(0, |node| self.count(node, &fields.path("shardCount")));
-        StoreSpec::Dynamodb { table, index, index_key, shard_count }
+        let key_prefix = fields.take("keyPrefix").map(|node| self.text(node, &fields.path("keyPrefix")));
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix }
     }
 
     /// A number outside u32 is absurd either way: clamped, so that validation says what is allowed.

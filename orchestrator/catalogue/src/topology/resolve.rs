@@ -33,6 +33,17 @@ pub enum LocationError {
 pub(super) const ANY_TENANT: &str = "{tenant}";
 
 impl Topology {
+    /// What the partition keys of `tenant` begin with in the table of that shard, if its owner states it.
+    pub fn key_prefix(&self, service: &str, shard: &str, tenant: &str) -> Option<String> {
+        let named = self.services.get(service)?;
+        match named.shard(shard)?.store_of(named) {
+            StoreSpec::Dynamodb { key_prefix, .. } => {
+                key_prefix.as_ref().map(|prefix| prefix.replace("{tenant}", tenant))
+            }
+            _ => None,
+        }
+    }
+
     /// Where the data of `tenant` rests when it is placed on that shard: one location for each of the shard's
     /// `dataRegions`, in their order, so the first is the primary.
     ///
@@ -99,7 +110,7 @@ fn location(service: &Service, shard: &Shard, name: &str, region: &Region, tenan
 fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Address {
     let expand = |template: &str| template.replace("{region}", name).replace("{tenant}", tenant);
     match store {
-        StoreSpec::Dynamodb { table, index, index_key, shard_count } => Address::Dynamodb {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, .. } => Address::Dynamodb {
             endpoint: region.dynamodb.as_ref().map(|at| at.endpoint.clone()),
             table: expand(table),
             index: index.clone(),

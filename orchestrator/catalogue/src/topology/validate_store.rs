@@ -37,11 +37,12 @@ pub(super) fn check(rules: &mut Rules<'_>, path: &str, service: &Service) {
 
 fn store(rules: &mut Rules<'_>, path: &str, store: &StoreSpec, regions: &[&str]) {
     match store {
-        StoreSpec::Dynamodb { table, index, index_key, shard_count } => {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix } => {
             let path = format!("{path}.dynamodb");
             template(rules, &format!("{path}.table"), table, &["{region}"], regions, table_problem);
             report(rules, &format!("{path}.index"), table_problem(index));
             report(rules, &format!("{path}.indexKey"), attribute_problem(index_key));
+            report(rules, &format!("{path}.keyPrefix"), key_prefix.as_deref().and_then(key_prefix_problem));
             if !(1..=SHARD_COUNT_MAX).contains(shard_count) {
                 rules.report(format!("{path}.shardCount"), format!("must be 1 to {SHARD_COUNT_MAX}"));
             }
@@ -79,6 +80,19 @@ fn template(
     let regions = if regions.is_empty() { &["us-east-1"] } else { regions };
     let wrong = wrong.or_else(|| regions.iter().find_map(|region| judge(&text.replace("{region}", region))));
     report(rules, path, wrong);
+}
+
+/// Tenants' ids may begin with each other; with a character behind them that no id has, the keys can't.
+fn key_prefix_problem(prefix: &str) -> Option<String> {
+    let follows = prefix.split_once("{tenant}").map(|(_, rest)| rest.chars().next());
+    let delimits = |c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-' && c != '{';
+    match follows {
+        None => Some("must contain {tenant}".to_owned()),
+        Some(Some(next)) if delimits(next) => None,
+        Some(_) => {
+            Some("must have a delimiter after {tenant} that no tenant's id contains, such as `{tenant}#`".to_owned())
+        }
+    }
 }
 
 fn report(rules: &mut Rules<'_>, path: &str, wrong: Option<String>) {

@@ -2,6 +2,7 @@
 
 use engine::Priority;
 use serde::{Deserialize, Serialize};
+use workflows::realm_move::Verification;
 
 /// `POST /v1/tenants`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct NewMove {
     /// The longest time offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// How much of what is copied is looked at again: `full`, `sampled` or `off`.
+    #[serde(default, skip_serializing_if = "Verification::is_full")]
+    pub verification: Verification,
     /// Why; kept with the move and in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

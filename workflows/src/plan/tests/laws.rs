@@ -25,7 +25,7 @@ fn some_regions() -> impl Strategy<Value = Vec<String>> {
 fn store(name: &str, table: bool) -> StoreSpec {
     if table {
         let (index, index_key) = ("by-tenant".to_owned(), "tenant_shard".to_owned());
-        StoreSpec::Dynamodb { table: name.to_owned(), index, index_key, shard_count: 4 }
+        StoreSpec::Dynamodb { table: name.to_owned(), index, index_key, shard_count: 4, key_prefix: None }
     } else {
         StoreSpec::S3 { bucket: format!("{name}-{{region}}"), prefix: "{tenant}/".to_owned() }
     }

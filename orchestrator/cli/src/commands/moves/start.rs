@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use catalogue::tenant_id::TenantId;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
-use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority};
+use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority, Verification};
 
 use super::{show_table, to_its_end, view};
 use crate::cli::Globals;
@@ -42,6 +43,9 @@ pub(crate) struct MoveArgs {
     /// Which of what is due goes first
     #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
     priority: String,
+    /// How much of what is copied is looked at again: all, a sample and the number of items, or nothing
+    #[arg(long, value_name = "MODE", value_parser = verification(), default_value = "full")]
+    verification: Verification,
     /// Watch the move until it ends
     #[arg(long)]
     wait: bool,
@@ -66,6 +70,7 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
         at: args.at.map(|at| at.to_string()),
         window: args.window.as_ref().map(new_window),
         priority: priority(&args.priority),
+        verification: args.verification,
         budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
         reason: args.reason.clone(),
     };
@@ -132,6 +137,12 @@ fn estimate_facts(plan: &DryRun) -> Vec<(&'static str, String)> {
         facts.push(("Estimated", format!("{least} offline, up to {most} beside busy neighbours{fits}")));
     }
     facts
+}
+
+/// Reads the name of a mode.
+fn verification() -> impl TypedValueParser<Value = Verification> {
+    let names = [Verification::Full, Verification::Sampled, Verification::Off].map(Verification::name);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Verification>())
 }
 
 /// The names of the priorities, lowest first.

@@ -1,0 +1,90 @@
+//! What the verification of a move found, part by part; kept with the move. It holds counts and digests, and no key of the
+//! tenant: keys that differ are named in the error of a move that went back.
+
+use engine::{StepError, TaskRecord};
+use serde::{Deserialize, Serialize};
+use workers::Verification;
+use workers::digest::Digest;
+
+use super::state::CopiedPart;
+use crate::data_tasks::{VerifyInput, VerifyResult, read_input};
+
+/// One part of a service's data at one location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartReport {
+    /// The service.
+    pub service: String,
+    /// Where, as shown.
+    pub location: String,
+    /// Which part.
+    pub part: u32,
+    /// How much of it was looked at again.
+    pub mode: Verification,
+    /// DynamoDB items at the source.
+    pub items: u64,
+    /// S3 objects at the source.
+    pub objects: u64,
+    /// Bytes at the source.
+    pub bytes: u64,
+    /// The digest of what was read at the source; none for a location that nothing was copied to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<Digest>,
+    /// The digest of what was read back from the location; none unless all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_digest: Option<Digest>,
+    /// How many items or objects were read back.
+    pub read_back: u64,
+    /// How many times the location was looked at.
+    pub passes: u32,
+    /// How long that took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// The report of what was verified; parts that were copied and not looked at again are in it as well.
+pub(super) fn report(
+    mode: Verification,
+    copied: &[CopiedPart],
+    verified: &[TaskRecord],
+) -> Result<Vec<PartReport>, StepError> {
+    let mut report = Vec::new();
+    for task in verified {
+        let input: VerifyInput = read_input(&task.input)?;
+        let found: VerifyResult = read_input(task.result.as_ref().unwrap_or(&serde_json::Value::Null))?;
+        report.push(PartReport {
+            service: input.service,
+            location: input.at.name,
+            part: input.part,
+            mode: input.verification,
+            items: found.amount.items,
+            objects: found.amount.objects,
+            bytes: found.amount.bytes,
+            source_digest: input.expected.map(|expected| expected.digest),
+            target_digest: found.digest,
+            read_back: found.read_back,
+            passes: found.passes,
+            took_ms: found.took_ms,
+        });
+    }
+    if mode == Verification::Off {
+        report.extend(copied.iter().map(unseen));
+    }
+    Ok(report)
+}
+
+fn unseen(copied: &CopiedPart) -> PartReport {
+    PartReport {
+        service: copied.service.clone(),
+        location: copied.to.name.clone(),
+        part: copied.part,
+        mode: Verification::Off,
+        items: copied.tally.items,
+        objects: copied.tally.objects,
+        bytes: copied.tally.bytes,
+        source_digest: Some(copied.tally.digest),
+        target_digest: None,
+        read_back: 0,
+        passes: 0,
+        took_ms: 0,
+    }
+}
