@@ -87,7 +87,7 @@ async fn failures_for_good(database: Database) {
                 let raised = stage.world.tenant().await.epoch - epoch;
                 assert_eq!(raised, if never_offline { 0 } else { 2 }, "{what}: offline once, or never");
                 let removals = ran.iter().filter(|one| one.kind == "removal").count();
-                assert_eq!(removals, if never_offline { 0 } else { 3 }, "{what}: what was added or left is removed");
+                assert_eq!(removals, if never_offline { 0 } else { 4 }, "{what}: what was added or left is removed");
             }
             stage.heal().await;
             stage.is_sound(&what).await;

@@ -26,11 +26,16 @@ pub struct Clocked {
 impl Clocked {
     /// A world with the usual tenants at 2023-11-14T22:13:20Z.
     pub async fn new(database: Database) -> Self {
+        Self::with_topology(database, |yaml| yaml).await
+    }
+
+    /// The same with another topology: `edit` gets the usual one.
+    pub async fn with_topology(database: Database, edit: impl FnOnce(String) -> String) -> Self {
         let (store_url, folder) = fresh_store(database).await;
         let clock = Arc::new(ManualClock::new(1_700_000_000_000));
         let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
         let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
-        let world = World::on(deploy_on(store), store_url, folder, (Seed::SMALL, RequestAge::ANY), |yaml| yaml).await;
+        let world = World::on(deploy_on(store), store_url, folder, (Seed::SMALL, RequestAge::ANY), edit).await;
         Self { world, clock }
     }
 

@@ -25,10 +25,12 @@ pub enum Begin {
     Move,
     /// A campaign that moves the tenant and a second one, in two waves.
     Campaign,
+    /// The creation of another tenant.
+    Create,
 }
 
 /// Every kind of workflow.
-pub const KINDS: [Kind; 4] = [
+pub const KINDS: [Kind; 5] = [
     Kind {
         name: "move",
         begin: Begin::Move,
@@ -58,6 +60,14 @@ pub const KINDS: [Kind; 4] = [
         given_up: |_| "failed",
     },
     Kind {
+        name: "provision",
+        begin: Begin::Create,
+        path: &["preparing"],
+        all: &workflows::provision::STATES,
+        others: &["undoing", "online", "undone"],
+        given_up: |_| "undone",
+    },
+    Kind {
         name: "campaign",
         begin: Begin::Campaign,
         path: &["running", "resting"],
@@ -71,4 +81,5 @@ pub const KINDS: [Kind; 4] = [
 pub const TASKS: [&str; 4] = ["copy", "verify", "compare", "remove"];
 
 /// States, of any kind, in which nothing happens any more unless a person asks for it.
-pub const AT_REST: [&str; 7] = ["completed", "rolled_back", "failed", "done", "found", "halted", "cancelled"];
+pub const AT_REST: [&str; 9] =
+    ["completed", "rolled_back", "failed", "done", "found", "halted", "cancelled", "online", "undone"];

@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalogue::ledger::CellState;
+use catalogue::ledger::{self, CellState};
 use catalogue::tenants::{self, TenantStatus};
 use engine::WorkflowRecord;
 use engine::probe::{NoProbe, Probe};
-use store::ManualClock;
+use store::{ManualClock, Tx};
+use testkit::hook_service::Pages;
+use testkit::{HookService, RequestAge};
 use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::removal::{ReplayOutcome, replay_removal};
@@ -16,7 +18,7 @@ use workflows::requester::Requester;
 
 use crate::clocked::Clocked;
 use crate::kinds::{AT_REST, Begin, KINDS};
-use crate::world::{Holdings, TENANT};
+use crate::world::{Holdings, NEIGHBOUR, Seed, TENANT};
 use crate::{Database, World};
 
 /// A tenant without data, which only campaigns move.
@@ -51,34 +53,48 @@ pub fn outline(ran: &[Ran]) -> Vec<(&str, &[String])> {
 pub struct Stage {
     /// The world.
     pub world: World,
+    /// A service that takes part by hooks.
+    pub service: HookService,
     /// The tenant's data.
     pub data: Holdings,
+    /// The tenant's data in that service.
+    pub pages: Pages,
     neighbour: (Holdings, Holdings),
     earlier: BTreeSet<String>,
+    /// Tenants created by runs.
+    created: u32,
+}
+
+/// The service in the topology.
+fn hooked(service: &HookService) -> String {
+    service.in_topology("editor-service", &["us-east-1", "eu-west-1"])
 }
 
 impl Stage {
     /// On the clock of this machine.
     pub async fn new(database: Database) -> Self {
-        Self::on(World::new(database).await).await
+        let service = HookService::start(RequestAge::AWS.dynamodb).expect("the service starts");
+        let world = World::with_topology(database, Seed::SMALL, |yaml| yaml + &hooked(&service)).await;
+        Self::on(world, service).await
     }
 
     /// On a clock that the test moves.
     pub async fn on_manual_clock(database: Database) -> (Self, Arc<ManualClock>) {
-        let Clocked { world, clock } = Clocked::new(database).await;
-        (Self::on(world).await, clock)
+        let service = HookService::start(RequestAge::ANY.s3).expect("the service starts");
+        let Clocked { world, clock } = Clocked::with_topology(database, |yaml| yaml + &hooked(&service)).await;
+        (Self::on(world, service).await, clock)
     }
 
-    async fn on(world: World) -> Self {
-        let new = NewTenant {
-            id: SECOND.parse().expect("a tenant id"),
-            host: format!("{SECOND}.example").parse().expect("a host"),
-            realm: "us".to_owned(),
-        };
-        create_tenant(&world.deployment, &new, &by()).await.expect("the second tenant is created");
+    async fn on(world: World, service: HookService) -> Self {
+        create(&world, SECOND).await;
+        world.finish_creating().await;
+        service.fill("us-east-1", TENANT, 12);
+        service.fill("eu-west-1", NEIGHBOUR, 3);
+        service.work_by(5);
+        let pages = service.pages("us-east-1", TENANT);
         let data = world.holdings("us-east-1", TENANT).await;
         let neighbour = world.neighbour().await;
-        Self { world, data, neighbour, earlier: BTreeSet::new() }
+        Self { world, service, data, pages, neighbour, earlier: BTreeSet::new(), created: 0 }
     }
 
     /// Stores what makes a workflow run. The tenant goes to the realm in which it is not.
@@ -87,6 +103,10 @@ impl Stage {
         let to = if self.world.tenant().await.realm == "us" { "eu" } else { "us" };
         match begin {
             Begin::Move => drop(self.world.start_move(to).await),
+            Begin::Create => {
+                self.created += 1;
+                create(&self.world, &format!("new-{}", self.created)).await;
+            }
             Begin::Campaign => {
                 let orders = Orders {
                     wave_size: 1,
@@ -170,11 +190,17 @@ impl Stage {
             let expected = if region == home { CellState::Live } else { CellState::Absent };
             assert_eq!(state, expected, "{what}: {service} in {region}");
         }
+        assert_eq!(self.service.pages(home, TENANT), self.pages, "{what}: pages in {home}");
+        assert!(self.service.pages(away, TENANT).is_empty(), "{what}: pages in {away}");
+        assert_eq!(self.service.pages("eu-west-1", NEIGHBOUR).len(), 3, "{what}: the neighbour's pages");
         let workflows = self.workflows().await;
         let mut tx = self.world.deployment.store.read().await.expect("a read begins");
         for record in workflows {
             let left = engine::task_table::of_workflow(&mut tx, &record.id).await.expect("tasks can be listed");
             assert!(left.is_empty(), "{what}: {left:?}");
+        }
+        for number in 1..=self.created {
+            is_created_or_gone(&mut tx, &format!("new-{number}"), what).await;
         }
         let second = tenants::get(&mut tx, SECOND).await.expect("readable").expect("exists");
         tx.rollback().await.expect("a read ends");
@@ -183,6 +209,29 @@ impl Stage {
     }
 }
 
+async fn create(world: &World, id: &str) {
+    let new = NewTenant {
+        id: id.parse().expect("a tenant id"),
+        host: format!("{id}.example").parse().expect("a host"),
+        realm: "us".to_owned(),
+    };
+    create_tenant(&world.deployment, &new, &by()).await.expect("the tenant is created");
+}
+
 fn by() -> Requester {
     Requester { who: "test".to_owned(), why: "to test".to_owned() }
+}
+
+/// Online with every cell live, or gone with every cell absent.
+async fn is_created_or_gone(tx: &mut Tx, id: &str, what: &str) {
+    let tenant = tenants::get(tx, id).await.expect("readable").expect("its id is kept");
+    let expected = match tenant.status {
+        TenantStatus::Online => CellState::Live,
+        TenantStatus::Gone => CellState::Absent,
+        other => panic!("{what}: {id} is {}", other.as_str()),
+    };
+    assert_eq!(tenant.host.is_some(), expected == CellState::Live, "{what}: the host of {id}");
+    for cell in ledger::of_tenant(tx, id).await.expect("readable") {
+        assert_eq!(cell.state, expected, "{what}: {} of {id}", cell.service);
+    }
 }

@@ -5,8 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use catalogue::ledger::{self, Cell, CellState};
-use catalogue::tenants::{self, Tenant};
-use engine::probe::Probe;
+use catalogue::tenants::{self, Tenant, TenantStatus};
+use engine::probe::{NoProbe, Probe};
 use engine::{HostLocks, Runner, straggler_table, workflow_table};
 use store::{Store, StoreUrl};
 use tempfile::TempDir;
@@ -175,11 +175,25 @@ impl World {
             create_tenant(&deployment, &new, &by).await.expect("the tenant is created");
         }
         let world = Self { regions, store_url, deployment, _folder: folder };
+        world.finish_creating().await;
         world.fill("us-east-1", TENANT, seed).await;
         world.fill("us-east-1", NEIGHBOUR, Seed { issues: 15, activity: 8, media: 5 }).await;
         // Data of the neighbour in both regions, so that a careless removal or read-back would meet it.
         world.fill("eu-west-1", NEIGHBOUR, Seed { issues: 9, activity: 4, media: 3 }).await;
         world
+    }
+
+    /// Runs until no tenant is being created any more: services with hooks take part in that.
+    pub async fn finish_creating(&self) {
+        let created = || async {
+            let mut tx = self.deployment.store.read().await.expect("a read begins");
+            let all = tenants::list(&mut tx, None, None, 1_000).await.expect("tenants can be listed");
+            tx.rollback().await.expect("a read ends");
+            all.iter().all(|tenant| tenant.status != TenantStatus::Provisioning)
+        };
+        if !created().await {
+            self.run_until(NoProbe, created).await;
+        }
     }
 
     /// Seeds a tenant's data in a region.

@@ -17,7 +17,7 @@ use workers::progress::Tally;
 
 pub use compare::{CompareInput, CompareTask};
 pub use copy::{CopyInput, CopyTask};
-pub(crate) use ledger_permits::LiveLedger;
+pub(crate) use ledger_permits::CellLedger;
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};
 pub(crate) use verify::VerifyResult;

@@ -9,6 +9,7 @@ use workers::Movers;
 
 use crate::campaign::Campaign;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
+use crate::provision::Provision;
 use crate::realm_move::{LapseSweep, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
@@ -50,6 +51,7 @@ impl Deployment {
             .workflow(Removal::new(self.clone()))
             .workflow(Campaign::new(self.clone()))
             .workflow(Recheck::new(self.clone()))
+            .workflow(Provision::new(self.clone()))
             .task(CopyTask::new(self.clone()))
             .task(VerifyTask::new(self.clone()))
             .task(CompareTask::new(self.clone()))

@@ -1,14 +1,20 @@
 //! Creates a tenant: its host is reserved, shards are picked, and the cells are written before the first byte.
 //!
-//! One transaction, because no service takes part yet by hooks: either the tenant is online or there is none.
+//! One transaction: either the tenant is online or there is none. Where services take part by hooks it is `provisioning` until they
+//! are ready, which a workflow sees to.
+
+mod workflow;
 
 use std::collections::BTreeMap;
 
 use catalogue::audit::{self, AuditEntry};
+use catalogue::location::{Address, Location};
 use catalogue::tenant_id::{Host, TenantId};
 use catalogue::tenants::{Tenant, TenantStatus};
 use catalogue::topology::Topology;
 use catalogue::{changes, ledger, placements, tenants};
+use engine::Workflow;
+use engine::workflow_table::{self, NewWorkflow};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
@@ -17,6 +23,8 @@ use crate::plan::choose_shard;
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
+
+pub use workflow::{Provision, ProvisionStage, ProvisionState, STATES};
 
 /// What to create.
 #[derive(Debug, Clone)]
@@ -61,20 +69,24 @@ async fn try_create(
         return Err(Refusal::not_found("unknown_realm", message));
     }
     let shards = pick_shards(&mut tx, &topology, &new.realm).await?;
+    let placed = locations(&topology, &shards, new.id.as_str())?;
+    let hooked = placed.iter().any(|(_, locations)| locations.iter().any(is_hooked));
     let tenant = Tenant {
         id: new.id.to_string(),
         host: Some(new.host.to_string()),
         realm: new.realm.clone(),
         created_in: new.realm.clone(),
-        status: TenantStatus::Online,
+        status: if hooked { TenantStatus::Provisioning } else { TenantStatus::Online },
         epoch: 1,
         mover: None,
         lease_until: None,
         created_at: tx.now().await?,
     };
     tenants::insert(&mut tx, &tenant).await?;
-    for (service, shard) in &shards {
-        place(&mut tx, &tenant.id, &topology, service, shard).await?;
+    let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, requester).await?) } else { None };
+    for (service, locations) in &placed {
+        placements::put(&mut tx, &tenant.id, service, &shards[*service]).await?;
+        place(&mut tx, &tenant.id, service, locations, workflow.as_deref()).await?;
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),
@@ -124,16 +136,64 @@ async fn pick_shards(tx: &mut Tx, topology: &Topology, realm: &str) -> Result<BT
     Ok(shards)
 }
 
-async fn place(tx: &mut Tx, tenant: &str, topology: &Topology, service: &str, shard: &str) -> Result<(), Refusal> {
-    let locations = topology
-        .locations(service, shard, tenant)
-        .map_err(|error| Refusal::conflict("no_location", error.to_string()))?;
-    placements::put(tx, tenant, service, shard).await?;
+/// Where the data of each service will be.
+fn locations<'a>(
+    topology: &Topology,
+    shards: &'a BTreeMap<String, String>,
+    tenant: &str,
+) -> Result<Vec<(&'a String, Vec<Location>)>, Refusal> {
+    let named = shards.iter().map(|(service, shard)| {
+        let locations = topology.locations(service, shard, tenant);
+        locations
+            .map(|locations| (service, locations))
+            .map_err(|error| Refusal::conflict("no_location", error.to_string()))
+    });
+    named.collect()
+}
+
+fn is_hooked(location: &Location) -> bool {
+    matches!(location.address, Address::Hooks { .. })
+}
+
+/// Starts the workflow that has the services prepare; returns its id.
+async fn prepare(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    tenant: &str,
+    requester: &Requester,
+) -> Result<String, StoreError> {
+    let (id, now) = (deployment.ids.next(), tx.now().await?);
+    let state = ProvisionState { requester: requester.clone(), stage: ProvisionStage::Preparing };
+    let new = NewWorkflow {
+        id: &id,
+        kind: Provision::KIND,
+        subject: tenant,
+        start_key: None,
+        request: "",
+        state: Provision::name(&state),
+        data: serde_json::to_string(&state).expect("plain data with text keys"),
+        wake_at: now,
+        priority: Provision::PRIORITY,
+    };
+    workflow_table::insert(tx, new, now).await?;
+    Ok(id)
+}
+
+/// Cells of services with hooks stay `adding`, by the workflow, until they are ready.
+async fn place(
+    tx: &mut Tx,
+    tenant: &str,
+    service: &str,
+    locations: &[Location],
+    workflow: Option<&str>,
+) -> Result<(), Refusal> {
     for (location, position) in locations.iter().zip(0..) {
         let key = location.key();
-        let fresh = ledger::begin_adding(tx, tenant, service, location, None).await?.is_some()
-            && ledger::become_live(tx, tenant, service, &key, None).await?
-            && ledger::set_position(tx, tenant, service, &key, position).await?;
+        let by = workflow.filter(|_| is_hooked(location));
+        let fresh = ledger::begin_adding(tx, tenant, service, location, by).await?.is_some()
+            && (by.is_some()
+                || (ledger::become_live(tx, tenant, service, &key, None).await?
+                    && ledger::set_position(tx, tenant, service, &key, position).await?));
         if !fresh {
             let message = format!("the ledger already has a cell of {tenant} at {key}: ids are never reused");
             return Err(Refusal::conflict("tenant_exists", message));

@@ -13,6 +13,7 @@ use workers::progress::Tally;
 use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
 use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
+use workflows::provision::{self, Provision, ProvisionStage, ProvisionState};
 use workflows::realm_move::Window;
 use workflows::realm_move::{
     self, Committed, CopiedPart, Divided, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
@@ -138,6 +139,28 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     let stage = Stage::Completed { committed, warnings: Vec::new() };
     same_as_golden("move_sampled", &MoveState { verification: Verification::Sampled, stage, ..a_move() });
     same_as_golden("move_divided", &MoveState { divided, ..a_move() });
+}
+
+#[test]
+fn every_state_of_the_creation_of_a_tenant_is_read_as_it_was_stored() {
+    let removal =
+        RemovalRef { id: "r-1".to_owned(), service: "editor-service".to_owned(), location: "eu-west-1".to_owned() };
+    let stages = [
+        ProvisionStage::Preparing,
+        ProvisionStage::Undoing { error: error() },
+        ProvisionStage::Online,
+        ProvisionStage::Undone { error: error(), removals: vec![removal] },
+    ];
+    let mut names = Vec::new();
+    for stage in stages {
+        let requester = Requester { who: "pro".to_owned(), why: "contract 4711".to_owned() };
+        let state = ProvisionState { requester, stage };
+        let name = Provision::name(&state);
+        same_as_golden(&format!("provision_{name}"), &state);
+        names.push(name);
+    }
+    assert_eq!(names, provision::STATES);
+    same_as_golden("cause_not_created", &Cause::NotCreated { provision_id: "p-1".to_owned() });
 }
 
 #[test]

@@ -22,6 +22,11 @@ pub async fn put(tx: &mut Tx, tenant: &str, service: &str, shard: &str) -> Resul
     .map(drop)
 }
 
+/// The tenant is placed nowhere any more.
+pub async fn remove_all(tx: &mut Tx, tenant: &str) -> Result<(), StoreError> {
+    sql("DELETE FROM placements WHERE tenant = $1").bind(tenant).execute(tx).await.map(drop)
+}
+
 /// How many tenants each (service, shard) has.
 pub async fn load(tx: &mut Tx) -> Result<BTreeMap<(String, String), u64>, StoreError> {
     let rows =

@@ -123,6 +123,23 @@ pub async fn list(
     rows.iter().map(Tenant::try_from).collect()
 }
 
+/// `provisioning -> online`; returns the new epoch. `None`: the tenant is not being created.
+pub async fn provisioned(tx: &mut Tx, id: &str) -> Result<Option<i64>, StoreError> {
+    let now = tx.now().await?;
+    let row = sql("UPDATE tenants SET status = 'online', epoch = epoch + 1, updated_at = $2 WHERE id = $1 AND \
+                   status = 'provisioning' RETURNING epoch");
+    row.bind(id).bind(now).fetch_optional(tx).await?.map(|row| row.int("epoch")).transpose()
+}
+
+/// `provisioning -> gone`, with its host free; returns the new epoch. `None`: the tenant is not being created.
+pub async fn abandon(tx: &mut Tx, id: &str) -> Result<Option<i64>, StoreError> {
+    let now = tx.now().await?;
+    let row =
+        sql("UPDATE tenants SET status = 'gone', host = NULL, epoch = epoch + 1, updated_at = $2 WHERE id = $1 AND \
+                   status = 'provisioning' RETURNING epoch");
+    row.bind(id).bind(now).fetch_optional(tx).await?.map(|row| row.int("epoch")).transpose()
+}
+
 /// Makes `workflow` the one that may change the placement. `false`: the tenant is not online, or another already may.
 pub async fn reserve(tx: &mut Tx, id: &str, workflow: &str) -> Result<bool, StoreError> {
     let changed = sql("UPDATE tenants SET mover = $2 WHERE id = $1 AND mover IS NULL AND status = 'online'")

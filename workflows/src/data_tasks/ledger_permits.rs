@@ -87,27 +87,27 @@ async fn placed(tx: &mut Tx, tenant: &str, service: &str) -> Result<Vec<Location
     placed.map_err(|error| StoreError::Corrupt(format!("the placement of {tenant}: {error}")))
 }
 
-/// A location in use, as whoever tells its service so sees it: no task is behind that, only the ledger and the placement.
+/// A cell as whoever only tells its service something sees it: no task is behind that, only the ledger and the placement.
 #[derive(Clone)]
-pub(crate) struct LiveLedger {
+pub(crate) struct CellLedger {
     pub(crate) store: Store,
     pub(crate) tenant: String,
     pub(crate) service: String,
     /// Key of the location.
     pub(crate) key: String,
-    /// The generation of the cell that is in use.
+    /// The generation of the cell that is told of.
     pub(crate) generation: i64,
 }
 
 #[async_trait]
-impl Ledger for LiveLedger {
+impl Ledger for CellLedger {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let ledger = self.clone();
         driven(async move { Ok(ledger.reading().await?) }).await.map_err(work_error)
     }
 }
 
-impl LiveLedger {
+impl CellLedger {
     async fn reading(&self) -> Result<Option<Reading>, StoreError> {
         let mut tx = self.store.read().await?;
         let at = time_of(tx.now().await?);

@@ -81,6 +81,10 @@ fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFo
             WaitsFor::new("online", text)
         }
         (TenantStatus::Online, None) => WaitsFor::new("online", "nothing: it is online"),
+        (TenantStatus::Provisioning, _) => {
+            let what = workflows.first().map(|first| format!("; {} waits for {}", first.id, first.waits_for.text));
+            WaitsFor::new("provisioning", format!("its services to be ready{}", what.unwrap_or_default()))
+        }
         (status, _) => WaitsFor::new(status.as_str(), format!("nothing: it is {}", status.as_str())),
     }
 }

@@ -8,7 +8,7 @@ use tracing::warn;
 use workers::permit::Permits;
 
 use super::state::{Committed, MoveState, Stage};
-use crate::data_tasks::{LiveLedger, place_of, step_error};
+use crate::data_tasks::{CellLedger, place_of, step_error};
 use crate::deployment::Deployment;
 
 /// Tells each service with hooks; returns what could not be told to whom. Each call is bounded by the movers' own patience.
@@ -43,7 +43,7 @@ async fn tell(deployment: &Deployment, tenant: &str, service: &str, added: &Loca
     let Some(cell) = cell else {
         return Err(StepError::permanent("cell_missing", format!("the ledger has no cell for {key}")));
     };
-    let ledger = LiveLedger {
+    let ledger = CellLedger {
         store: deployment.store.clone(),
         tenant: tenant.to_owned(),
         service: service.to_owned(),

@@ -53,6 +53,11 @@ pub enum Cause {
         /// The move.
         move_id: String,
     },
+    /// A service could not take part in the creation of the tenant.
+    NotCreated {
+        /// The workflow that was creating it.
+        provision_id: String,
+    },
     /// A move that was adding to the location was rolled back.
     RolledBack {
         /// The move.
@@ -105,10 +110,12 @@ impl RemovalState {
         Self { stage, waits_for: None, ..self }
     }
 
-    /// The move that queued it.
+    /// The move, or the creation of a tenant, that queued it.
     pub fn move_id(&self) -> &str {
         match &self.cause {
-            Cause::Moved { move_id } | Cause::RolledBack { move_id } => move_id,
+            Cause::Moved { move_id: id }
+            | Cause::RolledBack { move_id: id }
+            | Cause::NotCreated { provision_id: id } => id,
         }
     }
 }

@@ -120,7 +120,8 @@ async fn create(args: &CreateArgs, client: &Client, terminal: &Terminal) -> Resu
     };
     let (tenant, created) = client.create_tenant(&new).await?;
     let existed = if created { "Created" } else { "Existed already, unchanged:" };
-    terminal.say(&format!("{existed} tenant {} in realm {}.", tenant.id, tenant.realm));
+    let ready = if tenant.status == "provisioning" { " It is online once its services are ready." } else { "" };
+    terminal.say(&format!("{existed} tenant {} in realm {}.{ready}", tenant.id, tenant.realm));
     terminal.data(&tenant, show_table)
 }
 
