@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::data_tasks::{Amount, place_of};
 
 /// So many objects are worth a part of their own.
-const OBJECTS_A_PART: u64 = 5_000;
+const OBJECTS_A_PART: u64 = 25_000;
 /// So many bytes are, too.
 const BYTES_A_PART: u64 = 8 << 30;
 /// Each part lists the whole prefix, so more parts do not go faster without end.
-const MOST_PARTS: u64 = 16;
+const MOST_PARTS: u64 = 8;
 
 /// Parts by service, where there is more than one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn many_objects_or_many_bytes_make_several_parts_and_items_make_none() {
         let objects = |objects, bytes| parts_for(Amount { items: 0, objects, bytes });
-        assert_eq!((objects(0, 0), objects(5_000, 1), objects(5_001, 1)), (1, 1, 2));
-        assert_eq!(objects(100_000, 1 << 30), 16);
+        assert_eq!((objects(0, 0), objects(25_000, 1), objects(25_001, 1)), (1, 1, 2));
+        assert_eq!((objects(100_000, 1 << 30), objects(1_000_000, 1 << 30)), (4, 8));
         assert_eq!(objects(1, 1 << 40), 1, "one object is one part, however large");
         assert_eq!(objects(3, 1 << 40), 3);
         assert_eq!(objects(100, 20 << 30), 3);
