@@ -33,5 +33,6 @@ pub use self::clients::CredentialsFrom;
 pub use self::hooks::{Change, HookSecrets, SecretsError};
 pub use self::inspection::{Inspection, KeyAttribute, KeyRole, Size, TableSchema};
 pub use self::movers::Movers;
+pub use self::s3::Cuts;
 pub use self::settings::{ServerSideCopy, Settings};
 pub use self::verification::{How, Verification, Verified};

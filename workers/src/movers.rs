@@ -18,7 +18,7 @@ use crate::place::Place;
 use crate::progress::{Checkpoints, Tally};
 use crate::pulse::Pulse;
 use crate::run::{Operation, Run};
-use crate::s3::{self, Bucket, Share};
+use crate::s3::{self, Bucket, Cuts, Share};
 use crate::settings::Settings;
 use crate::settle;
 use crate::store::Store;
@@ -105,10 +105,24 @@ impl Movers {
                 Ok(Tally { items, ..Tally::default() })
             }
             Store::Bucket(bucket) => {
-                let (objects, bytes) = s3::measure(&bucket).await?;
+                let (objects, bytes, _) = s3::measure(&bucket).await?;
                 Ok(Tally { objects, bytes, ..Tally::default() })
             }
         }
+    }
+
+    /// The same, with where the objects of a bucket can be divided.
+    ///
+    /// # Errors
+    /// What went wrong with a store.
+    pub async fn survey(&self, place: &Place, tenant: &str) -> Result<(Tally, Cuts), WorkError> {
+        if let Place::S3 { .. } = place
+            && let Store::Bucket(bucket) = self.open(place, tenant, 0).await?
+        {
+            let (objects, bytes, cuts) = s3::measure(&bucket).await?;
+            return Ok((Tally { objects, bytes, ..Tally::default() }, cuts));
+        }
+        Ok((self.measure(place, tenant).await?, Cuts::default()))
     }
 
     /// The same, with how large it all is and what it takes to read and write; some items of each part are looked at.
@@ -123,7 +137,7 @@ impl Movers {
         match self.open(place, tenant, 0).await? {
             Store::Table(table, _) => dynamodb::size(&table, tenant, place.parts()).await,
             Store::Bucket(bucket) => {
-                let (objects, bytes) = s3::measure(&bucket).await?;
+                let (objects, bytes, _) = s3::measure(&bucket).await?;
                 Ok(Size { objects, bytes, ..Size::default() })
             }
         }
@@ -356,12 +370,12 @@ impl Movers {
                 let table = Table::open(&**tables, place, (index, index_key), settings, pacers).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
-            Place::S3 { region, endpoint, bucket, prefix, parts } => {
+            Place::S3 { region, endpoint, bucket, prefix, bounds } => {
                 let clients = buckets.as_deref().ok_or_else(|| {
                     WorkError::permanent("place_invalid", format!("{} can't be worked on without S3", Site::of(place)))
                 })?;
                 let address = (region.as_str(), endpoint.as_deref());
-                let share = Share { number: part, of: *parts };
+                let share = Share::of(bounds, part);
                 let bucket = Bucket::open(clients, place, address, (bucket, prefix, share), tenant, settings).await?;
                 Ok(Store::Bucket(Box::new(bucket)))
             }

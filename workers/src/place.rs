@@ -33,9 +33,9 @@ pub enum Place {
         bucket: String,
         /// The tenant's prefix, already expanded.
         prefix: String,
-        /// Into how many parts the objects are divided, by a hash of their keys.
-        #[serde(default = "one_part")]
-        parts: u32,
+        /// Where the objects are divided into parts: the last key, relative to the prefix, of each part but the last.
+        #[serde(default)]
+        bounds: Vec<String>,
     },
     /// A store of the service's own in the region, reached by calling the service.
     Hooks {
@@ -50,26 +50,22 @@ pub enum Place {
     },
 }
 
-fn one_part() -> u32 {
-    1
-}
-
 impl Place {
     /// How many independent parts a tenant's data here has: index shards of a table, what a bucket's objects are divided into, one
     /// for hooks.
     pub fn parts(&self) -> u32 {
         match self {
             Self::Dynamodb { shard_count, .. } => *shard_count,
-            Self::S3 { parts, .. } => *parts,
+            Self::S3 { bounds, .. } => u32::try_from(bounds.len() + 1).unwrap_or(u32::MAX),
             Self::Hooks { .. } => 1,
         }
     }
 
-    /// The same place, its objects divided into so many parts; at least one. A table's parts are its index shards, always.
+    /// The same place, its objects divided there. A table's parts are its index shards, always.
     #[must_use]
-    pub fn in_parts(mut self, count: u32) -> Self {
-        if let Self::S3 { parts, .. } = &mut self {
-            *parts = count.max(1);
+    pub fn divided_at(mut self, at: &[String]) -> Self {
+        if let Self::S3 { bounds, .. } = &mut self {
+            *bounds = at.to_vec();
         }
         self
     }

@@ -71,7 +71,7 @@ async fn prefixes_that_are_not_the_tenants() {
             endpoint: Some(region.s3_endpoint().to_owned()),
             bucket: "media".to_owned(),
             prefix: prefix.to_owned(),
-            parts: 1,
+            bounds: Vec::new(),
         };
         assert_says(&refusal(&place).await, "place_invalid", Treatment::Permanent, &["prefix"]);
     }
@@ -92,7 +92,7 @@ async fn stores_that_do_not_answer() {
         endpoint: Some(endpoint.clone()),
         bucket: "media".to_owned(),
         prefix: "acme/".to_owned(),
-        parts: 1,
+        bounds: Vec::new(),
     };
     assert_says(&refusal(&place).await, "endpoint_unreachable", Treatment::Retryable, &["`media`", &endpoint]);
 }

@@ -17,7 +17,7 @@ fn place(region: &str, front: &S3Front) -> Place {
         endpoint: Some(front.endpoint.clone()),
         bucket: "media".to_owned(),
         prefix: "acme/".to_owned(),
-        parts: 1,
+        bounds: Vec::new(),
     }
 }
 

@@ -26,7 +26,7 @@ fn behind(front: &S3Front, bucket: &str) -> Place {
         endpoint: Some(front.endpoint.clone()),
         bucket: bucket.to_owned(),
         prefix: "acme/".to_owned(),
-        parts: 1,
+        bounds: Vec::new(),
     }
 }
 
@@ -42,9 +42,13 @@ async fn parts_divide_the_objects_and_add_up() {
     let movers = movers();
     let whole = movers.digest(&from, "acme", 0, &Kept::all(), None).await.unwrap();
 
-    let (from_in, to_in) = (from.clone().in_parts(4), to.clone().in_parts(4));
+    let (counted, cuts) = movers.survey(&from, "acme").await.unwrap();
+    assert_eq!((counted.objects, counted.bytes), (whole.objects, whole.bytes));
+    let bounds = cuts.bounds(4);
+    assert_eq!(bounds.len(), 3);
+    let (from_in, to_in) = (from.clone().divided_at(&bounds), to.clone().divided_at(&bounds));
     let tallies = copy_all(&movers, &from_in, &to_in, "acme").await;
-    assert!(tallies.iter().all(|tally| tally.objects > 20), "{tallies:?}");
+    assert!(tallies.iter().all(|tally| tally.objects > 5), "{tallies:?}");
     let mut sum = Tally::default();
     for (part, tally) in (0..).zip(&tallies) {
         assert_eq!(movers.verify(&from_in, &to_in, "acme", part, tally, &Kept::all()).await.unwrap(), *tally);
@@ -80,7 +84,9 @@ async fn parts_divide_the_objects_and_add_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_leaves_the_uploads_of_the_others_alone() {
     let (source, target) = (region("us-east-1", &["media"]).await, region("eu-west-1", &["media"]).await);
-    let (from, to) = (bucket(&source, "media", "acme").in_parts(2), bucket(&target, "media", "acme").in_parts(2));
+    let bounds = ["15".to_owned()];
+    let from = bucket(&source, "media", "acme").divided_at(&bounds);
+    let to = bucket(&target, "media", "acme").divided_at(&bounds);
     let client = s3_client(&target);
     for n in 0..20 {
         client.create_multipart_upload().bucket("media").key(format!("acme/{n}")).send().await.unwrap();

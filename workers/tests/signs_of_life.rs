@@ -85,7 +85,7 @@ async fn a_lease_lost_between_two_parts_stops_the_copy_and_the_next_one_ends_the
         endpoint: Some(front.endpoint.clone()),
         bucket: "media".to_owned(),
         prefix: "acme/".to_owned(),
-        parts: 1,
+        bounds: Vec::new(),
     };
     let (ledger, lost) = (Allows::writes(), UntilFirstPart(Arc::clone(&front.faults)));
     let one_at_a_time = Movers::new(

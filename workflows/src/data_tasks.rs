@@ -23,16 +23,6 @@ pub use remove::{RemoveInput, RemoveTask};
 pub(crate) use verify::VerifyResult;
 pub use verify::{VerifyInput, VerifyTask};
 
-/// The parts of what was stored before objects were divided.
-pub(crate) fn one_part() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(crate) fn is_one_part(parts: &u32) -> bool {
-    *parts == 1
-}
-
 /// Failed attempts without progress after which a task fails for good.
 pub(crate) const MAX_ATTEMPTS: u32 = 8;
 

@@ -55,9 +55,9 @@ fn every_state_of_a_removal_is_read_as_it_was_stored() {
         names.push(name);
     }
     assert_eq!(names, removal::STATES);
-    let verified = Some(vec![VerifiedPart { part: 7, parts: 1, tally: tally() }]);
+    let verified = Some(vec![VerifiedPart { part: 7, bounds: Vec::new(), tally: tally() }]);
     let waits_for = Some("issue-service at us-east-1 to be quiet".to_owned());
-    let parts = Some(vec![VerifiedPart { part: 7, parts: 16, tally: tally() }]);
+    let parts = Some(vec![VerifiedPart { part: 1, bounds: vec!["m".to_owned()], tally: tally() }]);
     same_as_golden("removal_divided", &RemovalState { verified: parts, ..a_removal() });
     let full = RemovalState { verified, accept_late_writes: true, waits_for, ..a_removal() };
     same_as_golden("removal_with_late_writes_accepted", &full);
@@ -127,7 +127,7 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     same_as_golden("move_scheduled_by_a_campaign", &scheduled);
     let copying = MoveState { stage: Stage::AddData { offline, pace: full }, ..a_move() };
     same_as_golden("move_add_data_projected", &copying);
-    let divided = serde_json::from_str(r#"{ "media-service": 16 }"#).expect("parts by service");
+    let divided = serde_json::from_str(r#"{ "media-service": ["m"] }"#).expect("bounds by service");
     let part = |mode: &str| {
         serde_json::json!({
             "service": "issue-service", "location": "eu-west-1", "part": 7, "mode": mode, "items": 1200, "objects": 0,
@@ -172,7 +172,7 @@ fn every_task_is_read_as_it_was_stored() {
         from: table("us-east-1"),
         to: table("eu-west-1"),
         part: 7,
-        parts: 1,
+        bounds: Vec::new(),
         generation: 3,
         epoch: 12,
         deadline: 1_700_003_600_000,
@@ -185,7 +185,7 @@ fn every_task_is_read_as_it_was_stored() {
         source: table("us-east-1"),
         at: table("eu-west-1"),
         part: 7,
-        parts: 1,
+        bounds: Vec::new(),
         expected: Some(tally()),
         epoch: 12,
         deadline: 1_700_003_600_000,
@@ -197,7 +197,7 @@ fn every_task_is_read_as_it_was_stored() {
         at: table("us-east-1"),
         live: Some(table("eu-west-1")),
         part: 7,
-        parts: 1,
+        bounds: Vec::new(),
         verified: tally(),
     };
     let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3, rolled_back: false };
@@ -206,9 +206,9 @@ fn every_task_is_read_as_it_was_stored() {
     same_as_golden("task_verify", &verify);
     same_as_golden("task_compare", &compare);
     same_as_golden("task_remove", &remove);
-    same_as_golden("task_copy_divided", &CopyInput { from: bucket(), parts: 16, ..copy });
-    same_as_golden("task_verify_divided", &VerifyInput { source: bucket(), parts: 16, ..verify });
-    same_as_golden("task_compare_divided", &CompareInput { at: bucket(), parts: 16, ..compare });
+    same_as_golden("task_copy_divided", &CopyInput { from: bucket(), bounds: vec!["m".to_owned()], ..copy });
+    same_as_golden("task_verify_divided", &VerifyInput { source: bucket(), bounds: vec!["m".to_owned()], ..verify });
+    same_as_golden("task_compare_divided", &CompareInput { at: bucket(), bounds: vec!["m".to_owned()], ..compare });
     same_as_golden("task_remove_of_a_rollback_by_hooks", &rolled_back);
 }
 
@@ -234,7 +234,7 @@ fn stages() -> Vec<Stage> {
             service: "issue-service".to_owned(),
             to: table("eu-west-1"),
             part: 7,
-            parts: 1,
+            bounds: Vec::new(),
             tally: tally(),
         }]
     };

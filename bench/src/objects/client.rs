@@ -68,12 +68,16 @@ impl Client {
             endpoint: Some(endpoint.to_owned()),
             bucket: bucket.to_owned(),
             prefix: format!("{TENANT}/"),
-            parts: self.parts,
+            bounds: Vec::new(),
         };
         let from = place(SOURCE_REGION, &self.regions.from, SOURCE_BUCKET);
         let to = place(TARGET_REGION, &self.regions.to, &self.target);
         let verify = self.side == Side::Verify;
-        let parts = (0..self.parts).map(|part| {
+        // As a move does while its tenant is still online; it counts as part of the copy here.
+        let (_, cuts) = movers.survey(&from, TENANT).await.map_err(|error| Error::part(&error))?;
+        let bounds = cuts.bounds(self.parts);
+        let (from, to) = (from.divided_at(&bounds), to.divided_at(&bounds));
+        let parts = (0..from.parts()).map(|part| {
             let (movers, from, to) = (movers.clone(), from.clone(), to.clone());
             async move { tokio::spawn(async move { one(&movers, &from, &to, part, verify).await }).await }
         });

@@ -29,6 +29,7 @@ pub(super) struct Stamp {
 impl Bucket {
     /// The objects of this share after `after`, which is relative to the prefix.
     pub(super) fn objects(&self, after: Option<String>) -> impl Stream<Item = Result<Entry, WorkError>> + Send + '_ {
+        let after = after.or_else(|| self.share.after().map(str::to_owned));
         let first = Some((after.map(|relative| self.key(&relative)), None));
         let pages = stream::try_unfold(first, move |next: Option<(Option<String>, Option<String>)>| async move {
             let Some((after, token)) = next else { return Ok(None) };
@@ -51,9 +52,13 @@ impl Bucket {
         for object in page.contents() {
             let key = self.decode(object.key().unwrap_or_default(), page.encoding_type.as_ref())?;
             // Belt and braces: what is not under the prefix is not the tenant's.
-            let Some(relative) = key.strip_prefix(&self.prefix).filter(|relative| self.share.holds(relative)) else {
+            let Some(relative) = key.strip_prefix(&self.prefix) else { continue };
+            if self.share.is_past(relative) {
+                return Ok((entries, None));
+            }
+            if !self.share.holds(relative) {
                 continue;
-            };
+            }
             let version = Stamp {
                 size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
                 etag: object.e_tag().unwrap_or_default().to_owned(),

@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifie
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde_json::Value;
 
-use super::{Bucket, Share};
+use super::Bucket;
 use crate::error::WorkError;
 use crate::patience::Patience;
 use crate::permit::{Permits, RemovalPermit};
@@ -45,7 +45,7 @@ struct Page {
 /// `not_empty` (retryable) when something keeps appearing; `place_invalid` for a share: a prefix is emptied, and proved empty, as
 /// a whole.
 pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<Tally, WorkError> {
-    if at.share != Share::WHOLE {
+    if !at.share.is_whole() {
         let message = format!("{} is emptied as a whole, and not in parts", at.site);
         return Err(WorkError::permanent("place_invalid", message));
     }

@@ -1,26 +1,37 @@
-//! Which of the objects under a prefix belong to a part. The division is by a hash of the key, so that it needs no look at the keys
-//! beforehand, an object that appears late has its part as well, and keys that sort together spread.
+//! Which of the objects under a prefix belong to a part: a range of keys, so that each part lists its own only. The bounds are stored
+//! with whatever is done by part; an object that appears late has its part as well.
 
-/// Part `number` of `of` parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The keys, relative to the prefix, after one bound and up to another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Share {
-    pub(crate) number: u32,
-    pub(crate) of: u32,
+    after: Option<String>,
+    upto: Option<String>,
 }
 
 impl Share {
-    /// All of it.
-    pub(crate) const WHOLE: Self = Self { number: 0, of: 1 };
+    /// Part `number` of those that `bounds` divide the keys into: each bound is the last key of its part.
+    pub(crate) fn of(bounds: &[String], number: u32) -> Self {
+        let number = number as usize;
+        Self { after: number.checked_sub(1).and_then(|n| bounds.get(n).cloned()), upto: bounds.get(number).cloned() }
+    }
 
-    /// Whether the key, relative to the prefix, belongs to this part. Parts are stored with the tallies of what was in them: where a
-    /// key belongs never changes.
-    pub(super) fn holds(self, relative: &str) -> bool {
-        if self.of <= 1 {
-            return true;
-        }
-        let hash = blake3::hash(relative.as_bytes());
-        let first = hash.as_bytes().first_chunk().expect("a hash has 32 bytes");
-        u64::from_le_bytes(*first) % u64::from(self.of) == u64::from(self.number)
+    /// Whether it is all of it.
+    pub(super) fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn holds(&self, relative: &str) -> bool {
+        self.after.as_deref().is_none_or(|after| relative > after) && !self.is_past(relative)
+    }
+
+    /// Whether the key, and so every later one, belongs to a later part. Strings compare as their bytes do, as S3 lists them.
+    pub(super) fn is_past(&self, relative: &str) -> bool {
+        self.upto.as_deref().is_some_and(|upto| relative > upto)
+    }
+
+    /// After which key it begins.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
     }
 }
 
@@ -29,21 +40,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_has_one_part_and_the_parts_are_about_equal() {
-        let mut counts = [0; 7];
-        for n in 0..7_000 {
-            let key = format!("media/{n:08}.bin");
-            let holders: Vec<u32> = (0..7).filter(|number| Share { number: *number, of: 7 }.holds(&key)).collect();
-            assert_eq!(holders.len(), 1);
-            counts[holders[0] as usize] += 1;
+    fn every_key_has_exactly_one_part() {
+        let bounds = ["b".to_owned(), "m/ü".to_owned(), "z".to_owned()];
+        for key in ["", "a", "b", "b\u{1}", "m/", "m/ü", "m/üa", "z", "~", "🦀"] {
+            let holders: Vec<u32> = (0..4).filter(|number| Share::of(&bounds, *number).holds(key)).collect();
+            assert_eq!(holders.len(), 1, "{key}: {holders:?}");
         }
-        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
-        assert!(Share { number: 0, of: 1 }.holds("anything"));
-    }
-
-    #[test]
-    fn where_a_key_belongs_is_stored_and_does_not_change() {
-        let part = |key: &str| (0..16).find(|number| Share { number: *number, of: 16 }.holds(key));
-        assert_eq!([part(""), part("a"), part("media/ü.bin")], [Some(15), Some(7), Some(11)]);
+        assert!(Share::of(&bounds, 0).holds("b"));
+        assert!(Share::of(&bounds, 3).holds("~"));
+        assert!(Share::of(&[], 0).is_whole());
+        assert!(!Share::of(&bounds, 3).is_whole());
     }
 }

@@ -145,7 +145,7 @@ pub(crate) fn bucket(region: &Region, bucket: &str, tenant: &str) -> Place {
         endpoint: Some(region.s3_endpoint().to_owned()),
         bucket: bucket.to_owned(),
         prefix: format!("{tenant}/"),
-        parts: 1,
+        bounds: Vec::new(),
     }
 }
 

@@ -11,7 +11,7 @@ use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
+use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
 /// What to compare.
@@ -27,9 +27,9 @@ pub struct CompareInput {
     pub live: Option<Location>,
     /// Which part.
     pub part: u32,
-    /// Into how many parts a bucket's objects are divided.
-    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
-    pub parts: u32,
+    /// Where a bucket's objects are divided into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<String>,
     /// What the move verified there.
     pub verified: Tally,
 }
@@ -55,7 +55,7 @@ impl TaskHandler for CompareTask {
 
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: CompareInput = read_input(&cx.task.input)?;
-        let place = |location| place_of(location).in_parts(input.parts);
+        let place = |location| place_of(location).divided_at(&input.bounds);
         let (at, live) = (place(&input.at), input.live.as_ref().map(place));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);

@@ -16,7 +16,7 @@ use workers::{How, Verification};
 use super::checkpoints::TaskCheckpoints;
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
+use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::timing::millis;
 
@@ -33,9 +33,9 @@ pub struct CopyInput {
     pub to: Location,
     /// Which part.
     pub part: u32,
-    /// Into how many parts a bucket's objects are divided.
-    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
-    pub parts: u32,
+    /// Where a bucket's objects are divided into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<String>,
     /// The target cell's generation.
     pub generation: i64,
     /// The epoch of the offline period.
@@ -83,7 +83,8 @@ impl TaskHandler for CopyTask {
         let movers = &self.0.movers;
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
         let permits = permits.of_generation(input.generation);
-        let (from, to) = (place_of(&input.from).in_parts(input.parts), place_of(&input.to).in_parts(input.parts));
+        let (from, to) =
+            (place_of(&input.from).divided_at(&input.bounds), place_of(&input.to).divided_at(&input.bounds));
         let how = How { verification: input.verification, key_prefix: input.key_prefix.clone() };
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);

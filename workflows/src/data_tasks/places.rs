@@ -24,7 +24,7 @@ pub fn place_of(location: &Location) -> Place {
             endpoint: endpoint.clone(),
             bucket: bucket.clone(),
             prefix: prefix.clone(),
-            parts: 1,
+            bounds: Vec::new(),
         },
         Address::Hooks { url, secret, longest_seconds } => Place::Hooks {
             region: location.region.clone(),

@@ -15,7 +15,7 @@ use workers::progress::Tally;
 use super::checkpoints::TaskCheckpoints;
 use super::copy::renew_offline_lease;
 use super::places::place_of;
-use super::{Amount, MAX_ATTEMPTS, is_one_part, one_part, read_input, step_error, to_value};
+use super::{Amount, MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 
 /// What to verify.
@@ -31,9 +31,9 @@ pub struct VerifyInput {
     pub at: Location,
     /// Which part.
     pub part: u32,
-    /// Into how many parts a bucket's objects are divided.
-    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
-    pub parts: u32,
+    /// Where a bucket's objects are divided into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<String>,
     /// What the copy found at the source once it had settled; `None` for a kept location, which nothing was copied to:
     /// then the source is read first.
     pub expected: Option<Tally>,
@@ -88,7 +88,8 @@ impl TaskHandler for VerifyTask {
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: VerifyInput = read_input(&cx.task.input)?;
         let movers = &self.0.movers;
-        let (source, at) = (place_of(&input.source).in_parts(input.parts), place_of(&input.at).in_parts(input.parts));
+        let (source, at) =
+            (place_of(&input.source).divided_at(&input.bounds), place_of(&input.at).divided_at(&input.bounds));
         let checkpoints = TaskCheckpoints(cx);
         let expected = match input.expected {
             Some(expected) => expected,

@@ -116,7 +116,7 @@ async fn until_quiet(
 fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {
     let input: CopyInput = read_input(&task.input)?;
     let tally: Tally = read_input(task.result.as_ref().unwrap_or(&serde_json::Value::Null))?;
-    Ok(CopiedPart { service: input.service, to: input.to, part: input.part, parts: input.parts, tally })
+    Ok(CopiedPart { service: input.service, to: input.to, part: input.part, bounds: input.bounds, tally })
 }
 
 /// Every copied part is read back where it was copied to; for lagging replicas every kept location is compared too.
@@ -124,30 +124,31 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline
     let mut inputs = Vec::new();
     for service in &state.plan.services {
         let Some(source) = &service.source else { continue };
-        let input = |at: &catalogue::location::Location, part, parts, expected: Option<Tally>| VerifyInput {
-            tenant: tenant.to_owned(),
-            service: service.service.clone(),
-            source: source.clone(),
-            at: at.clone(),
-            part,
-            parts,
-            expected,
-            epoch: offline.epoch,
-            deadline: offline.deadline,
-            // What nothing was copied to is compared whole: it is about to become the only copy.
-            verification: if expected.is_some() { state.verification } else { Verification::Full },
-        };
+        let input =
+            |at: &catalogue::location::Location, part, bounds: &[String], expected: Option<Tally>| VerifyInput {
+                tenant: tenant.to_owned(),
+                service: service.service.clone(),
+                source: source.clone(),
+                at: at.clone(),
+                part,
+                bounds: bounds.to_vec(),
+                expected,
+                epoch: offline.epoch,
+                deadline: offline.deadline,
+                // What nothing was copied to is compared whole: it is about to become the only copy.
+                verification: if expected.is_some() { state.verification } else { Verification::Full },
+            };
         let read_back = state.verification != Verification::Off;
         let parts = copied.iter().filter(|part| read_back && part.service == service.service);
-        inputs.extend(parts.map(|part| input(&part.to, part.part, part.parts, Some(part.tally))));
+        inputs.extend(parts.map(|part| input(&part.to, part.part, &part.bounds, Some(part.tally))));
         if service.compare_keep {
             let others = service.keep.iter().filter(|kept| kept.key() != source.key());
-            let (count, parts) =
-                (state.divided.parts(&service.service, source), state.divided.objects(&service.service));
+            let (count, bounds) =
+                (state.divided.parts(&service.service, source), state.divided.bounds(&service.service));
             inputs.extend(
                 others
                     .flat_map(|kept| (0..count).map(move |part| (kept, part)))
-                    .map(|(kept, part)| input(kept, part, parts, None)),
+                    .map(|(kept, part)| input(kept, part, bounds, None)),
             );
         }
     }

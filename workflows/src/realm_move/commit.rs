@@ -157,7 +157,7 @@ fn verified_at(service: &ServicePlan, location: &Location, copied: &[CopiedPart]
     let is_source = service.source.as_ref().is_some_and(|source| source.key() == location.key());
     let to = service.add.first().filter(|_| is_source)?;
     let parts = copied.iter().filter(|part| part.service == service.service && part.to.key() == to.key());
-    Some(parts.map(|part| VerifiedPart { part: part.part, parts: part.parts, tally: part.tally }).collect())
+    Some(parts.map(|part| VerifiedPart { part: part.part, bounds: part.bounds.clone(), tally: part.tally }).collect())
 }
 
 fn expect_cell(holds: bool, state: &str, location: &Location) -> Result<(), StepError> {

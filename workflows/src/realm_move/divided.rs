@@ -1,4 +1,4 @@
-//! Into how many parts each service's objects are divided, so that one tenant's bucket spreads over several tasks and processes.
+//! Where each service's objects are divided into parts, so that one tenant's bucket spreads over several tasks and processes.
 //! Decided once, by what preflight counted, and stored with everything that is done part by part. Tables divide by their
 //! index shards and are not named here.
 
@@ -6,42 +6,52 @@ use std::collections::BTreeMap;
 
 use catalogue::location::Location;
 use serde::{Deserialize, Serialize};
+use workers::Cuts;
+use workers::place::Place;
 
 use crate::data_tasks::{Amount, place_of};
 
 /// So many objects are worth a part of their own.
-const OBJECTS_A_PART: u64 = 25_000;
+const OBJECTS_A_PART: u64 = 10_000;
 /// So many bytes are, too.
 const BYTES_A_PART: u64 = 8 << 30;
-/// Each part lists the whole prefix, so more parts do not go faster without end.
-const MOST_PARTS: u64 = 8;
+/// More would not go faster through one bucket.
+const MOST_PARTS: u64 = 16;
 
-/// Parts by service, where there is more than one.
+/// Where objects are divided, by service, for those that are: the last key of each part but the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Divided(BTreeMap<String, u32>);
+pub struct Divided(BTreeMap<String, Vec<String>>);
 
 impl Divided {
-    /// Decides for a service whose source holds `counted`.
-    pub(super) fn decide(&mut self, service: &str, counted: Amount) {
-        let parts = parts_for(counted);
-        if parts > 1 {
-            self.0.insert(service.to_owned(), parts);
+    /// Decides for a service whose source holds `counted`, and can be divided by `cuts`.
+    pub(super) fn decide(&mut self, service: &str, counted: Amount, cuts: &Cuts) {
+        let bounds = cuts.bounds(parts_for(counted));
+        if !bounds.is_empty() {
+            self.0.insert(service.to_owned(), bounds);
         }
     }
 
     /// In how many parts a service's data at `source` is worked on.
     pub(crate) fn parts(&self, service: &str, source: &Location) -> u32 {
-        place_of(source).in_parts(self.objects(service)).parts()
+        place_of(source).divided_at(self.bounds(service)).parts()
     }
 
-    /// Into how many parts its objects are divided, if it has objects.
-    pub(super) fn objects(&self, service: &str) -> u32 {
-        self.0.get(service).copied().unwrap_or(1)
+    /// Where its objects are divided.
+    pub(super) fn bounds(&self, service: &str) -> &[String] {
+        self.0.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether every service has one part.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// In how many parts data at `source` would be worked on, by how much there is.
+pub(super) fn expected_parts(source: &Location, counted: Amount) -> u32 {
+    match place_of(source) {
+        Place::S3 { .. } => parts_for(counted),
+        other => other.parts(),
     }
 }
 
@@ -58,8 +68,8 @@ mod tests {
     #[test]
     fn many_objects_or_many_bytes_make_several_parts_and_items_make_none() {
         let objects = |objects, bytes| parts_for(Amount { items: 0, objects, bytes });
-        assert_eq!((objects(0, 0), objects(25_000, 1), objects(25_001, 1)), (1, 1, 2));
-        assert_eq!((objects(100_000, 1 << 30), objects(1_000_000, 1 << 30)), (4, 8));
+        assert_eq!((objects(0, 0), objects(10_000, 1), objects(10_001, 1)), (1, 1, 2));
+        assert_eq!((objects(100_000, 1 << 30), objects(1_000_000, 1 << 30)), (10, 16));
         assert_eq!(objects(1, 1 << 40), 1, "one object is one part, however large");
         assert_eq!(objects(3, 1 << 40), 3);
         assert_eq!(objects(100, 20 << 30), 3);

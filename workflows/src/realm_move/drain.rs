@@ -56,7 +56,7 @@ async fn fan_out_copies(
                 from: source.clone(),
                 to: target.clone(),
                 part,
-                parts: divided.objects(&service.service),
+                bounds: divided.bounds(&service.service).to_vec(),
                 generation,
                 epoch: offline.epoch,
                 deadline: offline.deadline,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use workers::error::WorkError;
 
-use super::divided::Divided;
+use super::divided::expected_parts;
 use super::estimate::{Estimate, Limits, Load, estimate};
 use crate::data_tasks::{Amount, place_of};
 use crate::deployment::Deployment;
@@ -54,15 +54,14 @@ pub async fn estimate_move(deployment: &Deployment, plan: &Plan, budget_ms: Opti
 async fn load(deployment: &Deployment, tenant: &str, service: &ServicePlan) -> Result<Load, WorkError> {
     let Some(source) = &service.source else { return Ok(Load::default()) };
     let size = deployment.movers.size(&place_of(source), tenant).await?;
-    let mut divided = Divided::default();
-    divided.decide(&service.service, Amount { items: size.items, objects: size.objects, bytes: size.bytes });
+    let counted = Amount { items: size.items, objects: size.objects, bytes: size.bytes };
     Ok(Load {
         items: size.items,
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
         read_units: size.read_units,
-        parts: divided.parts(&service.service, source),
+        parts: expected_parts(source, counted),
         adds: service.add.len() as u64,
         removes: service.remove.len() as u64,
     })

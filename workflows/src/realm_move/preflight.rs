@@ -12,7 +12,7 @@ use engine::{Next, StepError, StepTx};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Tx;
 use workers::place::Place;
-use workers::{Change, Inspection};
+use workers::{Change, Cuts, Inspection};
 
 use super::divided::Divided;
 use super::state::{MoveState, Stage};
@@ -40,8 +40,8 @@ pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveS
     let (mut expected, mut divided) = (Amount::default(), Divided::default());
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
-            let counted = check_service(deployment, tenant, service, &busy).await?;
-            divided.decide(&service.service, counted);
+            let (counted, cuts) = check_service(deployment, tenant, service, &busy).await?;
+            divided.decide(&service.service, counted, &cuts);
             expected = service.add.iter().fold(expected, |sum, _| sum.plus(counted));
         }
     }
@@ -111,7 +111,7 @@ async fn check_service(
     tenant: &str,
     service: &ServicePlan,
     busy: &BTreeSet<String>,
-) -> Result<Amount, StepError> {
+) -> Result<(Amount, Cuts), StepError> {
     let movers = &deployment.movers;
     let all: Vec<&Location> = service.keep.iter().chain(&service.add).chain(&service.remove).collect();
     let places: Vec<Place> = all.iter().map(|location| place_of(location)).collect();
@@ -122,8 +122,9 @@ async fn check_service(
     check_targets(service, &found, busy)?;
     check_replication(service, &found)?;
     ask_service(deployment, tenant, service).await?;
-    let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Amount::default()) };
-    Ok(movers.measure(&place_of(source), tenant).await.map_err(step_error)?.into())
+    let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Default::default()) };
+    let (counted, cuts) = movers.survey(&place_of(source), tenant).await.map_err(step_error)?;
+    Ok((counted.into(), cuts))
 }
 
 /// Asks a service with hooks whether it can take part. A refusal ends the move, with the service's reason.

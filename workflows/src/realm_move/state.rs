@@ -12,7 +12,7 @@ use super::forecast::Forecast;
 use super::projection::Pace;
 use super::report::PartReport;
 use super::schedule::Window;
-use crate::data_tasks::{Amount, is_one_part, one_part};
+use crate::data_tasks::Amount;
 use crate::plan::Plan;
 use crate::requester::Requester;
 
@@ -31,7 +31,7 @@ pub struct MoveState {
     pub budget_ms: Option<i64>,
     /// How much there is to copy, as counted before going offline.
     pub expected: Option<Amount>,
-    /// Into how many parts a service's objects are divided, where it is more than one: decided with the count.
+    /// Where a service's objects are divided into parts, if they are: decided with the count.
     #[serde(default, skip_serializing_if = "Divided::is_empty")]
     pub divided: Divided,
     /// Within which it may keep its tenant offline.
@@ -175,9 +175,9 @@ pub struct CopiedPart {
     pub to: Location,
     /// Which part.
     pub part: u32,
-    /// Into how many parts a bucket's objects were divided.
-    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
-    pub parts: u32,
+    /// Where a bucket's objects were divided into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<String>,
     /// What the settled source held.
     pub tally: Tally,
 }
@@ -229,6 +229,11 @@ impl Stage {
         }
     }
 
+    /// Whether the tenant has yet to go offline for this move.
+    fn is_before_offline(&self) -> bool {
+        matches!(self, Self::Scheduled | Self::Preflight | Self::Waiting { .. } | Self::Offline)
+    }
+
     /// The offline period, while the tenant is offline for this move.
     pub fn offline(&self) -> Option<&OfflinePeriod> {
         match self {
@@ -254,7 +259,10 @@ impl MoveState {
     /// The same move at another stage.
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
-        Self { stage, waits_for: None, ..self }
+        // It holds keys of the tenant's, and serves the copy only.
+        let divided =
+            if stage.offline().is_some() || stage.is_before_offline() { self.divided } else { Divided::default() };
+        Self { stage, waits_for: None, divided, ..self }
     }
 
     /// When a move that goes offline now must have committed, or retreat: its budget, the deployment's `limit` or the end of

@@ -29,8 +29,8 @@ pub(super) async fn fan_out_compares(
     let live = cells.into_iter().find(|cell| cell.service == state.service && cell.state == CellState::Live);
     let live = live.map(|cell| cell.location);
     // Objects are compared as they were divided then.
-    let parts = verified.first().map_or(1, |known| known.parts);
-    for part in 0..place_of(location).in_parts(parts).parts() {
+    let bounds = verified.first().map(|known| known.bounds.clone()).unwrap_or_default();
+    for part in 0..place_of(location).divided_at(&bounds).parts() {
         let known = verified.iter().find(|known| known.part == part);
         let input = CompareInput {
             tenant: tenant.clone(),
@@ -38,7 +38,7 @@ pub(super) async fn fan_out_compares(
             at: location.clone(),
             live: live.clone(),
             part,
-            parts,
+            bounds: bounds.clone(),
             // A part that came later was empty then.
             verified: known.map(|known| known.tally).unwrap_or_default(),
         };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::progress::Tally;
 
-use crate::data_tasks::{Amount, is_one_part, one_part};
+use crate::data_tasks::Amount;
 
 /// A removal as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,9 +37,9 @@ pub struct RemovalState {
 pub struct VerifiedPart {
     /// Which part.
     pub part: u32,
-    /// Into how many parts a bucket's objects were divided.
-    #[serde(default = "one_part", skip_serializing_if = "is_one_part")]
-    pub parts: u32,
+    /// Where a bucket's objects were divided into parts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<String>,
     /// What was in it once the source had settled.
     pub tally: Tally,
 }
