@@ -1,23 +1,24 @@
 //! Services with a store of their own take part in moves by hooks: their data is moved whole, what passes is waited for, a refusal
 //! changes nothing, and a move that goes back is rolled back there too. Judged by what the sample service holds and was asked.
 
+mod creation;
+mod killed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, TENANT, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
-use catalogue::ledger::{self, CellState};
-use catalogue::tenants::{Tenant, TenantStatus};
+use catalogue::ledger::CellState;
+use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
 use testkit::hook_service::{Call, Fault, Pages};
 use testkit::{HookService, RequestAge};
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
-use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveView, cancel_move};
-use workflows::refusal::Refusal;
 use workflows::removal::replay_removal;
 use workflows::requester::Requester;
 use workflows::timing::Timing;
@@ -32,8 +33,6 @@ on_both_databases!(a_start_that_arrives_after_the_rollback_is_refused, late_star
 on_both_databases!(what_was_written_late_is_not_removed_unseen, late_write);
 on_both_databases!(a_commit_that_can_not_be_told_is_a_warning, commit_untold);
 on_both_databases!(generations_grow_with_every_move, there_and_back);
-on_both_databases!(a_tenant_is_online_once_its_services_are_ready, created_when_ready);
-on_both_databases!(a_creation_that_a_service_refuses_is_undone, undone_when_refused);
 
 /// How many pages the tenant has.
 const PAGES: usize = 40;
@@ -282,49 +281,4 @@ async fn there_and_back(database: Database) {
         hooked.service.calls("start").into_iter().map(|call| (call.region, call.generation)).collect();
     let expected = [("eu-west-1", Some(1)), ("us-east-1", Some(2)), ("eu-west-1", Some(2))];
     assert_eq!(started, expected.map(|(region, generation)| (region.to_owned(), generation)));
-}
-
-async fn created_when_ready(database: Database) {
-    let hooked = Hooked::new(database).await;
-    let prepared = hooked.service.calls("provision");
-    assert_eq!((prepared.len(), prepared[0].region.as_str(), prepared[0].generation), (2, "us-east-1", Some(1)));
-    hooked.service.next("provision", Fault::Status(503), 2);
-    hooked.service.next("provision", Fault::LoseAnswer, 1);
-    let created = create(&hooked.world, "wayne", "wayne.example").await.expect("it is being created");
-    assert_eq!((created.status, created.epoch), (TenantStatus::Provisioning, 1));
-    assert_eq!(cells_of(&hooked.world, "wayne").await, [CellState::Adding]);
-    hooked.world.finish_creating().await;
-    let again = create(&hooked.world, "wayne", "wayne.example").await.expect("the same request finds it");
-    assert_eq!((again.status, again.epoch, hooked.service.faults_left()), (TenantStatus::Online, 2, 0));
-    assert_eq!(cells_of(&hooked.world, "wayne").await, [CellState::Live]);
-}
-
-async fn undone_when_refused(database: Database) {
-    let hooked = Hooked::new(database).await;
-    hooked.service.next("provision", Fault::Refuse("no room for more".to_owned()), 1);
-    create(&hooked.world, "wayne", "wayne.example").await.expect("it is being created");
-    hooked.world.finish_creating().await;
-    let emptied = || async { cells_of(&hooked.world, "wayne").await == [CellState::Absent] };
-    hooked.world.run_until(NoProbe, emptied).await;
-    let removed = hooked.service.calls("remove");
-    assert!(answered(&removed, 200) > 0 && removed[0].tenant == "wayne", "{removed:?}");
-    assert_eq!(hooked.service.calls("rollback"), [], "there was no move");
-    let again = create(&hooked.world, "wayne", "wayne.example").await.expect_err("ids are never used again");
-    assert_eq!(again.code(), "tenant_exists");
-    create(&hooked.world, "wayne-2", "wayne.example").await.expect("the host is free");
-    hooked.world.finish_creating().await;
-    assert_eq!(cells_of(&hooked.world, "wayne-2").await, [CellState::Live]);
-}
-
-async fn create(world: &World, id: &str, host: &str) -> Result<Tenant, Refusal> {
-    let new =
-        NewTenant { id: id.parse().expect("a tenant id"), host: host.parse().expect("a host"), realm: "us".to_owned() };
-    create_tenant(&world.deployment, &new, &Requester::realmctl("test")).await.map(|(tenant, _)| tenant)
-}
-
-async fn cells_of(world: &World, tenant: &str) -> Vec<CellState> {
-    let mut tx = world.deployment.store.read().await.expect("a read begins");
-    let cells = ledger::of_tenant(&mut tx, tenant).await.expect("the ledger can be read");
-    tx.rollback().await.expect("a read ends");
-    cells.into_iter().map(|cell| cell.state).collect()
 }

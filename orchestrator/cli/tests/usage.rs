@@ -44,6 +44,19 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn a_file_of_secrets_that_is_wrong_is_told_without_the_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("secrets");
+    std::fs::write(&file, "default=0123456789abcdef\nhunter2-hunter2-hunter2\n").expect("it is written");
+    let store = format!("sqlite:{}", folder.path().join("x.db").display());
+    let path = file.display().to_string();
+    let ran = realmctl(&["serve", "--store", &store, "--hook-secret-file", &path]).ends_with(2);
+    assert!(ran.stderr.contains("line 2: must be NAME=SECRET") && !ran.stderr.contains("hunter2"), "{ran:#?}");
+    let missing = realmctl(&["worker", "--store", &store, "--hook-secret-file", "/nonexistent"]).ends_with(2);
+    assert!(missing.stderr.contains("--hook-secret-file /nonexistent"), "{missing:#?}");
+}
+
+#[test]
 fn a_server_that_is_not_there_ends_with_1_and_the_next_step() {
     let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let server = format!("http://{}", unused.local_addr().expect("it is bound"));

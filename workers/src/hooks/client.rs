@@ -107,6 +107,8 @@ impl HookClient {
             .timeout(self.attempt_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            // A connection that was kept and has been closed there would look like a request without an answer.
+            .pool_max_idle_per_host(0)
             .user_agent("realmctl")
             .build()
             .map_err(|error| WorkError::permanent("store_error", "no HTTP client can be made").because(error))?;
