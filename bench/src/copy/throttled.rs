@@ -136,11 +136,10 @@ async fn play(settings: &Settings, shards: u32, ceilings: [f64; 2], side: Side) 
     let ended = tokio::select! {
         ended = tasks.join_next() => ended,
         () = async {
-            sleep(ramp_up).await;
+            sleep(ramp_up / 3).await;
             front.empty_bursts();
-            sleep(half - ramp_up).await;
+            sleep(half - ramp_up / 3).await;
             front.limit_index(TABLE, INDEX, limits(ceilings[1]));
-            front.empty_bursts();
             sleep(half).await;
         } => None,
     };
@@ -149,7 +148,9 @@ async fn play(settings: &Settings, shards: u32, ceilings: [f64; 2], side: Side) 
         return Err(Error::part("the copy ended before the time was over: it was given too few items"));
     }
     tasks.shutdown().await;
-    let [start, change, end] = [ramp_up, half, settings.time].map(|after| begun + after);
+    // The front counts in whole seconds: the last one was not full.
+    let end = settings.time - Duration::from_secs(1);
+    let [start, change, end] = [ramp_up, half, end].map(|after| begun + after);
     Ok(Seen { front: &front, shards, ceilings }.kept(begun, [start, change, change + ramp_up, end]))
 }
 

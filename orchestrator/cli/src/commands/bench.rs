@@ -1,5 +1,7 @@
 //! `realmctl bench`: how fast the parts of realmctl are on this machine.
 
+mod copy;
+
 use std::time::Duration;
 
 use bench::{Commits, Report, Settings, StoreReport};
@@ -11,9 +13,12 @@ use crate::words::{count, parse_duration};
 
 /// Measure how fast realmctl is on this machine
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Examples:\n  realmctl bench engine --store sqlite:bench.db")]
+#[command(after_help = "Examples:\n  realmctl bench engine --store sqlite:bench.db\n  realmctl bench copy")]
 pub(crate) enum BenchCommand {
     Engine(EngineArgs),
+    Copy(copy::CopyArgs),
+    #[command(hide = true)]
+    Part(copy::PartArgs),
 }
 
 /// Five-step workflows a second, beside a bare loop of the same statements
@@ -45,7 +50,11 @@ pub(crate) struct EngineArgs {
 }
 
 pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<Exit, Failure> {
-    let BenchCommand::Engine(args) = command;
+    let args = match command {
+        BenchCommand::Engine(args) => args,
+        BenchCommand::Copy(args) => return Box::pin(copy::measure(args, terminal)).await,
+        BenchCommand::Part(args) => return Box::pin(copy::run_part(args)).await,
+    };
     let settings = Settings {
         stores: args.store.clone(),
         in_flight: args.in_flight.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect(),

@@ -57,6 +57,29 @@ fn the_version_hash_of_the_example_never_changes() {
 }
 
 #[test]
+fn a_statement_about_keys_is_expanded_and_needs_a_delimiter() {
+    let stating = |prefix: &str| EXAMPLE.replace("shardCount: 10", &format!("shardCount: 10, keyPrefix: \"{prefix}\""));
+    let topology = parse(&stating("T#{tenant}#"));
+    assert!(topology.validate().is_empty());
+    let prefix = |shard: &str| topology.key_prefix("issue-service", shard, "acme");
+    assert_eq!(prefix("issues-eu-west-1").as_deref(), Some("T#acme#"));
+    assert_eq!(topology.key_prefix("activity-service", "activity-global", "acme"), None);
+    assert_eq!(topology.key_prefix("media-service", "media-eu-west-1", "acme"), None);
+    assert_ne!(topology.version_hash(), parse(EXAMPLE).version_hash());
+    for (wrong, why) in [
+        ("acme#", "must contain {tenant}"),
+        ("{tenant}", "must have a delimiter"),
+        ("{tenant}-", "must have a delimiter"),
+        ("{tenant}x#", "must have a delimiter"),
+        ("{tenant}0#", "must have a delimiter"),
+    ] {
+        let listing = problems(&stating(wrong));
+        let at = "line 10: services.issue-service.store.dynamodb.keyPrefix";
+        assert!(listing.contains(at) && listing.contains(why), "{wrong}: {listing}");
+    }
+}
+
+#[test]
 fn a_very_broken_file_gets_every_mistake_at_once() {
     assert_problems(&problems(include_str!("broken.yaml")), include_str!("broken.txt").trim_end());
 }

@@ -1,7 +1,7 @@
 //! Moves and plans as tables.
 
 use jiff::Timestamp;
-use server::api::{MoveView, Page, PlanView, Priority, WindowView};
+use server::api::{MoveView, Page, PlanView, Priority, Verification, WindowView};
 
 use super::super::explain::{can_do, tasks_table, waits_for};
 use crate::follow::is_final;
@@ -56,7 +56,11 @@ pub(super) fn plan_table(plan: &[PlanView]) -> String {
 pub(crate) fn show_table(view: &MoveView) -> String {
     let copied = words::amount(view.copied.items, view.copied.objects, view.copied.bytes);
     let settled = view.copied.items + view.copied.objects > 0;
-    let verified = if view.verified { "yes, read back from the targets" } else { "no" };
+    let verified = match (view.verified, view.verification.mode) {
+        (false, _) => "no",
+        (true, Verification::Sampled) => "yes, counted and a sample read back from the targets",
+        (true, _) => "yes, read back from the targets",
+    };
     let error = view.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     let mut text = facts([
         ("Move", view.id.clone()),
