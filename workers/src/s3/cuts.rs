@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn bytes_count_as_well() {
         let cuts = of((0..100).map(|n| if n < 10 { 1 << 30 } else { 0 }));
-        assert_eq!(cuts.bounds(2), ["00000004"]);
+        assert_eq!(cuts.bounds(2), ["00000005"], "half of the bytes, and not half of the objects");
     }
 
     #[test]
