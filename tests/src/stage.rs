@@ -90,7 +90,7 @@ impl Stage {
         world.finish_creating().await;
         service.fill("us-east-1", TENANT, 12);
         service.fill("eu-west-1", NEIGHBOUR, 3);
-        service.work_by(5);
+        service.work_by(7);
         let pages = service.pages("us-east-1", TENANT);
         let data = world.holdings("us-east-1", TENANT).await;
         let neighbour = world.neighbour().await;
