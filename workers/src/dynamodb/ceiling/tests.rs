@@ -138,9 +138,8 @@ impl Play {
                     })
                     .count()
                     .max(1);
-                let rest = items.split_off(fit.min(items.len()));
-                // As a batch is sent in pieces one after the other; the rest of it is made up anew.
-                drop(rest);
+                // As a batch is sent in pieces; the rest of it is made up anew.
+                items.truncate(fit);
                 let turn = self.pacing.reserve(items.iter().sum::<u64>() as f64, self.instant(now));
                 let when = turn.at.saturating_duration_since(self.start).as_secs_f64().max(now);
                 self.at(when, Event::Send(items, turn.generation));
