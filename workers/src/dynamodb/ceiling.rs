@@ -36,7 +36,7 @@ const PIECE_SECONDS: f64 = 0.2;
 /// After a throttling, so much of a request is left in the bucket for neighbours and for requests that come early.
 const CUSHION: f64 = 0.5;
 /// Never slower than this, in units a second: a store that takes less refuses some requests, which come again.
-const FLOOR: f64 = 50.0;
+const FLOOR: f64 = 10.0;
 /// How long a window is measured over while nothing limits, and at least for the first throttling.
 const WINDOW: Duration = Duration::from_secs(1);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
