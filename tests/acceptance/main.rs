@@ -35,3 +35,4 @@ mod refusals;
 mod set_difference;
 mod store_contract;
 mod stragglers;
+mod verification_modes;
