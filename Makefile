@@ -6,10 +6,11 @@
 demo: toolchain
 	cargo run --quiet --package realmctl -- demo $(ARGS)
 
-# All tests, on SQLite and on a temporary Postgres that is started here and removed again. Most of them wait for leases and
-# drains most of the time, so that more of them run at once than there are cores.
+# All tests, on SQLite and on a temporary Postgres, the movers also on a second implementation of both stores (ministack); both are
+# started here and end with the tests. Most tests wait for leases and drains most of the time, so that more of them run at once than
+# there are cores.
 test: toolchain
-	RUST_TEST_THREADS=4 testkit/with-postgres cargo test --workspace --quiet
+	RUST_TEST_THREADS=4 testkit/with-postgres testkit/with-ministack cargo test --workspace --quiet
 
 # Format, lints, licences and sources of dependencies.
 check: toolchain

@@ -10,6 +10,8 @@ mod random;
 mod stores;
 
 pub use intruders::{replicate_bucket, stop_replicating, write_item};
-pub use items::{BULK_ITEMS, belongs_to, import_items, index_value, item, seed_items};
-pub use objects::{MULTIPART_BYTES, Seeded, object, seed_multipart_object, seed_objects};
+pub use items::{BULK_ITEMS, belongs_to, import_items, index_value, item, put_items, seed_items};
+pub use objects::{
+    MULTIPART_BYTES, Seeded, object, put_multipart_object, put_objects, seed_multipart_object, seed_objects,
+};
 pub use stores::{create_bucket, create_table, create_table_with_keys};

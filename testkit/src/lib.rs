@@ -1,6 +1,6 @@
 //! What the tests, `realmctl demo` and `realmctl dev` stand on: embedded regions (DynamoDB and S3 over real HTTP on
-//! loopback), fixtures that fill them, observers that read them back with the plain SDK, a temporary Postgres, and a
-//! proxy that cuts connections.
+//! loopback), fixtures that fill them, fronts that throttle them and make them fail, observers that read them back with the plain SDK, a second
+//! implementation of both stores, a temporary Postgres, and a proxy that cuts connections.
 //!
 //! Nothing here knows how realmctl works: no crate of ours is a dependency, so that a test can't share a mistake with
 //! the code it judges.
@@ -16,6 +16,7 @@ pub mod region;
 pub mod s3;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+pub mod stores;
 mod topology;
 
 pub use error::Error;

@@ -165,12 +165,18 @@ pub fn dynamodb_client(region: &Region) -> aws_sdk_dynamodb::Client {
 /// A plain AWS SDK client for a DynamoDB at `endpoint`, such as a front or another emulator.
 #[must_use]
 pub fn dynamodb_client_at(region_name: &str, endpoint: &str) -> aws_sdk_dynamodb::Client {
+    dynamodb_client_as(credentials(), region_name, endpoint)
+}
+
+/// The same with credentials of another caller or account.
+#[must_use]
+pub fn dynamodb_client_as(who: Credentials, region_name: &str, endpoint: &str) -> aws_sdk_dynamodb::Client {
     use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Region};
     let config = Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region_name.to_owned()))
         .endpoint_url(endpoint)
-        .credentials_provider(credentials())
+        .credentials_provider(who)
         .http_client(http_client());
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }
@@ -184,13 +190,19 @@ pub fn s3_client(region: &Region) -> aws_sdk_s3::Client {
 /// A plain AWS SDK client for an S3 at `endpoint`, path style.
 #[must_use]
 pub fn s3_client_at(region_name: &str, endpoint: &str) -> aws_sdk_s3::Client {
+    s3_client_as(credentials(), region_name, endpoint)
+}
+
+/// The same with credentials of another caller or account.
+#[must_use]
+pub fn s3_client_as(who: Credentials, region_name: &str, endpoint: &str) -> aws_sdk_s3::Client {
     use aws_sdk_s3::config::{BehaviorVersion, Builder, Region};
     let config = Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region_name.to_owned()))
         .endpoint_url(endpoint)
         .force_path_style(true)
-        .credentials_provider(credentials())
+        .credentials_provider(who)
         .http_client(http_client());
     aws_sdk_s3::Client::from_conf(config.build())
 }

@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use common::*;
-use testkit::region::dynamodb_client;
-use testkit::{Ports, Region, Storage, fixtures, observe};
+use testkit::stores::{Side, Stores};
+use testkit::{fixtures, observe, on_both_stores};
+use workers::Movers;
 use workers::error::Treatment;
 use workers::permit::CellState;
 use workers::place::Place;
@@ -19,16 +20,15 @@ const TABLE: &str = "issues";
 const PARTS: u32 = 3;
 
 struct Pair {
-    source: Region,
-    target: Region,
+    source: Side,
+    target: Side,
     from: Client,
     to: Client,
 }
 
-async fn pair() -> Pair {
-    let source = Region::start("us-east-1", Storage::Memory, Ports::Any).unwrap();
-    let target = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
-    let (from, to) = (dynamodb_client(&source), dynamodb_client(&target));
+async fn pair(stores: Stores) -> Pair {
+    let (source, target) = stores.sides().unwrap();
+    let (from, to) = (source.dynamodb_client(), target.dynamodb_client());
     for client in [&from, &to] {
         fixtures::create_table(client, TABLE, INDEX, INDEX_KEY).await.unwrap();
     }
@@ -37,7 +37,16 @@ async fn pair() -> Pair {
 
 impl Pair {
     fn places(&self) -> (Place, Place) {
-        (table(&self.source, TABLE, PARTS), table(&self.target, TABLE, PARTS))
+        self.tables(TABLE, PARTS)
+    }
+
+    fn tables(&self, name: &str, parts: u32) -> (Place, Place) {
+        let table = |side: &Side| table_at(&side.region, &side.dynamodb, name, parts);
+        (table(&self.source), table(&self.target))
+    }
+
+    fn movers(&self) -> Movers {
+        movers_at(&self.source)
     }
 }
 
@@ -47,16 +56,17 @@ fn sum(tallies: &[Tally]) -> Tally {
     sum
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_moves_whole_and_its_neighbours_stay() {
-    let pair = pair().await;
+on_both_stores!(a_tenant_moves_whole_and_its_neighbours_stay, moves_whole);
+
+async fn moves_whole(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    fixtures::seed_items(&pair.source, TABLE, INDEX_KEY, "acme", PARTS, 400, 1).await.unwrap();
-    fixtures::seed_items(&pair.source, TABLE, INDEX_KEY, "acme-eu", PARTS, 60, 2).await.unwrap();
-    fixtures::seed_items(&pair.target, TABLE, INDEX_KEY, "acm", PARTS, 60, 3).await.unwrap();
+    fixtures::put_items(&pair.from, TABLE, INDEX_KEY, "acme", PARTS, 400, 1).await.unwrap();
+    fixtures::put_items(&pair.from, TABLE, INDEX_KEY, "acme-eu", PARTS, 60, 2).await.unwrap();
+    fixtures::put_items(&pair.to, TABLE, INDEX_KEY, "acm", PARTS, 60, 3).await.unwrap();
     let source_before = observe::table_items(&pair.from, TABLE).await.unwrap();
     let target_before = observe::table_items(&pair.to, TABLE).await.unwrap();
-    let movers = movers();
+    let movers = pair.movers();
     assert!(movers.inspect(&to, "acme").await.unwrap().empty);
 
     let tallies = copy_all(&movers, &from, &to, "acme").await;
@@ -81,12 +91,13 @@ async fn a_tenant_moves_whole_and_its_neighbours_stay() {
     assert_eq!(remove_all(&movers, &from, "acme").await, Tally::default(), "removing again finds nothing");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_checkpoint_resumes_to_the_same_tally() {
-    let pair = pair().await;
+on_both_stores!(every_checkpoint_resumes_to_the_same_tally, resumes_anywhere);
+
+async fn resumes_anywhere(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..200).await;
-    let movers = movers();
+    let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     let whole = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
     let resumes = kept.resumes();
@@ -109,12 +120,13 @@ async fn every_checkpoint_resumes_to_the_same_tally() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn work_that_loses_its_lease_anywhere_is_finished_by_the_next_holder() {
-    let pair = pair().await;
+on_both_stores!(work_that_loses_its_lease_anywhere_is_finished_by_the_next_holder, loses_its_lease);
+
+async fn loses_its_lease(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..150).await;
-    let movers = movers();
+    let movers = pair.movers();
     let (writes, removal) = (Allows::writes(), Allows::removal());
     let mut resume = None;
     let mut turns = 0;
@@ -148,12 +160,13 @@ async fn work_that_loses_its_lease_anywhere_is_finished_by_the_next_holder() {
     assert!(observe::table_items(&pair.to, TABLE).await.unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_permit_stops_writes_and_deletes_at_once() {
-    let pair = pair().await;
+on_both_stores!(a_refused_permit_stops_writes_and_deletes_at_once, permit_is_refused);
+
+async fn permit_is_refused(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..200).await;
-    let movers = movers();
+    let movers = pair.movers();
     let ledger = Allows::for_readings(CellState::Adding, 3);
     let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.treatment, error.code), (Treatment::LostLease, "lost_lease"));
@@ -180,12 +193,13 @@ async fn a_refused_permit_stops_writes_and_deletes_at_once() {
     assert_eq!(observe::table_items(&pair.to, TABLE).await.unwrap(), before);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mismatch_names_the_keys_that_differ() {
-    let pair = pair().await;
+on_both_stores!(a_mismatch_names_the_keys_that_differ, names_the_keys);
+
+async fn names_the_keys(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..100).await;
-    let movers = movers();
+    let movers = pair.movers();
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
 
     put(&pair.to, TABLE, item(7, "acme#0", "text 8")).await;
@@ -206,12 +220,13 @@ async fn a_mismatch_names_the_keys_that_differ() {
     assert_eq!(error.message.split_once("keys that differ: ").unwrap().1.split("; ").count(), 10);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn items_that_changed_or_came_late_are_copied_again() {
-    let pair = pair().await;
+on_both_stores!(items_that_changed_or_came_late_are_copied_again, copies_again);
+
+async fn copies_again(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..60).await;
-    let movers = movers();
+    let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
     // The checkpoint after the first pass, and then a late write: the look for changes finds it.
@@ -223,23 +238,25 @@ async fn items_that_changed_or_came_late_are_copied_again() {
     movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn another_tenants_item_is_not_overwritten() {
-    let pair = pair().await;
+on_both_stores!(another_tenants_item_is_not_overwritten, spares_foreign_items);
+
+async fn spares_foreign_items(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..10).await;
     put(&pair.to, TABLE, item(4, "acme-eu#0", "theirs")).await;
     let ledger = Allows::writes();
-    let error = movers().copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = pair.movers().copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("foreign_item", Treatment::Permanent));
     assert!(error.message.contains("pk=p00004"), "{}", error.message);
     let there = observe::table_items(&pair.to, TABLE).await.unwrap();
     assert_eq!(there.values().next().unwrap()["text"], AttributeValue::S("theirs".to_owned()));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tables_of_other_keys_move_too_but_not_into_each_other() {
-    let pair = pair().await;
+on_both_stores!(tables_of_other_keys_move_too_but_not_into_each_other, moves_other_keys);
+
+async fn moves_other_keys(stores: Stores) {
+    let pair = pair(stores).await;
     for client in [&pair.from, &pair.to] {
         let keys = [("id", ScalarAttributeType::N), ("part", ScalarAttributeType::B)];
         fixtures::create_table_with_keys(client, "numbers", &keys, INDEX, INDEX_KEY).await.unwrap();
@@ -252,8 +269,8 @@ async fn tables_of_other_keys_move_too_but_not_into_each_other() {
         ]);
         put(&pair.from, "numbers", item).await;
     }
-    let (from, to) = (table(&pair.source, "numbers", 1), table(&pair.target, "numbers", 1));
-    let movers = movers();
+    let (from, to) = pair.tables("numbers", 1);
+    let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
     assert_eq!(tally.items, 120);

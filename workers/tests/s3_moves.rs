@@ -7,35 +7,42 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use common::*;
-use testkit::region::s3_client;
-use testkit::{Ports, Region, Storage, fixtures, observe};
+use testkit::stores::{Side, Stores};
+use testkit::{fixtures, observe, on_both_stores};
+use workers::Movers;
 use workers::error::Treatment;
 use workers::permit::CellState;
 use workers::place::Place;
 use workers::progress::Tally;
 
-const FROM: &str = "media-us-east-1";
-const TO: &str = "media-eu-west-1";
+const BUCKET: &str = "media";
 
 struct Pair {
-    source: Region,
-    target: Region,
+    source: Side,
+    target: Side,
     from: Client,
     to: Client,
+    from_bucket: String,
+    to_bucket: String,
 }
 
-async fn pair() -> Pair {
-    let source = Region::start("us-east-1", Storage::Memory, Ports::Any).unwrap();
-    let target = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
-    let (from, to) = (s3_client(&source), s3_client(&target));
-    fixtures::create_bucket(&from, FROM).await.unwrap();
-    fixtures::create_bucket(&to, TO).await.unwrap();
-    Pair { source, target, from, to }
+async fn pair(stores: Stores) -> Pair {
+    let (source, target) = stores.sides().unwrap();
+    let (from, to) = (source.s3_client(), target.s3_client());
+    let (from_bucket, to_bucket) = (source.bucket(BUCKET), target.bucket(BUCKET));
+    fixtures::create_bucket(&from, &from_bucket).await.unwrap();
+    fixtures::create_bucket(&to, &to_bucket).await.unwrap();
+    Pair { source, target, from, to, from_bucket, to_bucket }
 }
 
 impl Pair {
     fn places(&self) -> (Place, Place) {
-        (bucket(&self.source, FROM, "acme"), bucket(&self.target, TO, "acme"))
+        let bucket = |side: &Side, name: &str| bucket_at(&side.region, &side.s3, name, "acme");
+        (bucket(&self.source, &self.from_bucket), bucket(&self.target, &self.to_bucket))
+    }
+
+    fn movers(&self) -> Movers {
+        movers_at(&self.source)
     }
 }
 
@@ -44,46 +51,51 @@ async fn put(client: &Client, bucket: &str, key: &str, body: &str) {
     client.put_object().bucket(bucket).key(key).body(body).send().await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_moves_whole_and_its_neighbours_stay() {
-    let pair = pair().await;
+on_both_stores!(a_tenant_moves_whole_and_its_neighbours_stay, moves_whole);
+
+async fn moves_whole(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    fixtures::seed_objects(&pair.source, FROM, "acme/", 120, 1).await.unwrap();
-    fixtures::seed_objects(&pair.source, FROM, "acme-eu/", 10, 2).await.unwrap();
-    put(&pair.from, FROM, "acme/", "the prefix itself").await;
-    put(&pair.from, FROM, "acme", "not under the prefix").await;
-    put(&pair.to, TO, "acme-eu/there", "a neighbour").await;
-    let neighbours = observe::bucket_objects(&pair.from, FROM, "acme-eu/").await.unwrap();
-    let movers = movers();
+    fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 120, 1).await.unwrap();
+    fixtures::put_objects(&pair.from, &pair.from_bucket, "acme-eu/", 10, 2).await.unwrap();
+    put(&pair.from, &pair.from_bucket, "acme/", "the prefix itself").await;
+    put(&pair.from, &pair.from_bucket, "acme", "not under the prefix").await;
+    put(&pair.to, &pair.to_bucket, "acme-eu/there", "a neighbour").await;
+    let neighbours = observe::bucket_objects(&pair.from, &pair.from_bucket, "acme-eu/").await.unwrap();
+    let movers = pair.movers();
     assert!(movers.inspect(&to, "acme").await.unwrap().empty);
 
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
     assert_eq!(tally.objects, 121);
-    let source = observe::bucket_objects(&pair.from, FROM, "acme/").await.unwrap();
-    let target = observe::bucket_objects(&pair.to, TO, "acme/").await.unwrap();
+    let source = observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap();
+    let target = observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap();
     assert_eq!(source.len(), 121);
     assert_eq!(source, target);
     assert_eq!(tally.bytes, source.values().map(|object| object.len).sum::<u64>());
-    assert!(observe::unfinished_uploads(&pair.to, TO, "").await.unwrap().is_empty());
+    assert!(observe::unfinished_uploads(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
     assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
     assert_eq!(movers.digest(&from, "acme", 0, &Kept::all(), None).await.unwrap(), tally);
     assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
 
     let removed = remove_all(&movers, &from, "acme").await;
     assert_eq!((removed.objects, removed.bytes), (tally.objects, tally.bytes));
-    assert!(observe::bucket_objects(&pair.from, FROM, "acme/").await.unwrap().is_empty());
-    assert_eq!(observe::bucket_objects(&pair.from, FROM, "acme-eu/").await.unwrap(), neighbours);
-    assert_eq!(observe::bucket_objects(&pair.from, FROM, "acme").await.unwrap().len(), neighbours.len() + 1);
+    assert!(observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap().is_empty());
+    assert_eq!(observe::bucket_objects(&pair.from, &pair.from_bucket, "acme-eu/").await.unwrap(), neighbours);
+    assert_eq!(
+        observe::bucket_objects(&pair.from, &pair.from_bucket, "acme").await.unwrap().len(),
+        neighbours.len() + 1
+    );
     assert!(movers.inspect(&from, "acme").await.unwrap().empty);
     assert_eq!(remove_all(&movers, &from, "acme").await, Tally::default());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_checkpoint_resumes_to_the_same_tally() {
-    let pair = pair().await;
+on_both_stores!(every_checkpoint_resumes_to_the_same_tally, resumes_anywhere);
+
+async fn resumes_anywhere(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    fixtures::seed_objects(&pair.source, FROM, "acme/", 19, 4).await.unwrap();
-    let movers = movers();
+    fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 19, 4).await.unwrap();
+    let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     let whole = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
     assert!(kept.resumes().len() > 19);
@@ -98,113 +110,118 @@ async fn every_checkpoint_resumes_to_the_same_tally() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refused_permit_stops_writes_and_deletes_at_once() {
-    let pair = pair().await;
+on_both_stores!(a_refused_permit_stops_writes_and_deletes_at_once, permit_is_refused);
+
+async fn permit_is_refused(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    fixtures::seed_objects(&pair.source, FROM, "acme/", 19, 5).await.unwrap();
-    fixtures::seed_multipart_object(&pair.source, FROM, "acme/0-large", 5).await.unwrap();
-    let movers = movers();
+    fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 19, 5).await.unwrap();
+    fixtures::put_multipart_object(&pair.from, &pair.from_bucket, "acme/0-large", 5).await.unwrap();
+    let movers = pair.movers();
     let ledger = Allows::for_readings(CellState::Adding, 5);
     let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
-    assert!(observe::bucket_objects(&pair.to, TO, "acme/").await.unwrap().len() <= 5);
+    assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap().len() <= 5);
     let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
-    assert_eq!(observe::bucket_objects(&pair.from, FROM, "acme/").await.unwrap().len(), 20);
+    assert_eq!(observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap().len(), 20);
 
     // What that copy left unfinished is gone after the next one, and holds no data in the target.
     copy_all(&movers, &from, &to, "acme").await;
-    assert!(observe::unfinished_uploads(&pair.to, TO, "").await.unwrap().is_empty());
+    assert!(observe::unfinished_uploads(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_mismatch_names_the_keys_that_differ() {
-    let pair = pair().await;
+on_both_stores!(a_mismatch_names_the_keys_that_differ, names_the_keys);
+
+async fn names_the_keys(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
     for n in 0..12 {
-        put(&pair.from, FROM, &format!("acme/{n:02}"), &format!("contents {n:02}")).await;
+        put(&pair.from, &pair.from_bucket, &format!("acme/{n:02}"), &format!("contents {n:02}")).await;
     }
-    let movers = movers();
+    let movers = pair.movers();
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
     // One byte of the contents; the metadata only; a tag only; one gone; one too many.
-    put(&pair.to, TO, "acme/03", "contents 0E").await;
+    put(&pair.to, &pair.to_bucket, "acme/03", "contents 0E").await;
     let body = ByteStream::from_static(b"contents 04");
-    pair.to.put_object().bucket(TO).key("acme/04").metadata("a", "b").body(body).send().await.unwrap();
+    pair.to.put_object().bucket(&pair.to_bucket).key("acme/04").metadata("a", "b").body(body).send().await.unwrap();
     let body = ByteStream::from_static(b"contents 05");
-    pair.to.put_object().bucket(TO).key("acme/05").tagging("a=b").body(body).send().await.unwrap();
-    pair.to.delete_object().bucket(TO).key("acme/06").send().await.unwrap();
-    put(&pair.to, TO, "acme/x y", "").await;
+    pair.to.put_object().bucket(&pair.to_bucket).key("acme/05").tagging("a=b").body(body).send().await.unwrap();
+    pair.to.delete_object().bucket(&pair.to_bucket).key("acme/06").send().await.unwrap();
+    put(&pair.to, &pair.to_bucket, "acme/x y", "").await;
     let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
     let named = error.message.split_once("keys that differ: ").unwrap().1;
     assert_eq!(named, "different 03; different 04; different 05; missing 06; extra x y");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_late_object_or_tag_is_copied_again() {
-    let pair = pair().await;
+on_both_stores!(a_late_object_or_tag_is_copied_again, copies_again);
+
+async fn copies_again(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    put(&pair.from, FROM, "acme/a", "a").await;
-    let movers = movers();
+    put(&pair.from, &pair.from_bucket, "acme/a", "a").await;
+    let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
     let resume = kept.resumes().into_iter().find(|resume| resume["stage"] == "checking").unwrap();
-    put(&pair.from, FROM, "acme/b", "b").await;
+    put(&pair.from, &pair.from_bucket, "acme/b", "b").await;
     let body = ByteStream::from_static(b"a");
-    pair.from.put_object().bucket(FROM).key("acme/a").tagging("late=yes").body(body).send().await.unwrap();
+    pair.from.put_object().bucket(&pair.from_bucket).key("acme/a").tagging("late=yes").body(body).send().await.unwrap();
     let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
     assert_eq!(tally.objects, 2);
     movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
-    let there = observe::bucket_objects(&pair.to, TO, "acme/").await.unwrap();
-    assert_eq!(there, observe::bucket_objects(&pair.from, FROM, "acme/").await.unwrap());
+    let there = observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap();
+    assert_eq!(there, observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn old_versions_delete_markers_and_unfinished_uploads_are_removed_too() {
-    let pair = pair().await;
+on_both_stores!(old_versions_delete_markers_and_unfinished_uploads_are_removed_too, removes_versions);
+
+async fn removes_versions(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, _) = pair.places();
     let versioning = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    let request = pair.from.put_bucket_versioning().bucket(FROM).versioning_configuration(versioning);
+    let request = pair.from.put_bucket_versioning().bucket(&pair.from_bucket).versioning_configuration(versioning);
     request.send().await.unwrap();
     for n in 0..5 {
-        put(&pair.from, FROM, "acme/a", &n.to_string()).await;
-        put(&pair.from, FROM, "acme-eu/a", &n.to_string()).await;
+        put(&pair.from, &pair.from_bucket, "acme/a", &n.to_string()).await;
+        put(&pair.from, &pair.from_bucket, "acme-eu/a", &n.to_string()).await;
     }
     for odd in ["acme/ lead", "acme/trail ", "acme/<&>\"'", "acme/tab\there", "acme/ü+ %"] {
-        put(&pair.from, FROM, odd, "odd").await;
+        put(&pair.from, &pair.from_bucket, odd, "odd").await;
     }
-    pair.from.delete_object().bucket(FROM).key("acme/a").send().await.unwrap();
-    pair.from.create_multipart_upload().bucket(FROM).key("acme/unfinished").send().await.unwrap();
-    pair.from.create_multipart_upload().bucket(FROM).key("acme-eu/unfinished").send().await.unwrap();
-    let movers = movers();
+    pair.from.delete_object().bucket(&pair.from_bucket).key("acme/a").send().await.unwrap();
+    pair.from.create_multipart_upload().bucket(&pair.from_bucket).key("acme/unfinished").send().await.unwrap();
+    pair.from.create_multipart_upload().bucket(&pair.from_bucket).key("acme-eu/unfinished").send().await.unwrap();
+    let movers = pair.movers();
     assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
 
     assert_eq!(remove_all(&movers, &from, "acme").await.objects, 10);
-    let left = pair.from.list_object_versions().bucket(FROM).send().await.unwrap();
+    let left = pair.from.list_object_versions().bucket(&pair.from_bucket).send().await.unwrap();
     assert_eq!(left.versions().len(), 5);
     assert!(left.versions().iter().all(|version| version.key() == Some("acme-eu/a")));
     assert!(left.delete_markers().is_empty());
-    let uploads = observe::unfinished_uploads(&pair.from, FROM, "").await.unwrap();
+    let uploads = observe::unfinished_uploads(&pair.from, &pair.from_bucket, "").await.unwrap();
     assert_eq!(uploads.iter().map(|(key, _)| &**key).collect::<Vec<_>>(), ["acme-eu/unfinished"]);
     assert!(movers.inspect(&from, "acme").await.unwrap().empty);
 
     // An upload alone is data, too.
-    pair.from.create_multipart_upload().bucket(FROM).key("acme/unfinished").send().await.unwrap();
+    pair.from.create_multipart_upload().bucket(&pair.from_bucket).key("acme/unfinished").send().await.unwrap();
     assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
     remove_all(&movers, &from, "acme").await;
     assert!(movers.inspect(&from, "acme").await.unwrap().empty);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn more_objects_than_one_page_lists() {
-    let pair = pair().await;
+on_both_stores!(more_objects_than_one_page_lists, lists_pages);
+
+async fn lists_pages(stores: Stores) {
+    let pair = pair(stores).await;
     let (from, to) = pair.places();
-    fixtures::seed_objects(&pair.source, FROM, "acme/", 1100, 6).await.unwrap();
-    let movers = movers();
+    fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 1100, 6).await.unwrap();
+    let movers = pair.movers();
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
     assert_eq!(tally.objects, 1100);
     assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
     assert_eq!(remove_all(&movers, &to, "acme").await.objects, 1100);
-    assert!(observe::bucket_objects(&pair.to, TO, "").await.unwrap().is_empty());
+    assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
 }

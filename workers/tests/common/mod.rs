@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
 use testkit::Region;
+use testkit::stores::Side;
 use workers::error::WorkError;
 use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
 use workers::place::Place;
@@ -124,6 +125,11 @@ pub(crate) fn movers() -> Movers {
     Movers::new(CredentialsFrom::Fixed(testkit::region::credentials()), settings())
 }
 
+/// Movers that both sides let in.
+pub(crate) fn movers_at(side: &Side) -> Movers {
+    Movers::new(CredentialsFrom::Fixed(side.credentials.clone()), settings())
+}
+
 pub(crate) fn table_at(region: &str, endpoint: &str, table: &str, shard_count: u32) -> Place {
     Place::Dynamodb {
         region: region.to_owned(),
@@ -140,9 +146,13 @@ pub(crate) fn table(region: &Region, table: &str, shard_count: u32) -> Place {
 }
 
 pub(crate) fn bucket(region: &Region, bucket: &str, tenant: &str) -> Place {
+    bucket_at(region.name(), region.s3_endpoint(), bucket, tenant)
+}
+
+pub(crate) fn bucket_at(region: &str, endpoint: &str, bucket: &str, tenant: &str) -> Place {
     Place::S3 {
-        region: region.name().to_owned(),
-        endpoint: Some(region.s3_endpoint().to_owned()),
+        region: region.to_owned(),
+        endpoint: Some(endpoint.to_owned()),
         bucket: bucket.to_owned(),
         prefix: format!("{tenant}/"),
         bounds: Vec::new(),
