@@ -117,19 +117,22 @@ impl Bucket {
 
     async fn versions(
         &self,
-        key: Option<String>,
+        after: Option<String>,
         version: Option<String>,
         most: Option<i32>,
     ) -> Result<Page, WorkError> {
         let list = self.reads.list_object_versions().bucket(&self.name).prefix(&self.prefix);
         let list = list.encoding_type(EncodingType::Url).set_max_keys(most);
-        let list = list.set_key_marker(key).set_version_id_marker(version);
+        let list = list.set_key_marker(after.clone()).set_version_id_marker(version.clone());
         let page = list.send().await.map_err(|error| self.site.failed("list object versions of", error))?;
         let encoding = page.encoding_type.as_ref();
         let (mut versions, mut tally) = (Vec::new(), Tally::default());
         let ours = |key: Option<&str>, id: Option<&str>| -> Result<Option<Version>, WorkError> {
-            let key = self.decode(key.unwrap_or_default(), encoding)?.into_owned();
-            Ok(key.starts_with(&self.prefix).then(|| Version { key, id: id.map(str::to_owned) }))
+            let found = self.decode(key.unwrap_or_default(), encoding)?.into_owned();
+            let id = id.map(str::to_owned);
+            // Some stores begin a page with what its markers name, which the page before has listed: it must not count twice.
+            let again = after.as_ref() == Some(&found) && (version.is_none() || version == id);
+            Ok((found.starts_with(&self.prefix) && !again).then_some(Version { key: found, id }))
         };
         for version in page.versions() {
             if let Some(found) = ours(version.key(), version.version_id())? {
