@@ -1,4 +1,4 @@
-//! The same measurement as `realmctl bench engine`, in a binary that builds quickly: no data movers, no AWS SDKs.
+//! The same measurement as `realmctl bench engine`, without the rest of realmctl.
 //!
 //! `cargo run --release -p bench --example engine -- STORE,… IN_FLIGHT,… RUNS SECONDS FINISHED`
 

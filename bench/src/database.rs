@@ -74,10 +74,11 @@ impl Database {
         Ok(said.join(" "))
     }
 
-    /// Deletes all workflows, so that one measurement does not weigh on the next.
+    /// Deletes all workflows, so that one measurement does not weigh on the next. In the order in which steps lock: the last of
+    /// them may still be under way.
     pub(crate) async fn clear(&self) -> Result<(), Error> {
         if let Some(mut connection) = self.connect().await? {
-            sqlx::query("TRUNCATE history, workflows CASCADE").execute(&mut connection).await?;
+            sqlx::query("TRUNCATE workflows, history CASCADE").execute(&mut connection).await?;
             connection.close().await?;
             return Ok(());
         }
