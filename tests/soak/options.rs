@@ -67,6 +67,7 @@ pub(crate) fn timing(no_drain: bool) -> Vec<(&'static str, String)> {
         ("REALMCTL_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
         ("REALMCTL_PERMIT_LIFE_DYNAMODB", ms(PERMIT_LIFE)),
         ("REALMCTL_PERMIT_LIFE_S3", ms(PERMIT_LIFE)),
+        ("REALMCTL_PERMIT_LIFE_HOOKS", ms(PERMIT_LIFE)),
         ("REALMCTL_QUEUE_RETENTION", "2s".to_owned()),
         ("REALMCTL_INDEX_SETTLE", "200ms".to_owned()),
         ("REALMCTL_WAIT_LIMIT", "60s".to_owned()),
