@@ -226,6 +226,15 @@ impl World {
         Ok(())
     }
 
+    /// Ends a pause that is still in force, because it was committed after it should have ended; `false` when there is none.
+    pub(crate) fn let_go_of_the_rest(&mut self) -> bool {
+        let Some(scope) = self.judge.seen.pauses.keys().next() else { return false };
+        let held = scope.strip_prefix("tenant:");
+        let tenant = held.and_then(|held| self.scenario.tenants.iter().position(|(id, _)| id == held));
+        self.act(Deeds::LetGo(tenant));
+        true
+    }
+
     /// Replays a removal that has failed; `true` when there is none.
     pub(crate) fn replay_failed(&mut self) -> Result<bool, Broken> {
         let seen = &self.judge.seen;

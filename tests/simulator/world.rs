@@ -270,10 +270,13 @@ impl World {
         i64::try_from(self.scenario.timing.lease.as_millis()).expect("short")
     }
 
-    /// Whether nothing is left to happen. A failed removal is replayed first, as on-call would.
+    /// Whether nothing is left to happen. A pause that took effect late is ended, and a failed removal is replayed first, as on-call would.
     fn is_over(&mut self) -> Result<bool, Broken> {
         let quiet = self.hooks.is_calm() && self.schedule.next().is_none() && !self.lanes.any_busy();
         if !quiet || self.judge.seen.due_at().is_some() || self.judge.seen.lapses_at().is_some() {
+            return Ok(false);
+        }
+        if self.let_go_of_the_rest() {
             return Ok(false);
         }
         self.replay_failed()
