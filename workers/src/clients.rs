@@ -2,7 +2,7 @@
 //!
 //! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
 //! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
-//! from, and the SDK's own waits would hide it. Those requests are signed with the permit's time (`signed.rs`): their
+//! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`signed.rs`): their
 //! clients must not correct the time by the store's.
 
 use std::collections::HashMap;
