@@ -78,7 +78,7 @@ pub(super) async fn matching(
     pulse: &Pulse<'_>,
 ) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-    let mut found = table.get(&keys, Read::Whole, pulse).await?;
+    let mut found = table.get(keys, Read::Whole, pulse).await?;
     found.retain(|item| table.belongs(item, part));
     Ok(found)
 }

@@ -90,7 +90,7 @@ impl Table {
     /// A batch write has no conditions, so look first: an item of another tenant under the same key must not be lost.
     async fn refuse_foreign(&self, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let keys = items.iter().map(|item| self.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-        let there = self.get(&keys, Read::Owner, pulse).await?;
+        let there = self.get(keys, Read::Owner, pulse).await?;
         let Some(foreign) = there.iter().find(|item| !part.is_of_tenant(item.get(&self.index_key))) else {
             return Ok(());
         };

@@ -49,7 +49,7 @@ async fn is_empty(at: &Table, part: &Part) -> Result<bool, WorkError> {
     let pulse = Pulse::unheard();
     let mut chunks = std::pin::pin!(at.chunks(part, None, &pulse));
     while let Some(chunk) = chunks.try_next().await? {
-        let items = at.get(&chunk.keys, Read::Owner, &pulse).await?;
+        let items = at.get(chunk.keys, Read::Owner, &pulse).await?;
         if items.iter().any(|item| at.belongs(item, part)) {
             return Ok(false);
         }

@@ -37,7 +37,7 @@ impl Table {
         let pages = stream::try_unfold(Some(start), move |next| async move {
             let Some(start) = next else { return Ok(None) };
             let (entries, last) = self.page(part, start, pulse).await?;
-            let chunks = self.split(&entries, last.clone())?;
+            let chunks = self.split(entries, last.clone())?;
             // `Some(last)` asks for the next page; a page without a last key was the final one.
             Ok::<_, WorkError>(Some((chunks, last.map(Some))))
         });
@@ -81,12 +81,12 @@ impl Table {
         Ok((entries, last))
     }
 
-    fn split(&self, entries: &[Item], last: Option<Item>) -> Result<Vec<Chunk>, WorkError> {
+    fn split(&self, entries: Vec<Item>, last: Option<Item>) -> Result<Vec<Chunk>, WorkError> {
         let mut chunks: Vec<Chunk> = Vec::with_capacity(entries.len().div_ceil(MOST_KEYS));
         let mut seen = HashSet::with_capacity(entries.len());
         let mut bytes = Vec::new();
         for entry in entries {
-            let key = self.key_of(entry)?;
+            let key = self.into_key(entry)?;
             bytes.clear();
             canonical::item(&key, &mut bytes)?;
             let hash = blake3::hash(&bytes);

@@ -36,7 +36,7 @@ pub(crate) async fn size(at: &Table, tenant: &str, parts: u32) -> Result<Size, W
 async fn sample(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<Size, WorkError> {
     let mut chunks = std::pin::pin!(at.chunks(part, None, pulse));
     while let Some(chunk) = chunks.try_next().await? {
-        let keys = &chunk.keys[..chunk.keys.len().min(LOOKED_AT)];
+        let keys = chunk.keys.into_iter().take(LOOKED_AT).collect();
         let items = at.get(keys, Read::Whole, pulse).await?;
         if items.is_empty() {
             continue;

@@ -44,7 +44,7 @@ impl Table {
     ) -> Result<impl Stream<Item = Result<Batch, WorkError>> + Send + 'a, WorkError> {
         let start = cursor.map(keys::from_json).transpose()?;
         let read = move |chunk: keys::Chunk| async move {
-            let mut items = self.get(&chunk.keys, Read::Whole, pulse).await?;
+            let mut items = self.get(chunk.keys, Read::Whole, pulse).await?;
             items.retain(|item| self.belongs(item, part));
             pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
             Ok(Batch { tally: tally(&items)?, items, listed: chunk.listed, resume_at: chunk.resume_at })
@@ -53,10 +53,10 @@ impl Table {
     }
 
     /// The items under `keys` that exist, at most 100, in any order. Each answer is a sign of life.
-    pub(super) async fn get(&self, keys: &[Item], what: Read, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
+    pub(super) async fn get(&self, keys: Vec<Item>, what: Read, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
         let attributes = (what == Read::Owner).then(|| self.owner_attributes());
         let mut found = Vec::with_capacity(keys.len());
-        let mut waiting = keys.to_vec();
+        let mut waiting = keys;
         let mut patience = Patience::new(self.settings.patience, pulse);
         while !waiting.is_empty() {
             let later = waiting.split_off(waiting.len().min(self.sizes.keys_in(self.pacers.reads.piece())));

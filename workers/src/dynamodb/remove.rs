@@ -47,7 +47,7 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
     let removed = at
         .chunks(part, start, pulse)
         .map_ok(
-            |chunk| async move { Ok((remove_chunk(at, part, &chunk.keys, permits, pulse).await?, chunk.resume_at)) },
+            |chunk| async move { Ok((remove_chunk(at, part, chunk.keys, permits, pulse).await?, chunk.resume_at)) },
         )
         .try_buffered(at.settings.batch_concurrency);
     let mut removed = std::pin::pin!(removed);
@@ -65,7 +65,7 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
 async fn remove_chunk(
     at: &Table,
     part: &Part,
-    keys: &[Item],
+    keys: Vec<Item>,
     permits: &Permits<'_>,
     pulse: &Pulse<'_>,
 ) -> Result<Tally, WorkError> {
@@ -75,7 +75,7 @@ async fn remove_chunk(
     let doomed = ours.iter().map(|item| at.key_of(item)).collect::<Result<Vec<_>, _>>()?;
     drop(ours);
     at.delete(doomed.clone(), permits, pulse).await?;
-    let left = at.get(&doomed, Read::Owner, pulse).await?;
+    let left = at.get(doomed, Read::Owner, pulse).await?;
     if left.iter().any(|item| at.belongs(item, part)) {
         let message = format!(
             "items of the tenant came back into {} while they were removed: something is writing them",

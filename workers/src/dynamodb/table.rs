@@ -111,15 +111,24 @@ impl Table {
     /// The primary key of an item or of an index entry.
     pub(super) fn key_of(&self, item: &Item) -> Result<Item, WorkError> {
         let key = self.schema.keys.iter().map(|key| {
-            let value = item.get(&key.name).ok_or_else(|| {
-                WorkError::permanent(
-                    "item_invalid",
-                    format!("{} returned an item without its key `{}`", self.site, key.name),
-                )
-            })?;
+            let value = item.get(&key.name).ok_or_else(|| self.without_key(&key.name))?;
             Ok((key.name.clone(), value.clone()))
         });
         key.collect()
+    }
+
+    /// The same of an index entry that is wanted for nothing else.
+    pub(super) fn into_key(&self, mut entry: Item) -> Result<Item, WorkError> {
+        let is_key = |name: &str| self.schema.keys.iter().any(|key| key.name == name);
+        entry.retain(|name, _| is_key(name));
+        match self.schema.keys.iter().find(|key| !entry.contains_key(&key.name)) {
+            Some(missing) => Err(self.without_key(&missing.name)),
+            None => Ok(entry),
+        }
+    }
+
+    fn without_key(&self, name: &str) -> WorkError {
+        WorkError::permanent("item_invalid", format!("{} returned an item without its key `{name}`", self.site))
     }
 
     /// Whether items can be copied from `self` to `other` as they are.

@@ -1,5 +1,6 @@
 //! Writes and deletes items in batches. Neither can be asked for without a permit, and each attempt takes a fresh one.
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::sdk::is_by_table;
@@ -12,6 +13,9 @@ use crate::tables::Change;
 
 /// BatchWriteItem takes at most this many requests (DynamoDB API Reference, "BatchWriteItem").
 const MOST_REQUESTS: usize = 25;
+/// Requests in flight at once of what was read together: as many as it fills. A store far away answers late, and one request after
+/// the other would not reach what it takes.
+const AT_ONCE: usize = 4;
 /// BatchWriteItem takes at most 16 MiB; the rest is left for names and punctuation of the request itself.
 const MOST_BYTES: usize = 15 << 20;
 
@@ -23,17 +27,9 @@ impl Table {
         permits: &Permits<'_>,
         pulse: &Pulse<'_>,
     ) -> Result<(), WorkError> {
-        for batch in batches(items.into_iter().map(Change::Put)) {
-            let mut left = Left::new(self, batch, pulse);
-            while !left.is_empty() {
-                let asked = left.next().await?;
-                let permit = permits.write().await?;
-                permits.sent();
-                let answer = self.send_puts(&permit, left.piece(&asked)).await;
-                left.after(&asked, answer, permits).await?;
-            }
-        }
-        Ok(())
+        let batches = batches(items.into_iter().map(Change::Put));
+        let puts = batches.into_iter().map(|batch| self.put_batch(Left::new(self, batch, pulse), permits));
+        stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// Deletes the items with these keys.
@@ -43,25 +39,31 @@ impl Table {
         permits: &Permits<'_>,
         pulse: &Pulse<'_>,
     ) -> Result<(), WorkError> {
-        for batch in batches(keys.into_iter().map(Change::Delete)) {
-            let mut left = Left::new(self, batch, pulse);
-            while !left.is_empty() {
-                let asked = left.next().await?;
-                let permit = permits.removal().await?;
-                permits.sent();
-                let answer = self.send_deletes(&permit, left.piece(&asked)).await;
-                left.after(&asked, answer, permits).await?;
-            }
+        let batches = batches(keys.into_iter().map(Change::Delete));
+        let deletes = batches.into_iter().map(|batch| self.delete_batch(Left::new(self, batch, pulse), permits));
+        stream::iter(deletes).buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    async fn put_batch(&self, mut left: Left<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        while !left.is_empty() {
+            let asked = left.next().await?;
+            let permit: WritePermit = permits.write().await?;
+            permits.sent();
+            let answer = self.api.batch_write(left.piece(&asked), permit.read_at()).await;
+            left.after(&asked, answer, permits).await?;
         }
         Ok(())
     }
 
-    async fn send_puts(&self, permit: &WritePermit, puts: Vec<Change>) -> Result<Vec<Change>, WorkError> {
-        self.api.batch_write(puts, permit.read_at()).await
-    }
-
-    async fn send_deletes(&self, permit: &RemovalPermit, deletes: Vec<Change>) -> Result<Vec<Change>, WorkError> {
-        self.api.batch_write(deletes, permit.read_at()).await
+    async fn delete_batch(&self, mut left: Left<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        while !left.is_empty() {
+            let asked = left.next().await?;
+            let permit: RemovalPermit = permits.removal().await?;
+            permits.sent();
+            let answer = self.api.batch_write(left.piece(&asked), permit.read_at()).await;
+            left.after(&asked, answer, permits).await?;
+        }
+        Ok(())
     }
 }
 
