@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::s3::Cuts;
+
 /// The answer of [`Movers::inspect`](crate::Movers::inspect) for a place that can be worked with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +45,24 @@ pub enum KeyRole {
     Range,
 }
 
+/// How closely a survey looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// At what indexes and buckets list; the sizes of items are not known by that.
+    Listed,
+    /// At some items of each part as well.
+    Sampled,
+}
+
+/// What a survey finds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// How much there is.
+    pub size: Size,
+    /// Where the objects of a bucket can be divided.
+    pub cuts: Cuts,
+}
+
 /// How much of a tenant's a place holds, for estimates.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Size {
@@ -50,11 +70,11 @@ pub struct Size {
     pub items: u64,
     /// Objects, as the bucket lists them.
     pub objects: u64,
-    /// Bytes: of items by the size of some of them, of objects as listed.
+    /// Bytes: of items by the size of some of them, if any were looked at; of objects as listed.
     pub bytes: u64,
-    /// DynamoDB write units of writing all items to a table.
+    /// DynamoDB write units of writing all items to a table, likewise.
     pub write_units: u64,
-    /// DynamoDB read units of reading all items once, consistently.
+    /// DynamoDB read units of reading all items once, consistently, likewise.
     pub read_units: u64,
 }
 

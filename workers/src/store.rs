@@ -8,7 +8,7 @@ use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Run;
 use crate::s3::{self, Bucket};
-use crate::verification::{How, Verification};
+use crate::verification::Verification;
 
 /// What a look at a sample finds.
 pub(crate) struct Sample {
@@ -39,13 +39,13 @@ impl Store {
     pub(crate) async fn copy_pass(
         &self,
         to: &Self,
-        how: &How,
+        key_prefix: Option<&str>,
         permits: &Permits<'_>,
         run: &mut Run<'_>,
     ) -> Result<(), WorkError> {
         match (self, to) {
             (Self::Table(from, part), Self::Table(to, _)) => {
-                Box::pin(dynamodb::copy_pass(from, to, part, how.key_prefix.as_deref(), permits, run)).await
+                Box::pin(dynamodb::copy_pass(from, to, part, key_prefix, permits, run)).await
             }
             (Self::Bucket(from), Self::Bucket(to)) => Box::pin(s3::copy_pass(from, to, permits, run)).await,
             _ => Err(different_kinds()),

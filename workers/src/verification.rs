@@ -55,16 +55,6 @@ impl FromStr for Verification {
     }
 }
 
-/// How one part is copied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct How {
-    /// How much of it is looked at again.
-    pub verification: Verification,
-    /// What every partition key of the tenant begins with, if the service's owner has stated it: then no other tenant's item can
-    /// stand under such a key, and the target is not searched for one before each write.
-    pub key_prefix: Option<String>,
-}
-
 /// What was found when a part was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verified {

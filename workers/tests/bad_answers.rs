@@ -62,8 +62,8 @@ async fn what_is_left_undone_is_done_and_empty_pages_are_gone_past() {
     assert_eq!(tallies[0].items, 40);
     assert_eq!(target.rules.lock().unwrap().written, 40, "each item is written once");
     pair.assert_equal().await;
-    let verified = movers.verify(&from, &to, "acme", 0, &tallies[0], &Kept::all()).await.unwrap();
-    assert_eq!(verified, tallies[0]);
+    let verified = movers.verify(acme(&from, &to), &tallies[0], &Kept::all()).await.unwrap();
+    assert_eq!(verified.tally, Some(tallies[0]));
 
     let removed = remove_all(&movers, &to, "acme").await;
     assert_eq!(removed, tallies[0]);
@@ -88,7 +88,7 @@ async fn a_store_that_never_writes_is_given_up_as_throttled() {
     let settings = workers::Settings { patience: 3, ..settings() };
     let movers = workers::Movers::new(workers::CredentialsFrom::Fixed(testkit::region::credentials()), settings);
     let ledger = Allows::writes();
-    let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("throttled", workers::error::Treatment::Retryable));
 }
 
@@ -134,7 +134,7 @@ async fn a_late_index_is_waited_for() {
     assert_eq!(tallies[0].items, 60);
     // First copy, a look that differs, copy again, a look that agrees.
     assert_eq!(source.rules.lock().unwrap().passes, 4);
-    movers.verify(&from, &to, "acme", 0, &tallies[0], &Kept::all()).await.unwrap();
+    movers.verify(acme(&from, &to), &tallies[0], &Kept::all()).await.unwrap();
     pair.assert_equal().await;
 
     target.rules.lock().unwrap().late = Some(("p00007".to_owned(), 4));
@@ -164,14 +164,14 @@ async fn a_source_that_never_settles_is_given_up() {
     }
     let writer = Writer(pair.from.clone(), Kept::all());
     let ledger = Allows::writes();
-    let error = movers().copy(&from, &to, "acme", 0, &ledger.permits(), &writer, None).await.unwrap_err();
+    let error = movers().copy(acme(&from, &to), &ledger.permits(), &writer, None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("not_settled", workers::error::Treatment::Retryable));
     assert!(source.rules.lock().unwrap().passes <= 8, "bounded");
 
     // Once the writer is done, the part that was given up can be finished from where it stood.
     let kept = Kept::all();
-    let tally = movers().copy(&from, &to, "acme", 0, &ledger.permits(), &kept, writer.1.resumes().pop()).await.unwrap();
+    let tally = movers().copy(acme(&from, &to), &ledger.permits(), &kept, writer.1.resumes().pop()).await.unwrap();
     assert!(tally.items > 30);
-    movers().verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    movers().verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
     pair.assert_equal().await;
 }

@@ -13,7 +13,7 @@ use testkit::region::dynamodb_client;
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::place::Place;
 use workers::progress::Tally;
-use workers::{How, Verification};
+use workers::{PartCopy, Verification};
 
 const TABLE: &str = "issues";
 const TENANT: &str = "acme";
@@ -126,7 +126,7 @@ impl Stage {
     /// What a full verification says.
     async fn verdict(&self) -> Result<(), String> {
         let (from, to) = &self.places;
-        match movers().verify(from, to, TENANT, 0, &self.tally, &Kept::all()).await {
+        match movers().verify(acme(from, to), &self.tally, &Kept::all()).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 assert_eq!(error.code, "verify_mismatch");
@@ -210,7 +210,10 @@ async fn numbers_written_otherwise_are_the_same_numbers() {
 async fn a_sample_counts_and_compares_and_off_reads_nothing_back() {
     let stage = Stage::copied().await;
     let (from, to) = &stage.places;
-    let verify = async |mode| movers().verify_as(mode, from, to, TENANT, 0, &stage.tally, &Kept::all()).await;
+    let verify = async |verification| {
+        let copy = PartCopy { verification, ..acme(from, to) };
+        movers().verify(copy, &stage.tally, &Kept::all()).await
+    };
     // Fewer than a sample has at least: all of them are compared.
     let seen = verify(Verification::Sampled).await.unwrap();
     assert_eq!((seen.read_back, seen.tally), (stage.tally.items, None));
@@ -235,8 +238,8 @@ async fn a_statement_about_keys_is_held_against_every_item() {
     let ledger = Allows::writes();
     for verification in [Verification::Full, Verification::Sampled, Verification::Off] {
         for (prefix, holds) in [("p", true), ("acme#", false)] {
-            let how = How { verification, key_prefix: Some(prefix.to_owned()) };
-            let copied = movers().copy_as(&how, from, to, TENANT, 0, &ledger.permits(), &Kept::all(), None).await;
+            let copy = PartCopy { verification, key_prefix: Some(prefix), ..acme(from, to) };
+            let copied = movers().copy(copy, &ledger.permits(), &Kept::all(), None).await;
             match copied {
                 Ok(tally) => assert!(holds && tally == stage.tally, "{prefix}"),
                 Err(error) => assert!(!holds && error.code == "key_prefix_mismatch", "{prefix}: {error:?}"),

@@ -10,11 +10,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use common::*;
 use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
-use workers::Movers;
 use workers::error::Treatment;
 use workers::permit::CellState;
 use workers::place::Place;
 use workers::progress::Tally;
+use workers::{Movers, PartAt, PartCopy};
 
 const TABLE: &str = "issues";
 const PARTS: u32 = 3;
@@ -78,8 +78,11 @@ async fn moves_whole(stores: Stores) {
     assert_eq!(observe::table_items(&pair.to, TABLE).await.unwrap(), expected);
 
     for (part, tally) in (0..).zip(&tallies) {
-        assert_eq!(movers.verify(&from, &to, "acme", part, tally, &Kept::all()).await.unwrap(), *tally);
-        assert_eq!(movers.digest(&from, "acme", part, &Kept::all(), None).await.unwrap(), *tally);
+        assert_eq!(
+            movers.verify(PartCopy { part, ..acme(&from, &to) }, tally, &Kept::all()).await.unwrap().tally,
+            Some(*tally)
+        );
+        assert_eq!(movers.digest(PartAt { part, ..acme_at(&from) }, &Kept::all(), None).await.unwrap(), *tally);
     }
     assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
 
@@ -99,23 +102,23 @@ async fn resumes_anywhere(stores: Stores) {
     fill(&pair.from, TABLE, "acme", 0..200).await;
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    let whole = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let whole = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     let resumes = kept.resumes();
     assert!(resumes.len() > 10, "{} checkpoints", resumes.len());
     for resume in resumes {
         let kept = Kept::all();
-        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, Some(resume)).await;
+        let again = movers.copy(acme(&from, &to), &ledger.permits(), &kept, Some(resume)).await;
         assert_eq!(again.unwrap(), whole);
     }
     let kept = Kept::all();
-    movers.digest(&from, "acme", 0, &kept, None).await.unwrap();
+    movers.digest(acme_at(&from), &kept, None).await.unwrap();
     for resume in kept.resumes() {
-        let again = movers.digest(&from, "acme", 0, &Kept::all(), Some(resume)).await;
+        let again = movers.digest(acme_at(&from), &Kept::all(), Some(resume)).await;
         assert_eq!(again.unwrap(), whole);
     }
     // A checkpoint of something else, or of nothing we know, starts anew.
     for strange in [kept.resumes()[0].clone(), serde_json::json!({ "from": "elsewhere" }), serde_json::Value::Null] {
-        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(strange)).await;
+        let again = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(strange)).await;
         assert_eq!(again.unwrap(), whole);
     }
 }
@@ -134,7 +137,7 @@ async fn loses_its_lease(stores: Stores) {
         let kept = Kept::until(2);
         turns += 1;
         assert!(turns < 50, "it gets nowhere");
-        match movers.copy(&from, &to, "acme", 0, &writes.permits(), &kept, resume.clone()).await {
+        match movers.copy(acme(&from, &to), &writes.permits(), &kept, resume.clone()).await {
             Ok(tally) => break tally,
             Err(error) => assert_eq!(error.treatment, Treatment::LostLease),
         }
@@ -142,14 +145,14 @@ async fn loses_its_lease(stores: Stores) {
     };
     assert!(turns > 2, "it was interrupted");
     assert_eq!(tally.items, 150);
-    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
 
     let (mut resume, mut turns) = (None, 0);
     loop {
         let kept = Kept::until(2);
         turns += 1;
         assert!(turns < 50, "it gets nowhere");
-        match movers.remove(&to, "acme", 0, &removal.permits(), &kept, resume.clone()).await {
+        match movers.remove(acme_at(&to), &removal.permits(), &kept, resume.clone()).await {
             Ok(_) => break,
             Err(error) => assert_eq!(error.treatment, Treatment::LostLease),
         }
@@ -168,26 +171,26 @@ async fn permit_is_refused(stores: Stores) {
     fill(&pair.from, TABLE, "acme", 0..200).await;
     let movers = pair.movers();
     let ledger = Allows::for_readings(CellState::Adding, 3);
-    let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.treatment, error.code), (Treatment::LostLease, "lost_lease"));
     // Each reading of the ledger allows one request of at most 25.
     assert!(observe::table_items(&pair.to, TABLE).await.unwrap().len() <= 75);
 
     let ledger = Allows::for_readings(CellState::Removing, 3);
-    let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.remove(acme_at(&from), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert!(observe::table_items(&pair.from, TABLE).await.unwrap().len() >= 125);
 
     // The wrong kind of permit, and a cell that is live.
     for state in [CellState::Absent, CellState::Live, CellState::Adding] {
         let ledger = Allows::for_readings(state, u32::MAX);
-        let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+        let error = movers.remove(acme_at(&from), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.treatment, Treatment::LostLease);
     }
     let before = observe::table_items(&pair.to, TABLE).await.unwrap();
     for state in [CellState::Absent, CellState::Live, CellState::Removing] {
         let ledger = Allows::for_readings(state, u32::MAX);
-        let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+        let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.treatment, Treatment::LostLease);
     }
     assert_eq!(observe::table_items(&pair.to, TABLE).await.unwrap(), before);
@@ -207,7 +210,7 @@ async fn names_the_keys(stores: Stores) {
     let key = ["pk", "sk"].map(|name| (name.to_owned(), gone[name].clone()));
     pair.to.delete_item().table_name(TABLE).set_key(Some(HashMap::from(key))).send().await.unwrap();
     put(&pair.to, TABLE, item(500, "acme#0", "an extra one")).await;
-    let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
+    let error = movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
     let named = error.message.split_once("keys that differ: ").unwrap().1;
     let mut named: Vec<_> = named.split("; ").collect();
@@ -216,7 +219,7 @@ async fn names_the_keys(stores: Stores) {
     assert!(!error.message.contains("text 8"), "no contents: {}", error.message);
 
     fill(&pair.to, TABLE, "acme", 600..620).await;
-    let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
+    let error = movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap_err();
     assert_eq!(error.message.split_once("keys that differ: ").unwrap().1.split("; ").count(), 10);
 }
 
@@ -228,14 +231,14 @@ async fn copies_again(stores: Stores) {
     fill(&pair.from, TABLE, "acme", 0..60).await;
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     // The checkpoint after the first pass, and then a late write: the look for changes finds it.
     let resume = kept.resumes().into_iter().find(|resume| resume["stage"] == "checking").unwrap();
     put(&pair.from, TABLE, item(7, "acme#0", "changed")).await;
     put(&pair.from, TABLE, item(99, "acme#0", "late")).await;
-    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
     assert_eq!(tally.items, 61);
-    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
 }
 
 on_both_stores!(another_tenants_item_is_not_overwritten, spares_foreign_items);
@@ -246,7 +249,7 @@ async fn spares_foreign_items(stores: Stores) {
     fill(&pair.from, TABLE, "acme", 0..10).await;
     put(&pair.to, TABLE, item(4, "acme-eu#0", "theirs")).await;
     let ledger = Allows::writes();
-    let error = pair.movers().copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = pair.movers().copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("foreign_item", Treatment::Permanent));
     assert!(error.message.contains("pk=p00004"), "{}", error.message);
     let there = observe::table_items(&pair.to, TABLE).await.unwrap();
@@ -272,17 +275,17 @@ async fn moves_other_keys(stores: Stores) {
     let (from, to) = pair.tables("numbers", 1);
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     assert_eq!(tally.items, 120);
     for resume in kept.resumes() {
-        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await;
+        let again = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await;
         assert_eq!(again.unwrap(), tally);
     }
-    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
     assert_eq!(remove_all(&movers, &to, "acme").await, tally);
 
     let (_, issues) = pair.places();
-    let error = movers.copy(&from, &issues, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.copy(acme(&from, &issues), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.code, "schema_mismatch");
     let schema = movers.inspect(&from, "acme").await.unwrap().schema.unwrap();
     assert_eq!(

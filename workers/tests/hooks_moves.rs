@@ -13,7 +13,7 @@ use workers::error::{Treatment, WorkError};
 use workers::permit::CellState;
 use workers::place::Place;
 use workers::progress::Tally;
-use workers::{Change, CredentialsFrom, HookSecrets, Movers, Settings};
+use workers::{Change, CredentialsFrom, Depth, HookSecrets, Movers, Settings};
 
 const AGE: Duration = Duration::from_secs(300);
 
@@ -49,13 +49,13 @@ impl World {
     async fn copy(&self, generation: i64) -> Result<Tally, WorkError> {
         let ledger = Allows::writes();
         let permits = ledger.permits().of_generation(generation);
-        self.movers.copy(&self.us, &self.eu, "acme", 0, &permits, &Kept::all(), None).await
+        self.movers.copy(acme(&self.us, &self.eu), &permits, &Kept::all(), None).await
     }
 
     async fn remove(&self, at: &Place, generation: i64) -> Result<Tally, WorkError> {
         let ledger = Allows::removal();
         let permits = ledger.permits().of_generation(generation);
-        self.movers.remove(at, "acme", 0, &permits, &Kept::all(), None).await
+        self.movers.remove(acme_at(at), &permits, &Kept::all(), None).await
     }
 
     async fn roll_back(&self, generation: i64) -> Result<(), WorkError> {
@@ -82,21 +82,22 @@ async fn a_tenant_is_copied_verified_committed_and_removed() {
     let inspected = world.movers.inspect(&world.eu, "acme").await.unwrap();
     assert!(inspected.empty && inspected.schema.is_none() && inspected.replicates_to.is_empty());
     assert!(!world.movers.inspect(&world.us, "acme").await.unwrap().empty);
-    assert_eq!(world.movers.measure(&world.us, "acme").await.unwrap().items, 60);
+    let found = world.movers.survey(&world.us, "acme", Depth::Listed).await.unwrap();
+    assert_eq!(found.size.items, 60);
     world.movers.schedule(&world.eu, "acme", Change::Add, Some(&world.us)).await.unwrap();
 
     let ledger = Allows::writes();
     let kept = Kept::all();
     let permits = ledger.permits().of_generation(1);
-    let copied = world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &kept, None).await.unwrap();
+    let copied = world.movers.copy(acme(&world.us, &world.eu), &permits, &kept, None).await.unwrap();
     world.is_whole();
     assert_eq!(copied.items, 60);
     assert!(kept.resumes().len() > 2, "it tells how far it is");
-    let verified = world.movers.verify(&world.us, &world.eu, "acme", 0, &copied, &Kept::all()).await.unwrap();
-    assert_eq!(verified, copied);
+    let verified = world.movers.verify(acme(&world.us, &world.eu), &copied, &Kept::all()).await.unwrap();
+    assert_eq!(verified.tally, Some(copied));
     world.commit(1).await.unwrap();
 
-    let compared = world.movers.compare(&world.us, Some(&world.eu), "acme", 0, &copied, &Kept::all(), None).await;
+    let compared = world.movers.compare(acme_at(&world.us), Some(&world.eu), &copied, &Kept::all(), None).await;
     assert_eq!(compared.unwrap(), copied);
     assert_eq!(world.remove(&world.us, 0).await.unwrap().items, 60);
     assert!(world.service.pages("us-east-1", "acme").is_empty());
@@ -153,7 +154,7 @@ async fn failures_that_do_not_pass_are_retryable_and_refusals_are_not() {
     let permits = ledger.permits().of_generation(1);
     world.service.next("status", Fault::Status(500), 1);
     let kept = Kept::until(3);
-    world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &kept, None).await.unwrap_err();
+    world.movers.copy(acme(&world.us, &world.eu), &permits, &kept, None).await.unwrap_err();
     world.service.next("status", Fault::Break("the disk is full".to_owned()), 1);
     let error = world.copy(1).await.unwrap_err();
     assert_eq!((error.treatment, error.code), (Treatment::Permanent, "hook_failed"));
@@ -175,11 +176,11 @@ async fn a_crash_resumes_by_asking() {
     let ledger = Allows::writes();
     let permits = ledger.permits().of_generation(1);
     let kept = Kept::until(3);
-    let lost = world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &kept, None).await.unwrap_err();
+    let lost = world.movers.copy(acme(&world.us, &world.eu), &permits, &kept, None).await.unwrap_err();
     assert_eq!(lost.treatment, Treatment::LostLease);
     assert!(world.service.pages("eu-west-1", "acme").len() < 60);
     let resume = kept.resumes().last().cloned();
-    world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &Kept::all(), resume).await.unwrap();
+    world.movers.copy(acme(&world.us, &world.eu), &permits, &Kept::all(), resume).await.unwrap();
     world.is_whole();
     assert_eq!(world.service.calls("start").len(), 1, "it went on where it was");
 }
@@ -191,7 +192,7 @@ async fn the_longest_duration_is_kept_across_crashes() {
     let ledger = Allows::writes();
     let permits = ledger.permits().of_generation(1);
     let resume = Some(serde_json::json!({ "sinceMs": 1_700_000_000_000_u64 }));
-    let error = world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &Kept::all(), resume).await.unwrap_err();
+    let error = world.movers.copy(acme(&world.us, &world.eu), &permits, &Kept::all(), resume).await.unwrap_err();
     assert_eq!((error.treatment, error.code), (Treatment::Permanent, "hook_too_long"), "{error}");
 }
 
@@ -203,7 +204,7 @@ async fn what_is_late_is_refused_by_generation_or_phase() {
     let permits = ledger.permits().of_generation(1);
     let kept = Kept::all();
     tokio::select! {
-        copied = world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &kept, None) => panic!("{copied:?}"),
+        copied = world.movers.copy(acme(&world.us, &world.eu), &permits, &kept, None) => panic!("{copied:?}"),
         () = until(|| world.service.held() == 1) => {}
     }
     world.roll_back(1).await.unwrap();
@@ -231,7 +232,7 @@ async fn a_request_that_is_held_up_for_too_long_is_refused_by_its_age() {
     let permits = ledger.permits().of_generation(1);
     let held = std::time::Instant::now();
     tokio::select! {
-        copied = movers.copy(&us, &eu, "acme", 0, &permits, &kept, None) => panic!("{copied:?}"),
+        copied = movers.copy(acme(&us, &eu), &permits, &kept, None) => panic!("{copied:?}"),
         () = until(|| service.held() == 1) => {}
     }
     until(|| held.elapsed() > age * 4).await;
@@ -259,14 +260,14 @@ async fn nothing_is_asked_for_without_its_permit() {
     for state in [CellState::Absent, CellState::Live, CellState::Removing] {
         let ledger = Allows::for_readings(state, u32::MAX);
         let permits = ledger.permits().of_generation(1);
-        let error = world.movers.copy(&world.us, &world.eu, "acme", 0, &permits, &Kept::all(), None).await;
+        let error = world.movers.copy(acme(&world.us, &world.eu), &permits, &Kept::all(), None).await;
         assert_eq!(error.unwrap_err().treatment, Treatment::LostLease, "{state:?}");
         let error = world.movers.provision(&world.eu, "acme", &permits).await.unwrap_err();
         assert_eq!(error.treatment, Treatment::LostLease, "{state:?}");
     }
     let ledger = Allows::writes();
     let permits = ledger.permits().of_generation(1);
-    let error = world.movers.remove(&world.us, "acme", 0, &permits, &Kept::all(), None).await.unwrap_err();
+    let error = world.movers.remove(acme_at(&world.us), &permits, &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert_eq!(world.movers.commit(&world.eu, "acme", &permits).await.unwrap_err().treatment, Treatment::LostLease);
     assert_eq!(world.movers.roll_back(&world.eu, "acme", &permits).await.unwrap_err().treatment, Treatment::LostLease);
@@ -280,15 +281,14 @@ async fn what_differs_is_found() {
     let world = world();
     let copied = world.copy(1).await.unwrap();
     world.service.write("us-east-1", "acme", "page-0003", "changed, with as many letters");
-    let error =
-        world.movers.verify(&world.us, &world.eu, "acme", 0, &Tally { items: 61, ..copied }, &Kept::all()).await;
+    let error = world.movers.verify(acme(&world.us, &world.eu), &Tally { items: 61, ..copied }, &Kept::all()).await;
     let error = error.unwrap_err();
     assert_eq!(error.code, "verify_mismatch");
-    let late = world.movers.compare(&world.us, Some(&world.eu), "acme", 0, &copied, &Kept::all(), None).await;
+    let late = world.movers.compare(acme_at(&world.us), Some(&world.eu), &copied, &Kept::all(), None).await;
     let late = late.unwrap_err();
     assert!(late.code == "late_writes" && late.message.contains("60 items"), "{late}");
     world.service.write("eu-west-1", "acme", "page-0003", "changed, with as many letters");
-    let same = world.movers.compare(&world.us, Some(&world.eu), "acme", 0, &copied, &Kept::all(), None).await;
+    let same = world.movers.compare(acme_at(&world.us), Some(&world.eu), &copied, &Kept::all(), None).await;
     assert_eq!(same.unwrap().items, 60, "the live copy has it too");
 }
 

@@ -15,7 +15,7 @@ use testkit::region::{credentials, dynamodb_client, s3_client};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::{Treatment, WorkError};
 use workers::place::Place;
-use workers::{Credentials, CredentialsFrom, Movers};
+use workers::{Credentials, CredentialsFrom, Movers, PartAt};
 
 async fn region() -> Region {
     let region = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
@@ -58,7 +58,7 @@ async fn wrong_tables_indexes_and_buckets() {
     let error = refusal(&bucket(&region, "medea", "acme")).await;
     assert_says(&error, "bucket_not_found", Treatment::Permanent, &["`medea`", "eu-west-1", region.s3_endpoint()]);
     let kept = Kept::all();
-    let error = movers().digest(&bucket(&region, "medea", "acme"), "acme", 0, &kept, None).await.unwrap_err();
+    let error = movers().digest(acme_at(&bucket(&region, "medea", "acme")), &kept, None).await.unwrap_err();
     assert_says(&error, "bucket_not_found", Treatment::Permanent, &["`medea`"]);
 }
 
@@ -76,7 +76,8 @@ async fn prefixes_that_are_not_the_tenants() {
         assert_says(&refusal(&place).await, "place_invalid", Treatment::Permanent, &["prefix"]);
     }
     let kept = Kept::all();
-    let error = movers().digest(&table(&region, "issues", 2), "acme", 2, &kept, None).await.unwrap_err();
+    let error =
+        movers().digest(PartAt { part: 2, ..acme_at(&table(&region, "issues", 2)) }, &kept, None).await.unwrap_err();
     assert_says(&error, "place_invalid", Treatment::Permanent, &["part 2"]);
 }
 
@@ -162,7 +163,7 @@ async fn credentials_that_are_wrong() {
     // A HEAD answers without a code, so that it cannot be told from a missing permission.
     assert_says(&error, "access_denied", Treatment::Permanent, &["`media`"]);
     let kept = Kept::all();
-    let error = movers.digest(&bucket(&region, "media", "acme"), "acme", 0, &kept, None).await.unwrap_err();
+    let error = movers.digest(acme_at(&bucket(&region, "media", "acme")), &kept, None).await.unwrap_err();
     assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);
 }
 

@@ -43,7 +43,7 @@ async fn refused_requests_and_cut_contents_are_repeated() {
     let there = observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap();
     assert_eq!(there, observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap());
     assert!(observe::unfinished_uploads(&s3_client(&target), "media", "").await.unwrap().is_empty());
-    assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+    assert_eq!(movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
     assert_eq!(remove_all(&movers, &to, "acme").await.objects, 40);
     assert!(observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap().is_empty());
 }
@@ -70,7 +70,7 @@ async fn deletions_that_are_not_allowed_are_reported() {
     let front = S3Front::before(source.s3_endpoint(), faults).await;
     let ledger = Allows::removal();
     let place = place("us-east-1", &front);
-    let error = movers().remove(&place, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers().remove(acme_at(&place), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("access_denied", Treatment::Permanent));
     assert!(error.message.contains("s3:DeleteObjectVersion"), "{}", error.message);
 }
@@ -87,7 +87,7 @@ async fn objects_that_are_locked_are_named_with_what_to_do() {
     let front = S3Front::before(source.s3_endpoint(), faults).await;
     let ledger = Allows::removal();
     let place = place("us-east-1", &front);
-    let error = movers().remove(&place, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers().remove(acme_at(&place), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("object_locked", Treatment::Permanent));
     for part in ["acme/media/02/00000002.bin", "2031-05-06T07:08:09Z", "replay the removal"] {
         assert!(error.message.contains(part), "{}", error.message);

@@ -150,7 +150,7 @@ impl Copied {
 
     /// What verification says differs, if anything does.
     async fn verify(&self) -> Option<String> {
-        let verified = self.movers.verify(&self.from, &self.to, "acme", 0, &self.tally, &Kept::all()).await;
+        let verified = self.movers.verify(acme(&self.from, &self.to), &self.tally, &Kept::all()).await;
         let error = verified.err()?;
         assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
         let (_, named) = error.message.split_once("keys that differ: ").unwrap_or_else(|| panic!("{}", error.message));

@@ -112,7 +112,7 @@ async fn killed_after(pair: &Pair, parts: usize) -> Value {
     let permits = ledger.permits();
     let mut done = watched.done.subscribe();
     tokio::select! {
-        copied = movers.copy(&from, &to, "acme", 0, &permits, &*watched, None) => panic!("not killed: {copied:?}"),
+        copied = movers.copy(acme(&from, &to), &permits, &*watched, None) => panic!("not killed: {copied:?}"),
         reached = done.wait_for(|done| *done >= parts) => drop(reached.unwrap()),
     }
     let last = watched.last.lock().unwrap().clone();
@@ -122,7 +122,7 @@ async fn killed_after(pair: &Pair, parts: usize) -> Value {
 async fn resume(pair: &Pair, at: Value) -> Tally {
     let (from, to) = pair.places();
     let ledger = Allows::writes();
-    two_at_a_time().copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(at)).await.unwrap()
+    two_at_a_time().copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(at)).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,12 +137,12 @@ async fn a_copy_killed_in_the_middle_of_an_object_sends_only_the_missing_parts()
     assert_eq!(pair.parts_sent() - sent, PARTS - done, "finished parts are not sent again");
     pair.is_the_same_on_both_sides().await;
     let (from, to) = pair.places();
-    assert_eq!(movers().verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+    assert_eq!(movers().verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
 
     // The digest is the one of a copy that was never interrupted, of an object read in one piece.
     let whole = Settings { multipart_threshold: 1 << 30, ..settings() };
     let whole = Movers::new(CredentialsFrom::Fixed(credentials()), whole);
-    assert_eq!(whole.digest(&from, "acme", 0, &Kept::all(), None).await.unwrap(), tally);
+    assert_eq!(whole.digest(acme_at(&from), &Kept::all(), None).await.unwrap(), tally);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,10 +186,10 @@ async fn a_digest_of_a_large_object_goes_on_where_it_was() {
     put(&s3_client(&pair.source), 0).await;
     let (from, _) = pair.places();
     let kept = Kept::all();
-    let whole = two_at_a_time().digest(&from, "acme", 0, &kept, None).await.unwrap();
+    let whole = two_at_a_time().digest(acme_at(&from), &kept, None).await.unwrap();
     assert!(kept.resumes().iter().any(|resume| parts_in(resume) > 2));
     for resume in kept.resumes() {
-        let again = two_at_a_time().digest(&from, "acme", 0, &Kept::all(), Some(resume)).await;
+        let again = two_at_a_time().digest(acme_at(&from), &Kept::all(), Some(resume)).await;
         assert_eq!(again.unwrap(), whole);
     }
 }

@@ -73,8 +73,8 @@ async fn moves_whole(stores: Stores) {
     assert_eq!(source, target);
     assert_eq!(tally.bytes, source.values().map(|object| object.len).sum::<u64>());
     assert!(observe::unfinished_uploads(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
-    assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
-    assert_eq!(movers.digest(&from, "acme", 0, &Kept::all(), None).await.unwrap(), tally);
+    assert_eq!(movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
+    assert_eq!(movers.digest(acme_at(&from), &Kept::all(), None).await.unwrap(), tally);
     assert!(!movers.inspect(&from, "acme").await.unwrap().empty);
 
     let removed = remove_all(&movers, &from, "acme").await;
@@ -97,16 +97,16 @@ async fn resumes_anywhere(stores: Stores) {
     fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 19, 4).await.unwrap();
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    let whole = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let whole = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     assert!(kept.resumes().len() > 19);
     for resume in kept.resumes() {
-        let again = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await;
+        let again = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await;
         assert_eq!(again.unwrap(), whole);
     }
     let kept = Kept::all();
-    assert_eq!(movers.digest(&to, "acme", 0, &kept, None).await.unwrap(), whole);
+    assert_eq!(movers.digest(acme_at(&to), &kept, None).await.unwrap(), whole);
     for resume in kept.resumes() {
-        assert_eq!(movers.digest(&to, "acme", 0, &Kept::all(), Some(resume)).await.unwrap(), whole);
+        assert_eq!(movers.digest(acme_at(&to), &Kept::all(), Some(resume)).await.unwrap(), whole);
     }
 }
 
@@ -119,10 +119,10 @@ async fn permit_is_refused(stores: Stores) {
     fixtures::put_multipart_object(&pair.from, &pair.from_bucket, "acme/0-large", 5).await.unwrap();
     let movers = pair.movers();
     let ledger = Allows::for_readings(CellState::Adding, 5);
-    let error = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap().len() <= 5);
-    let error = movers.remove(&from, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.remove(acme_at(&from), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert_eq!(observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap().len(), 20);
 
@@ -149,7 +149,7 @@ async fn names_the_keys(stores: Stores) {
     pair.to.put_object().bucket(&pair.to_bucket).key("acme/05").tagging("a=b").body(body).send().await.unwrap();
     pair.to.delete_object().bucket(&pair.to_bucket).key("acme/06").send().await.unwrap();
     put(&pair.to, &pair.to_bucket, "acme/x y", "").await;
-    let error = movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap_err();
+    let error = movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
     let named = error.message.split_once("keys that differ: ").unwrap().1;
     assert_eq!(named, "different 03; different 04; different 05; missing 06; extra x y");
@@ -163,14 +163,14 @@ async fn copies_again(stores: Stores) {
     put(&pair.from, &pair.from_bucket, "acme/a", "a").await;
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     let resume = kept.resumes().into_iter().find(|resume| resume["stage"] == "checking").unwrap();
     put(&pair.from, &pair.from_bucket, "acme/b", "b").await;
     let body = ByteStream::from_static(b"a");
     pair.from.put_object().bucket(&pair.from_bucket).key("acme/a").tagging("late=yes").body(body).send().await.unwrap();
-    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
     assert_eq!(tally.objects, 2);
-    movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap();
+    movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
     let there = observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap();
     assert_eq!(there, observe::bucket_objects(&pair.from, &pair.from_bucket, "acme/").await.unwrap());
 }
@@ -221,7 +221,7 @@ async fn lists_pages(stores: Stores) {
     let movers = pair.movers();
     let tally = copy_all(&movers, &from, &to, "acme").await[0];
     assert_eq!(tally.objects, 1100);
-    assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+    assert_eq!(movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
     assert_eq!(remove_all(&movers, &to, "acme").await.objects, 1100);
     assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
 }

@@ -10,7 +10,7 @@ use testkit::region::{credentials, s3_client};
 use testkit::{Ports, Region, Storage, fixtures, observe};
 use workers::place::Place;
 use workers::progress::Tally;
-use workers::{CredentialsFrom, Movers, ServerSideCopy, Settings};
+use workers::{CredentialsFrom, Depth, Movers, PartCopy, ServerSideCopy, Settings};
 
 async fn region(name: &str, buckets: &[&str]) -> Region {
     let region = Region::start(name, Storage::Memory, Ports::Any).unwrap();
@@ -40,18 +40,21 @@ async fn parts_divide_the_objects_and_add_up() {
     fixtures::seed_objects(&source, "media", "acme/", 200, 1).await.unwrap();
     let (from, to) = (bucket(&source, "media", "acme"), bucket(&target, "media", "acme"));
     let movers = movers();
-    let whole = movers.digest(&from, "acme", 0, &Kept::all(), None).await.unwrap();
+    let whole = movers.digest(acme_at(&from), &Kept::all(), None).await.unwrap();
 
-    let (counted, cuts) = movers.survey(&from, "acme").await.unwrap();
-    assert_eq!((counted.objects, counted.bytes), (whole.objects, whole.bytes));
-    let bounds = cuts.bounds(4);
+    let found = movers.survey(&from, "acme", Depth::Listed).await.unwrap();
+    assert_eq!((found.size.objects, found.size.bytes), (whole.objects, whole.bytes));
+    let bounds = found.cuts.bounds(4);
     assert_eq!(bounds.len(), 3);
     let (from_in, to_in) = (from.clone().divided_at(&bounds), to.clone().divided_at(&bounds));
     let tallies = copy_all(&movers, &from_in, &to_in, "acme").await;
     assert!(tallies.iter().all(|tally| tally.objects > 5), "{tallies:?}");
     let mut sum = Tally::default();
     for (part, tally) in (0..).zip(&tallies) {
-        assert_eq!(movers.verify(&from_in, &to_in, "acme", part, tally, &Kept::all()).await.unwrap(), *tally);
+        assert_eq!(
+            movers.verify(PartCopy { part, ..acme(&from_in, &to_in) }, tally, &Kept::all()).await.unwrap().tally,
+            Some(*tally)
+        );
         sum.merge(tally);
     }
     assert_eq!(sum, whole);
@@ -63,7 +66,7 @@ async fn parts_divide_the_objects_and_add_up() {
     late.body(b"late".to_vec().into()).send().await.unwrap();
     let mut refused = 0;
     for (part, tally) in (0..).zip(&tallies) {
-        match movers.verify(&from_in, &to_in, "acme", part, tally, &Kept::all()).await {
+        match movers.verify(PartCopy { part, ..acme(&from_in, &to_in) }, tally, &Kept::all()).await {
             Ok(_) => {}
             Err(error) => {
                 assert!(error.message.contains("extra late"), "{}", error.message);
@@ -75,7 +78,7 @@ async fn parts_divide_the_objects_and_add_up() {
 
     // Emptied, and proved empty, as a whole.
     let ledger = Allows::removal();
-    let error = movers.remove(&to_in, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    let error = movers.remove(acme_at(&to_in), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.code, "place_invalid");
     remove_all(&movers, &to, "acme").await;
     assert!(observe::bucket_objects(&s3_client(&target), "media", "").await.unwrap().is_empty());
@@ -92,10 +95,10 @@ async fn a_part_leaves_the_uploads_of_the_others_alone() {
         client.create_multipart_upload().bucket("media").key(format!("acme/{n}")).send().await.unwrap();
     }
     let (movers, ledger) = (movers(), Allows::writes());
-    movers.copy(&from, &to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap();
+    movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap();
     let left = observe::unfinished_uploads(&client, "media", "").await.unwrap().len();
     assert!((1..20).contains(&left), "{left} left");
-    movers.copy(&from, &to, "acme", 1, &ledger.permits(), &Kept::all(), None).await.unwrap();
+    movers.copy(PartCopy { part: 1, ..acme(&from, &to) }, &ledger.permits(), &Kept::all(), None).await.unwrap();
     assert!(observe::unfinished_uploads(&client, "media", "").await.unwrap().is_empty());
 }
 
@@ -125,7 +128,7 @@ async fn one_store_copies_by_itself_whatever_belongs_to_the_objects() {
     let client = s3_client(&region);
     let there = observe::bucket_objects(&client, "new", "").await.unwrap();
     assert_eq!(there, observe::bucket_objects(&client, "old", "").await.unwrap());
-    assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+    assert_eq!(movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
     assert!(observe::unfinished_uploads(&client, "new", "").await.unwrap().is_empty());
 }
 
@@ -144,7 +147,7 @@ async fn a_store_that_refuses_to_copy_is_sent_the_contents() {
         let client = s3_client(&region);
         let there = observe::bucket_objects(&client, "new", "").await.unwrap();
         assert_eq!(there, observe::bucket_objects(&client, "old", "").await.unwrap());
-        assert_eq!(movers.verify(&from, &to, "acme", 0, &tally, &Kept::all()).await.unwrap(), tally);
+        assert_eq!(movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().tally, Some(tally));
         remove_all(&movers, &to, "acme").await;
     }
 }

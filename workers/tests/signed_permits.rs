@@ -80,7 +80,7 @@ async fn a_write_under_an_old_permit_is_refused_and_not_signed_anew() {
         let ledger = Behind::new(CellState::Adding, u32::MAX, OLD);
         // A permit that has become old in our hands: no reading but the first would happen before the refusal.
         let permits = Permits::new(&ledger, Duration::from_secs(3600));
-        let error = movers.copy(from, to, "acme", 0, &permits, &Kept::all(), None).await.unwrap_err();
+        let error = movers.copy(acme(from, to), &permits, &Kept::all(), None).await.unwrap_err();
         assert_eq!((error.code, error.treatment), ("request_too_old", Treatment::Retryable), "{error}");
         assert!(error.message.contains("compare the clocks"), "{error}");
         assert!(ledger.readings() > 1, "each refusal asks for a fresh permit");
@@ -95,9 +95,9 @@ async fn a_fresh_permit_is_read_after_a_refusal_and_the_work_goes_on() {
     for (from, to) in [&world.tables, &world.buckets] {
         let ledger = Behind::new(CellState::Adding, 1, OLD);
         let permits = Permits::new(&ledger, Duration::from_secs(3600));
-        let copied = movers.copy(from, to, "acme", 0, &permits, &Kept::all(), None).await.unwrap();
+        let copied = movers.copy(acme(from, to), &permits, &Kept::all(), None).await.unwrap();
         assert!(ledger.readings() > 1);
-        assert_eq!(movers.verify(from, to, "acme", 0, &copied, &Kept::all()).await.unwrap(), copied);
+        assert_eq!(movers.verify(acme(from, to), &copied, &Kept::all()).await.unwrap().tally, Some(copied));
     }
 }
 
@@ -110,9 +110,9 @@ async fn a_delete_under_an_old_permit_is_refused_though_the_store_has_told_its_t
         let copied = copy_all(&movers, from, to, "acme").await[0];
         let ledger = Behind::new(CellState::Removing, u32::MAX, OLD);
         let permits = Permits::new(&ledger, Duration::ZERO);
-        let error = movers.remove(to, "acme", 0, &permits, &Kept::all(), None).await.unwrap_err();
+        let error = movers.remove(acme_at(to), &permits, &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.code, "request_too_old", "{error}");
-        assert_eq!(movers.verify(from, to, "acme", 0, &copied, &Kept::all()).await.unwrap(), copied);
+        assert_eq!(movers.verify(acme(from, to), &copied, &Kept::all()).await.unwrap().tally, Some(copied));
         remove_all(&movers, to, "acme").await;
         assert!(movers.inspect(to, "acme").await.unwrap().empty);
     }

@@ -39,11 +39,11 @@ async fn one_large_object_is_many_signs_of_life() {
     let (from, to) = (bucket(&pair.source, "media", "acme"), bucket(&pair.target, "media", "acme"));
     let movers = movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     assert!(kept.most_alive() > 3, "{} while copying", kept.most_alive());
 
     let kept = Kept::all();
-    assert_eq!(movers.digest(&to, "acme", 0, &kept, None).await.unwrap(), tally);
+    assert_eq!(movers.digest(acme_at(&to), &kept, None).await.unwrap(), tally);
     assert!((1..=5).contains(&kept.resumes().len()), "after its parts at most");
     assert!(kept.most_alive() > 3, "{} while digesting", kept.most_alive());
 }
@@ -56,7 +56,7 @@ async fn signs_of_life_are_as_rare_as_checkpoints() {
         workers::Settings { checkpoint_every: std::time::Duration::from_secs(3600), ..workers::Settings::default() };
     let movers = workers::Movers::new(workers::CredentialsFrom::Fixed(testkit::region::credentials()), settings);
     let kept = Kept::all();
-    movers.digest(&bucket(&pair.source, "media", "acme"), "acme", 0, &kept, None).await.unwrap();
+    movers.digest(acme_at(&bucket(&pair.source, "media", "acme")), &kept, None).await.unwrap();
     assert_eq!((kept.resumes().len(), kept.most_alive()), (0, 0));
 }
 
@@ -92,7 +92,7 @@ async fn a_lease_lost_between_two_parts_stops_the_copy_and_the_next_one_ends_the
         CredentialsFrom::Fixed(testkit::region::credentials()),
         Settings { object_concurrency: 1, ..settings() },
     );
-    let error = one_at_a_time.copy(&from, &to, "acme", 0, &ledger.permits(), &lost, None).await.unwrap_err();
+    let error = one_at_a_time.copy(acme(&from, &to), &ledger.permits(), &lost, None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert_eq!(front.faults.lock().unwrap().parts, 1, "no further part");
     let client = s3_client(&pair.target);
@@ -118,12 +118,12 @@ async fn a_throttled_page_and_a_search_for_differences_are_signs_of_life() {
     let (from, to) = (table(&source, TABLE, 1), table_at("eu-west-1", &front.endpoint, TABLE, 1));
     let movers = movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
-    let tally = movers.copy(&from, &to, "acme", 0, &ledger.permits(), &kept, None).await.unwrap();
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     assert!(kept.most_alive() > 3, "{} while copying", kept.most_alive());
 
     put(&dynamodb_client(&target), TABLE, item(3, "acme#0", "changed")).await;
     let kept = Kept::all();
-    let error = movers.verify(&from, &to, "acme", 0, &tally, &kept).await.unwrap_err();
+    let error = movers.verify(acme(&from, &to), &tally, &kept).await.unwrap_err();
     assert_eq!(error.code, "verify_mismatch");
     assert!(kept.most_alive() > 3, "{} while looking for differences", kept.most_alive());
 }

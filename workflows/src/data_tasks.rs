@@ -12,6 +12,7 @@ mod verify;
 
 use engine::StepError;
 use serde::{Deserialize, Serialize};
+use workers::Size;
 use workers::error::WorkError;
 use workers::progress::Tally;
 
@@ -48,6 +49,12 @@ impl Amount {
 impl From<Tally> for Amount {
     fn from(tally: Tally) -> Self {
         Self { items: tally.items, objects: tally.objects, bytes: tally.bytes }
+    }
+}
+
+impl From<Size> for Amount {
+    fn from(size: Size) -> Self {
+        Self { items: size.items, objects: size.objects, bytes: size.bytes }
     }
 }
 

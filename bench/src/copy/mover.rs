@@ -10,7 +10,7 @@ use workers::error::WorkError;
 use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
-use workers::{CredentialsFrom, How, Movers, Settings, Verification, tables};
+use workers::{CredentialsFrom, Movers, PartCopy, Settings, Verification, tables};
 
 use super::client::Client;
 use super::reads::{CountedTables, Counters, Reads};
@@ -25,10 +25,16 @@ pub(super) async fn copy(client: &Client, verification: Verification, prefixed: 
     let movers = movers(Arc::clone(&counters));
     let from = place(SOURCE_REGION, &client.regions.from, TABLE, client.parts);
     let to = place(TARGET_REGION, &client.regions.to, &client.target, client.parts);
-    let how = How { verification, key_prefix: prefixed.then(|| format!("{TENANT}{PREFIX}")) };
+    let prefix = prefixed.then(|| format!("{TENANT}{PREFIX}"));
     let parts = (0..client.parts).map(|part| {
-        let (movers, from, to, how) = (movers.clone(), from.clone(), to.clone(), how.clone());
-        async move { tokio::spawn(async move { one(&movers, &from, &to, part, &how).await }).await }
+        let (movers, from, to, prefix) = (movers.clone(), from.clone(), to.clone(), prefix.clone());
+        async move {
+            let copying = async move {
+                let key_prefix = prefix.as_deref();
+                one(&movers, PartCopy { verification, key_prefix, ..PartCopy::new(&from, &to, TENANT, part) }).await
+            };
+            tokio::spawn(copying).await
+        }
     });
     let mut items = 0;
     for copied in try_join_all(parts).await.map_err(|_| Error::Part("a mover panicked".to_owned()))? {
@@ -37,10 +43,10 @@ pub(super) async fn copy(client: &Client, verification: Verification, prefixed: 
     Ok((items, counters.reads()))
 }
 
-async fn one(movers: &Movers, from: &Place, to: &Place, part: u32, how: &How) -> Result<u64, WorkError> {
+async fn one(movers: &Movers, copy: PartCopy<'_>) -> Result<u64, WorkError> {
     let permits = Permits::new(&Allows, movers.settings().permit_fresh_for);
-    let copied = movers.copy_as(how, from, to, TENANT, part, &permits, &Forgets, None).await?;
-    movers.verify_as(how.verification, from, to, TENANT, part, &copied, &Forgets).await?;
+    let copied = movers.copy(copy, &permits, &Forgets, None).await?;
+    movers.verify(copy, &copied, &Forgets).await?;
     Ok(copied.items)
 }
 

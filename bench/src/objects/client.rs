@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use workers::error::WorkError;
 use workers::permit::Permits;
 use workers::place::Place;
-use workers::{CredentialsFrom, Movers, Settings};
+use workers::{CredentialsFrom, Depth, Movers, PartCopy, Settings};
 
 use super::stores::Addresses;
 use super::{Error, SOURCE_BUCKET, SOURCE_REGION, TARGET_REGION, TENANT, bare};
@@ -74,12 +74,14 @@ impl Client {
         let to = place(TARGET_REGION, &self.regions.to, &self.target);
         let verify = self.side == Side::Verify;
         // As a move does while its tenant is still online; it counts as part of the copy here.
-        let (_, cuts) = movers.survey(&from, TENANT).await.map_err(|error| Error::part(&error))?;
-        let bounds = cuts.bounds(self.parts);
+        let found = movers.survey(&from, TENANT, Depth::Listed).await.map_err(|error| Error::part(&error))?;
+        let bounds = found.cuts.bounds(self.parts);
         let (from, to) = (from.divided_at(&bounds), to.divided_at(&bounds));
         let parts = (0..from.parts()).map(|part| {
             let (movers, from, to) = (movers.clone(), from.clone(), to.clone());
-            async move { tokio::spawn(async move { one(&movers, &from, &to, part, verify).await }).await }
+            async move {
+                tokio::spawn(async move { one(&movers, PartCopy::new(&from, &to, TENANT, part), verify).await }).await
+            }
         });
         let mut objects = 0;
         for copied in try_join_all(parts).await.map_err(|_| Error::Part("a mover panicked".to_owned()))? {
@@ -89,11 +91,11 @@ impl Client {
     }
 }
 
-async fn one(movers: &Movers, from: &Place, to: &Place, part: u32, verify: bool) -> Result<u64, WorkError> {
+async fn one(movers: &Movers, copy: PartCopy<'_>, verify: bool) -> Result<u64, WorkError> {
     let permits = Permits::new(&Allows, movers.settings().permit_fresh_for);
-    let copied = movers.copy(from, to, TENANT, part, &permits, &Forgets, None).await?;
+    let copied = movers.copy(copy, &permits, &Forgets, None).await?;
     if verify {
-        movers.verify(from, to, TENANT, part, &copied, &Forgets).await?;
+        movers.verify(copy, &copied, &Forgets).await?;
     }
     Ok(copied.objects)
 }

@@ -8,28 +8,28 @@ use super::sample::count;
 use super::size::{read_units, write_units};
 use super::{Part, Table};
 use crate::error::WorkError;
-use crate::inspection::Size;
+use crate::inspection::{Depth, Size};
 use crate::pulse::Pulse;
 use crate::tables::Change;
 
 /// Items of each part whose size is looked at.
 const LOOKED_AT: usize = 25;
 
-/// How many items the index lists for the tenant in `parts` parts.
-pub(crate) async fn measure(at: &Table, tenant: &str, parts: u32) -> Result<u64, WorkError> {
-    let counts = (0..parts).map(|n| async move { count(at, &Part::new(tenant, n), &Pulse::unheard()).await });
-    Ok(futures::future::try_join_all(counts).await?.into_iter().sum())
+/// How many items the index lists for the tenant in `parts` parts; and, if asked, the size of all by the average of some of each part.
+pub(crate) async fn measure(at: &Table, tenant: &str, parts: u32, depth: Depth) -> Result<Size, WorkError> {
+    let parts = (0..parts).map(|n| async move { measure_part(at, &Part::new(tenant, n), depth).await });
+    Ok(futures::future::try_join_all(parts).await?.into_iter().fold(Size::default(), Size::plus))
 }
 
-/// The same, with the size of all by the average of some of each part.
-pub(crate) async fn size(at: &Table, tenant: &str, parts: u32) -> Result<Size, WorkError> {
-    let parts = (0..parts).map(|n| async move {
-        let part = Part::new(tenant, n);
-        let pulse = Pulse::unheard();
-        let (items, sample) = futures::try_join!(count(at, &part, &pulse), sample(at, &part, &pulse))?;
-        Ok::<_, WorkError>(sample.scaled_to(items))
-    });
-    Ok(futures::future::try_join_all(parts).await?.into_iter().fold(Size::default(), Size::plus))
+async fn measure_part(at: &Table, part: &Part, depth: Depth) -> Result<Size, WorkError> {
+    let pulse = Pulse::unheard();
+    match depth {
+        Depth::Listed => Ok(Size { items: count(at, part, &pulse).await?, ..Size::default() }),
+        Depth::Sampled => {
+            let (items, sample) = futures::try_join!(count(at, part, &pulse), sample(at, part, &pulse))?;
+            Ok(sample.scaled_to(items))
+        }
+    }
 }
 
 /// The sizes of the first items that the part's index lists.

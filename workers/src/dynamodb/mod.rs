@@ -24,7 +24,7 @@ pub(crate) use self::compare::{differing_keys, unlike};
 pub(crate) use self::copy::copy_pass;
 pub(crate) use self::digest::{digest_pass, keys_pass};
 pub(crate) use self::inspect::{check_shard_count, inspect};
-pub(crate) use self::measure::{measure, size};
+pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
 pub(crate) use self::sample::{count, differing_sample};
 pub(crate) use self::table::{Part, Table};

@@ -3,7 +3,6 @@
 
 mod client;
 mod copy;
-mod facade;
 mod protocol;
 mod remove;
 mod secrets;

@@ -12,7 +12,7 @@ use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
 use crate::error::WorkError;
 use crate::failure::Site;
-use crate::inspection::Inspection;
+use crate::inspection::{Inspection, Size};
 use crate::patience::Patience;
 use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
 use crate::place::Place;
@@ -77,16 +77,16 @@ impl Service {
     }
 
     /// How much there is, for estimates: items, like those of a table.
-    pub(crate) async fn measure(&self) -> Result<Tally, WorkError> {
+    pub(crate) async fn measure(&self) -> Result<Size, WorkError> {
         let status = self.status(None, &Pulse::unheard()).await?;
-        Ok(Tally { items: status.items, ..Tally::default() })
+        Ok(Size { items: status.items, ..Size::default() })
     }
 
     /// Asks whether the service can take part.
     ///
     /// # Errors
     /// `hook_refused` with the service's reason, or why it could not be asked.
-    pub(super) async fn schedule(
+    pub(crate) async fn schedule(
         &self,
         change: Change,
         source: Option<&Self>,
@@ -124,7 +124,7 @@ impl Service {
     }
 
     /// Has the service prepare for a new tenant.
-    pub(super) async fn provision(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn provision(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.write().await?;
@@ -137,7 +137,7 @@ impl Service {
     }
 
     /// Tells the service that what was added is in use.
-    pub(super) async fn commit(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn commit(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.live().await?;
@@ -150,7 +150,7 @@ impl Service {
     }
 
     /// Tells the service that what was being added is not wanted; `hook` is `rollback` or `remove`.
-    pub(super) async fn give_up(&self, hook: &str, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn give_up(&self, hook: &str, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.removal().await?;

@@ -5,17 +5,17 @@ use std::pin::pin;
 use futures::TryStreamExt;
 
 use super::Bucket;
-use super::cuts::Cuts;
 use crate::error::WorkError;
+use crate::inspection::Survey;
 
-/// (objects, bytes) under the prefix, and where it can be divided.
-pub(crate) async fn measure(at: &Bucket) -> Result<(u64, u64, Cuts), WorkError> {
-    let (mut objects, mut bytes, mut cuts) = (0, 0, Cuts::default());
+/// How much there is under the prefix, and where it can be divided.
+pub(crate) async fn measure(at: &Bucket) -> Result<Survey, WorkError> {
+    let mut found = Survey::default();
     let mut listed = pin!(at.objects(None));
     while let Some(entry) = listed.try_next().await? {
-        objects += 1;
-        bytes += entry.version.size;
-        cuts.note(&entry.key, entry.version.size);
+        found.size.objects += 1;
+        found.size.bytes += entry.version.size;
+        found.cuts.note(&entry.key, entry.version.size);
     }
-    Ok((objects, bytes, cuts))
+    Ok(found)
 }

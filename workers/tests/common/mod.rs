@@ -18,7 +18,7 @@ use workers::error::WorkError;
 use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
-use workers::{CredentialsFrom, Movers, Settings};
+use workers::{CredentialsFrom, Movers, PartAt, PartCopy, Settings};
 
 pub(crate) const INDEX: &str = "by-tenant";
 pub(crate) const INDEX_KEY: &str = "tenant_shard";
@@ -159,13 +159,23 @@ pub(crate) fn bucket_at(region: &str, endpoint: &str, bucket: &str, tenant: &str
     }
 }
 
+/// The first part of the tenant `acme`, on its way.
+pub(crate) fn acme<'a>(from: &'a Place, to: &'a Place) -> PartCopy<'a> {
+    PartCopy::new(from, to, "acme", 0)
+}
+
+/// The first part of the tenant `acme` at a place.
+pub(crate) fn acme_at(place: &Place) -> PartAt<'_> {
+    PartAt::new(place, "acme", 0)
+}
+
 /// Copies all parts and returns their tallies.
 pub(crate) async fn copy_all(movers: &Movers, from: &Place, to: &Place, tenant: &str) -> Vec<Tally> {
     let ledger = Allows::writes();
     let mut tallies = Vec::new();
     for part in 0..from.parts() {
         let kept = Kept::all();
-        let tally = movers.copy(from, to, tenant, part, &ledger.permits(), &kept, None).await;
+        let tally = movers.copy(PartCopy::new(from, to, tenant, part), &ledger.permits(), &kept, None).await;
         tallies.push(tally.unwrap_or_else(|e| panic!("part {part}: {e:?}")));
     }
     tallies
@@ -176,7 +186,7 @@ pub(crate) async fn remove_all(movers: &Movers, at: &Place, tenant: &str) -> Tal
     let mut removed = Tally::default();
     for part in 0..at.parts() {
         let kept = Kept::all();
-        let tally = movers.remove(at, tenant, part, &ledger.permits(), &kept, None).await;
+        let tally = movers.remove(PartAt::new(at, tenant, part), &ledger.permits(), &kept, None).await;
         removed.merge(&tally.unwrap_or_else(|e| panic!("part {part}: {e:?}")));
     }
     removed

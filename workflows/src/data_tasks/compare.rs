@@ -7,6 +7,7 @@ use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Tx;
+use workers::PartAt;
 use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
@@ -60,8 +61,8 @@ impl TaskHandler for CompareTask {
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
         let movers = &self.0.movers;
-        let seen =
-            movers.compare(&at, live.as_ref(), &input.tenant, input.part, &input.verified, &checkpoints, resume).await;
+        let at = PartAt::new(&at, &input.tenant, input.part);
+        let seen = movers.compare(at, live.as_ref(), &input.verified, &checkpoints, resume).await;
         Ok(to_value(&seen.map_err(step_error)?))
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Millis, Tx};
 use workers::permit::Permits;
-use workers::{How, Verification};
+use workers::{PartCopy, Verification};
 
 use super::checkpoints::TaskCheckpoints;
 use super::ledger_permits::TaskLedger;
@@ -85,10 +85,17 @@ impl TaskHandler for CopyTask {
         let permits = permits.of_generation(input.generation);
         let (from, to) =
             (place_of(&input.from).divided_at(&input.bounds), place_of(&input.to).divided_at(&input.bounds));
-        let how = How { verification: input.verification, key_prefix: input.key_prefix.clone() };
+        let copy = PartCopy {
+            from: &from,
+            to: &to,
+            tenant: &input.tenant,
+            part: input.part,
+            verification: input.verification,
+            key_prefix: input.key_prefix.as_deref(),
+        };
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
-        let copied = movers.copy_as(&how, &from, &to, &input.tenant, input.part, &permits, &checkpoints, resume).await;
+        let copied = movers.copy(copy, &permits, &checkpoints, resume).await;
         Ok(to_value(&copied.map_err(step_error)?))
     }
 

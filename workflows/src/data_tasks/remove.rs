@@ -9,6 +9,7 @@ use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Tx;
+use workers::PartAt;
 use workers::permit::Permits;
 
 use super::checkpoints::TaskCheckpoints;
@@ -76,7 +77,8 @@ impl TaskHandler for RemoveTask {
         }
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
-        let removed = movers.remove(&at, &input.tenant, input.part, &permits, &checkpoints, resume).await;
+        let at = PartAt::new(&at, &input.tenant, input.part);
+        let removed = movers.remove(at, &permits, &checkpoints, resume).await;
         Ok(to_value(&removed.map_err(step_error)?))
     }
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Millis, Tx};
 use tokio::time::Instant;
-use workers::Verification;
 use workers::digest::Digest;
 use workers::progress::Tally;
+use workers::{PartAt, PartCopy, Verification};
 
 use super::checkpoints::TaskCheckpoints;
 use super::copy::renew_offline_lease;
@@ -90,15 +90,18 @@ impl TaskHandler for VerifyTask {
         let movers = &self.0.movers;
         let (source, at) =
             (place_of(&input.source).divided_at(&input.bounds), place_of(&input.at).divided_at(&input.bounds));
+        let copy =
+            PartCopy { verification: input.verification, ..PartCopy::new(&source, &at, &input.tenant, input.part) };
         let checkpoints = TaskCheckpoints(cx);
         let expected = match input.expected {
             Some(expected) => expected,
-            None => movers.digest(&source, &input.tenant, input.part, &checkpoints, None).await.map_err(step_error)?,
+            None => {
+                let source = PartAt::new(&source, &input.tenant, input.part);
+                movers.digest(source, &checkpoints, None).await.map_err(step_error)?
+            }
         };
         let began = Instant::now();
-        let mode = input.verification;
-        let found = movers.verify_as(mode, &source, &at, &input.tenant, input.part, &expected, &checkpoints).await;
-        let found = found.map_err(step_error)?;
+        let found = movers.verify(copy, &expected, &checkpoints).await.map_err(step_error)?;
         Ok(to_value(&VerifyResult {
             amount: Amount::from(expected),
             digest: found.tally.map(|tally| tally.digest),

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use workers::Depth;
 use workers::error::WorkError;
 
 use super::divided::expected_parts;
 use super::estimate::{Estimate, Limits, Load, estimate};
-use crate::data_tasks::{Amount, place_of};
+use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
 use crate::planning;
@@ -53,15 +54,14 @@ pub async fn estimate_move(deployment: &Deployment, plan: &Plan, budget_ms: Opti
 
 async fn load(deployment: &Deployment, tenant: &str, service: &ServicePlan) -> Result<Load, WorkError> {
     let Some(source) = &service.source else { return Ok(Load::default()) };
-    let size = deployment.movers.size(&place_of(source), tenant).await?;
-    let counted = Amount { items: size.items, objects: size.objects, bytes: size.bytes };
+    let size = deployment.movers.survey(&place_of(source), tenant, Depth::Sampled).await?.size;
     Ok(Load {
         items: size.items,
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
         read_units: size.read_units,
-        parts: expected_parts(source, counted),
+        parts: expected_parts(source, size.into()),
         adds: service.add.len() as u64,
         removes: service.remove.len() as u64,
     })

@@ -12,7 +12,7 @@ use engine::{Next, StepError, StepTx};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Tx;
 use workers::place::Place;
-use workers::{Change, Cuts, Inspection};
+use workers::{Change, Cuts, Depth, Inspection};
 
 use super::divided::Divided;
 use super::state::{MoveState, Stage};
@@ -123,8 +123,8 @@ async fn check_service(
     check_replication(service, &found)?;
     ask_service(deployment, tenant, service).await?;
     let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Default::default()) };
-    let (counted, cuts) = movers.survey(&place_of(source), tenant).await.map_err(step_error)?;
-    Ok((counted.into(), cuts))
+    let found = movers.survey(&place_of(source), tenant, Depth::Listed).await.map_err(step_error)?;
+    Ok((found.size.into(), found.cuts))
 }
 
 /// Asks a service with hooks whether it can take part. A refusal ends the move, with the service's reason.

@@ -1,8 +1,8 @@
 //! What only services with hooks are told. For a table or a bucket each of these has nothing to do.
 
-use super::protocol::Change;
+use super::Movers;
 use crate::error::WorkError;
-use crate::movers::Movers;
+use crate::hooks::Change;
 use crate::permit::Permits;
 use crate::place::Place;
 use crate::pulse::Pulse;

@@ -1,0 +1,41 @@
+//! Copies one part.
+
+use serde_json::Value;
+
+use super::Movers;
+use crate::error::WorkError;
+use crate::hooks;
+use crate::part::PartCopy;
+use crate::permit::Permits;
+use crate::progress::{Checkpoints, Tally};
+use crate::run::Operation;
+use crate::settle;
+
+impl Movers {
+    /// Copies one part, and looks again, as closely as its verification asks for, until the source has settled. Returns the tally of
+    /// the settled source; without the full look, that of what was copied.
+    ///
+    /// # Errors
+    /// `not_settled` (retryable), `foreign_item`, `schema_mismatch`, `key_prefix_mismatch` when an item's key is not as stated, lost
+    /// leases of `permits` and `checkpoints`, or what went wrong with a store.
+    pub async fn copy(
+        &self,
+        copy: PartCopy<'_>,
+        permits: &Permits<'_>,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        let PartCopy { from, to, tenant, .. } = copy;
+        if from == to {
+            return Err(WorkError::permanent("place_invalid", "source and target of a copy are the same place"));
+        }
+        if let (Some(source), Some(target)) = (self.service(from, tenant)?, self.service(to, tenant)?) {
+            return Box::pin(hooks::copy(&source, &target, permits, checkpoints, resume)).await;
+        }
+        let source = self.open(copy.source()).await?;
+        let target = self.open(copy.target()).await?;
+        source.check_same_shape(&target)?;
+        let mut run = self.run(Operation::Copy, checkpoints, resume);
+        settle::copy(&source, &target, &copy, permits, &mut run, self.settings()).await
+    }
+}

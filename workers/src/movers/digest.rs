@@ -1,0 +1,31 @@
+//! Counts and digests one part.
+
+use serde_json::Value;
+
+use super::Movers;
+use crate::error::WorkError;
+use crate::hooks;
+use crate::part::PartAt;
+use crate::progress::{Checkpoints, Tally};
+use crate::run::Operation;
+
+impl Movers {
+    /// Counts and digests one part by one complete pass, reading base tables and whole objects.
+    ///
+    /// # Errors
+    /// Lost leases of `checkpoints`, or what went wrong with a store.
+    pub async fn digest(
+        &self,
+        at: PartAt<'_>,
+        checkpoints: &dyn Checkpoints,
+        resume: Option<Value>,
+    ) -> Result<Tally, WorkError> {
+        if let Some(service) = self.service(at.place, at.tenant)? {
+            return Box::pin(hooks::tally(&service, &self.pulse(checkpoints))).await;
+        }
+        let store = self.open(at).await?;
+        let mut run = self.run(Operation::Digest, checkpoints, resume);
+        store.digest_pass(&mut run).await?;
+        Ok(run.tally())
+    }
+}
