@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use crate::clients::{Clients, CredentialsFrom};
-use crate::dynamodb::pacing::{Pacer, Pacers};
-use crate::dynamodb::{Part, Table};
+use crate::dynamodb::{Described, Part, Shared, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::hooks::{HookClient, Service};
@@ -42,10 +41,8 @@ struct Inner {
     buckets: Option<Arc<Clients>>,
     hooks: Arc<HookClient>,
     settings: Settings,
-    /// Some for each (table, part); as many as the topology has.
-    pacers: Mutex<HashMap<(Place, u32), Pacers>>,
-    /// One for each table.
-    tables_paced: Mutex<HashMap<Place, Arc<Pacer>>>,
+    /// One for each table that was opened; as many as the topology has.
+    shared: Mutex<HashMap<Place, Arc<Shared>>>,
 }
 
 impl Movers {
@@ -69,8 +66,7 @@ impl Movers {
         hooks: Arc<HookClient>,
         settings: Settings,
     ) -> Self {
-        let (pacers, tables_paced) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { tables, buckets, hooks, settings, pacers, tables_paced }))
+        Self(Arc::new(Inner { tables, buckets, hooks, settings, shared: Mutex::default() }))
     }
 
     /// The settings given.
@@ -91,7 +87,7 @@ impl Movers {
         Service::open(&self.0.hooks, place, tenant, &self.0.settings)
     }
 
-    async fn open(&self, at: PartAt<'_>) -> Result<Store, WorkError> {
+    async fn open(&self, at: PartAt<'_>, described: Described) -> Result<Store, WorkError> {
         let PartAt { place, tenant, part } = at;
         if part >= place.parts() || tenant.is_empty() || tenant.contains(['#', '/']) {
             let message = format!("{} has no part {part} of tenant `{tenant}`", Site::of(place));
@@ -100,8 +96,9 @@ impl Movers {
         let Inner { tables, buckets, settings, .. } = &*self.0;
         match place {
             Place::Dynamodb { index, index_key, .. } => {
-                let pacers = self.pacers(place, part);
-                let table = Table::open(&**tables, place, (index, index_key), settings, pacers).await?;
+                let shared = self.shared(place);
+                let sharing = (&*shared, part, described);
+                let table = Table::open(&**tables, place, (index, index_key), settings, sharing).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
             Place::S3 { region, endpoint, bucket, prefix, bounds } => {
@@ -120,10 +117,8 @@ impl Movers {
         }
     }
 
-    fn pacers(&self, place: &Place, part: u32) -> Pacers {
-        let mut tables = self.0.tables_paced.lock().expect("no holder of this lock panics");
-        let table = tables.entry(place.clone()).or_insert_with(|| Arc::new(Pacer::new()));
-        let mut pacers = self.0.pacers.lock().expect("no holder of this lock panics");
-        pacers.entry((place.clone(), part)).or_insert_with(|| Pacers::new(Arc::clone(table))).clone()
+    fn shared(&self, place: &Place) -> Arc<Shared> {
+        let mut shared = self.0.shared.lock().expect("no holder of this lock panics");
+        Arc::clone(shared.entry(place.clone()).or_insert_with(|| Arc::new(Shared::new())))
     }
 }

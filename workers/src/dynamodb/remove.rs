@@ -46,9 +46,7 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
     let pulse = &*run.pulse();
     let removed = at
         .chunks(part, start, pulse)
-        .map_ok(
-            |chunk| async move { Ok((remove_chunk(at, part, chunk.keys, permits, pulse).await?, chunk.resume_at)) },
-        )
+        .map_ok(|chunk| async move { Ok((remove_chunk(at, part, chunk.keys, permits, pulse).await?, chunk.resume_at)) })
         .try_buffered(at.settings.batch_concurrency);
     let mut removed = std::pin::pin!(removed);
     while let Some((tally, resume_at)) = removed.try_next().await? {

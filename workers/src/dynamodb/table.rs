@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::Item;
 use super::pacing::Pacers;
+use super::shared::{Described, Shared};
 use super::size::Sizes;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{KeyRole, TableSchema};
-use crate::patience::Patience;
 use crate::place::Place;
-use crate::pulse::Pulse;
 use crate::settings::Settings;
 use crate::tables::{AttributeValue, IndexFacts, TableApi, Tables};
 
@@ -66,18 +65,11 @@ impl Table {
         place: &Place,
         (index, index_key): (&str, &str),
         settings: &Settings,
-        pacers: Pacers,
+        (shared, part, described): (&Shared, u32, Described),
     ) -> Result<Self, WorkError> {
         let api = tables.open(place).await?;
         let site = Site::of(place);
-        let pulse = Pulse::unheard();
-        let mut patience = Patience::new(settings.patience, &pulse);
-        let facts = loop {
-            match api.describe().await {
-                Ok(facts) => break facts,
-                Err(why) => patience.wait(why).await?,
-            }
-        };
+        let facts = shared.facts(&*api, described, settings.patience).await?;
         if !["ACTIVE", "UPDATING"].contains(&facts.status.as_str()) {
             let message = format!("{site} is {}: wait until it is ACTIVE", facts.status);
             return Err(WorkError::retryable("table_not_active", message));
@@ -98,7 +90,7 @@ impl Table {
             index_attributes: names,
             replicates_to: facts.replicas.into_iter().filter(|region| region != place.region()).collect(),
             settings: settings.clone(),
-            pacers,
+            pacers: shared.pacers(part),
             sizes: Sizes::default(),
         })
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::hooks;
@@ -30,7 +31,7 @@ impl Movers {
             let live = live.map(|live| self.service(live, at.tenant)).transpose()?.flatten();
             return Box::pin(hooks::compare(&service, live.as_ref(), verified, &self.pulse(checkpoints))).await;
         }
-        let store = self.open(at).await?;
+        let store = self.open(at, Described::Lately).await?;
         let mut run = self.run(Operation::Compare, checkpoints, resume);
         store.digest_pass(&mut run).await?;
         let seen = run.tally();
@@ -39,7 +40,7 @@ impl Movers {
         }
         let name = Site::of(at.place).to_string();
         let Some(live) = live else { return Err(mismatch::late(&name, verified, &seen, None)) };
-        let live = self.open(PartAt { place: live, ..at }).await?;
+        let live = self.open(PartAt { place: live, ..at }, Described::Lately).await?;
         let found = store.unlike(&live, &run.pulse()).await?;
         if found.is_empty() { Ok(seen) } else { Err(mismatch::late(&name, verified, &seen, Some(&found))) }
     }

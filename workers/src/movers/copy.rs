@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartCopy;
@@ -32,8 +33,8 @@ impl Movers {
         if let (Some(source), Some(target)) = (self.service(from, tenant)?, self.service(to, tenant)?) {
             return Box::pin(hooks::copy(&source, &target, permits, checkpoints, resume)).await;
         }
-        let source = self.open(copy.source()).await?;
-        let target = self.open(copy.target()).await?;
+        let source = self.open(copy.source(), Described::Lately).await?;
+        let target = self.open(copy.target(), Described::Lately).await?;
         source.check_same_shape(&target)?;
         let mut run = self.run(Operation::Copy, checkpoints, resume);
         settle::copy(&source, &target, &copy, permits, &mut run, self.settings()).await

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartAt;
@@ -23,7 +24,7 @@ impl Movers {
         if let Some(service) = self.service(at.place, at.tenant)? {
             return Box::pin(hooks::tally(&service, &self.pulse(checkpoints))).await;
         }
-        let store = self.open(at).await?;
+        let store = self.open(at, Described::Lately).await?;
         let mut run = self.run(Operation::Digest, checkpoints, resume);
         store.digest_pass(&mut run).await?;
         Ok(run.tally())

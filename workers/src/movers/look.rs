@@ -1,7 +1,7 @@
 //! What is looked at before any work begins: whether a place can be worked with, where it replicates to, and how much there is.
 
 use super::Movers;
-use crate::dynamodb;
+use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
 use crate::inspection::{Depth, Inspection, Survey};
 use crate::part::PartAt;
@@ -20,7 +20,7 @@ impl Movers {
         if let Some(service) = self.service(place, tenant)? {
             return service.inspect().await;
         }
-        match self.open(PartAt::new(place, tenant, 0)).await? {
+        match self.open(PartAt::new(place, tenant, 0), Described::Now).await? {
             Store::Table(table, _) => dynamodb::inspect(&table, tenant, place.parts()).await,
             Store::Bucket(bucket) => s3::inspect(&bucket).await,
         }
@@ -35,7 +35,7 @@ impl Movers {
         if let Some(service) = self.service(place, tenant)? {
             return service.measure().await.map(of_size);
         }
-        match self.open(PartAt::new(place, tenant, 0)).await? {
+        match self.open(PartAt::new(place, tenant, 0), Described::Now).await? {
             Store::Table(table, _) => dynamodb::measure(&table, tenant, place.parts(), depth).await.map(of_size),
             Store::Bucket(bucket) => s3::measure(&bucket).await,
         }
@@ -49,6 +49,6 @@ impl Movers {
         if self.service(place, tenant)?.is_some() {
             return Ok(Vec::new());
         }
-        self.open(PartAt::new(place, tenant, 0)).await?.replicates_to().await
+        self.open(PartAt::new(place, tenant, 0), Described::Now).await?.replicates_to().await
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
-use crate::dynamodb;
+use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartAt;
@@ -28,7 +28,7 @@ impl Movers {
         if let Some(service) = self.service(at.place, at.tenant)? {
             return Box::pin(hooks::remove(&service, permits, checkpoints, resume)).await;
         }
-        let store = self.open(at).await?;
+        let store = self.open(at, Described::Now).await?;
         // Once a place, not once a part: a place is not empty while items stand under values that nobody removes.
         if let (Store::Table(table, _), 0) = (&store, at.part) {
             dynamodb::check_shard_count(table, at.tenant, at.place.parts()).await?;

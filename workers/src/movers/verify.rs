@@ -1,6 +1,7 @@
 //! Verifies one part that was copied.
 
 use super::Movers;
+use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartCopy;
@@ -29,8 +30,8 @@ impl Movers {
             let seen = Box::pin(hooks::verify(&service, expected, &self.pulse(checkpoints))).await?;
             return Ok(Verified { read_back: seen.items, tally: Some(seen), passes: 1 });
         }
-        let target = self.open(copy.target()).await?;
-        let source = self.open(copy.source()).await?;
+        let target = self.open(copy.target(), Described::Lately).await?;
+        let source = self.open(copy.source(), Described::Lately).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
         settle::verify(&source, &target, &copy, expected, &mut run, self.settings()).await
     }

@@ -1,0 +1,73 @@
+//! What the parts of one table share in this process: how it is paced, and what it says about itself.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pacing::{Pacer, Pacers};
+use crate::error::WorkError;
+use crate::patience::Patience;
+use crate::pulse::Pulse;
+use crate::tables::{TableApi, TableFacts};
+
+/// How long a description serves the parts that are opened after it: the parts of a move are opened together, and DynamoDB
+/// limits how often a table may be described.
+const LATELY: Duration = Duration::from_secs(10);
+
+/// How new a table's description has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Described {
+    /// Made for this.
+    Now,
+    /// Some seconds old at most: for work that others have looked into before.
+    Lately,
+}
+
+/// One for each table; as many as the topology has.
+pub(crate) struct Shared {
+    /// Writes to the table, whatever the part.
+    writes: Arc<Pacer>,
+    parts: Mutex<HashMap<u32, Pacers>>,
+    /// Held while it is described, so that parts opened together wait for one answer.
+    facts: tokio::sync::Mutex<Option<(Instant, TableFacts)>>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self { writes: Arc::new(Pacer::new()), parts: Mutex::default(), facts: tokio::sync::Mutex::default() }
+    }
+
+    pub(super) fn pacers(&self, part: u32) -> Pacers {
+        let mut parts = self.parts.lock().expect("no holder of this lock panics");
+        parts.entry(part).or_insert_with(|| Pacers::new(Arc::clone(&self.writes))).clone()
+    }
+
+    /// The table's description; an answer that is lost is asked for again up to `patience` times.
+    pub(super) async fn facts(
+        &self,
+        table: &dyn TableApi,
+        described: Described,
+        patience: u32,
+    ) -> Result<TableFacts, WorkError> {
+        let mut kept = self.facts.lock().await;
+        if let (Described::Lately, Some((at, facts))) = (described, &*kept)
+            && at.elapsed() < LATELY
+        {
+            return Ok(facts.clone());
+        }
+        let pulse = Pulse::unheard();
+        let mut patience = Patience::new(patience, &pulse);
+        loop {
+            let asked = Instant::now();
+            match table.describe().await {
+                Ok(facts) => {
+                    *kept = Some((asked, facts.clone()));
+                    return Ok(facts);
+                }
+                Err(why) => patience.wait(why).await?,
+            }
+        }
+    }
+}
