@@ -2,6 +2,9 @@
 //!
 //! `cargo run --release -p bench --example copy -- ITEMS,… PARTS RUNS`, or `… -- throttled SHARDS,… SECONDS SEED`
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PART: &str = "part";
 
 #[tokio::main]

@@ -16,11 +16,11 @@ pub enum ServerSideCopy {
     Always,
 }
 
-/// Limits and waits of the movers. Memory is bounded by `batch_concurrency` batches of at most 16 MiB for each part of a
-/// table, and for all objects of the process together by `object_concurrency` x the larger of `multipart_threshold` and `part_size`.
+/// Limits and waits of the movers. Memory is bounded by `batch_concurrency` batches of at most 16 MiB that are read and four more
+/// that are written for each part of a table, and for all objects of the process together by `object_concurrency` x the larger of `multipart_threshold` and `part_size`.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Batches in flight at once per part of a table, reading and writing counted apart.
+    /// Batches of 100 items that are read or deleted at once per part of a table.
     pub batch_concurrency: usize,
     /// Keys asked for in one page of an index query. A checkpoint can stand after each page.
     pub page_keys: i32,

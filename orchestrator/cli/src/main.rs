@@ -25,6 +25,9 @@ use crate::exit::{Exit, Failure};
 use crate::logging::LogFormat;
 use crate::output::Terminal;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Threads of the asynchronous runtime, at least.
 const LEAST_THREADS: usize = 4;
 

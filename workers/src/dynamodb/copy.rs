@@ -13,6 +13,8 @@ use crate::tables::AttributeValue;
 
 /// Batches that wait between reader and writer.
 const WAITING: usize = 2;
+/// Batches that are written at once, each by several requests: enough for 1,000 units a second from 200 ms away.
+const WRITTEN: usize = 2;
 
 /// Copies what `run`'s cursor has not passed yet. Reader and writer overlap; the tally and the cursor advance in the
 /// order of the index, only after the writes are acknowledged.
@@ -60,7 +62,7 @@ async fn write_all(
             to.put(items, permits, pulse).await?;
             Ok::<_, WorkError>((tally, listed, resume_at))
         })
-        .buffered(to.settings.batch_concurrency);
+        .buffered(WRITTEN);
     let mut written = std::pin::pin!(written);
     while let Some((tally, listed, resume_at)) = written.try_next().await? {
         run.count(&tally);
