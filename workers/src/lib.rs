@@ -21,6 +21,7 @@ mod store;
 pub mod digest;
 pub mod error;
 pub mod inspection;
+pub mod limits;
 pub mod permit;
 pub mod place;
 pub mod progress;

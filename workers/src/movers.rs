@@ -18,6 +18,7 @@ use crate::dynamodb::{Described, Part, Shared, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::hooks::{HookClient, Service};
+use crate::limits::Limits;
 use crate::part::PartAt;
 use crate::place::Place;
 use crate::progress::Checkpoints;
@@ -41,6 +42,7 @@ struct Inner {
     buckets: Option<Arc<Clients>>,
     hooks: Arc<HookClient>,
     settings: Settings,
+    limits: Arc<Limits>,
     /// One for each table that was opened; as many as the topology has.
     shared: Mutex<HashMap<Place, Arc<Shared>>>,
 }
@@ -66,12 +68,18 @@ impl Movers {
         hooks: Arc<HookClient>,
         settings: Settings,
     ) -> Self {
-        Self(Arc::new(Inner { tables, buckets, hooks, settings, shared: Mutex::default() }))
+        let (limits, shared) = Default::default();
+        Self(Arc::new(Inner { tables, buckets, hooks, settings, limits, shared }))
     }
 
     /// The settings given.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What limits requests to tables.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     fn run<'a>(&self, operation: Operation, checkpoints: &'a dyn Checkpoints, resume: Option<Value>) -> Run<'a> {
@@ -119,6 +127,6 @@ impl Movers {
 
     fn shared(&self, place: &Place) -> Arc<Shared> {
         let mut shared = self.0.shared.lock().expect("no holder of this lock panics");
-        Arc::clone(shared.entry(place.clone()).or_insert_with(|| Arc::new(Shared::new())))
+        Arc::clone(shared.entry(place.clone()).or_insert_with(|| Arc::new(Shared::new(&self.0.limits, place))))
     }
 }

@@ -63,7 +63,9 @@ impl Table {
             match self.api.query(query.clone()).await {
                 Ok(page) => {
                     self.pacers.index.accepted(units);
-                    self.sizes.saw_page(size::query_units(&page.entries));
+                    let took = size::query_units(&page.entries);
+                    self.pacers.index.took_more(took.saturating_sub(units));
+                    self.sizes.saw_page(took);
                     break page;
                 }
                 Err(why) if why.code == "throttled" => {

@@ -10,7 +10,6 @@ use super::{Part, Table};
 use crate::error::WorkError;
 use crate::inspection::{Depth, Size};
 use crate::pulse::Pulse;
-use crate::tables::Change;
 
 /// Items of each part whose size is looked at.
 const LOOKED_AT: usize = 25;
@@ -43,8 +42,7 @@ async fn sample(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<Size, Work
         }
         let tally = read::tally(&items)?;
         let reads = items.iter().map(read_units).sum();
-        let changes: Vec<Change> = items.into_iter().map(Change::Put).collect();
-        let writes = write_units(&changes);
+        let writes = items.iter().map(write_units).sum();
         return Ok(Size { items: tally.items, objects: 0, bytes: tally.bytes, write_units: writes, read_units: reads });
     }
     Ok(Size::default())

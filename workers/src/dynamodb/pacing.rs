@@ -8,6 +8,8 @@
 //!
 //! There is one for each (table, part) and kind of request, and one for all writes to a table: a throttling whose reason names the
 //! table and not its index is no fault of the part. They do not share what they learn with other processes.
+//!
+//! What operators allow (`limits.rs`) is asked last, just before a request is sent.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use tokio::time::Instant;
 
 use super::ceiling::{Ceiling, Turn};
 use crate::error::WorkError;
+use crate::limits::Door;
 use crate::pulse::Pulse;
 
 /// A turn can be minutes away; at least this often the wait gives a sign of life.
@@ -23,11 +26,19 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
 /// One controller. Shared by everything that sends such requests.
 #[derive(Debug)]
-pub(crate) struct Pacer(Mutex<Ceiling>);
+pub(crate) struct Pacer {
+    ceiling: Mutex<Ceiling>,
+    /// Where its requests wait for what is allowed; `None` where another pacer of the same requests has it.
+    door: Option<Door>,
+}
 
 impl Pacer {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(Ceiling::new(Instant::now())))
+        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), door: None }
+    }
+
+    fn at(door: Door) -> Arc<Self> {
+        Arc::new(Self { door: Some(door), ..Self::new() })
     }
 
     /// Waits for the turn of a request of `units`. A throttling of another one meanwhile puts it off. Says when it is sent.
@@ -41,16 +52,28 @@ impl Pacer {
             }
             let Turn { at, .. } = turn;
             if at <= now {
-                return Ok(now);
+                break;
             }
             tokio::time::sleep_until(at.min(now + LONGEST_SILENCE)).await;
             pulse.beat().await?;
+        }
+        if let Some(door) = &self.door {
+            door.pass(units, pulse).await?;
+        }
+        Ok(Instant::now())
+    }
+
+    /// A request that was sent took so many units more than was thought.
+    pub(crate) fn took_more(&self, units: u64) {
+        if let Some(door) = &self.door {
+            door.took_more(units);
         }
     }
 
     /// Units that the next request may have at most.
     pub(crate) fn piece(&self) -> u64 {
-        self.with(|ceiling| ceiling.piece()).map_or(u64::MAX, |units| units as u64)
+        let learned = self.with(|ceiling| ceiling.piece()).map_or(u64::MAX, |units| units as u64);
+        self.door.as_ref().and_then(Door::piece).map_or(learned, |allowed| learned.min(allowed))
     }
 
     /// A whole request of `units` was done.
@@ -64,7 +87,7 @@ impl Pacer {
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Ceiling) -> T) -> T {
-        act(&mut self.0.lock().expect("no holder of this lock panics"))
+        act(&mut self.ceiling.lock().expect("no holder of this lock panics"))
     }
 }
 
@@ -82,8 +105,8 @@ pub(crate) struct Pacers {
 }
 
 impl Pacers {
-    pub(crate) fn new(table: Arc<Pacer>) -> Self {
-        let pacer = || Arc::new(Pacer::new());
-        Self { writes: pacer(), table, reads: pacer(), index: pacer() }
+    pub(crate) fn new(table: Arc<Pacer>, [writes, reads]: &[Door; 2]) -> Self {
+        let index = Pacer::at(reads.in_half_units());
+        Self { writes: Pacer::at(writes.clone()), table, reads: Pacer::at(reads.clone()), index }
     }
 }

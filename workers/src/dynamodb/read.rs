@@ -68,6 +68,8 @@ impl Table {
                     let full = size::stored_bytes(&items) > MOST_ANSWERED / 2;
                     if what == Read::Whole {
                         self.sizes.saw_items(&items);
+                        let took = size::read_units_of(&items, asked - unread.len());
+                        self.pacers.reads.took_more(took.saturating_sub(units));
                     }
                     found.extend(items);
                     waiting = unread;

@@ -3,7 +3,7 @@
 use futures::TryStreamExt;
 
 use super::compare::{by_key, matching};
-use super::{Item, Part, Table};
+use super::{Item, Part, Table, size};
 use crate::error::WorkError;
 use crate::mismatch::Mismatch;
 use crate::patience::Patience;
@@ -24,11 +24,13 @@ pub(crate) async fn count(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<
     loop {
         let mut patience = Patience::new(at.settings.patience, pulse);
         let page = loop {
+            at.pacers.index.turn(size::count_units(0, true), pulse).await?;
             match at.api.count(part.value(), start.clone()).await {
                 Ok(page) => break page,
                 Err(why) => patience.wait(why).await?,
             }
         };
+        at.pacers.index.took_more(size::count_units(page.entries, page.last.is_none()) - 1);
         pulse.beat().await?;
         total += page.entries;
         if page.last.is_none() || page.last == start {

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use super::pacing::{Pacer, Pacers};
 use crate::error::WorkError;
+use crate::limits::{Door, Kind, Limits};
 use crate::patience::Patience;
+use crate::place::Place;
 use crate::pulse::Pulse;
 use crate::tables::{TableApi, TableFacts};
 
@@ -29,19 +31,22 @@ pub(crate) enum Described {
 pub(crate) struct Shared {
     /// Writes to the table, whatever the part.
     writes: Arc<Pacer>,
+    /// Where writes and reads wait for what is allowed.
+    doors: [Door; 2],
     parts: Mutex<HashMap<u32, Pacers>>,
     /// Held while it is described, so that parts opened together wait for one answer.
     facts: tokio::sync::Mutex<Option<(Instant, TableFacts)>>,
 }
 
 impl Shared {
-    pub(crate) fn new() -> Self {
-        Self { writes: Arc::new(Pacer::new()), parts: Mutex::default(), facts: tokio::sync::Mutex::default() }
+    pub(crate) fn new(limits: &Arc<Limits>, place: &Place) -> Self {
+        let doors = [Kind::Writes, Kind::Reads].map(|kind| limits.door(place, kind));
+        Self { writes: Arc::new(Pacer::new()), doors, parts: Mutex::default(), facts: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn pacers(&self, part: u32) -> Pacers {
         let mut parts = self.parts.lock().expect("no holder of this lock panics");
-        parts.entry(part).or_insert_with(|| Pacers::new(Arc::clone(&self.writes))).clone()
+        parts.entry(part).or_insert_with(|| Pacers::new(Arc::clone(&self.writes), &self.doors)).clone()
     }
 
     /// The table's description; an answer that is lost is asked for again up to `patience` times.

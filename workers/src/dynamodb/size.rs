@@ -8,25 +8,33 @@ use crate::tables::{AttributeValue, Change};
 /// A write unit covers this many bytes, a read unit four times as many (DynamoDB Developer Guide, "Read and write operations").
 const WRITE_UNIT: usize = 1024;
 const READ_UNIT: usize = 4096;
+/// What is counted by one request, and what an entry of an index is taken for that is not seen.
+const COUNTED: u64 = 1 << 20;
+const ENTRY: u64 = 128;
 /// What a list or map takes besides its content (DynamoDB Developer Guide, "Item sizes and formats").
 const NESTED: usize = 3;
 /// What a byte of text can become in JSON: `\u001f`.
 const MOST_ESCAPED: usize = 6;
 
-/// Write units of all changes; a deletion is counted by its key.
-pub(super) fn write_units(changes: &[Change]) -> u64 {
-    changes.iter().map(units_of).sum()
-}
-
-/// Write units of one change.
-pub(super) fn units_of(change: &Change) -> u64 {
-    let (Change::Put(map) | Change::Delete(map)) = change;
-    stored(map).div_ceil(WRITE_UNIT).max(1) as u64
+/// Write units of an item that is written or deleted.
+pub(super) fn write_units(item: &Item) -> u64 {
+    stored(item).div_ceil(WRITE_UNIT).max(1) as u64
 }
 
 /// Read units of an item that is read consistently.
 pub(super) fn read_units(item: &Item) -> u64 {
     stored(item).div_ceil(READ_UNIT).max(1) as u64
+}
+
+/// Read units of so many keys under which these items were found.
+pub(super) fn read_units_of(items: &[Item], keys: usize) -> u64 {
+    items.iter().map(read_units).sum::<u64>() + keys.saturating_sub(items.len()) as u64
+}
+
+/// Half read units of a page of an index that was only counted; all but the last are of 1 MiB (DynamoDB API Reference, "Query").
+pub(super) fn count_units(entries: u64, is_last: bool) -> u64 {
+    let bytes = if is_last { (entries.saturating_mul(ENTRY)).min(COUNTED) } else { COUNTED };
+    bytes.div_ceil(READ_UNIT as u64).max(1)
 }
 
 /// Half read units of entries of an index, read eventually consistently by one query.
@@ -97,6 +105,8 @@ fn base64_size(bytes: usize) -> usize {
 pub(super) struct Sizes {
     /// Read units of an item, times [`EXACT`]; 0 before any was seen.
     item: AtomicU64,
+    /// Write units of an item, likewise.
+    write: AtomicU64,
     /// Half read units of a page of the index.
     page: AtomicU64,
 }
@@ -105,8 +115,23 @@ const EXACT: u64 = 64;
 
 impl Sizes {
     pub(super) fn saw_items(&self, items: &[Item]) {
-        if let Some(units) = (items.iter().map(read_units).sum::<u64>() * EXACT).checked_div(items.len() as u64) {
-            self.item.store(units, Ordering::Relaxed);
+        for (average, units_of) in [(&self.item, read_units as fn(&Item) -> u64), (&self.write, write_units)] {
+            if let Some(units) = (items.iter().map(units_of).sum::<u64>() * EXACT).checked_div(items.len() as u64) {
+                average.store(units, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Write units of all changes.
+    pub(super) fn write_units(&self, changes: &[Change]) -> u64 {
+        changes.iter().map(|change| self.units_of(change)).sum()
+    }
+
+    /// Write units of one change. A deletion takes those of its item, which are known on average.
+    pub(super) fn units_of(&self, change: &Change) -> u64 {
+        match change {
+            Change::Put(item) => write_units(item),
+            Change::Delete(_) => self.write.load(Ordering::Relaxed).max(EXACT).div_ceil(EXACT),
         }
     }
 

@@ -97,7 +97,7 @@ impl<'a> Left<'a> {
         let most = pacers.writes.piece().min(pacers.table.piece());
         let (mut changes, mut units) = (0, 0);
         for change in &self.changes {
-            let more = size::units_of(change);
+            let more = self.table.sizes.units_of(change);
             if changes > 0 && units + more > most {
                 break;
             }
@@ -132,7 +132,7 @@ impl<'a> Left<'a> {
                 return self.pulse.beat().await;
             }
             Ok(undone) => {
-                let left = size::write_units(&undone).min(asked.units);
+                let left = self.table.sizes.write_units(&undone).min(asked.units);
                 let done = asked.units - left;
                 pacers.writes.throttled(done, left, asked.sent);
                 pacers.table.accepted(done);
