@@ -13,7 +13,7 @@ use engine::{Runner, StepError};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
-use workflows::controls::{set_limit, unset_limit};
+use workflows::controls::{LimitChange, set_limit, unset_limit};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, start_move, view_move};
 use workflows::requester::Requester;
@@ -138,7 +138,9 @@ async fn nothing_is_reserved(world: &World) {
 
 async fn competing_moves(database: Database) {
     let (world, tenants) = crowd(database).await;
-    set_limit(&world.deployment, "overall", 2 * WEIGHT + 1, &by()).await.expect("the limit is set");
+    set_limit(&world.deployment, "overall", &LimitChange::slots(2 * WEIGHT + 1), &by())
+        .await
+        .expect("the limit is set");
     let mut ids = Vec::new();
     for tenant in &tenants {
         ids.push(start(&world, tenant).await);
@@ -155,7 +157,7 @@ async fn competing_moves(database: Database) {
 
 async fn larger_than_the_limit(database: Database) {
     let (world, tenants) = crowd(database).await;
-    set_limit(&world.deployment, "region:eu-west-1", 1, &by()).await.expect("the limit is set");
+    set_limit(&world.deployment, "region:eu-west-1", &LimitChange::slots(1), &by()).await.expect("the limit is set");
     let ids = [start(&world, &tenants[0]).await, start(&world, &tenants[1]).await];
     let gauge = Gauge::new(&world.deployment);
     Box::pin(run_all(&world, &ids, gauge.clone())).await;
@@ -181,7 +183,7 @@ async fn lowered(database: Database) {
     let running = start(&world, &tenants[0]).await;
     world.run_until(NoProbe, async || state(&world, &running).await == "drain").await;
     assert_eq!(used(&world.deployment, "region:eu-west-1").await, WEIGHT, "counted although nothing was limited");
-    set_limit(&world.deployment, "region:eu-west-1", 0, &by()).await.expect("the limit is set");
+    set_limit(&world.deployment, "region:eu-west-1", &LimitChange::slots(0), &by()).await.expect("the limit is set");
     let held = start(&world, &tenants[1]).await;
     let waits = async || state(&world, &running).await == "completed" && state(&world, &held).await == "waiting";
     world.run_until(NoProbe, waits).await;

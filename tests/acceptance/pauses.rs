@@ -207,7 +207,9 @@ async fn the_way_back_is_open(database: Database) {
 async fn pause_while_waiting(database: Database) {
     let stage = Stage::new(database).await;
     let deployment = &stage.world.deployment;
-    controls::set_limit(deployment, "overall", 0, &by()).await.expect("the limit is set");
+    controls::set_limit(deployment, "overall", &controls::LimitChange::slots(0), &by())
+        .await
+        .expect("the limit is set");
     let id = stage.world.start_move("eu").await;
     stage.tick_until(&id, "waiting").await;
     stage.pass(3_000).await;

@@ -1,5 +1,6 @@
 //! Capacity for data work, reserved before a tenant goes offline: limits that an operator sets while everything runs, on
-//! the data tasks that admitted work may have overall, in a region, or on a table or bucket.
+//! the data tasks that admitted work may have overall, in a region, or on a table or bucket. Limits on units a second have the
+//! same scopes, and nothing is reserved of them: `unit_limits.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +8,7 @@ use catalogue::capacity::{self, Limit, Usage, Want};
 use catalogue::location::{Address, Location};
 use engine::StepTx;
 use store::{Millis, StoreError, Tx};
+use workers::place::Place;
 
 use crate::data_tasks::place_of;
 use crate::plan::Plan;
@@ -68,7 +70,7 @@ pub(crate) async fn look(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option
 pub(crate) async fn take(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option<Blocked>, StoreError> {
     let id = step.record.id.clone();
     let since = capacity::ask(step.tx, &id, wants, step.now).await?;
-    if !capacity::limits(step.tx).await?.is_empty() {
+    if capacity::limits(step.tx).await?.iter().any(|limit| limit.slots.is_some()) {
         capacity::lock(step.tx).await?;
         // Read again: only what is seen under the lock counts.
         let limits = capacity::limits(step.tx).await?;
@@ -95,10 +97,11 @@ async fn blocked(
     limits: &[Limit],
 ) -> Result<Option<Blocked>, StoreError> {
     for limit in limits {
-        let Some(want) = wants.iter().find(|want| want.scope == limit.scope) else { continue };
+        let want = wants.iter().find(|want| want.scope == limit.scope);
+        let (Some(want), Some(slots)) = (want, limit.slots) else { continue };
         let usage = capacity::usage(tx, &limit.scope, workflow, since).await?;
-        if !admits(limit.slots, &usage, want.weight) {
-            let (scope, slots, weight) = (limit.scope.clone(), limit.slots, want.weight);
+        if !admits(slots, &usage, want.weight) {
+            let (scope, weight) = (limit.scope.clone(), want.weight);
             return Ok(Some(Blocked { scope, slots, weight, usage, since }));
         }
     }
@@ -149,6 +152,24 @@ pub fn table_scope(location: &Location) -> String {
         Address::Dynamodb { .. } | Address::Hooks { .. } => format!("table:{key}"),
         Address::S3 { prefix, .. } => format!("table:{}", key.strip_suffix(&format!("|{prefix}")).unwrap_or(&key)),
     }
+}
+
+/// All scopes that requests to the location fall under.
+pub fn scopes_of_location(location: &Location) -> [String; 3] {
+    [OVERALL.to_owned(), region_scope(&location.region), table_scope(location)]
+}
+
+/// The same as the movers ask for it; only requests to tables are limited.
+pub(crate) fn scopes_of(place: &Place) -> Vec<String> {
+    let Place::Dynamodb { region, endpoint, table, index, index_key, shard_count } = place else { return Vec::new() };
+    let address = Address::Dynamodb {
+        endpoint: endpoint.clone(),
+        table: table.clone(),
+        index: index.clone(),
+        index_key: index_key.clone(),
+        shard_count: *shard_count,
+    };
+    scopes_of_location(&Location { name: String::new(), region: region.clone(), address }).into()
 }
 
 #[derive(Default)]

@@ -5,7 +5,7 @@ mod limits;
 mod pause;
 mod retry;
 
-pub use limits::{LimitUse, list_limits, set_limit, unset_limit};
+pub use limits::{LimitChange, LimitUse, list_limits, set_limit, unset_limit};
 pub use pause::{
     GoesOn, Paused, Pauses, list_pauses, pause_all, pause_tenant, pause_workflow, resume_all, resume_tenant,
     resume_workflow,

@@ -13,6 +13,7 @@ use crate::provision::Provision;
 use crate::realm_move::{LapseSweep, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
+use crate::unit_limits::{ShareSweep, Stated};
 
 /// What the workflows of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -29,13 +30,16 @@ pub struct Deployment {
     pub owner: String,
     /// Proofs that other processes are dead.
     pub liveness: Arc<dyn Liveness>,
+    /// What the topology says about limits on units a second.
+    pub stated: Arc<Stated>,
 }
 
 impl Deployment {
     /// A deployment with random ids, that gives no proof of its death and takes none.
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
-        Self { store, movers, timing: Arc::new(timing), ids, owner: engine::process_name(), liveness }
+        let (timing, owner, stated) = (Arc::new(timing), engine::process_name(), Arc::default());
+        Self { store, movers, timing, ids, owner, liveness, stated }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.
@@ -58,6 +62,7 @@ impl Deployment {
             .task(RemoveTask::new(self.clone()))
             .sweep(LapseSweep::new(self.clone()))
             .sweep(PauseSweep::new(self.store.clone()))
+            .sweep(ShareSweep::new(self.clone()))
     }
 
     /// Runner settings that follow the constants.

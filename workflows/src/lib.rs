@@ -20,6 +20,7 @@ pub mod requester;
 pub mod timestamps;
 pub mod timing;
 pub mod topology_change;
+pub mod unit_limits;
 pub mod upgrade_check;
 
 pub use deployment::Deployment;

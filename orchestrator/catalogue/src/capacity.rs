@@ -1,4 +1,4 @@
-//! Limits on data work, and who has reserved how much of them.
+//! Limits on data work, and who has reserved how much of them. Of units a second nothing is reserved.
 //!
 //! A scope is `overall`, `region:NAME` or `table:KEY`. A workflow asks once, in every scope that its data work falls under,
 //! and keeps its place; it is granted all of it together, by whoever holds [`lock`], or waits. Reservations are made also
@@ -11,8 +11,12 @@ use store::{Millis, Row, StoreError, Tx, sql};
 pub struct Limit {
     /// What it limits.
     pub scope: String,
-    /// Data tasks at a time; 0 admits nothing new.
-    pub slots: i64,
+    /// Data tasks at a time; 0 admits nothing new; `None`: not limited.
+    pub slots: Option<i64>,
+    /// Write units a second, by all processes together.
+    pub write_units: Option<i64>,
+    /// Read units a second, likewise.
+    pub read_units: Option<i64>,
     /// When it was set.
     pub at: Millis,
     /// By whom.
@@ -52,18 +56,20 @@ pub async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
 
 /// All limits.
 pub async fn limits(tx: &mut Tx) -> Result<Vec<Limit>, StoreError> {
-    let rows = sql("SELECT scope, slots, at, who, why FROM limits ORDER BY scope").fetch_all(tx).await?;
+    let rows = sql("SELECT scope, slots, write_units, read_units, at, who, why FROM limits ORDER BY scope");
+    let rows = rows.fetch_all(tx).await?;
     rows.iter().map(Limit::try_from).collect()
 }
 
 /// Sets a limit, whatever it was.
 pub async fn set_limit(tx: &mut Tx, limit: &Limit) -> Result<(), StoreError> {
-    sql(
-        "INSERT INTO limits (scope, slots, at, who, why) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (scope) DO UPDATE SET \
-         slots = excluded.slots, at = excluded.at, who = excluded.who, why = excluded.why",
-    )
+    sql("INSERT INTO limits (scope, slots, write_units, read_units, at, who, why) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (scope) DO UPDATE SET slots = excluded.slots, write_units = excluded.write_units, \
+         read_units = excluded.read_units, at = excluded.at, who = excluded.who, why = excluded.why")
     .bind(&limit.scope)
     .bind(limit.slots)
+    .bind(limit.write_units)
+    .bind(limit.read_units)
     .bind(limit.at)
     .bind(&limit.who)
     .bind(&limit.why)
@@ -74,8 +80,8 @@ pub async fn set_limit(tx: &mut Tx, limit: &Limit) -> Result<(), StoreError> {
 
 /// Takes a limit away; `None`: there was none.
 pub async fn unset_limit(tx: &mut Tx, scope: &str) -> Result<Option<Limit>, StoreError> {
-    let row = sql("DELETE FROM limits WHERE scope = $1 RETURNING scope, slots, at, who, why").bind(scope);
-    row.fetch_optional(tx).await?.as_ref().map(Limit::try_from).transpose()
+    let row = sql("DELETE FROM limits WHERE scope = $1 RETURNING scope, slots, write_units, read_units, at, who, why");
+    row.bind(scope).fetch_optional(tx).await?.as_ref().map(Limit::try_from).transpose()
 }
 
 /// Asks for capacity; what was asked for before keeps its place. Returns since when it waits.
@@ -174,7 +180,9 @@ impl TryFrom<&Row> for Limit {
     fn try_from(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             scope: row.text("scope")?,
-            slots: row.int("slots")?,
+            slots: row.opt_int("slots")?,
+            write_units: row.opt_int("write_units")?,
+            read_units: row.opt_int("read_units")?,
             at: row.int("at")?,
             who: row.text("who")?,
             why: row.text("why")?,

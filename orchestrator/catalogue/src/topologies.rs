@@ -36,6 +36,12 @@ pub async fn current(tx: &mut Tx) -> Result<Option<StoredTopology>, StoreError> 
     }))
 }
 
+/// The version in force, if one was ever applied.
+pub async fn version(tx: &mut Tx) -> Result<Option<i64>, StoreError> {
+    let row = sql("SELECT MAX(version) AS version FROM topologies").fetch_one(tx).await?;
+    row.opt_int("version")
+}
+
 /// The topology in force, which nobody replaces before this transaction ends.
 pub async fn pin(tx: &mut Tx) -> Result<Option<StoredTopology>, StoreError> {
     sql("SELECT value FROM counters WHERE name = 'topology'").for_update().fetch_one(tx).await?;

@@ -6,6 +6,7 @@
 mod canonical;
 mod edit;
 mod endpoint;
+mod limits;
 mod lines;
 mod model;
 mod names;
@@ -20,6 +21,7 @@ mod validate_store;
 
 pub use edit::InUse;
 pub(crate) use endpoint::{dynamodb_identity, hooks_identity, s3_identity};
+pub use limits::{UNITS_MAX, UnitLimits};
 pub use lines::Lines;
 pub use model::{Consistency, Endpoint, Realm, Region, Replication, Service, Shard, StoreSpec, Topology};
 pub(crate) use names::is_plain_name;

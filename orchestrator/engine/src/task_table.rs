@@ -237,6 +237,17 @@ pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<u32, StepError> {
     current.map(|task| task.attempt).ok_or_else(StepError::lost_lease)
 }
 
+/// Who runs tasks now: the owner of each lease that has not run out, with the task's input; null if it can't be read.
+pub async fn at_work(tx: &mut Tx) -> Result<Vec<(String, Value)>, StoreError> {
+    let rows = sql("SELECT lease_owner, input FROM tasks \
+                    WHERE wake_at IS NOT NULL AND lease_owner IS NOT NULL AND lease_until > $1")
+    .bind(tx.now().await?)
+    .fetch_all(tx)
+    .await?;
+    let input = |row: &Row| Ok::<_, StoreError>(serde_json::from_str(&row.text("input")?).unwrap_or_default());
+    rows.iter().map(|row| Ok((row.text("lease_owner")?, input(row)?))).collect()
+}
+
 /// Whether the task is still open under this fence.
 pub async fn is_held(tx: &mut Tx, id: &str, fence: i64) -> Result<bool, StoreError> {
     let row = sql("SELECT id FROM tasks WHERE id = $1 AND fence = $2 AND status = $3")

@@ -1,8 +1,8 @@
-//! `/v1/limits`: how much data work may run at a time, overall, in a region, or on a table or bucket.
+//! `/v1/limits`: how much data work may run at a time and how many units it may take, overall, in a region, or on a table or bucket.
 
 use axum::Json;
 use axum::extract::State;
-use workflows::controls::{LimitUse, list_limits, set_limit, unset_limit};
+use workflows::controls::{LimitChange, LimitUse, list_limits, set_limit, unset_limit};
 use workflows::timestamps::rfc3339;
 
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
@@ -23,7 +23,8 @@ pub(crate) async fn set(
     JsonBody(asked): JsonBody<LimitSet>,
 ) -> Result<Json<LimitView>, ApiError> {
     let requester = caller.because(asked.reason)?;
-    let set = set_limit(&app.deployment, &asked.scope, asked.slots, &requester).await?;
+    let change = LimitChange { slots: asked.slots, write_units: asked.write_units, read_units: asked.read_units };
+    let set = set_limit(&app.deployment, &asked.scope, &change, &requester).await?;
     // Somebody may have waited for more room.
     app.announce();
     Ok(Json(view(set)))
@@ -58,6 +59,8 @@ fn view(found: LimitUse) -> LimitView {
     LimitView {
         scope: limit.scope,
         slots: limit.slots,
+        write_units: limit.write_units,
+        read_units: limit.read_units,
         used,
         waiting,
         set_at: rfc3339(limit.at),

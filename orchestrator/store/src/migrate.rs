@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
     (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
     (8, "keep every start key", include_str!("../../../migrations/0008_keep_every_start_key.sql")),
+    (9, "limit units", include_str!("../../../migrations/0009_limit_units.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there.

@@ -1,11 +1,12 @@
-//! Setting limits on data work while it runs. Lowering one lets what runs finish; 0 admits nothing new.
+//! Setting limits on data work while it runs. Lowering one on data tasks lets what runs finish, and 0 admits nothing new; one on
+//! units a second is felt by what runs.
 
 use std::collections::BTreeSet;
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::capacity::{self, Limit};
 use catalogue::topologies;
-use catalogue::topology::Topology;
+use catalogue::topology::{Topology, UNITS_MAX};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
@@ -25,30 +26,79 @@ pub struct LimitUse {
     pub waiting: i64,
 }
 
-/// The most that a limit can be.
+/// What to limit in a scope; what is not named stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitChange {
+    /// Data tasks at a time; 0 admits nothing new.
+    pub slots: Option<i64>,
+    /// Write units a second that all processes together ask of tables.
+    pub write_units: Option<i64>,
+    /// Read units, likewise.
+    pub read_units: Option<i64>,
+}
+
+impl LimitChange {
+    /// A limit on data tasks.
+    pub fn slots(slots: i64) -> Self {
+        Self { slots: Some(slots), ..Self::default() }
+    }
+
+    fn limits_units(&self) -> bool {
+        self.write_units.is_some() || self.read_units.is_some()
+    }
+
+    fn check(&self) -> Result<(), Refusal> {
+        let wrong = |message: String| Err(Refusal::invalid("invalid_limit", message));
+        if *self == Self::default() {
+            return wrong("nothing to limit is named: data tasks, write units or read units".to_owned());
+        }
+        if self.slots.is_some_and(|slots| !(0..=SLOTS_MAX).contains(&slots)) {
+            return wrong(format!("a limit is a whole number of data tasks from 0 to {SLOTS_MAX}"));
+        }
+        let units = [self.write_units, self.read_units].into_iter().flatten();
+        if units.into_iter().any(|units| !(1..=i64::from(UNITS_MAX)).contains(&units)) {
+            let message = format!(
+                "a limit on units is a whole number of units a second from 1 to {UNITS_MAX}; to let no new work in, limit the \
+                 data tasks to 0"
+            );
+            return wrong(message);
+        }
+        Ok(())
+    }
+}
+
+/// The most data tasks that a limit can be.
 const SLOTS_MAX: i64 = 1_000_000;
+
+/// Scopes of tables and buckets begin so, and those of tables so: see `Location::key`.
+const TABLES: &str = "table:";
+const DYNAMODB_TABLES: &str = "table:dynamodb|";
 
 /// Names told when an unknown one was given.
 const NAMED: usize = 20;
 
-/// Sets a limit; it counts from the next admission on.
+/// Sets a limit. On data tasks it counts from the next admission on; on units within about a tenth of a heartbeat.
 pub async fn set_limit(
     deployment: &Deployment,
     scope: &str,
-    slots: i64,
+    change: &LimitChange,
     requester: &Requester,
 ) -> Result<LimitUse, Refusal> {
-    if !(0..=SLOTS_MAX).contains(&slots) {
-        let message = format!("a limit is a whole number of data tasks from 0 to {SLOTS_MAX}");
-        return Err(Refusal::invalid("invalid_limit", message));
-    }
+    change.check()?;
     let mut tx = deployment.store.begin().await?;
     check_scope(&mut tx, scope).await?;
+    if change.limits_units() && scope.starts_with(TABLES) && !scope.starts_with(DYNAMODB_TABLES) {
+        let message =
+            format!("only tables of DynamoDB have write and read units: limit the data tasks of {scope} instead");
+        return Err(Refusal::invalid("invalid_limit", message));
+    }
     capacity::lock(&mut tx).await?;
     let before = capacity::limits(&mut tx).await?.into_iter().find(|limit| limit.scope == scope);
     let limit = Limit {
         scope: scope.to_owned(),
-        slots,
+        slots: change.slots.or(before.as_ref().and_then(|before| before.slots)),
+        write_units: change.write_units.or(before.as_ref().and_then(|before| before.write_units)),
+        read_units: change.read_units.or(before.as_ref().and_then(|before| before.read_units)),
         at: tx.now().await?,
         who: requester.who.clone(),
         why: requester.why.clone(),
@@ -109,7 +159,12 @@ fn scopes(topology: &Topology) -> BTreeSet<String> {
 }
 
 fn shown(scope: &str, limit: Option<&Limit>) -> Value {
-    json!({ "scope": scope, "slots": limit.map(|limit| limit.slots) })
+    json!({
+        "scope": scope,
+        "slots": limit.and_then(|limit| limit.slots),
+        "writeUnits": limit.and_then(|limit| limit.write_units),
+        "readUnits": limit.and_then(|limit| limit.read_units),
+    })
 }
 
 async fn record(

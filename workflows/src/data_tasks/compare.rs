@@ -14,6 +14,7 @@ use super::checkpoints::TaskCheckpoints;
 use super::places::place_of;
 use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
+use crate::unit_limits::limited_movers;
 
 /// What to compare.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ impl TaskHandler for CompareTask {
         let (at, live) = (place(&input.at), input.live.as_ref().map(place));
         let resume = cx.task.checkpoint.clone();
         let checkpoints = TaskCheckpoints(cx);
-        let movers = &self.0.movers;
+        let movers = limited_movers(&self.0).await?;
         let at = PartAt::new(&at, &input.tenant, input.part);
         let seen = movers.compare(at, live.as_ref(), &input.verified, &checkpoints, resume).await;
         Ok(to_value(&seen.map_err(step_error)?))

@@ -19,6 +19,7 @@ use super::places::place_of;
 use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::timing::millis;
+use crate::unit_limits::limited_movers;
 
 /// What to copy.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,7 +81,7 @@ impl TaskHandler for CopyTask {
             generation: input.generation,
             epoch: Some(input.epoch),
         };
-        let movers = &self.0.movers;
+        let movers = limited_movers(&self.0).await?;
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
         let permits = permits.of_generation(input.generation);
         let (from, to) =

@@ -18,6 +18,7 @@ use super::places::place_of;
 use super::removal_permits::RemovalLedger;
 use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
+use crate::unit_limits::limited_movers;
 
 /// What to remove.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -67,7 +68,7 @@ impl TaskHandler for RemoveTask {
             generation: input.generation,
             epoch: None,
         };
-        let movers = &self.0.movers;
+        let movers = limited_movers(&self.0).await?;
         let at = place_of(&input.at);
         let ledger = RemovalLedger::new(ledger, movers, at.clone());
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());

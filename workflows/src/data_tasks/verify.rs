@@ -17,6 +17,7 @@ use super::copy::renew_offline_lease;
 use super::places::place_of;
 use super::{Amount, MAX_ATTEMPTS, read_input, step_error, to_value};
 use crate::deployment::Deployment;
+use crate::unit_limits::limited_movers;
 
 /// What to verify.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,7 +88,7 @@ impl TaskHandler for VerifyTask {
 
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
         let input: VerifyInput = read_input(&cx.task.input)?;
-        let movers = &self.0.movers;
+        let movers = limited_movers(&self.0).await?;
         let (source, at) =
             (place_of(&input.source).divided_at(&input.bounds), place_of(&input.at).divided_at(&input.bounds));
         let copy =

@@ -53,6 +53,8 @@ pub(super) struct Limits {
     pub(super) objects_at_once: usize,
     /// How long the tenant may be offline.
     pub(super) allowed_ms: Millis,
+    /// The least that writing, and that all reading, take by the limits on units a second.
+    pub(super) least_ms: (f64, f64),
 }
 
 /// How much a move costs, without prices: they differ by region and change.
@@ -102,7 +104,11 @@ pub(super) fn estimate(loads: &[Load], limits: &Limits) -> Estimate {
     let read_units = sum(|load| load.read_units * (3 * load.adds + load.removes));
     let requests = sum(|load| load.objects * (4 * load.adds + 2 * load.removes));
     let copy = loads.iter().map(|load| copy_ms(load, limits)).fold(0.0, f64::max);
-    let offline = |copy: f64, share: f64| limits.waits_ms.saturating_add((copy * (1.0 + 2.0 * share)) as Millis);
+    let offline = |copy: f64, share: f64| {
+        let (writing, reading) = limits.least_ms;
+        let work = (copy.max(writing) + copy * 2.0 * share).max(reading);
+        limits.waits_ms.saturating_add(work as Millis)
+    };
     let offline_ms = offline(copy, READING_SHARE);
     let cost_class = match write_units + read_units + requests {
         units if units <= SMALL => CostClass::Small,
@@ -142,7 +148,8 @@ fn copy_ms(load: &Load, limits: &Limits) -> f64 {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { waits_ms: 100_000, objects_at_once: 16, allowed_ms: 3_600_000 };
+    const LIMITS: Limits =
+        Limits { waits_ms: 100_000, objects_at_once: 16, allowed_ms: 3_600_000, least_ms: (0.0, 0.0) };
 
     fn table(items: u64, parts: u32) -> Load {
         Load {
@@ -180,6 +187,18 @@ mod tests {
         let leaves = Load { adds: 0, ..large };
         let leaving = estimate(&[leaves], &LIMITS);
         assert_eq!((leaving.items, leaving.offline_ms, leaving.write_units), (0, LIMITS.waits_ms, 2_000_000));
+    }
+
+    #[test]
+    fn limits_on_units_are_the_least_that_it_takes() {
+        let load = table(1_000_000, 10);
+        let free = estimate(&[load], &LIMITS).offline_ms;
+        let limited = |least_ms| estimate(&[load], &Limits { least_ms, ..LIMITS });
+        assert_eq!(limited((10_000.0, 10_000.0)).offline_ms, free, "the partitions are slower");
+        let writing = limited((1_000_000.0, 0.0));
+        assert!((1_100_000..1_200_000).contains(&writing.offline_ms), "{writing:?}");
+        assert_eq!(limited((0.0, 2_000_000.0)).offline_ms, 2_100_000);
+        assert!(!limited((4_000_000.0, 0.0)).fits && writing.fits);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
 use crate::planning;
 use crate::timing::millis;
+use crate::unit_limits::limited_movers;
 
 /// What preflight found.
 #[derive(Debug)]
@@ -112,7 +113,7 @@ async fn check_service(
     service: &ServicePlan,
     busy: &BTreeSet<String>,
 ) -> Result<(Amount, Cuts), StepError> {
-    let movers = &deployment.movers;
+    let movers = limited_movers(deployment).await?;
     let all: Vec<&Location> = service.keep.iter().chain(&service.add).chain(&service.remove).collect();
     let places: Vec<Place> = all.iter().map(|location| place_of(location)).collect();
     let inspections =

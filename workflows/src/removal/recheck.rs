@@ -17,6 +17,7 @@ use super::state::{RemovalStage, RemovalState};
 use crate::data_tasks::{place_of, step_error};
 use crate::deployment::Deployment;
 use crate::timing::millis;
+use crate::unit_limits::limited_movers;
 
 /// A recheck as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,7 +130,7 @@ impl Workflow for Recheck {
             Some(stored) => stored.topology.refresh(&state.service, &state.location),
             None => state.location.clone(),
         };
-        let found = self.deployment.movers.inspect(&place_of(&location), &record.subject).await;
+        let found = limited_movers(&self.deployment).await?.inspect(&place_of(&location), &record.subject).await;
         match found {
             Ok(found) => Ok(!found.empty),
             // It has gone, and everything in it.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::UnitLimits;
 use super::lines::Lines;
 use super::problem::Problem;
 use super::{canonical, edit, read, validate};
@@ -21,6 +22,9 @@ pub struct Topology {
     pub realms: BTreeMap<String, Realm>,
     /// Services by name.
     pub services: BTreeMap<String, Service>,
+    /// What all data work of the deployment together may ask of tables.
+    #[serde(skip_serializing_if = "UnitLimits::is_empty")]
+    pub limits: UnitLimits,
 }
 
 /// A region, and where its stores are reached if not at AWS's own addresses.
@@ -94,6 +98,9 @@ pub enum StoreSpec {
         /// delimiter after it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         key_prefix: Option<String>,
+        /// What data work may ask of each of the tables.
+        #[serde(default, skip_serializing_if = "UnitLimits::is_empty")]
+        limits: UnitLimits,
     },
     /// A prefix in an S3 bucket.
     S3 {

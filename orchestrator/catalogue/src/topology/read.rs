@@ -26,13 +26,14 @@ pub(super) struct Read {
 pub(super) fn read(yaml: &str) -> Result<Read, Vec<Problem>> {
     let root = node::parse(yaml).map_err(|problem| vec![problem])?;
     let mut reader = Reader::default();
-    let mut fields = reader.fields(&root, "", &["regions", "realms", "services"]);
+    let mut fields = reader.fields(&root, "", &["regions", "realms", "services", "limits"]);
     let regions = reader.required(&mut fields, "regions");
     let realms = reader.required(&mut fields, "realms");
     let topology = Topology {
         regions: reader.entries(regions, "regions", Reader::region),
         realms: reader.entries(realms, "realms", Reader::realm),
         services: reader.entries(fields.take("services"), "services", Reader::service),
+        limits: reader.limits(&mut fields),
     };
     Ok(Read { topology, lines: reader.lines, problems: reader.problems })
 }

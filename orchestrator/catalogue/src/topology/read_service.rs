@@ -87,18 +87,19 @@ impl Reader {
     }
 
     fn dynamodb(&mut self, node: &Node, path: &str) -> StoreSpec {
-        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount", "keyPrefix"]);
+        let mut fields = self.fields(node, path, &["table", "index", "indexKey", "shardCount", "keyPrefix", "limits"]);
         let table = self.required_text(&mut fields, "table");
         let index = self.required_text(&mut fields, "index");
         let index_key = self.required_text(&mut fields, "indexKey");
         let count = self.required(&mut fields, "shardCount");
         let shard_count = count.map_or(0, |node| self.count(node, &fields.path("shardCount")));
         let key_prefix = fields.take("keyPrefix").map(|node| self.text(node, &fields.path("keyPrefix")));
-        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix }
+        let limits = self.limits(&mut fields);
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix, limits }
     }
 
     /// A number outside u32 is absurd either way: clamped, so that validation says what is allowed.
-    fn count(&mut self, node: &Node, path: &str) -> u32 {
+    pub(super) fn count(&mut self, node: &Node, path: &str) -> u32 {
         match &node.value {
             Value::Whole(count) => u32::try_from((*count).clamp(0, u32::MAX.into())).unwrap_or(u32::MAX),
             other => {

@@ -2,6 +2,7 @@
 
 mod edits;
 mod form;
+mod limits;
 mod locations;
 mod overlaps;
 mod rules;

@@ -18,6 +18,7 @@ pub(super) fn validate(topology: &Topology, lines: &Lines) -> Vec<Problem> {
     for (name, service) in &topology.services {
         rules.service(name, service);
     }
+    topology.limits.check(&mut rules, "limits");
     overlap::check(topology, lines, &mut rules.problems);
     rules.problems.retain(|problem| !lines.is_unreadable(&problem.path));
     rules.problems

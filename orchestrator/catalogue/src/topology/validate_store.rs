@@ -37,7 +37,7 @@ pub(super) fn check(rules: &mut Rules<'_>, path: &str, service: &Service) {
 
 fn store(rules: &mut Rules<'_>, path: &str, store: &StoreSpec, regions: &[&str]) {
     match store {
-        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix } => {
+        StoreSpec::Dynamodb { table, index, index_key, shard_count, key_prefix, limits } => {
             let path = format!("{path}.dynamodb");
             template(rules, &format!("{path}.table"), table, &["{region}"], regions, table_problem);
             report(rules, &format!("{path}.index"), table_problem(index));
@@ -46,6 +46,7 @@ fn store(rules: &mut Rules<'_>, path: &str, store: &StoreSpec, regions: &[&str])
             if !(1..=SHARD_COUNT_MAX).contains(shard_count) {
                 rules.report(format!("{path}.shardCount"), format!("must be 1 to {SHARD_COUNT_MAX}"));
             }
+            limits.check(rules, &format!("{path}.limits"));
         }
         StoreSpec::S3 { bucket, prefix } => {
             template(rules, &format!("{path}.s3.bucket"), bucket, &["{region}"], regions, bucket_problem);

@@ -1,6 +1,6 @@
-//! `realmctl limits`: how much data work may run at a time.
+//! `realmctl limits`: how much data work may run at a time, and how many units a second it may take.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use server::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 
 use crate::cli::Globals;
@@ -12,11 +12,17 @@ use crate::output::{Column, Terminal, table};
 ///
 /// A limit counts data tasks: a move has one for each part (index shard or prefix) and added location, and reserves them
 /// all before its tenant goes offline. What is larger than a limit runs when it is alone. Without a limit nothing waits.
+///
+/// It may also be on the write and read units a second that all processes together ask of tables of DynamoDB (units of the
+/// tables themselves, not of their indexes). Each process takes an equal share among those at work in the scope, and a change
+/// is felt within about a second. The topology can limit units too: `limits: { writeUnits: N, readUnits: N }` for everything,
+/// or within a service's `store: { dynamodb: … }` for each of its tables. Of two limits the lower one counts.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl limits list
   realmctl limits set overall 64
   realmctl limits set region:eu-west-1 20 --reason \"table is throttled\"
+  realmctl limits set overall --write-units 20000 --read-units 60000
   realmctl limits unset region:eu-west-1")]
 pub(crate) enum LimitsCommand {
     List(ListArgs),
@@ -29,24 +35,32 @@ pub(crate) enum LimitsCommand {
 #[command(after_help = "Examples:\n  realmctl limits list --output json")]
 pub(crate) struct ListArgs {}
 
-/// Set a limit; what runs is left to finish
+/// Set a limit; what is not named stays as it was, and what runs is left to finish
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl limits set overall 64
   realmctl limits set region:eu-west-1 0 --reason \"no new work there\"
-  realmctl limits set 'table:dynamodb|aws:eu-west-1|issues' 10")]
+  realmctl limits set 'table:dynamodb|aws:eu-west-1|issues' 10
+  realmctl limits set 'table:dynamodb|aws:eu-west-1|issues' --write-units 2500")]
+#[command(group(ArgGroup::new("limits").required(true).multiple(true)))]
 pub(crate) struct SetArgs {
     /// overall, region:NAME, or table:KEY with the key of a table or bucket
     scope: String,
     /// Data tasks at a time; 0 admits nothing new
-    #[arg(value_name = "N", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
-    slots: i64,
+    #[arg(value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    slots: Option<i64>,
+    /// Write units a second of tables, by all processes together
+    #[arg(long, value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    write_units: Option<i64>,
+    /// Read units a second of tables, by all processes together
+    #[arg(long, value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    read_units: Option<i64>,
     /// Why; kept with the limit and in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 
-/// Take a limit away
+/// Take all that is limited in a scope away
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl limits unset region:eu-west-1")]
 pub(crate) struct UnsetArgs {
@@ -68,7 +82,13 @@ pub(crate) async fn run(command: &LimitsCommand, globals: &Globals, terminal: &T
             terminal.data(&limits, list_table)?;
         }
         LimitsCommand::Set(args) => {
-            let limit = LimitSet { scope: args.scope.clone(), slots: args.slots, reason: args.reason.clone() };
+            let limit = LimitSet {
+                scope: args.scope.clone(),
+                slots: args.slots,
+                write_units: args.write_units,
+                read_units: args.read_units,
+                reason: args.reason.clone(),
+            };
             terminal.data(&client.set_limit(&limit).await?, |limit| limits_table(std::slice::from_ref(limit)))?;
         }
         LimitsCommand::Unset(args) => {
@@ -94,13 +114,17 @@ fn limits_table(limits: &[LimitView]) -> String {
         Column::figure("LIMIT"),
         Column::figure("IN USE"),
         Column::figure("WAITING"),
+        Column::figure("WRITES/S"),
+        Column::figure("READS/S"),
         Column::new("SET BY"),
         Column::new("REASON"),
     ];
     let rows = limits.iter().map(|limit| {
-        let figures = [limit.slots, limit.used, limit.waiting].map(|figure| figure.to_string());
-        let [slots, used, waiting] = figures;
-        [limit.scope.clone(), slots, used, waiting, limit.set_by.clone(), limit.reason.clone()]
+        let LimitView { scope, slots, write_units, read_units, used, waiting, set_by, reason, .. } = limit.clone();
+        let shown = |figure: Option<i64>| figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string());
+        let figures = [slots, Some(used), Some(waiting), write_units, read_units].map(shown);
+        let [slots, used, waiting, writes, reads] = figures;
+        [scope, slots, used, waiting, writes, reads, set_by, reason]
     });
     table(&columns, rows)
 }

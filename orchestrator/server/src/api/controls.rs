@@ -44,14 +44,21 @@ pub struct PausesView {
     pub goes_on: Vec<GoesOn>,
 }
 
-/// `PUT /v1/limits`
+/// `PUT /v1/limits`: at least one of the three; what is not named stays as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitSet {
     /// `overall`, `region:NAME` or `table:KEY`.
     pub scope: String,
     /// Data tasks at a time; 0 admits nothing new.
-    pub slots: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<i64>,
+    /// Write units a second that all processes together ask of tables, 1 to 10,000,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_units: Option<i64>,
+    /// Read units, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_units: Option<i64>,
     /// Why; kept with the limit and in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -74,8 +81,15 @@ pub struct LimitUnset {
 pub struct LimitView {
     /// What it limits.
     pub scope: String,
-    /// Data tasks at a time.
-    pub slots: i64,
+    /// Data tasks at a time, if that is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slots: Option<i64>,
+    /// Write units a second, if they are limited. A lower limit of the topology counts instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_units: Option<i64>,
+    /// Read units, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_units: Option<i64>,
     /// Data tasks that admitted work may have there now. More than `slots` after the limit was lowered, or while work larger
     /// than the limit runs alone.
     pub used: i64,

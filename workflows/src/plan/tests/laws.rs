@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalogue::location::Location;
-use catalogue::topology::{Consistency, Realm, Region, Replication, Service, Shard, StoreSpec, Topology};
+use catalogue::topology::{Consistency, Realm, Region, Replication, Service, Shard, StoreSpec, Topology, UnitLimits};
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
@@ -25,7 +25,14 @@ fn some_regions() -> impl Strategy<Value = Vec<String>> {
 fn store(name: &str, table: bool) -> StoreSpec {
     if table {
         let (index, index_key) = ("by-tenant".to_owned(), "tenant_shard".to_owned());
-        StoreSpec::Dynamodb { table: name.to_owned(), index, index_key, shard_count: 4, key_prefix: None }
+        StoreSpec::Dynamodb {
+            table: name.to_owned(),
+            index,
+            index_key,
+            shard_count: 4,
+            key_prefix: None,
+            limits: UnitLimits::default(),
+        }
     } else {
         StoreSpec::S3 { bucket: format!("{name}-{{region}}"), prefix: "{tenant}/".to_owned() }
     }
@@ -67,7 +74,7 @@ prop_compose! {
             }
         }
         let regions = names(&REGIONS).into_iter().map(|name| (name, Region::default())).collect();
-        Topology { regions, realms, services: kept }
+        Topology { regions, realms, services: kept, ..Topology::default() }
     }
 }
 
