@@ -117,11 +117,37 @@ fn limits_from_the_command_line() {
     let set = server.json(&["limits", "set", "region:eu-west-1", "20", "--reason", "throttled"]);
     assert_eq!((&set["slots"], &set["used"], &set["reason"]), (&json!(20), &json!(0), &json!("throttled")));
     let table = server.ask(&["limits", "list"]).ends_with(0).stdout;
-    assert!(table.starts_with("SCOPE             LIMIT  IN USE  WAITING  SET BY"), "{table}");
+    assert!(table.starts_with("SCOPE             LIMIT  IN USE  WAITING  WRITES/S  READS/S  SET BY"), "{table}");
     let refused = server.ask(&["limits", "set", "region:mars", "1"]).ends_with(3);
     assert!(refused.stderr.contains("region:eu-west-1"), "{refused:#?}");
     assert_eq!(server.json(&["limits", "unset", "region:eu-west-1"]), json!({ "items": [] }));
     server.ask(&["limits", "unset", "region:eu-west-1"]).ends_with(3);
+}
+
+#[test]
+fn limits_on_units_from_the_command_line() {
+    let world = World::new(&[]);
+    let server = &world.server;
+    let table = "table:dynamodb|127.0.0.2:9|issues";
+    let set = server.json(&["limits", "set", table, "--write-units", "2500", "--reason", "live traffic"]);
+    assert_eq!((set.get("slots"), &set["writeUnits"], set.get("readUnits")), (None, &json!(2_500), None));
+    let set = server.json(&["limits", "set", table, "7", "--read-units", "9000"]);
+    assert_eq!((&set["slots"], &set["writeUnits"], &set["readUnits"]), (&json!(7), &json!(2_500), &json!(9_000)));
+    server.json(&["limits", "set", "overall", "--read-units", "10000000"]);
+    let shown = server.ask(&["limits", "list"]).ends_with(0).stdout;
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().take(6).collect()).collect();
+    assert_eq!(rows[1], ["overall", "-", "0", "0", "-", "10000000"], "{shown}");
+    assert_eq!(rows[2], [table, "7", "0", "0", "2500", "9000"], "{shown}");
+    for wrong in [
+        &["overall"] as &[&str],
+        &["overall", "--write-units", "0"],
+        &["overall", "--read-units", "10000001"],
+        &["overall", "--write-units", "2.5"],
+    ] {
+        server.ask(&[&["limits", "set"], wrong].concat()).ends_with(2);
+    }
+    let left = server.json(&["limits", "unset", table]);
+    assert_eq!(left["items"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -114,7 +114,7 @@ async fn limits_are_set_listed_and_taken_away() {
     };
     let set = put(json!({ "scope": "region:eu-west-1", "slots": 20, "reason": "throttled" })).await;
     let set: LimitView = set.expect(StatusCode::OK).json();
-    assert_eq!((set.slots, set.used, set.waiting, set.reason.as_str()), (20, 0, 0, "throttled"));
+    assert_eq!((set.slots, set.used, set.waiting, set.reason.as_str()), (Some(20), 0, 0, "throttled"));
     put(json!({ "scope": "overall", "slots": 0 })).await.expect(StatusCode::OK);
     put(json!({ "scope": "table:dynamodb|aws:eu-west-1|issues", "slots": 5 }))
         .await
@@ -130,6 +130,62 @@ async fn limits_are_set_listed_and_taken_away() {
     assert!(left.items.iter().all(|limit| limit.scope != "overall"));
     unset("overall").await.problem(StatusCode::NOT_FOUND, "unknown_limit");
     unset("a\u{0}b").await.problem(StatusCode::NOT_FOUND, "unknown_limit");
+}
+
+#[tokio::test]
+async fn limits_on_units_are_set_beside_those_on_tasks_and_audited() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let put = async |body: Value| Answer::of(api.request(Method::PUT, "/v1/limits").json(&body)).await;
+    let refused = async |body: Value, words: &str| {
+        let problem = put(body).await.problem(StatusCode::BAD_REQUEST, "invalid_limit");
+        assert!(problem.detail.contains(words), "{}", problem.detail);
+    };
+    let of = |limit: &LimitView| (limit.slots, limit.write_units, limit.read_units);
+    let problem = put(json!({ "scope": "table:?", "writeUnits": 5 })).await;
+    let problem = problem.problem(StatusCode::NOT_FOUND, "unknown_scope");
+    let known = |kind: &str| {
+        let mut scopes = problem.detail.split(", ").filter(|scope| scope.starts_with(kind));
+        scopes.next().map(|scope| scope.trim_end_matches('…').to_owned())
+    };
+    let table = known("table:dynamodb|").expect("a table is named");
+    let set = async |body: Value| put(body).await.expect(StatusCode::OK).json::<LimitView>();
+    let limit = set(json!({ "scope": table, "writeUnits": 10_000_000, "reason": "live traffic" })).await;
+    assert_eq!(of(&limit), (None, Some(10_000_000), None));
+    let limit = set(json!({ "scope": table, "slots": 3, "readUnits": 1 })).await;
+    assert_eq!(of(&limit), (Some(3), Some(10_000_000), Some(1)), "what is not named stays");
+    let raw: Value = put(json!({ "scope": "overall", "readUnits": 7 })).await.expect(StatusCode::OK).json();
+    assert_eq!((raw.get("slots"), raw.get("writeUnits"), raw.get("readUnits")), (None, None, Some(&json!(7))));
+
+    let bucket = known("table:s3|").expect("a bucket is named");
+    refused(json!({ "scope": bucket, "readUnits": 5 }), "only tables of DynamoDB").await;
+    set(json!({ "scope": bucket, "slots": 5 })).await;
+    for wrong in
+        [json!({ "writeUnits": 0 }), json!({ "readUnits": -1 }), json!({ "slots": 1, "readUnits": 10_000_001 })]
+    {
+        let mut body = wrong;
+        body["scope"] = json!(table);
+        refused(body, "from 1 to 10000000").await;
+    }
+    refused(json!({ "scope": "overall" }), "nothing to limit is named").await;
+    let units = json!({ "scope": "overall", "writeunits": 5 });
+    put(units).await.problem(StatusCode::BAD_REQUEST, "invalid_body");
+    let all: LimitsView = api.get("/v1/limits").await.expect(StatusCode::OK).json();
+    let listed = all.items.iter().find(|limit| limit.scope == table).expect("it is listed");
+    assert_eq!(of(listed), (Some(3), Some(10_000_000), Some(1)), "what was refused changed nothing");
+
+    let unset = api.request(Method::DELETE, "/v1/limits").json(&json!({ "scope": table }));
+    let left: LimitsView = Answer::of(unset).await.expect(StatusCode::OK).json();
+    assert!(left.items.iter().all(|limit| limit.scope != table));
+    let entries: Page<AuditView> = api.get("/v1/audit?limit=5").await.expect(StatusCode::OK).json();
+    let unset = &entries.items[0];
+    assert_eq!((unset.action.as_str(), &unset.before["writeUnits"]), ("limit.unset", &json!(10_000_000)));
+    assert_eq!((&unset.before["slots"], &unset.after["readUnits"]), (&json!(3), &Value::Null));
+    let set = entries
+        .items
+        .iter()
+        .find(|entry| entry.before["writeUnits"] == json!(10_000_000) && entry.action == "limit.set");
+    let set = set.expect("the change is in the trail");
+    assert_eq!((&set.before["readUnits"], &set.after["readUnits"]), (&Value::Null, &json!(1)));
 }
 
 #[tokio::test]
