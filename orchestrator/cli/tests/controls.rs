@@ -117,7 +117,7 @@ fn limits_from_the_command_line() {
     let set = server.json(&["limits", "set", "region:eu-west-1", "20", "--reason", "throttled"]);
     assert_eq!((&set["slots"], &set["used"], &set["reason"]), (&json!(20), &json!(0), &json!("throttled")));
     let table = server.ask(&["limits", "list"]).ends_with(0).stdout;
-    assert!(table.starts_with("SCOPE             LIMIT  IN USE  WAITING  WRITES/S  READS/S  SET BY"), "{table}");
+    assert!(table.starts_with("SCOPE             LIMIT  IN USE  WAITING  SET BY"), "{table}");
     let refused = server.ask(&["limits", "set", "region:mars", "1"]).ends_with(3);
     assert!(refused.stderr.contains("region:eu-west-1"), "{refused:#?}");
     assert_eq!(server.json(&["limits", "unset", "region:eu-west-1"]), json!({ "items": [] }));
@@ -137,7 +137,8 @@ fn limits_on_units_from_the_command_line() {
     let shown = server.ask(&["limits", "list"]).ends_with(0).stdout;
     let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split_whitespace().take(6).collect()).collect();
     assert_eq!(rows[1], ["overall", "-", "0", "0", "-", "10000000"], "{shown}");
-    assert_eq!(rows[2], [table, "7", "0", "0", "2500", "9000"], "{shown}");
+    assert_eq!(rows[2][1..], ["7", "0", "0", "2500", "9000"], "{shown}");
+    assert!(rows[2][0].starts_with("table:"), "{shown}");
     for wrong in [
         &["overall"] as &[&str],
         &["overall", "--write-units", "0"],

@@ -1,6 +1,6 @@
 //! `realmctl limits`: how much data work may run at a time, and how many units a second it may take.
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{Args, Subcommand};
 use server::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 
 use crate::cli::Globals;
@@ -42,18 +42,21 @@ pub(crate) struct ListArgs {}
   realmctl limits set region:eu-west-1 0 --reason \"no new work there\"
   realmctl limits set 'table:dynamodb|aws:eu-west-1|issues' 10
   realmctl limits set 'table:dynamodb|aws:eu-west-1|issues' --write-units 2500")]
-#[command(group(ArgGroup::new("limits").required(true).multiple(true)))]
 pub(crate) struct SetArgs {
     /// overall, region:NAME, or table:KEY with the key of a table or bucket
     scope: String,
     /// Data tasks at a time; 0 admits nothing new
-    #[arg(value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
+    #[arg(
+        value_name = "N",
+        required_unless_present_any = ["write_units", "read_units"],
+        value_parser = clap::value_parser!(i64).range(0..=1_000_000)
+    )]
     slots: Option<i64>,
     /// Write units a second of tables, by all processes together
-    #[arg(long, value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
     write_units: Option<i64>,
     /// Read units a second of tables, by all processes together
-    #[arg(long, value_name = "N", group = "limits", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
     read_units: Option<i64>,
     /// Why; kept with the limit and in the audit trail
     #[arg(long, value_name = "TEXT")]
@@ -109,22 +112,32 @@ fn limits_table(limits: &[LimitView]) -> String {
     if limits.is_empty() {
         return String::new();
     }
-    let columns = [
-        Column::new("SCOPE"),
-        Column::figure("LIMIT"),
-        Column::figure("IN USE"),
-        Column::figure("WAITING"),
-        Column::figure("WRITES/S"),
-        Column::figure("READS/S"),
-        Column::new("SET BY"),
-        Column::new("REASON"),
-    ];
+    let [scope, slots, used, waiting] = columns();
+    let (set_by, reason) = (Column::new("SET BY"), Column::new("REASON"));
+    if limits.iter().all(|limit| limit.write_units.is_none() && limit.read_units.is_none()) {
+        let rows = limits.iter().map(|limit| {
+            let [scope, slots, used, waiting] = cells(limit);
+            [scope, slots, used, waiting, limit.set_by.clone(), limit.reason.clone()]
+        });
+        return table(&[scope, slots, used, waiting, set_by, reason], rows);
+    }
+    let (writes, reads) = (Column::figure("WRITE/S"), Column::figure("READ/S"));
     let rows = limits.iter().map(|limit| {
-        let LimitView { scope, slots, write_units, read_units, used, waiting, set_by, reason, .. } = limit.clone();
-        let shown = |figure: Option<i64>| figure.map_or_else(|| "-".to_owned(), |figure| figure.to_string());
-        let figures = [slots, Some(used), Some(waiting), write_units, read_units].map(shown);
-        let [slots, used, waiting, writes, reads] = figures;
-        [scope, slots, used, waiting, writes, reads, set_by, reason]
+        let [scope, slots, used, waiting] = cells(limit);
+        let (writes, reads) = (figure(limit.write_units), figure(limit.read_units));
+        [scope, slots, used, waiting, writes, reads, limit.set_by.clone(), limit.reason.clone()]
     });
-    table(&columns, rows)
+    table(&[scope, slots, used, waiting, writes, reads, set_by, reason], rows)
+}
+
+fn columns() -> [Column; 4] {
+    [Column::new("SCOPE"), Column::figure("LIMIT"), Column::figure("IN USE"), Column::figure("WAITING")]
+}
+
+fn cells(limit: &LimitView) -> [String; 4] {
+    [limit.scope.clone(), figure(limit.slots), limit.used.to_string(), limit.waiting.to_string()]
+}
+
+fn figure(limit: Option<i64>) -> String {
+    limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string())
 }
