@@ -35,4 +35,5 @@ mod refusals;
 mod set_difference;
 mod store_contract;
 mod stragglers;
+mod unit_limits;
 mod verification_modes;
