@@ -1,19 +1,26 @@
 //! Limits on units a second, seen from the store: a table that counts what it is asked for in each moment.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use acceptance::world::{Seed, wait_until};
+use acceptance::world::{Seed, deploy, wait_until};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use engine::probe::NoProbe;
+use engine::probe::{NoProbe, Point, Probe};
+use engine::{Runner, RunnerSettings, StepError, Sweep};
 use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
 use testkit::{Region, region};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use workflows::controls::{LimitChange, set_limit};
 use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
+use workflows::unit_limits::ShareSweep;
 
 on_both_databases!(no_second_sees_more_than_the_limit_and_a_raised_one_is_felt_in_the_middle, raised);
 on_both_databases!(the_topology_limits_a_table_and_the_lower_limit_counts, stated);
+on_both_databases!(two_processes_share_a_limit_and_keep_their_shares_when_they_can_not_look, shared);
 
 /// Items of one unit.
 const ITEMS: usize = 1_200;
@@ -138,11 +145,72 @@ async fn stated(database: Database) {
     let (world, front) = counted(database, stating).await;
     let higher = LimitChange { write_units: Some(FAST), ..LimitChange::default() };
     set_limit(&world.deployment, &scope(&front), &higher, &by()).await.expect("the limit is set");
-    let view = world.run_move("eu", NoProbe).await;
-    assert_eq!(view.state, "completed", "{view:?}");
+    // A new process that never looks by itself: it does so before its first request.
+    let new = deploy(&world.store_url).await;
+    assert!(!new.movers.limits().are_known());
+    let registry = new.registry().without_sweeps();
+    let runner = Runner::new(new.store.clone(), registry, new.runner_settings(), new.owner.clone());
+    let id = world.start_move("eu").await;
+    run_until_ended(&world, &id, &[runner]).await;
+    assert_eq!(world.view(&id).await.state, "completed");
     let writes = self::writes(&front);
     assert_eq!(sum(&writes), ITEMS as f64);
     assert!(busiest_second(&writes) <= allowed(2 * SLOW, BATCH), "{writes:?}");
     let took = writes[writes.len() - 1].0 - writes[0].0;
     assert!(took > (ITEMS - BATCH) as f64 / (2.0 * SLOW as f64) - 0.1, "{took} s: {writes:?}");
+}
+
+async fn run_until_ended(world: &World, id: &str, runners: &[Runner]) {
+    let stop = CancellationToken::new();
+    let mut running = JoinSet::new();
+    for runner in runners.iter().cloned() {
+        let stop = stop.clone();
+        running.spawn(async move { runner.run(stop).await });
+    }
+    wait_until(|| world.has_ended(id)).await;
+    stop.cancel();
+    running.join_all().await;
+}
+
+/// Counts the copies that a process begins.
+#[derive(Clone, Default)]
+struct Copies(Arc<AtomicU32>);
+
+impl Probe for Copies {
+    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+        if point.kind == "copy" {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+async fn shared(database: Database) {
+    let (world, front) = counted(database, |yaml| yaml).await;
+    let change = LimitChange { write_units: Some(2 * SLOW), ..LimitChange::default() };
+    set_limit(&world.deployment, &scope(&front), &change, &by()).await.expect("the limit is set");
+    let deployments = [deploy(&world.store_url).await, deploy(&world.store_url).await];
+    let copies = [Copies::default(), Copies::default()];
+    let runners = deployments.iter().zip(&copies).map(|(process, copies)| {
+        // Neither can take all parts.
+        let settings = RunnerSettings { tasks_at_once: 5, ..process.runner_settings() };
+        let runner = Runner::new(process.store.clone(), process.registry(), settings, process.owner.clone());
+        runner.with_probe(copies.clone())
+    });
+    let id = world.start_move("eu").await;
+    run_until_ended(&world, &id, &runners.collect::<Vec<_>>()).await;
+    assert_eq!(world.view(&id).await.state, "completed");
+    assert!(copies.iter().all(|copies| copies.0.load(Ordering::SeqCst) > 0), "both took part");
+    let writes = self::writes(&front);
+    assert_eq!(sum(&writes), ITEMS as f64);
+    assert!(busiest_second(&writes) <= allowed(2 * SLOW, 2 * BATCH), "{writes:?}");
+
+    let [process, _] = deployments;
+    process.store.close().await;
+    ShareSweep::new(process.clone()).sweep().await.expect_err("the catalogue can't be read");
+    assert!(process.movers.limits().limit_anything(), "what it knew last holds");
 }
