@@ -138,8 +138,11 @@ async fn play(settings: &Settings, shards: u32, ceilings: [f64; 2], side: Side) 
         () = async {
             sleep(ramp_up / 3).await;
             front.empty_bursts();
-            sleep(half - ramp_up / 3).await;
-            front.limit_index(TABLE, INDEX, limits(ceilings[1]));
+            sleep(ramp_up - ramp_up / 3).await;
+            // What was saved while the copy ramped up is no part of the ceiling that is measured.
+            front.limit_index(TABLE, INDEX, limits(ceilings[0]).without_burst());
+            sleep(half - ramp_up).await;
+            front.limit_index(TABLE, INDEX, limits(ceilings[1]).without_burst());
             sleep(half).await;
         } => None,
     };

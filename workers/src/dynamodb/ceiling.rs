@@ -15,7 +15,7 @@ const FASTER: f64 = 1.4;
 /// up to this a request
 const FASTEST: f64 = 0.06;
 /// and this a second.
-const FASTEST_PER_SECOND: f64 = 0.6;
+const FASTEST_PER_SECOND: f64 = 1.0;
 /// More than it explains: by this many requests and this many seconds' worth.
 const SLACK_REQUESTS: f64 = 1.0;
 const SLACK_SECONDS: f64 = 0.02;
@@ -35,6 +35,9 @@ const LEAST: f64 = 0.2;
 const PIECE_SECONDS: f64 = 0.2;
 /// After a throttling, so much of a request is left in the bucket for neighbours and for requests that come early.
 const CUSHION: f64 = 0.5;
+/// The first throttling says what was asked for so far and little about what would be taken: begin with at least so many units a second,
+/// half of what a partition takes.
+const START: f64 = 500.0;
 /// Never slower than this, in units a second: a store that takes less refuses some requests, which come again.
 const FLOOR: f64 = 10.0;
 /// How long a window is measured over while nothing limits, and at least for the first throttling.
@@ -48,11 +51,16 @@ pub(super) struct Ceiling {
     /// Units a second that the store was last found to take.
     known: f64,
     creep: f64,
+    /// Whether the first throttling was all so far, which told little.
+    exploring: bool,
     /// The end of the time that all requests so far stand for.
     spent_until: Instant,
     /// Raised by each throttling: turns given out before are void.
     generation: u64,
     throttled_at: Option<Instant>,
+    /// Requests that were throttled together at the last throttling, and at those before.
+    throttled: f64,
+    together: f64,
     /// The throttling that what is accepted is counted from,
     since: Instant,
     /// and what was accepted since, in how many requests, and how long nothing was asked for.
@@ -77,9 +85,12 @@ impl Ceiling {
             rate: None,
             known: 0.0,
             creep: CREEP,
+            exploring: false,
             spent_until: now,
             generation: 0,
             throttled_at: None,
+            throttled: 0.0,
+            together: 1.0,
             since: now,
             units: 0.0,
             requests: 0,
@@ -116,9 +127,16 @@ impl Ceiling {
         self.took(units, now);
         let Some(rate) = self.rate else { return };
         let slack = SLACK_REQUESTS * units.max(1.0) + SLACK_SECONDS * self.known;
-        self.creep = if self.level < -slack { (self.creep * FASTER).min(FASTEST) } else { CREEP };
-        let per_second = if self.creep > CREEP { FASTEST_PER_SECOND } else { CREEP_PER_SECOND };
-        self.rate = Some(rate * (1.0 + self.creep.min(per_second * units / rate)));
+        self.creep = match self.level < -slack {
+            _ if self.exploring => FASTEST,
+            true => (self.creep * FASTER).min(FASTEST),
+            false => CREEP,
+        };
+        let faster = self.creep > CREEP;
+        let per_second = if faster { FASTEST_PER_SECOND } else { CREEP_PER_SECOND };
+        // The further away the store, the more requests find the ceiling together, and the more rarely it is looked for.
+        let creep = if faster { self.creep } else { self.creep / self.together };
+        self.rate = Some(rate * (1.0 + creep.min(per_second * units / rate)));
     }
 
     /// The store did `units` of a request that was sent at `sent`, and left `undone` of it.
@@ -126,8 +144,11 @@ impl Ceiling {
         self.took(units, now);
         // Requests that were under way at a throttling belong to it.
         if self.throttled_at.is_some_and(|at| sent <= at) {
+            self.throttled += 1.0;
             return;
         }
+        self.together = (self.together + self.throttled.max(1.0)) / 2.0;
+        self.throttled = 1.0;
         (self.generation, self.throttled_at) = (self.generation + 1, Some(now));
         let open = now.saturating_duration_since(self.since);
         if self.rate.is_some() && open < TELLING_TIME {
@@ -149,13 +170,15 @@ impl Ceiling {
     fn learn(&mut self, open: Duration) {
         let Some(rate) = self.rate else {
             self.known = self.units / open.max(SHORTEST_WINDOW).as_secs_f64();
-            self.rate = Some((self.known * BELOW).max(FLOOR));
-            self.requests = 0;
+            self.rate = Some((self.known * BELOW).max(START));
+            (self.requests, self.exploring) = (0, true);
             return;
         };
+        let most = if self.exploring { f64::MAX } else { rate };
+        self.exploring &= self.requests < TELLING_REQUESTS;
         let busy = open.saturating_sub(self.idle).max(TELLING_TIME).as_secs_f64();
         let least = if self.requests > LONG { LEAST_LONG } else { LEAST };
-        self.known = (self.units / busy).clamp(rate * least, rate);
+        self.known = (self.units / busy).clamp(rate * least, most);
         self.rate = Some((self.known * BELOW).max(FLOOR));
     }
 

@@ -28,13 +28,16 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Pacer {
     ceiling: Mutex<Ceiling>,
+    /// Held by the first of those that wait. Only it has been given a turn, so that the others are given theirs by what has been
+    /// learned until then.
+    queue: tokio::sync::Mutex<()>,
     /// Where its requests wait for what is allowed; `None` where another pacer of the same requests has it.
     door: Option<Door>,
 }
 
 impl Pacer {
     pub(crate) fn new() -> Self {
-        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), door: None }
+        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), queue: tokio::sync::Mutex::default(), door: None }
     }
 
     fn at(door: Door) -> Arc<Self> {
@@ -44,6 +47,13 @@ impl Pacer {
     /// Waits for the turn of a request of `units`. A throttling of another one meanwhile puts it off. Says when it is sent.
     /// Fails when the task is no longer ours.
     pub(crate) async fn turn(&self, units: u64, pulse: &Pulse<'_>) -> Result<Instant, WorkError> {
+        let mut first = std::pin::pin!(self.queue.lock());
+        let first = loop {
+            match tokio::time::timeout(LONGEST_SILENCE, &mut first).await {
+                Ok(first) => break first,
+                Err(_) => pulse.beat().await?,
+            }
+        };
         let mut turn = self.with(|ceiling| ceiling.reserve(units as f64, Instant::now()));
         loop {
             let now = Instant::now();
@@ -57,6 +67,7 @@ impl Pacer {
             tokio::time::sleep_until(at.min(now + LONGEST_SILENCE)).await;
             pulse.beat().await?;
         }
+        drop(first);
         if let Some(door) = &self.door {
             door.pass(units, pulse).await?;
         }

@@ -2,7 +2,7 @@
 //! several sizes, answers that take their time, and neighbours on the same bucket. Every failure prints its seed.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::*;
 
@@ -38,16 +38,22 @@ struct Scene {
     largest: u64,
     /// The neighbours' share of the ceiling.
     neighbours: f64,
+    /// Requests at once at most.
+    writers: u64,
+    /// Seconds that a request, and an answer, are under way at least.
+    away: f64,
+    /// Whether the bucket is empty at first.
+    empty: bool,
 }
 
 const SECONDS: f64 = 240.0;
 const RAMP_UP: f64 = 20.0;
-const WRITERS: u64 = 4;
 const ITEMS: u64 = 25;
 
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 enum Event {
     Plan(Vec<u64>),
+    Turn(Vec<u64>),
     Send(Vec<u64>, u64),
     Arrive(Vec<u64>, f64),
     Answer(u64, Vec<u64>, f64),
@@ -65,6 +71,8 @@ struct Play {
     level: f64,
     level_at: f64,
     queue: Queue,
+    /// Those that wait for a turn: only the first of them has been given one.
+    waiting: VecDeque<Vec<u64>>,
     events: Vec<Event>,
     /// When, units done, whether throttled.
     requests: Vec<(f64, u64, bool)>,
@@ -79,14 +87,15 @@ impl Play {
             random: Random::new(seed),
             start,
             pacing: Ceiling::new(start),
-            level: scene.ceiling * scene.burst,
+            level: if scene.empty { 0.0 } else { scene.ceiling * scene.burst },
             level_at: 0.0,
             queue: Queue::new(),
+            waiting: VecDeque::new(),
             events: Vec::new(),
             requests: Vec::new(),
             neighbours: (0, 0),
         };
-        (0..WRITERS).for_each(|_| play.fresh(0.0));
+        (0..scene.writers).for_each(|_| play.fresh(0.0));
         if scene.neighbours > 0.0 {
             play.at(0.0, Event::Neighbour);
         }
@@ -140,15 +149,25 @@ impl Play {
                     .max(1);
                 // As a batch is sent in pieces; the rest of it is made up anew.
                 items.truncate(fit);
+                self.waiting.push_back(items);
+                if self.waiting.len() == 1 {
+                    self.at(now, Event::Turn(self.waiting[0].clone()));
+                }
+            }
+            Event::Turn(items) => {
                 let turn = self.pacing.reserve(items.iter().sum::<u64>() as f64, self.instant(now));
                 let when = turn.at.saturating_duration_since(self.start).as_secs_f64().max(now);
                 self.at(when, Event::Send(items, turn.generation));
             }
             Event::Send(items, generation) if generation != self.pacing.generation() => {
-                self.at(now, Event::Plan(items));
+                self.at(now, Event::Turn(items));
             }
             Event::Send(items, _) => {
-                let arrives = now + self.random.between(0.001, 0.006);
+                self.waiting.pop_front();
+                if let Some(next) = self.waiting.front().cloned() {
+                    self.at(now, Event::Turn(next));
+                }
+                let arrives = now + self.scene.away + self.random.between(0.001, 0.006);
                 self.at(arrives, Event::Arrive(items, now));
             }
             Event::Arrive(items, sent) => {
@@ -163,7 +182,7 @@ impl Play {
                     }
                 }
                 self.requests.push((now, done, !undone.is_empty()));
-                let answered = now + self.random.between(0.001, 0.004);
+                let answered = now + self.scene.away + self.random.between(0.001, 0.004);
                 self.at(answered, Event::Answer(done, undone, sent));
             }
             Event::Answer(done, undone, _) if undone.is_empty() => {
@@ -212,6 +231,9 @@ fn scene(seed: u64) -> Scene {
         burst: pick(&[1.0, 2.0, 5.0]),
         largest: 1,
         neighbours: 0.0,
+        writers: pick(&[4.0, 8.0]) as u64,
+        away: 0.0,
+        empty: false,
     }
 }
 
@@ -251,6 +273,31 @@ fn neighbours_on_the_same_bucket_are_hardly_ever_throttled() {
         assert!(refused as f64 <= 0.01 * asked as f64, "seed {seed}, {scene:?}: {refused} of {asked}");
         let (used, _) = play.between(RAMP_UP, SECONDS / 2.0);
         assert!(used >= 0.65, "seed {seed}, {scene:?}: {used:.3} beside neighbours that take 0.2");
+    }
+}
+
+#[test]
+fn a_store_far_away_is_used_as_well() {
+    for seed in 0..SEEDS {
+        let scene = scene(seed);
+        let scene = Scene { ceiling: scene.ceiling.min(1000.0), writers: 8, away: 0.09, ..scene };
+        let play = Play::of(scene, seed);
+        let (before, throttled) = play.between(RAMP_UP, SECONDS / 2.0);
+        // Those under way find the ceiling together with the first that does.
+        assert!(before >= 0.95 && throttled < 0.03, "seed {seed}, {scene:?}: {before:.3}, {throttled:.4} throttled");
+    }
+}
+
+#[test]
+fn a_throttling_at_the_very_start_does_not_slow_it_down_for_long() {
+    for seed in 0..SEEDS {
+        for more in [1.0, 10.0] {
+            let scene = scene(seed);
+            let scene = Scene { ceiling: scene.ceiling * more, change: 1.0, writers: 80, empty: true, ..scene };
+            let play = Play::of(scene, seed);
+            let (used, _) = play.between(5.0, 15.0);
+            assert!(used >= 0.9, "seed {seed}, {scene:?}: {used:.3}");
+        }
     }
 }
 
