@@ -1,5 +1,4 @@
-//! How fast the engine runs five-step workflows with full durability, beside a bare loop of the same statements; and how fast
-//! a tenant is copied ([`copy`], [`objects`]).
+//! How fast the engine runs five-step workflows with full durability, beside a bare loop of the same statements.
 //!
 //! Each measurement of the engine is followed by one of the bare loop, so that a busy neighbour hits both.
 
@@ -12,16 +11,13 @@ mod source;
 mod summary;
 mod through_engine;
 
-pub mod copy;
-pub mod objects;
-
 use std::time::Duration;
 
 use serde::Serialize;
 use store::StoreError;
 
 pub use finished::ClaimPages;
-pub use summary::Spread;
+pub use summary::{Spread, median_ratio};
 
 use database::Database;
 use rate::Load;

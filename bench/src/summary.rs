@@ -14,7 +14,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    pub(crate) fn of(mut values: Vec<f64>) -> Self {
+    /// Of values in any order.
+    pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let end = |value: Option<&f64>| value.copied().unwrap_or_default();
         Self { median: median(&values), least: end(values.first()), most: end(values.last()) }
@@ -22,7 +23,7 @@ impl Spread {
 }
 
 /// The median of `a / b`, pair by pair.
-pub(crate) fn median_ratio(a: &[f64], b: &[f64]) -> f64 {
+pub fn median_ratio(a: &[f64], b: &[f64]) -> f64 {
     let mut ratios: Vec<f64> = a.iter().zip(b).filter(|(_, b)| **b > 0.0).map(|(a, b)| a / b).collect();
     ratios.sort_by(f64::total_cmp);
     median(&ratios)

@@ -7,8 +7,10 @@ pub mod lag;
 pub mod throttle;
 
 mod asked;
+mod behind;
 mod expression;
 pub(crate) mod forward;
 mod schema;
+pub(crate) mod service;
 mod tables;
 mod wire;

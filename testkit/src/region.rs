@@ -12,6 +12,7 @@ use aws_credential_types::Credentials;
 use dynoxide::Database;
 
 use crate::Error;
+use crate::fronts::service::Service;
 use crate::s3::{Embedded, Store};
 
 mod front;
@@ -115,8 +116,8 @@ impl Region {
         let (database, store) = open(storage)?;
         let dynamodb = serving::dynamodb(name, dynamodb_listener, database.clone())?;
         let gate = Gate::default();
-        let service = front::Front::new(dynamodb.endpoint(), age.dynamodb, gate.clone())?;
-        let front = serve_front(&format!("{name}-front"), front_listener, service)?;
+        let front = front::AgeFront::new(dynamodb.endpoint(), age.dynamodb, gate.clone())?;
+        let front = serve_front(&format!("{name}-front"), front_listener, Service(front))?;
         let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)), age.s3)?;
         Ok(Self { name: name.to_owned(), front, _dynamodb: dynamodb, s3, gate, database: Handle(database) })
     }

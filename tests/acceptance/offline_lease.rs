@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
+use acceptance::clocked::{Clocked, on_clock};
 use acceptance::strike::{Interject, Target};
-use acceptance::world::{Holdings, Seed, deploy_on, fresh_store};
+use acceptance::world::Holdings;
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe, Probe};
-use store::{ManualClock, Store, StoreUrl};
-use testkit::RequestAge;
+use store::ManualClock;
 use workflows::Deployment;
 use workflows::realm_move::{CancelOutcome, LapseSweep, cancel_move};
 use workflows::requester::Requester;
@@ -189,17 +189,14 @@ struct Stage {
 
 impl Stage {
     async fn new(database: Database) -> Self {
-        let (store_url, folder) = fresh_store(database).await;
-        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-        let deployment = deploy_on(open(&store_url, &clock).await);
-        let world = World::on(deployment, store_url, folder, (Seed::SMALL, RequestAge::ANY), |yaml| yaml).await;
+        let Clocked { world, clock } = Clocked::new(database).await;
         let data = world.holdings("us-east-1", "acme").await;
         let neighbour = world.neighbour().await;
         Self { world, clock, data, neighbour }
     }
 
     async fn another_process(&self) -> Deployment {
-        deploy_on(open(&self.world.store_url, &self.clock).await)
+        on_clock(&self.world.store_url, &self.clock).await
     }
 
     fn clock_now(&self) -> i64 {
@@ -255,9 +252,4 @@ impl Stage {
         assert!(self.world.holdings("eu-west-1", "acme").await.is_empty(), "{what:?}: the target is emptied");
         assert_eq!(self.world.neighbour().await, self.neighbour, "{what:?}");
     }
-}
-
-async fn open(url: &str, clock: &Arc<ManualClock>) -> Store {
-    let url: StoreUrl = url.parse().expect("the tests' store URLs are well formed");
-    Store::open_with_clock(&url, Arc::new(Arc::clone(clock))).await.expect("the store opens")
 }

@@ -3,15 +3,14 @@
 
 use std::sync::Arc;
 
+use acceptance::clocked::Clocked;
 use acceptance::strike::{Interject, Target};
-use acceptance::world::{Holdings, Seed, TENANT, deploy_on, few_parts, fresh_store, request};
+use acceptance::world::{Holdings, Seed, TENANT, few_parts, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe, Probe};
-use store::{ManualClock, Store, StoreUrl};
-use testkit::RequestAge;
-use workflows::Deployment;
+use store::ManualClock;
 use workflows::controls::{self, Kind};
 use workflows::realm_move::{CancelOutcome, LapseSweep, MoveRequest, When, cancel_move, start_move, start_move_paused};
 use workflows::requester::Requester;
@@ -49,13 +48,7 @@ async fn pauses_anywhere(database: Database) {
     for (target, held_in) in points() {
         let (realm, region) = stage.next();
         let id = stage.world.start_move(realm).await;
-        let deployment = stage.world.deployment.clone();
-        let pause = Interject::new(target.clone(), move || {
-            let deployment = deployment.clone();
-            async move { drop(controls::pause_all(&deployment, &by()).await.expect("a pause is never refused")) }
-        });
-        stage.settle(pause.clone()).await;
-        assert!(pause.was_reached(), "{target:?}");
+        stage.settle_paused_at(&target).await;
 
         let tenant = stage.world.tenant().await;
         assert_eq!(tenant.status, TenantStatus::Online, "{target:?}");
@@ -69,30 +62,20 @@ async fn pauses_anywhere(database: Database) {
         let after = (stage.world.history(&id).await, stage.world.full_cells().await, stage.world.tenant().await);
         assert_eq!(after, before, "{target:?}");
 
-        assert!(controls::resume_all(&stage.world.deployment, &by()).await.expect("it resumes"), "{target:?}");
-        stage.settle(NoProbe).await;
-        stage.has_moved(&id, region).await;
+        stage.resumed_it_has_moved(&id, region).await;
     }
     // In the middle of a removal: it stops, and goes on from there.
     for target in [Target::step("removal", "removing", Moment::Before), Target::task("remove", Moment::Written)] {
         let (realm, region) = stage.next();
         let id = stage.world.start_move(realm).await;
-        let deployment = stage.world.deployment.clone();
-        let pause = Interject::new(target.clone(), move || {
-            let deployment = deployment.clone();
-            async move { drop(controls::pause_all(&deployment, &by()).await.expect("a pause is never refused")) }
-        });
-        stage.settle(pause.clone()).await;
-        assert!(pause.was_reached(), "{target:?}");
+        stage.settle_paused_at(&target).await;
         let view = stage.world.view(&id).await;
         assert!(view.removals.iter().any(|removal| removal.state == "removing"), "{target:?}: {view:?}");
         let cells = stage.world.full_cells().await;
         stage.clock.advance(600_000);
         stage.settle(NoProbe).await;
         assert_eq!(stage.world.full_cells().await, cells, "{target:?}");
-        assert!(controls::resume_all(&stage.world.deployment, &by()).await.expect("it resumes"), "{target:?}");
-        stage.settle(NoProbe).await;
-        stage.has_moved(&id, region).await;
+        stage.resumed_it_has_moved(&id, region).await;
     }
 }
 
@@ -170,9 +153,7 @@ async fn started_under_a_pause(database: Database) {
     tx.rollback().await.expect("a read ends");
     assert_eq!((pauses.held, pauses.goes_on.len(), pauses.pauses.len()), (1, 0, 1), "{pauses:?}");
     assert_eq!((pauses.pauses[0].who.as_str(), pauses.pauses[0].why.as_str()), ("ops", "incident 7"));
-    controls::resume_all(deployment, &by()).await.expect("it goes on");
-    stage.settle(NoProbe).await;
-    stage.has_moved(&id, "eu-west-1").await;
+    stage.resumed_it_has_moved(&id, "eu-west-1").await;
 }
 
 async fn the_way_back_is_open(database: Database) {
@@ -263,13 +244,8 @@ struct Stage {
 
 impl Stage {
     async fn new(database: Database) -> Self {
-        let (store_url, folder) = fresh_store(database).await;
-        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-        let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
-        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
-        let deployment: Deployment = deploy_on(store);
         let seed = Seed { issues: 0, activity: 0, media: 3 };
-        let world = World::on(deployment, store_url, folder, (seed, RequestAge::ANY), |yaml| few_parts(&yaml)).await;
+        let Clocked { world, clock } = Clocked::seeded(database, seed, |yaml| few_parts(&yaml)).await;
         let data = world.holdings("us-east-1", TENANT).await;
         Self { world, clock, data, moved: false }
     }
@@ -296,6 +272,24 @@ impl Stage {
                 self.clock.advance(200);
             }
         }
+    }
+
+    /// Runs until nothing is done any more, and pauses everything when the point is reached.
+    async fn settle_paused_at(&self, target: &Target) {
+        let deployment = self.world.deployment.clone();
+        let pause = Interject::new(target.clone(), move || {
+            let deployment = deployment.clone();
+            async move { drop(controls::pause_all(&deployment, &by()).await.expect("a pause is never refused")) }
+        });
+        self.settle(pause.clone()).await;
+        assert!(pause.was_reached(), "{target:?}");
+    }
+
+    /// Everything goes on, and the move ends well.
+    async fn resumed_it_has_moved(&self, id: &str, region: &str) {
+        assert!(controls::resume_all(&self.world.deployment, &by()).await.expect("it resumes"));
+        self.settle(NoProbe).await;
+        self.has_moved(id, region).await;
     }
 
     /// Runs while the clock goes on for so many milliseconds.

@@ -7,6 +7,7 @@ use engine::StepError;
 use engine::probe::{Moment, Point, Probe};
 use store::{Clock, ManualClock, Store, StoreUrl};
 use testkit::RequestAge;
+use workflows::Deployment;
 use workflows::realm_move::MoveView;
 
 use crate::Database;
@@ -14,6 +15,12 @@ use crate::world::{Seed, World, deploy_on, fresh_store};
 
 /// Ticks after which a test gives up.
 const MOST_TICKS: u32 = 20_000;
+
+/// A process of realmctl with this clock.
+pub async fn on_clock(store_url: &str, clock: &Arc<ManualClock>) -> Deployment {
+    let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
+    deploy_on(Store::open_with_clock(&url, Arc::new(Arc::clone(clock))).await.expect("the store opens"))
+}
 
 /// A world and its clock.
 pub struct Clocked {
@@ -31,11 +38,15 @@ impl Clocked {
 
     /// The same with another topology: `edit` gets the usual one.
     pub async fn with_topology(database: Database, edit: impl FnOnce(String) -> String) -> Self {
+        Self::seeded(database, Seed::SMALL, edit).await
+    }
+
+    /// The same with so much data.
+    pub async fn seeded(database: Database, seed: Seed, edit: impl FnOnce(String) -> String) -> Self {
         let (store_url, folder) = fresh_store(database).await;
         let clock = Arc::new(ManualClock::new(1_700_000_000_000));
-        let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
-        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the store opens");
-        let world = World::on(deploy_on(store), store_url, folder, (Seed::SMALL, RequestAge::ANY), edit).await;
+        let world =
+            World::on(on_clock(&store_url, &clock).await, store_url, folder, (seed, RequestAge::ANY), edit).await;
         Self { world, clock }
     }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use testkit::region::dynamodb_client;
 use testkit::{Ports, Region, Storage, fixtures, observe};
 use workers::place::Place;
+use workers::{Depth, PartCopy, Verification};
 
 const TABLE: &str = "issues";
 
@@ -90,6 +91,53 @@ async fn a_store_that_never_writes_is_given_up_as_throttled() {
     let ledger = Allows::writes();
     let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("throttled", workers::error::Treatment::Retryable));
+}
+
+/// What the movers ask of a table to read it.
+const READS: [&str; 3] = ["DescribeTable", "Query", "BatchGetItem"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_of_each_kind_is_asked_for_again_by_every_operation() {
+    let pair = pair().await;
+    fill(&pair.from, TABLE, "acme", 0..40).await;
+    let (source, target, from, to) = pair.fronts(Rules::default).await;
+    let lose = |at_source: &[&'static str], at_target: &[&'static str]| {
+        for (front, operations) in [(&source, at_source), (&target, at_target)] {
+            let before = std::mem::replace(&mut front.rules.lock().unwrap().lose, operations.to_vec());
+            assert_eq!(before, Vec::<&str>::new(), "these answers were never asked for");
+        }
+    };
+    // New movers each time: the same ones would remember the table's description.
+    lose(&READS, &[]);
+    assert!(!movers().inspect(&from, "acme").await.unwrap().empty);
+    lose(&[], &READS[..2]);
+    assert!(movers().inspect(&to, "acme").await.unwrap().empty);
+    lose(&READS[..1], &[]);
+    assert!(movers().replicates_to(&from, "acme").await.unwrap().is_empty());
+    for (depth, lost) in [(Depth::Listed, &READS[..2]), (Depth::Sampled, &READS)] {
+        lose(lost, &[]);
+        assert_eq!(movers().survey(&from, "acme", depth).await.unwrap().size.items, 40);
+    }
+
+    let (writes, removal) = (Allows::writes(), Allows::removal());
+    lose(&READS, &["DescribeTable", "BatchGetItem", "BatchWriteItem"]);
+    let tally = movers().copy(acme(&from, &to), &writes.permits(), &Kept::all(), None).await.unwrap();
+    pair.assert_equal().await;
+    lose(&READS, &[]);
+    assert_eq!(movers().digest(acme_at(&from), &Kept::all(), None).await.unwrap(), tally);
+    for (verification, at_source) in [(Verification::Full, &READS[..1]), (Verification::Sampled, &READS)] {
+        lose(at_source, &READS);
+        let copy = PartCopy { verification, ..acme(&from, &to) };
+        assert_eq!(movers().verify(copy, &tally, &Kept::all()).await.unwrap().passes, 1);
+    }
+    put(&pair.from, TABLE, item(7, "acme#0", "changed")).await;
+    put(&pair.to, TABLE, item(7, "acme#0", "changed")).await;
+    lose(&READS, &READS[..1]);
+    movers().compare(acme_at(&from), Some(&to), &tally, &Kept::all(), None).await.unwrap();
+    lose(&["DescribeTable", "Query", "BatchGetItem", "BatchWriteItem"], &[]);
+    movers().remove(acme_at(&from), &removal.permits(), &Kept::all(), None).await.unwrap();
+    lose(&[], &[]);
+    assert!(observe::table_items(&pair.from, TABLE).await.unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,52 +2,11 @@
 
 mod common;
 
+use common::world::{TOPOLOGY, World};
 use common::{Up, command, run};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// Nothing listens at these addresses: no move here ever begins.
-const TOPOLOGY: &str = r#"
-regions:
-  us-east-1: { dynamodb: { endpoint: "http://127.0.0.1:9" } }
-  eu-west-1: { dynamodb: { endpoint: "http://127.0.0.2:9" } }
-realms:
-  us: { dataRegions: [us-east-1] }
-  eu: { dataRegions: [eu-west-1] }
-services:
-  issues:
-    store: { dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: 10 } }
-    shards:
-      - { shard: issues-us, dataRegions: [us-east-1] }
-      - { shard: issues-eu, dataRegions: [eu-west-1] }
-"#;
 
 const LATER: &str = "2126-01-01T00:00:00Z";
-
-struct World {
-    server: Up,
-    folder: TempDir,
-}
-
-impl World {
-    /// A server with a topology and the tenant acme in realm us.
-    fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let server = Up::serve(&folder.path().join("realmctl.db"), &[]);
-        let world = Self { server, folder };
-        let file = world.topology("topology.yaml", TOPOLOGY);
-        world.server.json(&["topology", "apply", &file]);
-        let args = ["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"];
-        world.server.json(&args);
-        world
-    }
-
-    fn topology(&self, name: &str, text: &str) -> String {
-        let file = self.folder.path().join(name);
-        std::fs::write(&file, text).expect("it can be written");
-        file.to_str().expect("the path is UTF-8").to_owned()
-    }
-}
 
 /// The names of an object's fields.
 fn fields(value: &Value) -> Vec<&str> {
@@ -56,8 +15,8 @@ fn fields(value: &Value) -> Vec<&str> {
 
 #[test]
 fn topologies_in_json() {
-    let world = World::new();
-    let file = world.topology("topology.yaml", TOPOLOGY);
+    let world = World::new(&[]);
+    let file = world.file("topology.yaml", TOPOLOGY);
     let again = world.server.json(&["topology", "apply", &file]);
     assert_eq!((&again["version"], &again["changed"]), (&json!(1), &json!(false)));
     let shown = world.server.json(&["topology", "show"]);
@@ -66,7 +25,7 @@ fn topologies_in_json() {
     assert_eq!(checked, json!({ "hash": shown["hash"], "problems": [], "server": world.server.url }));
     // Alone the file is fine; it would strand acme.
     let stranding = TOPOLOGY.replace("issues-us,", "issues-usa,");
-    let file = world.topology("stranding.yaml", &stranding);
+    let file = world.file("stranding.yaml", &stranding);
     common::realmctl(&["topology", "check", &file]).ends_with(0);
     let ran = world.server.ask(&["topology", "check", &file]).ends_with(3);
     assert!(ran.stderr.contains("issues-us"), "{ran:#?}");
@@ -75,7 +34,7 @@ fn topologies_in_json() {
 
 #[test]
 fn tenants_in_json_and_as_tables() {
-    let world = World::new();
+    let world = World::new(&[]);
     let listed = world.server.json(&["tenants", "list", "--realm", "us"]);
     assert_eq!(listed["items"][0]["id"], json!("acme"));
     assert_eq!(world.server.json(&["tenants", "list", "--realm", "eu"]), json!({ "items": [], "nextCursor": null }));
@@ -88,7 +47,7 @@ fn tenants_in_json_and_as_tables() {
 
 #[test]
 fn a_move_from_its_plan_to_its_end_in_json() {
-    let world = World::new();
+    let world = World::new(&[]);
     let server = &world.server;
     let plan = server.json(&["move", "acme", "--to", "eu", "--dry-run"]);
     assert_eq!(plan["needsOffline"], json!(true));
@@ -134,9 +93,9 @@ fn a_move_from_its_plan_to_its_end_in_json() {
 
 #[test]
 fn a_campaign_from_its_plan_to_its_end() {
-    let world = World::new();
+    let world = World::new(&[]);
     let server = &world.server;
-    let file = world.topology("tenants.txt", "# moved in spring\nacme\n\nnobody\n");
+    let file = world.file("tenants.txt", "# moved in spring\nacme\n\nnobody\n");
     let create = ["campaigns", "create", "--to", "eu", "--tenants-file", &file, "--window", "22:00-04:00"];
     let plan = server.json(&[&create[..], &["--dry-run"]].concat());
     assert_eq!(
@@ -171,7 +130,7 @@ fn a_campaign_from_its_plan_to_its_end() {
 
 #[test]
 fn a_scheduled_move_is_given_a_window() {
-    let world = World::new();
+    let world = World::new(&[]);
     let server = &world.server;
     let started = server.json(&["move", "acme", "--to", "eu", "--at", LATER, "--priority", "high"]);
     let id = started["id"].as_str().expect("a move has an id");
@@ -185,7 +144,7 @@ fn a_scheduled_move_is_given_a_window() {
 
 #[test]
 fn removals_in_json() {
-    let world = World::new();
+    let world = World::new(&[]);
     let none = json!({ "items": [], "nextCursor": null });
     assert_eq!(world.server.json(&["removals", "list", "--failed"]), none);
     assert_eq!(world.server.json(&["removals", "replay", "--failed"]), json!({ "replayed": [] }));
@@ -195,7 +154,7 @@ fn removals_in_json() {
 
 #[test]
 fn what_is_not_there_is_refused_with_the_next_step() {
-    let world = World::new();
+    let world = World::new(&[]);
     let unknown = "0199f3a1-7c00-7000-8000-000000000001";
     let asked: [(&[&str], &str); 7] = [
         (&["tenants", "show", "nobody"], "realmctl tenants list"),

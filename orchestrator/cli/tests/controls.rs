@@ -2,51 +2,9 @@
 
 mod common;
 
-use common::{Up, command, realmctl, run};
+use common::world::World;
+use common::{command, realmctl, run};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-
-/// Nothing listens at these addresses: no move here gets further than its preflight.
-const TOPOLOGY: &str = r#"
-regions:
-  us-east-1: { dynamodb: { endpoint: "http://127.0.0.1:9" } }
-  eu-west-1: { dynamodb: { endpoint: "http://127.0.0.2:9" } }
-realms:
-  us: { dataRegions: [us-east-1] }
-  eu: { dataRegions: [eu-west-1] }
-services:
-  issues:
-    store: { dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: 10 } }
-    shards:
-      - { shard: issues-us, dataRegions: [us-east-1] }
-      - { shard: issues-eu, dataRegions: [eu-west-1] }
-"#;
-
-struct World {
-    server: Up,
-    folder: TempDir,
-}
-
-impl World {
-    fn new(more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let server = Up::serve(&folder.path().join("realmctl.db"), more);
-        let file = folder.path().join("topology.yaml");
-        std::fs::write(&file, TOPOLOGY).expect("it can be written");
-        server.json(&["topology", "apply", file.to_str().expect("the path is UTF-8")]);
-        server.json(&["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"]);
-        Self { server, folder }
-    }
-
-    fn store(&self) -> String {
-        format!("sqlite:{}", self.folder.path().join("realmctl.db").display())
-    }
-
-    /// The move as it is shown.
-    fn explained(&self, id: &str) -> Value {
-        self.server.json(&["explain", id])
-    }
-}
 
 fn id(started: &Value) -> String {
     started["id"].as_str().expect("a move has an id").to_owned()
@@ -60,7 +18,7 @@ fn everything_is_held_from_the_start_and_goes_on() {
     assert_eq!((&pauses["items"][0]["scope"], &pauses["held"]), (&json!("all"), &json!(0)));
     assert_eq!(pauses["items"][0]["why"], json!("started with --start-paused"));
     let id = id(&server.json(&["move", "acme", "--to", "eu"]));
-    let about = world.explained(&id);
+    let about = server.json(&["explain", &id]);
     assert_eq!((&about["waitsFor"]["code"], &about["state"]), (&json!("paused"), &json!("scheduled")));
     assert_eq!(about["canDo"][0], json!("realmctl resume --all"));
     let table = server.ask(&["pauses"]).ends_with(0).stdout;
@@ -92,13 +50,13 @@ fn a_tenant_and_a_move_are_held_and_go_on() {
     assert_eq!((&tenant["about"], &tenant["workflows"][0]["id"]), (&json!("tenant"), &json!(id)));
     assert_eq!(tenant["canDo"][0], json!("realmctl tenants resume acme"));
     server.json(&["tenants", "resume", "acme"]);
-    assert_eq!(world.explained(&id)["canDo"][0], json!(format!("realmctl moves resume {id}")));
+    assert_eq!(server.json(&["explain", &id])["canDo"][0], json!(format!("realmctl moves resume {id}")));
     let refused = server.ask(&["moves", "retry", &id]).ends_with(3);
     assert!(refused.stderr.contains("is paused, by"), "{refused:#?}");
     // One hold does not lift the other.
     server.json(&["tenants", "pause", "acme", "--reason", "wait"]);
     server.json(&["moves", "resume", &id]);
-    let held = world.explained(&id);
+    let held = server.json(&["explain", &id]);
     assert_eq!(held["waitsFor"]["code"], json!("paused"));
     assert_eq!(held["canDo"][0], json!("realmctl tenants resume acme"));
     server.json(&["moves", "cancel", &id]);

@@ -5,20 +5,20 @@
 //! Only writes that pass through it are late. Entries that are still listed come with a query's last page, and are not filtered by a
 //! FilterExpression or a sort key. Scans of an index are not late.
 
+mod front;
 mod history;
-mod service;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::Error;
-use crate::fronts::forward::Forward;
-use crate::fronts::tables::Tables;
+use crate::fronts::behind::Behind;
+use crate::fronts::service::Service;
 use crate::fronts::throttle::Clock;
 use crate::region::{Region, Server, listen, serve_front};
 
+use front::LagFront;
 use history::History;
-use service::Service;
 
 /// A running front. Dropping it stops it.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ impl Lag {
     pub fn before_url(region: &Region, url: &str, lag: Duration, clock: Clock) -> Result<Self, Error> {
         let state = State { lag, history: History::default(), hidden: 0, listed: 0 };
         let shared = Arc::new(Shared { clock, state: Mutex::new(state) });
-        let service = Service::new(shared.clone(), Forward::to(url)?, Tables::of(region.database()));
-        Ok(Self { server: serve_front(&format!("{}-lag", region.name()), listen(0)?, service)?, shared })
+        let front = LagFront::new(shared.clone(), Behind::at(region, url)?);
+        Ok(Self { server: serve_front(&format!("{}-lag", region.name()), listen(0)?, Service(front))?, shared })
     }
 
     /// `http://127.0.0.1:PORT`.

@@ -8,10 +8,10 @@ mod answers;
 mod bucket;
 mod costs;
 mod counts;
+mod front;
 mod limits;
 mod model;
 mod reads;
-mod service;
 mod writes;
 
 use std::collections::BTreeMap;
@@ -20,12 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Error;
-use crate::fronts::forward::Forward;
-use crate::fronts::tables::Tables;
+use crate::fronts::behind::Behind;
+use crate::fronts::service::Service;
 use crate::region::{Region, Server, listen, serve_front};
 
+use front::ThrottleFront;
 use model::Model;
-use service::Service;
 
 pub use counts::{Counts, Key, Place};
 pub use limits::{Clock, Limits, Settings};
@@ -52,8 +52,9 @@ impl Throttle {
     /// No port to listen on, or a URL that is none.
     pub fn before_url(region: &Region, url: &str, settings: Settings) -> Result<Self, Error> {
         let model = Arc::new(Model::new(settings));
-        let service = Service::new(region.name(), model.clone(), Forward::to(url)?, Tables::of(region.database()));
-        let server = serve_front(&format!("{}-throttle", region.name()), listen(0)?, service)?;
+        let behind = Behind::at(region, url)?;
+        let front = ThrottleFront { region: region.name().into(), model: model.clone(), behind };
+        let server = serve_front(&format!("{}-throttle", region.name()), listen(0)?, Service(front))?;
         Ok(Self { server, model })
     }
 

@@ -1,41 +1,38 @@
 //! What stands before the embedded DynamoDB: it refuses requests that were signed too long ago, in AWS's words, and can
 //! hold a write up. Everything else is passed on as it is.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
-use bytes::Bytes;
-use futures::future::BoxFuture;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
+use hyper::StatusCode;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::gate::Gate;
 use crate::Error;
-use crate::fronts::forward::{Forward, Reply, Whole, json, operation, sent, whole};
+use crate::fronts::forward::{Forward, Reply, Whole, json, operation};
+use crate::fronts::service::Front;
 
-/// The service.
+/// The front.
 #[derive(Clone)]
-pub(super) struct Front {
+pub(super) struct AgeFront {
     forward: Forward,
     age: Duration,
     gate: Gate,
     held: Arc<Mutex<JoinSet<()>>>,
 }
 
-impl Front {
+impl Front for AgeFront {
+    async fn answer(&self, request: Whole) -> Reply {
+        let is_write = operation(request.headers()) == "BatchWriteItem";
+        if is_write && self.gate.catches() { self.hold(request).await } else { self.pass(request).await }
+    }
+}
+
+impl AgeFront {
     pub(super) fn new(behind: &str, age: Duration, gate: Gate) -> Result<Self, Error> {
         Ok(Self { forward: Forward::to(behind)?, age, gate, held: Arc::default() })
-    }
-
-    async fn handle(self, request: Request<Incoming>) -> Reply {
-        let is_write = operation(request.headers()) == "BatchWriteItem";
-        let Some(request) = whole(request).await else { return Reply::default() };
-        if is_write && self.gate.catches() { self.hold(request).await } else { self.pass(request).await }
     }
 
     /// The request goes on when the gate is opened, even if its sender has long given up.
@@ -58,17 +55,6 @@ impl Front {
             Some(refusal) => json(StatusCode::BAD_REQUEST, refusal),
             None => self.forward.pass(request).await,
         }
-    }
-}
-
-impl hyper::service::Service<Request<Incoming>> for Front {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let front = self.clone();
-        Box::pin(async move { Ok(sent(front.handle(request).await)) })
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Rules {
     pub(crate) lies: HashMap<String, Vec<Value>>,
     /// Sort order values of `pk` that the index does not list before this many passes over it.
     pub(crate) late: Option<(String, u32)>,
+    /// Operations whose next answer breaks off in its middle, once what was asked for is done.
+    pub(crate) lose: Vec<&'static str>,
     /// What DescribeTable says otherwise than the store.
     pub(crate) description: Option<Value>,
     /// Passes begun over the index.
@@ -111,7 +113,16 @@ async fn handle(State(behind): State<Behind>, request: Request) -> Response {
     if target == "BatchGetItem" && reply.get("Responses").is_none() {
         reply["Responses"] = json!({});
     }
-    answer(status, &reply)
+    if behind.loses(&target) { half(&reply) } else { answer(status, &reply) }
+}
+
+impl Behind {
+    fn loses(&self, operation: &str) -> bool {
+        let mut rules = self.rules.lock().unwrap();
+        let before = rules.lose.len();
+        rules.lose.retain(|lost| *lost != operation);
+        rules.lose.len() < before
+    }
 }
 
 async fn send(behind: &Behind, headers: &axum::http::HeaderMap, body: Value) -> (u16, Value) {
@@ -128,6 +139,13 @@ async fn send(behind: &Behind, headers: &axum::http::HeaderMap, body: Value) -> 
 fn answer(status: u16, body: &Value) -> Response {
     let status = axum::http::StatusCode::from_u16(status).unwrap();
     (status, [("content-type", "application/x-amz-json-1.0")], body.to_string()).into_response()
+}
+
+/// The first half of an answer, and then the end of the connection.
+fn half(body: &Value) -> Response {
+    let text = body.to_string();
+    let half = [Ok(text[..text.len() / 2].to_owned()), Err("lost")];
+    Response::new(Body::from_stream(futures::stream::iter::<[Result<String, &str>; 2]>(half)))
 }
 
 fn write(behind: &Behind, body: &Value) -> Result<(Value, Value), Value> {
@@ -216,7 +234,8 @@ fn query(behind: &Behind, mut body: Value) -> Result<Value, Value> {
 fn falsify(behind: &Behind, value: &str, reply: &mut Value) {
     let rules = behind.rules.lock().unwrap();
     let last_page = reply.get("LastEvaluatedKey").is_none();
-    let items = reply["Items"].as_array_mut().unwrap();
+    // A count lists none.
+    let Some(items) = reply.get_mut("Items").and_then(Value::as_array_mut) else { return };
     if last_page {
         items.extend(rules.lies.get(value).cloned().unwrap_or_default());
     }

@@ -1,7 +1,12 @@
-//! A move as the outside sees it: the JSON contract, with progress while it runs.
+//! A move as the outside sees it: the JSON contract, with progress while it runs. What it shows of each thing is a file.
 
-use engine::workflow_table::{self};
-use engine::{Priority, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord, task_table};
+mod facts;
+mod plan;
+mod progress;
+mod removals;
+mod waiting;
+
+use engine::{Priority, StoredError, Workflow, WorkflowRecord, task_table, workflow_table};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 use workers::Verification;
@@ -9,11 +14,19 @@ use workers::Verification;
 use super::forecast::Forecast;
 use super::machine::RealmMove;
 use super::report::PartReport;
-use super::state::{MoveState, RemovalRef, Stage, copied_amount};
-use crate::data_tasks::{Amount, CopyTask};
+use super::state::{MoveState, Stage};
+use crate::data_tasks::Amount;
 use crate::explain::Explanation;
-use crate::plan::ServicePlan;
 use crate::timestamps::rfc3339;
+use facts::Facts;
+use progress::progress;
+use removals::removal_views;
+use waiting::waiting_for;
+
+pub use plan::PlanView;
+pub use progress::ProgressView;
+pub use removals::RemovalView;
+pub use waiting::WindowView;
 
 /// A move.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,77 +113,6 @@ pub struct VerificationView {
     pub parts: Vec<PartReport>,
 }
 
-/// A window, its end excluded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WindowView {
-    /// From when on the move may begin.
-    pub from: String,
-    /// When the tenant must be online again.
-    pub to: String,
-}
-
-/// What a move does in one service. Locations are shown by name: the region, plus the table or bucket where the shard has a
-/// store of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PlanView {
-    /// The service.
-    pub service: String,
-    /// The shard it leaves.
-    pub from_shard: Option<String>,
-    /// The shard it goes to.
-    pub to_shard: String,
-    /// Gets the data.
-    pub add: Vec<String>,
-    /// Has it and keeps it.
-    pub keep: Vec<String>,
-    /// Is emptied afterwards.
-    pub remove: Vec<String>,
-}
-
-/// How far the data work of the current state is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ProgressView {
-    /// Tasks that are done.
-    pub tasks_done: u64,
-    /// All tasks.
-    pub tasks: u64,
-    /// Handled so far.
-    pub done: Amount,
-    /// How much there is, as counted before going offline.
-    pub expected: Amount,
-}
-
-/// A removal that the move queued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RemovalView {
-    /// Its id.
-    pub id: String,
-    /// Of which service.
-    pub service: String,
-    /// From where.
-    pub location: String,
-    /// Where it stands.
-    pub state: String,
-}
-
-impl From<&ServicePlan> for PlanView {
-    fn from(plan: &ServicePlan) -> Self {
-        let names = |locations: &[catalogue::location::Location]| locations.iter().map(|at| at.name.clone()).collect();
-        Self {
-            service: plan.service.clone(),
-            from_shard: plan.from_shard.clone(),
-            to_shard: plan.to_shard.clone(),
-            add: names(&plan.add),
-            keep: names(&plan.keep),
-            remove: names(&plan.remove),
-        }
-    }
-}
-
 /// The move, if there is one.
 pub async fn view_move(tx: &mut Tx, id: &str) -> Result<Option<MoveView>, StoreError> {
     match workflow_table::get(tx, id).await? {
@@ -237,102 +179,4 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         reason: state.requester.why.clone(),
         explain: None,
     })
-}
-
-/// What the stage knows, in one shape for all stages.
-#[derive(Default)]
-struct Facts {
-    offline_ms: i64,
-    copied: Amount,
-    verified: bool,
-    report: Vec<PartReport>,
-    removals: Vec<RemovalRef>,
-    error: Option<StoredError>,
-    warnings: Vec<String>,
-}
-
-impl Facts {
-    fn of(stage: &Stage, now: i64) -> Self {
-        let mut facts = Self::default();
-        if let Some(offline) = stage.offline() {
-            facts.offline_ms = (now - offline.since).max(0);
-        }
-        match stage {
-            Stage::Verify { copied, .. } => facts.copied = copied_amount(copied),
-            Stage::Commit { copied, report, .. } => {
-                facts.copied = copied_amount(copied);
-                facts.report.clone_from(report);
-                facts.verified = report.iter().all(|part| part.mode != Verification::Off);
-            }
-            Stage::Notify { committed } | Stage::Completed { committed, .. } => {
-                facts.offline_ms = committed.offline_ms;
-                facts.copied = committed.copied;
-                facts.verified = committed.verified;
-                facts.report.clone_from(&committed.report);
-                facts.removals.clone_from(&committed.removals);
-            }
-            Stage::RolledBack { error, offline_ms, removals } => {
-                facts.offline_ms = *offline_ms;
-                facts.removals.clone_from(removals);
-                facts.error = Some(error.clone());
-            }
-            Stage::ReOnline { error, .. } | Stage::Failed { error } => facts.error = Some(error.clone()),
-            _ => {}
-        }
-        if let Stage::Completed { warnings, .. } = stage {
-            facts.warnings.clone_from(warnings);
-        }
-        facts
-    }
-}
-
-async fn removal_views(tx: &mut Tx, removals: &[RemovalRef]) -> Result<Vec<RemovalView>, StoreError> {
-    let mut views = Vec::with_capacity(removals.len());
-    for removal in removals {
-        let state =
-            workflow_table::get(tx, &removal.id).await?.map_or_else(|| "unknown".to_owned(), |found| found.state);
-        let RemovalRef { id, service, location } = removal.clone();
-        views.push(RemovalView { id, service, location, state });
-    }
-    Ok(views)
-}
-
-/// Copy tasks count what they wrote. While verifying, what was copied is what there is to read back.
-fn progress(state: &MoveState, tasks: &[TaskRecord]) -> Option<ProgressView> {
-    if tasks.is_empty() {
-        return None;
-    }
-    let copying = tasks.iter().any(|task| task.kind == CopyTask::KIND);
-    let expected = match &state.stage {
-        Stage::Verify { copied, .. } if !copying => copied_amount(copied),
-        _ => state.expected.unwrap_or_default(),
-    };
-    let amount = |task: &TaskRecord| {
-        let counted = if task.status == TaskStatus::Done { task.result.as_ref() } else { Some(&task.progress) };
-        counted.and_then(|value| Amount::deserialize(value).ok()).unwrap_or_default()
-    };
-    Some(ProgressView {
-        tasks_done: tasks.iter().filter(|task| task.status == TaskStatus::Done).count() as u64,
-        tasks: tasks.len() as u64,
-        done: tasks.iter().map(amount).sum(),
-        expected,
-    })
-}
-
-fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
-    if record.paused {
-        return Some("a person: it is paused".to_owned());
-    }
-    match &state.stage {
-        _ if state.waits_for.is_some() => state.waits_for.clone(),
-        Stage::Scheduled => record.wake_at.map(|at| match state.window {
-            Some(window) => format!("its window, from {} to {}", rfc3339(window.from), rfc3339(window.to)),
-            None => format!("its time, {}", rfc3339(at)),
-        }),
-        Stage::Waiting { reason, .. } => Some(reason.clone()),
-        Stage::Drain { until: Some(until), .. } => {
-            Some(format!("requests from before to end, until {}", rfc3339(*until)))
-        }
-        _ => None,
-    }
 }

@@ -1,6 +1,8 @@
 //! What the tests of the command line share: running `realmctl` as a person would, and servers that end with their test.
 #![expect(dead_code, reason = "each test binary uses its share of these")]
 
+pub(crate) mod world;
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};

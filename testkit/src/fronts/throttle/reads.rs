@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use super::answers::{cancelled, refusal};
 use super::costs::read_units;
+use super::front::{Answered, ThrottleFront};
 use super::model::{Charge, Kind, Piece, Served};
-use super::service::{Answered, Service};
 use super::writes::with_unprocessed;
 use crate::fronts::expression::hash_values;
 use crate::fronts::forward::{Reply, Whole, json, with_body};
@@ -41,7 +41,7 @@ struct Consumed {
     units: f64,
 }
 
-impl Service {
+impl ThrottleFront {
     pub(super) async fn get_one(&self, request: Whole, caller: &str) -> Answered {
         let Ok(get) = serde_json::from_slice::<Get>(request.body()) else { return Err(request) };
         let Some(piece) = self.get(&get, 1.0) else { return Err(request) };
@@ -49,7 +49,7 @@ impl Service {
         if !refused.is_empty() {
             return Ok(json(StatusCode::BAD_REQUEST, refusal(&self.region, &refused)));
         }
-        Ok(self.forward.pass(request).await)
+        Ok(self.behind.pass(request).await)
     }
 
     pub(super) async fn get_together(&self, request: Whole, caller: &str) -> Answered {
@@ -64,13 +64,13 @@ impl Service {
         if refused.iter().any(|reasons| !reasons.is_empty()) {
             return Ok(json(StatusCode::BAD_REQUEST, cancelled(&self.region, &refused)));
         }
-        Ok(self.forward.pass(request).await)
+        Ok(self.behind.pass(request).await)
     }
 
     /// One item by its key; its size is asked of the embedded database itself.
     fn get(&self, get: &Get, factor: f64) -> Option<Piece> {
-        let schema = self.tables.schema(&get.table)?;
-        let found = self.tables.look_up(&get.table, vec![get.key.clone()])?;
+        let schema = self.behind.tables.schema(&get.table)?;
+        let found = self.behind.tables.look_up(&get.table, vec![get.key.clone()])?;
         let units = factor * read_units(found.first().map_or(0, item_size), get.consistent);
         let place = schema.base(&get.key, self.model.base_partitions())?;
         Some(Piece { table: schema.table.clone(), kind: Kind::Read, charges: vec![Charge { place, units }] })
@@ -103,7 +103,7 @@ impl Service {
             changes.push(("ReturnConsumedCapacity", Some("\"TOTAL\"".to_owned())));
         }
         let Some(body) = changed(&object, &changes) else { return Err(request) };
-        let reply = self.forward.pass(request.map(|_| body.into())).await;
+        let reply = self.behind.pass(request.map(|_| body.into())).await;
         self.settle_batch(&reply, &asked, &refused, caller);
         let reply = if wanted { reply } else { without_capacity(reply) };
         Ok(if partly { with_unprocessed(reply, "UnprocessedKeys", later) } else { reply })
@@ -112,7 +112,7 @@ impl Service {
     fn keys_asked<'a>(&self, tables: &'a BTreeMap<String, Raw<'a>>) -> Option<Vec<Asked<'a>>> {
         let mut asked = Vec::new();
         for (table, request) in tables {
-            let schema = self.tables.schema(table)?;
+            let schema = self.behind.tables.schema(table)?;
             let consistent = member(request, "ConsistentRead").unwrap_or(false);
             for key in member::<Vec<&'a RawValue>>(request, "Keys")? {
                 let place = schema.base(&serde_json::from_str(key.get()).ok()?, self.model.base_partitions())?;
@@ -140,7 +140,7 @@ impl Service {
 
     fn settle_large_items(&self, answer: &Raw<'_>, table: &str, consistent: bool, caller: &str) {
         let items = member::<BTreeMap<String, Vec<Item>>>(answer, "Responses").and_then(|mut all| all.remove(table));
-        let (Some(items), Some(schema)) = (items, self.tables.schema(table)) else { return };
+        let (Some(items), Some(schema)) = (items, self.behind.tables.schema(table)) else { return };
         let mut charges = Vec::new();
         for item in items {
             let units = read_units(item_size(&item), consistent) - read_units(0, consistent);
@@ -156,7 +156,7 @@ impl Service {
         let body = request.body().clone();
         let Ok(object) = serde_json::from_slice::<Raw<'_>>(&body) else { return Err(request) };
         let Some(table) = member::<String>(&object, "TableName") else { return Err(request) };
-        let Some(schema) = self.tables.schema(&table) else { return Err(request) };
+        let Some(schema) = self.behind.tables.schema(&table) else { return Err(request) };
         let index: Option<String> = member(&object, "IndexName");
         let partitions = self.model.base_partitions();
         let places = match schema.hash_keys(index.as_deref()).and_then(|names| hash_values(&object, names)) {
@@ -181,7 +181,7 @@ impl Service {
             let Some(body) = changed(&object, &[asks]) else { return Err(request) };
             request.map(|_| body.into())
         };
-        let reply = self.forward.pass(request).await;
+        let reply = self.behind.pass(request).await;
         let answer = serde_json::from_slice::<Raw<'_>>(reply.body()).unwrap_or_default();
         if let Some(consumed) = member::<Consumed>(&answer, "ConsumedCapacity") {
             self.model.settle(&piece(consumed.units), caller);

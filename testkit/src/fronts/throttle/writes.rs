@@ -8,13 +8,13 @@ use hyper::StatusCode;
 use serde_json::value::RawValue;
 
 use super::answers::{cancelled, refusal};
+use super::front::{Answered, ThrottleFront};
 use super::model::{Kind, Piece, Served};
-use super::service::{Answered, Service};
 use crate::fronts::asked::{Becomes, Member, writes};
 use crate::fronts::forward::{Reply, Whole, json, with_body};
 use crate::fronts::wire::{Raw, changed, member};
 
-impl Service {
+impl ThrottleFront {
     /// PutItem, DeleteItem and UpdateItem.
     pub(super) async fn write_one(&self, operation: &str, request: Whole, caller: &str) -> Answered {
         let Some(writes) = writes(operation, request.body()) else { return Err(request) };
@@ -23,7 +23,7 @@ impl Service {
         if !refused[0].is_empty() {
             return Ok(json(StatusCode::BAD_REQUEST, refusal(&self.region, &refused[0])));
         }
-        let reply = self.forward.pass(request).await;
+        let reply = self.behind.pass(request).await;
         if reply.status() == StatusCode::OK {
             self.settle_unknown(&writes, &olds, 1.0, caller);
         }
@@ -38,7 +38,7 @@ impl Service {
         if refused.iter().any(|reasons| !reasons.is_empty()) {
             return Ok(json(StatusCode::BAD_REQUEST, cancelled(&self.region, &refused)));
         }
-        let reply = self.forward.pass(request).await;
+        let reply = self.behind.pass(request).await;
         if reply.status() == StatusCode::OK {
             self.settle_unknown(&writes, &olds, 2.0, caller);
         }
@@ -62,7 +62,7 @@ impl Service {
         let Some((pieces, _)) = self.pieces(&writes, 1.0) else { return Err(request) };
         let refused = self.model.admit(&pieces, Served::InPart, caller);
         if refused.iter().all(Vec::is_empty) {
-            return Ok(self.forward.pass(request).await);
+            return Ok(self.behind.pass(request).await);
         }
         if refused.iter().all(|reasons| !reasons.is_empty()) {
             let reasons: Vec<_> = refused.into_iter().flatten().collect();
@@ -76,7 +76,7 @@ impl Service {
         let (now, later) = (serde_json::to_string(&now), serde_json::to_string(&later));
         let (Ok(now), Ok(later)) = (now, later) else { return Err(request) };
         let Some(part) = changed(&object, &[("RequestItems", Some(now))]) else { return Err(request) };
-        let reply = self.forward.pass(request.map(|_| part.into())).await;
+        let reply = self.behind.pass(request.map(|_| part.into())).await;
         Ok(with_unprocessed(reply, "UnprocessedItems", later))
     }
 
@@ -85,7 +85,7 @@ impl Service {
         let olds = self.olds(writes)?;
         let mut pieces = Vec::with_capacity(writes.len());
         for ((table, becomes), old) in writes.iter().zip(&olds) {
-            let schema = self.tables.schema(table)?;
+            let schema = self.behind.tables.schema(table)?;
             let new = match becomes {
                 Becomes::Sent(item) => Some(item),
                 Becomes::Gone(_) => None,
@@ -108,19 +108,19 @@ impl Service {
     fn olds(&self, writes: &[(String, Becomes)]) -> Option<Vec<Option<Item>>> {
         let mut keys: BTreeMap<&str, Vec<Item>> = BTreeMap::new();
         for (table, becomes) in writes {
-            keys.entry(table).or_default().push(self.tables.schema(table)?.key(becomes.item()));
+            keys.entry(table).or_default().push(self.behind.tables.schema(table)?.key(becomes.item()));
         }
         let mut found: HashMap<(Arc<str>, String), Item> = HashMap::new();
         for (table, keys) in keys {
-            let schema = self.tables.schema(table)?;
-            for item in self.tables.look_up(table, keys)? {
+            let schema = self.behind.tables.schema(table)?;
+            for item in self.behind.tables.look_up(table, keys)? {
                 found.insert((schema.table.clone(), schema.key_of(&item)?), item);
             }
         }
         writes
             .iter()
             .map(|(table, becomes)| {
-                let schema = self.tables.schema(table)?;
+                let schema = self.behind.tables.schema(table)?;
                 Some(found.remove(&(schema.table.clone(), schema.key_of(becomes.item())?)))
             })
             .collect()
@@ -129,8 +129,8 @@ impl Service {
     /// Charges what updates cost beyond what was charged before their result was known.
     fn settle_unknown(&self, writes: &[(String, Becomes)], olds: &[Option<Item>], factor: f64, caller: &str) {
         for ((table, becomes), old) in writes.iter().zip(olds) {
-            let (Becomes::Unknown(key), Some(schema)) = (becomes, self.tables.schema(table)) else { continue };
-            let new = self.tables.look_up(table, vec![key.clone()]).and_then(|mut found| found.pop());
+            let (Becomes::Unknown(key), Some(schema)) = (becomes, self.behind.tables.schema(table)) else { continue };
+            let new = self.behind.tables.look_up(table, vec![key.clone()]).and_then(|mut found| found.pop());
             let partitions = self.model.base_partitions();
             let mut charges = schema.write(old.as_ref(), new.as_ref(), factor, partitions);
             let before = schema.write(old.as_ref(), old.as_ref(), factor, partitions);

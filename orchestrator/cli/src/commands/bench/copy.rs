@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bench::copy::throttled::{self, Kept};
-use bench::copy::{Report, Settings, part, run};
+use bench_stores::items::throttled::{self, Kept};
+use bench_stores::items::{Cost, Report, Settings, part, run};
 use clap::Args;
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ fn in_words(report: &Report) -> String {
         Column::figure("CPU S/100,000"),
         Column::figure("READS/ITEM"),
     ];
-    let row = |name: &str, prefix: &str, cost: &bench::copy::Cost, ratio: f64| {
+    let row = |name: &str, prefix: &str, cost: &Cost, ratio: f64| {
         let rate = format!("{:.0}", cost.items_per_second.median);
         let (cpu, reads) = (format!("{:.2}", cost.cpu_seconds.median), format!("{:.2}", cost.reads_per_item));
         [name.to_owned(), prefix.to_owned(), rate, format!("{ratio:.2}"), cpu, reads]

@@ -12,8 +12,9 @@ use testkit::region::dynamodb_client_at;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::client::Client;
-use super::{Error, SOURCE_REGION, TABLE, TARGET_REGION, TENANT, bare};
+use super::{TABLE, bare};
+use crate::job::Job;
+use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 /// As in the AWS SDKs' standard mode, but without an end to the attempts.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -22,13 +23,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const IN_FLIGHT: usize = 4;
 
 /// Copies everything; items copied.
-pub(super) async fn copy(client: &Client) -> Result<u64, Error> {
-    let from = dynamodb_client_at(SOURCE_REGION, &client.regions.from);
-    let to = dynamodb_client_at(TARGET_REGION, &client.regions.to);
+pub(super) async fn copy(job: &Job) -> Result<u64, Error> {
+    let from = dynamodb_client_at(SOURCE_REGION, &job.regions.from);
+    let to = dynamodb_client_at(TARGET_REGION, &job.regions.to);
     let to = Sdk::from_conf(to.config().to_builder().retry_config(RetryConfig::disabled()).build());
     let mut parts = JoinSet::new();
-    for part in 0..client.parts {
-        let (from, to, target) = (from.clone(), to.clone(), client.target.clone());
+    for part in 0..job.parts {
+        let (from, to, target) = (from.clone(), to.clone(), job.target.clone());
         parts.spawn(async move {
             let batches = bare::keys(&from, format!("{TENANT}#{part}"))
                 .map_ok(|keys| async { batch(&from, &to, &target, keys).await })

@@ -5,20 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 use workers::error::WorkError;
 use workers::place::Place;
 use workers::tables::{Change, Counted, Got, Item, Page, Query, TableApi, TableFacts, Tables};
 
-/// Reads of a whole copy.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Reads {
-    /// Keys asked for in the base tables, whether or not there was an item.
-    pub(super) base: u64,
-    /// Entries that the indexes returned.
-    pub(super) index: u64,
-}
+use crate::job::Reads;
 
 /// The counters.
 #[derive(Debug, Default)]

@@ -1,38 +1,26 @@
-//! How fast a tenant's items are copied, beside a bare loop of the same reads and writes by the SDK alone.
-//!
-//! The embedded regions run in a process of their own, and so does each measurement. Measurements of the movers and of the bare
-//! loop take turns, so that a busy neighbour hits both.
+//! How fast a tenant's items are copied.
 
 mod backoff;
 mod bare;
-mod client;
-pub(crate) mod mover;
-pub(crate) mod process;
+mod mover;
 mod reads;
-mod regions;
+mod source;
 pub mod throttled;
-pub(crate) mod usage;
 
-use std::fmt::Display;
-
+use bench::{Spread, median_ratio};
 use serde::Serialize;
 use testkit::fixtures;
 use testkit::region::dynamodb_client_at;
 use workers::Verification;
 
-pub use process::part;
+use crate::job::{Measured, Side, rates as rates_of};
+use crate::regions::Regions;
+use crate::{Error, TARGET_REGION, process};
+use source::Items;
 
-use crate::summary::{Spread, median_ratio};
-use client::{Client, Measured, Side};
-use process::{Process, Role};
-use regions::{Addresses, Regions};
-
-const SOURCE_REGION: &str = "us-east-1";
-const TARGET_REGION: &str = "eu-west-1";
 const TABLE: &str = "issues";
 const INDEX: &str = "by-tenant";
 const INDEX_KEY: &str = "tenant_shard";
-const TENANT: &str = "acme";
 /// Batches in flight that the bare loop is tried with.
 const TRIED: [usize; 4] = [4, 8, 16, 40];
 
@@ -108,23 +96,6 @@ pub struct Memory {
     pub items_per_second: f64,
 }
 
-/// Why it could not be measured.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A part of it failed.
-    #[error("a part of the measurement failed: {0}")]
-    Part(String),
-    /// A process could not be started, heard or looked at.
-    #[error("a process of the measurement: {0}")]
-    Process(#[from] std::io::Error),
-}
-
-impl Error {
-    pub(crate) fn part(error: &(impl Display + ?Sized)) -> Self {
-        Self::Part(error.to_string())
-    }
-}
-
 /// The modes that are measured, with and without a statement about keys.
 const MODES: [(Verification, bool); 5] = [
     (Verification::Off, true),
@@ -133,6 +104,14 @@ const MODES: [(Verification, bool); 5] = [
     (Verification::Full, true),
     (Verification::Full, false),
 ];
+
+/// Runs the part that [`run`] asked for.
+///
+/// # Errors
+/// What went wrong in it.
+pub async fn part(role: &str) -> Result<(), Error> {
+    process::part::<Items>(role).await
+}
 
 /// Measures; `say` is told what goes on.
 ///
@@ -143,23 +122,21 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Report, Erro
     let mut report = rates(settings, *first, &say).await?;
     for items in others {
         say(&format!("{items} items: full, for its memory"));
-        let bench = Bench::start(settings, *items).await?;
-        let full = bench.measure(Side::Mover { verification: Verification::Full, prefixed: true }).await?;
-        let rate = full.items as f64 / full.seconds;
-        report.memory.push(Memory { items: *items, peak_kib: full.peak_kib, items_per_second: rate });
+        let stage = Stage::set(settings, *items).await?;
+        let full = stage.measure(Side::Movers { verification: Verification::Full, prefixed: true }).await?;
+        report.memory.push(memory(*items, &full));
     }
     Ok(report)
 }
 
 async fn rates(settings: &Settings, items: usize, say: &impl Fn(&str)) -> Result<Report, Error> {
-    let bench = Bench::start(settings, items).await?;
+    let stage = Stage::set(settings, items).await?;
     let mut fastest = (0.0, TRIED[0]);
     for in_flight in TRIED {
         say(&format!("{items} items: the bare loop with {in_flight} batches in flight"));
-        let tried = bench.measure(Side::Bare { in_flight }).await?;
-        let rate = tried.items as f64 / tried.seconds;
-        if rate > fastest.0 {
-            fastest = (rate, in_flight);
+        let tried = stage.measure(Side::Bare { in_flight }).await?;
+        if tried.rate() > fastest.0 {
+            fastest = (tried.rate(), in_flight);
         }
     }
     let mut bare = Vec::new();
@@ -167,20 +144,18 @@ async fn rates(settings: &Settings, items: usize, say: &impl Fn(&str)) -> Result
     for run in 1..=settings.runs {
         say(&format!("{items} items: run {run} of {}", settings.runs));
         for ((verification, prefixed), measured) in MODES.into_iter().zip(&mut movers) {
-            bare.push(bench.measure(Side::Bare { in_flight: fastest.1 }).await?);
-            measured.push(bench.measure(Side::Mover { verification, prefixed }).await?);
+            bare.push(stage.measure(Side::Bare { in_flight: fastest.1 }).await?);
+            measured.push(stage.measure(Side::Movers { verification, prefixed }).await?);
         }
     }
-    let full = movers.last().and_then(|runs| runs.last()).copied();
-    let memory =
-        full.map(|full| Memory { items, peak_kib: full.peak_kib, items_per_second: full.items as f64 / full.seconds });
+    let full = movers.last().and_then(|runs| runs.last());
     Ok(Report {
         items,
         parts: settings.parts,
         bare_in_flight: fastest.1,
         movers: MODES.into_iter().enumerate().map(|(n, mode)| mover_cost(mode, &movers[n], &bare, n)).collect(),
         bare: cost(&bare),
-        memory: memory.into_iter().collect(),
+        memory: full.map(|full| memory(items, full)).into_iter().collect(),
     })
 }
 
@@ -195,8 +170,8 @@ fn mover_cost(
 }
 
 fn cost(runs: &[Measured]) -> Cost {
-    let per_100_000 = |seconds: f64, run: &Measured| seconds * 100_000.0 / run.items as f64;
-    let reads = runs.last().map_or(0.0, |run| run.reads.base as f64 / run.items as f64);
+    let per_100_000 = |seconds: f64, run: &Measured| seconds * 100_000.0 / run.count as f64;
+    let reads = runs.last().map_or(0.0, |run| run.reads.base as f64 / run.count as f64);
     Cost {
         items_per_second: Spread::of(rates_of(runs)),
         cpu_seconds: Spread::of(runs.iter().map(|run| per_100_000(run.cpu_seconds, run)).collect()),
@@ -205,39 +180,29 @@ fn cost(runs: &[Measured]) -> Cost {
     }
 }
 
-fn rates_of(runs: &[Measured]) -> Vec<f64> {
-    runs.iter().map(|run| run.items as f64 / run.seconds).collect()
+fn memory(items: usize, full: &Measured) -> Memory {
+    Memory { items, peak_kib: full.peak_kib, items_per_second: full.rate() }
 }
 
-/// Regions that are up.
-struct Bench<'a> {
+/// Regions whose source holds the items.
+struct Stage<'a> {
     settings: &'a Settings,
     items: usize,
-    regions: Addresses,
-    process: Process,
+    regions: Regions<'a, Items>,
 }
 
-impl<'a> Bench<'a> {
-    async fn start(settings: &'a Settings, items: usize) -> Result<Self, Error> {
-        let role = Role::Regions(Regions { items, parts: settings.parts });
-        let mut process = Process::start(&settings.part, &role)?;
-        let regions = process.hears().await?;
-        Ok(Self { settings, items, regions, process })
+impl<'a> Stage<'a> {
+    async fn set(settings: &'a Settings, items: usize) -> Result<Self, Error> {
+        let regions = Regions::start(&settings.part, Items { items, parts: settings.parts }).await?;
+        Ok(Self { settings, items, regions })
     }
 
     /// Copies everything once, to an empty table.
     async fn measure(&self, side: Side) -> Result<Measured, Error> {
-        let target = TABLE.to_owned();
-        let client = dynamodb_client_at(TARGET_REGION, &self.regions.to);
-        fixtures::create_table(&client, &target, INDEX, INDEX_KEY).await.map_err(|error| Error::part(&error))?;
-        let copy = Client { side, regions: self.regions.clone(), target: target.clone(), parts: self.settings.parts };
-        let before = usage::cpu_seconds(self.process.id())?;
-        let mut measured: Measured = Process::start(&self.settings.part, &Role::Client(copy))?.hears().await?;
-        measured.regions_cpu_seconds = usage::cpu_seconds(self.process.id())? - before;
-        client.delete_table().table_name(&target).send().await.map_err(|error| Error::part(&error))?;
-        if measured.items != self.items as u64 {
-            return Err(Error::Part(format!("{} of {} items were copied", measured.items, self.items)));
-        }
+        let client = dynamodb_client_at(TARGET_REGION, &self.regions.addresses.to);
+        fixtures::create_table(&client, TABLE, INDEX, INDEX_KEY).await.map_err(|error| Error::part(&error))?;
+        let measured = self.regions.measure(side, TABLE, self.settings.parts, self.items as u64).await?;
+        client.delete_table().table_name(TABLE).send().await.map_err(|error| Error::part(&error))?;
         Ok(measured)
     }
 }

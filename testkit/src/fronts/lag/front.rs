@@ -1,31 +1,26 @@
 //! Remembers what writes replace, and answers queries of indexes from then.
 
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use dynoxide::Item;
-use futures::future::BoxFuture;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
+use hyper::StatusCode;
 use tokio::sync::Mutex;
 
 use super::{Shared, State};
 use crate::fronts::asked::writes;
+use crate::fronts::behind::Behind;
 use crate::fronts::expression::hash_values;
-use crate::fronts::forward::{Forward, Reply, Whole, operation, sent, whole, with_body};
+use crate::fronts::forward::{Reply, Whole, operation, with_body};
 use crate::fronts::schema::{Entry, Schema};
-use crate::fronts::tables::Tables;
+use crate::fronts::service::Front;
 use crate::fronts::wire::{Raw, changed, member};
 
 #[derive(Clone)]
-pub(super) struct Service {
+pub(super) struct LagFront {
     shared: Arc<Shared>,
-    forward: Forward,
-    tables: Tables,
+    behind: Behind,
     /// One write at a time, so that nothing comes between looking at an item and changing it.
     writing: Arc<Mutex<()>>,
 }
@@ -40,12 +35,8 @@ struct Asked {
     wanted: Option<Vec<String>>,
 }
 
-impl Service {
-    pub(super) fn new(shared: Arc<Shared>, forward: Forward, tables: Tables) -> Self {
-        Self { shared, forward, tables, writing: Arc::default() }
-    }
-
-    async fn handle(&self, request: Whole) -> Reply {
+impl Front for LagFront {
+    async fn answer(&self, request: Whole) -> Reply {
         let operation = operation(request.headers()).to_owned();
         match operation.as_str() {
             "BatchWriteItem" | "PutItem" | "DeleteItem" | "UpdateItem" | "TransactWriteItems" => {
@@ -53,25 +44,26 @@ impl Service {
                 self.write(&operation, request).await
             }
             "Query" => self.query(request).await,
-            "CreateTable" | "UpdateTable" | "DeleteTable" => {
-                let reply = self.forward.pass(request).await;
-                self.tables.forget();
-                reply
-            }
-            _ => self.forward.pass(request).await,
+            _ => self.behind.pass(request).await,
         }
+    }
+}
+
+impl LagFront {
+    pub(super) fn new(shared: Arc<Shared>, behind: Behind) -> Self {
+        Self { shared, behind, writing: Arc::default() }
     }
 
     /// A write in part or with conditions may leave items as they were: only what is different afterwards has changed.
     async fn write(&self, operation: &str, request: Whole) -> Reply {
         let mut keys: BTreeMap<String, Vec<Item>> = BTreeMap::new();
         for (table, write) in writes(operation, request.body()).unwrap_or_default() {
-            if let Some(schema) = self.tables.schema(&table) {
+            if let Some(schema) = self.behind.tables.schema(&table) {
                 keys.entry(table).or_default().push(schema.key(write.item()));
             }
         }
         let before = self.items(&keys);
-        let reply = self.forward.pass(request).await;
+        let reply = self.behind.pass(request).await;
         let mut after = self.items(&keys);
         self.shared.with(|state| {
             let now = (self.shared.clock)();
@@ -89,10 +81,10 @@ impl Service {
     fn items(&self, keys: &BTreeMap<String, Vec<Item>>) -> HashMap<(String, String), Option<Item>> {
         let mut items = HashMap::new();
         for (table, keys) in keys {
-            let Some(schema) = self.tables.schema(table) else { continue };
+            let Some(schema) = self.behind.tables.schema(table) else { continue };
             let address = |item: &Item| Some((table.clone(), schema.key_of(item)?));
             items.extend(keys.iter().filter_map(|key| Some((address(key)?, None))));
-            let found = self.tables.look_up(table, keys.clone()).unwrap_or_default();
+            let found = self.behind.tables.look_up(table, keys.clone()).unwrap_or_default();
             items.extend(found.into_iter().filter_map(|item| Some((address(&item)?, Some(item)))));
         }
         items
@@ -101,7 +93,7 @@ impl Service {
     async fn query(&self, request: Whole) -> Reply {
         let body = request.body().clone();
         let object = serde_json::from_slice::<Raw<'_>>(&body).unwrap_or_default();
-        let Some(asked) = self.asked(&object) else { return self.forward.pass(request).await };
+        let Some(asked) = self.asked(&object) else { return self.behind.pass(request).await };
         // The keys are needed to tell which entries are late.
         let all = [
             ("Select", None),
@@ -109,8 +101,8 @@ impl Service {
             ("AttributesToGet", None),
             ("ExpressionAttributeNames", names_in_use(&object)),
         ];
-        let Some(body) = changed(&object, &all) else { return self.forward.pass(request).await };
-        let reply = self.forward.pass(request.map(|_| body.into())).await;
+        let Some(body) = changed(&object, &all) else { return self.behind.pass(request).await };
+        let reply = self.behind.pass(request.map(|_| body.into())).await;
         if reply.status() != StatusCode::OK {
             return reply;
         }
@@ -134,7 +126,7 @@ impl Service {
 
     /// `None` for what is no query of an index, or not understood.
     fn asked(&self, object: &Raw<'_>) -> Option<Asked> {
-        let schema = self.tables.schema(&member::<String>(object, "TableName")?)?;
+        let schema = self.behind.tables.schema(&member::<String>(object, "TableName")?)?;
         let index: String = member(object, "IndexName")?;
         let value = hash_values(object, schema.hash_keys(Some(&index))?)?;
         let counts_only = member::<String>(object, "Select").is_some_and(|select| select == "COUNT");
@@ -200,20 +192,4 @@ fn names_in_use(object: &Raw<'_>) -> Option<String> {
     let left: Vec<String> = left.iter().filter_map(|name| member(object, name)).collect();
     names.retain(|name, _| left.iter().any(|text| text.contains(name)));
     if names.is_empty() { None } else { serde_json::to_string(&names).ok() }
-}
-
-impl hyper::service::Service<Request<Incoming>> for Service {
-    type Response = Response<Full<Bytes>>;
-    type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let service = self.clone();
-        Box::pin(async move {
-            Ok(match whole(request).await {
-                Some(request) => sent(service.handle(request).await),
-                None => Response::default(),
-            })
-        })
-    }
 }

@@ -8,28 +8,25 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use super::Error;
-use super::client::Client;
-use super::regions::Regions;
+use crate::Error;
+use crate::job::{Job, Side};
+use crate::stores::{Stores, serve};
 
 /// What a process is to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Role {
+pub(crate) enum Role<S> {
     /// Serves two regions, until its input ends.
-    Regions(Regions),
+    Regions(S),
     /// Copies once and says what it took.
-    Client(Client),
+    Copy(Side, Job),
 }
 
-/// Runs the part that [`Process::start`] asked for.
-///
-/// # Errors
-/// What went wrong in it.
-pub async fn part(role: &str) -> Result<(), Error> {
-    match serde_json::from_str(role).map_err(|error| Error::part(&error))? {
-        Role::Regions(regions) => regions.serve().await,
-        Role::Client(client) => say(&client.run().await?),
+/// Does what [`Process::start`] asked for.
+pub(crate) async fn part<S: Stores>(role: &str) -> Result<(), Error> {
+    match serde_json::from_str::<Role<S>>(role).map_err(|error| Error::part(&error))? {
+        Role::Regions(stores) => serve(&stores).await,
+        Role::Copy(side, job) => say(&job.run::<S>(side).await?),
     }
 }
 
@@ -53,7 +50,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn start(part: &[String], role: &impl Serialize) -> Result<Self, Error> {
+    /// `part`: the arguments that make this binary run [`part`] with one more.
+    pub(crate) fn start<S: Stores>(part: &[String], role: &Role<S>) -> Result<Self, Error> {
         let role = serde_json::to_string(role).map_err(|error| Error::part(&error))?;
         let mut child = Command::new(std::env::current_exe()?)
             .args(part)
@@ -67,7 +65,7 @@ impl Process {
     }
 
     /// Its id, while it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child.id()
     }
 

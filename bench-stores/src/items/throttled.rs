@@ -16,9 +16,10 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use workers::Verification;
 
-use super::client::{Client, Side};
-use super::regions::Addresses;
-use super::{Error, INDEX, INDEX_KEY, SOURCE_REGION, TABLE, TARGET_REGION, TENANT, backoff, mover};
+use super::{INDEX, INDEX_KEY, TABLE, backoff, mover};
+use crate::job::Job;
+use crate::stores::Addresses;
+use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 /// Not counted at the beginning, and not after the change when the two sides of it are told apart.
 const RAMP_UP: Duration = Duration::from_secs(15);
@@ -81,10 +82,11 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Vec<Run>, Er
     for (n, shards) in (0..).zip(&settings.shards) {
         let ceilings = ceilings(settings.seed + n);
         say(&format!("{shards} shards, seed {}: the movers", settings.seed + n));
-        let paced = play(settings, *shards, ceilings, Side::Mover { verification: Verification::Off, prefixed: true });
-        let paced = paced.await?;
+        let by_movers = |job: Job| async move { mover::copy(&job, Verification::Off, true).await.map(drop) };
+        let paced = play(settings, *shards, ceilings, by_movers).await?;
         say(&format!("{shards} shards, seed {}: exponential waits", settings.seed + n));
-        let backoff = play(settings, *shards, ceilings, Side::Backoff).await?;
+        let by_waits = |job: Job| async move { backoff::copy(&job).await.map(drop) };
+        let backoff = play(settings, *shards, ceilings, by_waits).await?;
         runs.push(Run { shards: *shards, ceilings, paced, backoff });
     }
     Ok(runs)
@@ -109,7 +111,10 @@ fn limits(write: f64) -> Limits {
     Limits { write, ..Limits::AWS }
 }
 
-async fn play(settings: &Settings, shards: u32, ceilings: [f64; 2], side: Side) -> Result<Kept, Error> {
+async fn play<F>(settings: &Settings, shards: u32, ceilings: [f64; 2], copy: fn(Job) -> F) -> Result<Kept, Error>
+where
+    F: Future<Output = Result<(), Error>> + Send + 'static,
+{
     let part = |error: testkit::Error| Error::part(&error);
     let from = Region::start(SOURCE_REGION, Storage::Memory, Ports::Any).map_err(part)?;
     let to = Region::start(TARGET_REGION, Storage::Memory, Ports::Any).map_err(part)?;
@@ -121,16 +126,11 @@ async fn play(settings: &Settings, shards: u32, ceilings: [f64; 2], side: Side) 
     let front = FrontSettings { index: limits(ceilings[0]), full: false, ..FrontSettings::default() };
     let front = Arc::new(Throttle::before(&to, front).map_err(part)?);
     let regions = Addresses { from: from.dynamodb_endpoint().to_owned(), to: front.endpoint().to_owned() };
-    let copy = Client { side, regions, target: TABLE.to_owned(), parts: shards };
+    let job = Job { regions, target: TABLE.to_owned(), parts: shards };
     let mut tasks = JoinSet::new();
     tasks.spawn(bystander(front.endpoint().to_owned(), ceilings[0] * BYSTANDER_SHARE));
     let begun = front.now();
-    tasks.spawn(async move {
-        match side {
-            Side::Backoff => backoff::copy(&copy).await.map(drop),
-            _ => mover::copy(&copy, Verification::Off, true).await.map(drop),
-        }
-    });
+    tasks.spawn(copy(job));
     let half = settings.time / 2;
     let ramp_up = RAMP_UP.min(half / 2);
     let ended = tokio::select! {

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, Wri
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use testkit::region::dynamodb_client_at;
 
-use super::client::Client;
-use super::reads::Reads;
-use super::{Error, INDEX, INDEX_KEY, SOURCE_REGION, TABLE, TARGET_REGION, TENANT};
+use super::{INDEX, INDEX_KEY, TABLE};
+use crate::job::{Copied, Job, Reads};
+use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -18,14 +18,14 @@ const MOST_KEYS: usize = 100;
 pub(super) const MOST_PUTS: usize = 25;
 const PAGE: i32 = 1_000;
 
-/// Copies with so many batches of 100 items in flight; items copied, and what was read.
-pub(super) async fn copy(client: &Client, in_flight: usize) -> Result<(u64, Reads), Error> {
-    let from = dynamodb_client_at(SOURCE_REGION, &client.regions.from);
-    let to = dynamodb_client_at(TARGET_REGION, &client.regions.to);
-    let parts = (0..client.parts).map(|part| Box::pin(keys(&from, format!("{TENANT}#{part}"))));
+/// Copies with so many batches of 100 items in flight.
+pub(super) async fn copy(job: &Job, in_flight: usize) -> Result<Copied, Error> {
+    let from = dynamodb_client_at(SOURCE_REGION, &job.regions.from);
+    let to = dynamodb_client_at(TARGET_REGION, &job.regions.to);
+    let parts = (0..job.parts).map(|part| Box::pin(keys(&from, format!("{TENANT}#{part}"))));
     let copied = stream::select_all(parts)
         .map_ok(|keys| {
-            let (from, to, target) = (from.clone(), to.clone(), client.target.clone());
+            let (from, to, target) = (from.clone(), to.clone(), job.target.clone());
             async move {
                 let copied = tokio::spawn(async move { batch(&from, &to, &target, keys).await }).await;
                 copied.map_err(|_| Error::Part("the bare loop panicked".to_owned()))?
@@ -33,7 +33,7 @@ pub(super) async fn copy(client: &Client, in_flight: usize) -> Result<(u64, Read
         })
         .try_buffer_unordered(in_flight);
     let items = copied.try_fold(0, |sum, items| async move { Ok(sum + items) }).await?;
-    Ok((items, Reads { base: items, index: items }))
+    Ok(Copied { count: items, reads: Reads { base: items, index: items } })
 }
 
 /// Keys of one index value, at most 100 at a time.

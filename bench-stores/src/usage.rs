@@ -1,6 +1,6 @@
 //! What a process has used, as Linux counts it.
 
-use super::Error;
+use crate::Error;
 
 /// `USER_HZ`, the same on every Linux that Rust's standard library supports.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -7,23 +7,26 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use testkit::region::s3_client_at;
 
-use super::client::Client;
-use super::stores::PART;
-use super::{Error, IN_FLIGHT, SOURCE_BUCKET, SOURCE_REGION, TARGET_REGION, TENANT};
+use super::SOURCE_BUCKET;
+use super::source::PART;
+use crate::job::{Copied, Job, Reads};
+use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 #[derive(Clone)]
 struct Pair {
     from: Sdk,
     to: Sdk,
     target: String,
+    in_flight: usize,
 }
 
-/// Copies everything; objects copied.
-pub(super) async fn copy(client: &Client) -> Result<u64, Error> {
+/// Copies everything with so many objects in flight.
+pub(super) async fn copy(job: &Job, in_flight: usize) -> Result<Copied, Error> {
     let pair = Pair {
-        from: s3_client_at(SOURCE_REGION, &client.regions.from),
-        to: s3_client_at(TARGET_REGION, &client.regions.to),
-        target: client.target.clone(),
+        from: s3_client_at(SOURCE_REGION, &job.regions.from),
+        to: s3_client_at(TARGET_REGION, &job.regions.to),
+        target: job.target.clone(),
+        in_flight,
     };
     let (mut objects, mut token) = (0, None);
     loop {
@@ -36,10 +39,10 @@ pub(super) async fn copy(client: &Client) -> Result<u64, Error> {
             let (key, size) = (object.key.unwrap_or_default(), object.size.unwrap_or_default().unsigned_abs());
             spawned(async move { if size > PART { pair.large(&key, size).await } else { pair.small(&key).await } })
         });
-        copied.buffer_unordered(IN_FLIGHT).try_collect::<()>().await?;
+        copied.buffer_unordered(in_flight).try_collect::<()>().await?;
         token = page.next_continuation_token;
         if token.is_none() {
-            return Ok(objects);
+            return Ok(Copied { count: objects, reads: Reads::default() });
         }
     }
 }
@@ -68,7 +71,7 @@ impl Pair {
             let (pair, key, upload) = (self.clone(), key.to_owned(), upload.clone());
             spawned(async move { pair.part(&key, &upload, part, size).await })
         });
-        let parts = parts.buffered(IN_FLIGHT / 2).try_collect().await?;
+        let parts = parts.buffered(self.in_flight / 2).try_collect().await?;
         let parts = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let complete = self.to.complete_multipart_upload().bucket(&self.target).key(key).upload_id(upload);
         complete.multipart_upload(parts).send().await.map(drop).map_err(|error| Error::part(&error))

@@ -1,30 +1,31 @@
-//! How fast a tenant's objects are copied, beside a bare loop of the same reads and writes by the SDK alone.
-//!
-//! The embedded regions run in a process of their own, and so does each measurement. Measurements of the movers and of the bare
-//! loop take turns, so that a busy neighbour hits both.
+//! How fast a tenant's objects are copied.
 
 mod bare;
-mod client;
-mod stores;
+mod mover;
+mod source;
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use bench::{Spread, median_ratio};
+use serde::Serialize;
 use testkit::fixtures;
 use testkit::region::s3_client_at;
+use workers::Verification;
 
-use crate::copy::Error;
-use crate::copy::process::{Process, say};
-use crate::summary::{Spread, median_ratio};
-use client::{Client, Measured, Side};
-use stores::{Addresses, Stores};
+use crate::job::{Measured, Side, rates};
+use crate::regions::Regions;
+use crate::{Error, TARGET_REGION, process};
+use source::Objects;
 
-const SOURCE_REGION: &str = "us-east-1";
-const TARGET_REGION: &str = "eu-west-1";
-const TENANT: &str = "acme";
 const SOURCE_BUCKET: &str = "media-source";
 /// Requests in flight that the bare loop is given.
 const IN_FLIGHT: usize = 32;
+/// The sides, by name.
+const SIDES: [(&str, Side); 3] = [
+    ("bare", Side::Bare { in_flight: IN_FLIGHT }),
+    ("copy", Side::Movers { verification: Verification::Off, prefixed: false }),
+    ("verify", Side::Movers { verification: Verification::Full, prefixed: false }),
+];
 
 /// What to measure.
 #[derive(Debug, Clone)]
@@ -77,41 +78,30 @@ pub struct Cost {
     pub peak_kib: Spread,
 }
 
-/// What a process is to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum Role {
-    Stores(Stores),
-    Client(Client),
-}
-
 /// Runs the part that [`run`] asked for.
 ///
 /// # Errors
 /// What went wrong in it.
 pub async fn part(role: &str) -> Result<(), Error> {
-    match serde_json::from_str(role).map_err(|error| Error::part(&error))? {
-        Role::Stores(stores) => stores.serve().await,
-        Role::Client(client) => say(&client.run().await?),
-    }
+    process::part::<Objects>(role).await
 }
 
-/// Measures; `tell` is told what goes on.
+/// Measures; `say` is told what goes on.
 ///
 /// # Errors
 /// When a part of it fails.
-pub async fn run(settings: &Settings, tell: impl Fn(&str)) -> Result<Report, Error> {
-    let stores = Stores { folder: settings.folder.clone(), objects: settings.objects, bytes: settings.bytes };
-    tell("filling the source");
-    let mut process = Process::start(&settings.part, &Role::Stores(stores))?;
-    let regions: Addresses = process.hears().await?;
-    let (mut bare, mut copied, mut verified) = (Vec::new(), Vec::new(), Vec::new());
+pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Report, Error> {
+    let source = Objects { folder: settings.folder.clone(), objects: settings.objects, bytes: settings.bytes };
+    say("filling the source");
+    let regions = Regions::start(&settings.part, source).await?;
+    let mut measured = SIDES.map(|_| Vec::new());
     for run in 0..settings.runs {
-        for (side, measured) in [(Side::Bare, &mut bare), (Side::Copy, &mut copied), (Side::Verify, &mut verified)] {
-            tell(&format!("run {} of {}: {side:?}", run + 1, settings.runs));
-            measured.push(measure(settings, &regions, side, run).await?);
+        for ((name, side), measured) in SIDES.into_iter().zip(&mut measured) {
+            say(&format!("run {} of {}: {name}", run + 1, settings.runs));
+            measured.push(measure(settings, &regions, side, &format!("media-{name}-{run}")).await?);
         }
     }
+    let [bare, copied, verified] = measured;
     Ok(Report {
         objects: settings.objects,
         bytes: settings.bytes,
@@ -124,20 +114,15 @@ pub async fn run(settings: &Settings, tell: impl Fn(&str)) -> Result<Report, Err
 }
 
 /// Copies everything once, to a bucket of its own.
-async fn measure(settings: &Settings, regions: &Addresses, side: Side, run: usize) -> Result<Measured, Error> {
-    let target = format!("media-{}-{run}", format!("{side:?}").to_lowercase());
-    let at_target = s3_client_at(TARGET_REGION, &regions.to);
-    fixtures::create_bucket(&at_target, &target).await.map_err(|error| Error::part(&error))?;
-    let client = Client { side, regions: regions.clone(), target, parts: settings.parts };
-    let measured: Measured = Process::start(&settings.part, &Role::Client(client))?.hears().await?;
-    if measured.objects != settings.objects {
-        return Err(Error::Part(format!("{} of {} objects were copied", measured.objects, settings.objects)));
-    }
-    Ok(measured)
-}
-
-fn rates(runs: &[Measured]) -> Vec<f64> {
-    runs.iter().map(|run| run.objects as f64 / run.seconds).collect()
+async fn measure(
+    settings: &Settings,
+    regions: &Regions<'_, Objects>,
+    side: Side,
+    target: &str,
+) -> Result<Measured, Error> {
+    let at_target = s3_client_at(TARGET_REGION, &regions.addresses.to);
+    fixtures::create_bucket(&at_target, target).await.map_err(|error| Error::part(&error))?;
+    regions.measure(side, target, settings.parts, settings.objects).await
 }
 
 fn cost(settings: &Settings, runs: &[Measured]) -> Cost {

@@ -1,4 +1,4 @@
-//! The embedded regions, served by a process of their own.
+//! The objects, and how they are copied.
 
 use std::path::PathBuf;
 
@@ -8,51 +8,58 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use testkit::region::s3_client;
-use testkit::{Ports, Region, Storage, fixtures};
+use testkit::{Region, Storage, fixtures};
+use workers::Verification;
 
-use super::{Error, SOURCE_BUCKET, SOURCE_REGION, TARGET_REGION, TENANT};
-use crate::copy::process::{say, until_dismissed};
+use super::{SOURCE_BUCKET, bare, mover};
+use crate::job::{Copied, Job};
+use crate::stores::Stores;
+use crate::{Error, TENANT};
 
 const WRITERS: usize = 16;
 pub(super) const PART: u64 = 8 << 20;
 
-/// What they hold at first: this many objects of one tenant at the source.
+/// So many objects of one tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Stores {
+pub(super) struct Objects {
     pub(super) folder: Option<PathBuf>,
     pub(super) objects: u64,
     pub(super) bytes: u64,
 }
 
-/// Where they are.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Addresses {
-    pub(super) from: String,
-    pub(super) to: String,
-}
+impl Stores for Objects {
+    fn storage(&self, region: &str) -> Storage {
+        self.folder.as_ref().map_or(Storage::Memory, |folder| Storage::Disk(folder.join(region)))
+    }
 
-impl Stores {
-    pub(super) async fn serve(self) -> Result<(), Error> {
-        let start = |name: &str| {
-            let storage = self.folder.as_ref().map_or(Storage::Memory, |folder| Storage::Disk(folder.join(name)));
-            Region::start(name, storage, Ports::Any).map_err(|error| Error::part(&error))
-        };
-        let (from, to) = (start(SOURCE_REGION)?, start(TARGET_REGION)?);
-        let client = s3_client(&from);
+    async fn fill(&self, source: &Region) -> Result<(), Error> {
+        let client = s3_client(source);
         fixtures::create_bucket(&client, SOURCE_BUCKET).await.map_err(|error| Error::part(&error))?;
         if self.bytes > PART {
             for number in 0..self.objects {
                 self.put_large(&client, number).await?;
             }
-        } else {
-            let puts = stream::iter(0..self.objects).map(|number| put(&client, number, self.bytes));
-            puts.buffer_unordered(WRITERS).try_collect::<()>().await?;
+            return Ok(());
         }
-        say(&Addresses { from: from.s3_endpoint().to_owned(), to: to.s3_endpoint().to_owned() })?;
-        until_dismissed().await;
-        Ok(())
+        let puts = stream::iter(0..self.objects).map(|number| put(&client, number, self.bytes));
+        puts.buffer_unordered(WRITERS).try_collect::<()>().await
     }
 
+    fn endpoint(region: &Region) -> &str {
+        region.s3_endpoint()
+    }
+
+    async fn by_sdk(job: &Job, in_flight: usize) -> Result<Copied, Error> {
+        bare::copy(job, in_flight).await
+    }
+
+    /// Keys of objects need no statement about what they begin with.
+    async fn by_movers(job: &Job, verification: Verification, _: bool) -> Result<Copied, Error> {
+        mover::copy(job, verification).await
+    }
+}
+
+impl Objects {
     async fn put_large(&self, client: &Client, number: u64) -> Result<(), Error> {
         let key = key(number);
         let created = client.create_multipart_upload().bucket(SOURCE_BUCKET).key(&key).send().await;

@@ -1,0 +1,36 @@
+//! What a move waits for, in words.
+
+use engine::WorkflowRecord;
+use serde::{Deserialize, Serialize};
+
+use crate::realm_move::state::{MoveState, Stage};
+use crate::timestamps::rfc3339;
+
+/// A window, its end excluded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WindowView {
+    /// From when on the move may begin.
+    pub from: String,
+    /// When the tenant must be online again.
+    pub to: String,
+}
+
+/// `None` when it waits for nothing.
+pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
+    if record.paused {
+        return Some("a person: it is paused".to_owned());
+    }
+    match &state.stage {
+        _ if state.waits_for.is_some() => state.waits_for.clone(),
+        Stage::Scheduled => record.wake_at.map(|at| match state.window {
+            Some(window) => format!("its window, from {} to {}", rfc3339(window.from), rfc3339(window.to)),
+            None => format!("its time, {}", rfc3339(at)),
+        }),
+        Stage::Waiting { reason, .. } => Some(reason.clone()),
+        Stage::Drain { until: Some(until), .. } => {
+            Some(format!("requests from before to end, until {}", rfc3339(*until)))
+        }
+        _ => None,
+    }
+}
