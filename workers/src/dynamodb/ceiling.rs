@@ -7,7 +7,7 @@ use tokio::time::Instant;
 /// The rate after a throttling, of what the store was found to take.
 const BELOW: f64 = 0.985;
 /// How much the rate grows with each request that passes: from below the ceiling to above it in some fifty,
-const CREEP: f64 = 0.0006;
+const CREEP: f64 = 0.0005;
 /// and at most this much a second.
 const CREEP_PER_SECOND: f64 = 0.02;
 /// Once the store has taken more than the believed ceiling explains, each request makes the creeping this much faster,
