@@ -10,7 +10,7 @@ use workers::Movers;
 use crate::campaign::Campaign;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
 use crate::provision::Provision;
-use crate::realm_move::{LapseSweep, RealmMove};
+use crate::realm_move::{LapseSweep, PartSize, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
 
@@ -29,13 +29,16 @@ pub struct Deployment {
     pub owner: String,
     /// Proofs that other processes are dead.
     pub liveness: Arc<dyn Liveness>,
+    /// How much of a bucket is worth a part of its own.
+    pub part_size: PartSize,
 }
 
 impl Deployment {
     /// A deployment with random ids, that gives no proof of its death and takes none.
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
-        Self { store, movers, timing: Arc::new(timing), ids, owner: engine::process_name(), liveness }
+        let (owner, part_size) = (engine::process_name(), PartSize::default());
+        Self { store, movers, timing: Arc::new(timing), ids, owner, liveness, part_size }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.

@@ -61,7 +61,7 @@ async fn load(deployment: &Deployment, tenant: &str, service: &ServicePlan) -> R
         bytes: size.bytes,
         write_units: size.write_units,
         read_units: size.read_units,
-        parts: expected_parts(source, size.into()),
+        parts: expected_parts(source, size.into(), deployment.part_size),
         adds: service.add.len() as u64,
         removes: service.remove.len() as u64,
     })
