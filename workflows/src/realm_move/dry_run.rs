@@ -60,6 +60,7 @@ async fn load(deployment: &Deployment, tenant: &str, service: &ServicePlan) -> R
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
+        index_units: size.index_units,
         read_units: size.read_units,
         parts: expected_parts(source, size.into(), deployment.part_size),
         adds: service.add.len() as u64,
