@@ -72,7 +72,8 @@ async fn load(
 ) -> Result<(Load, Vec<Spent>), Box<dyn Error + Send + Sync>> {
     let Some(source) = &service.source else { return Ok(Default::default()) };
     let size = limited_movers(deployment).await?.survey(&place_of(source), tenant, Depth::Sampled).await?.size;
-    Ok((load_of(service, source, &size), spent_by(service, source, &size)))
+    let parts = expected_parts(source, size.into(), deployment.part_size);
+    Ok((load_of(service, parts, &size), spent_by(service, source, &size)))
 }
 
 /// What the offline period takes: the source is read twice for each target, and that is written, and read back.
@@ -83,14 +84,15 @@ fn spent_by(service: &ServicePlan, source: &Location, size: &Size) -> Vec<Spent>
     service.add.iter().map(target).chain([source]).collect()
 }
 
-fn load_of(service: &ServicePlan, source: &Location, size: &Size) -> Load {
+fn load_of(service: &ServicePlan, parts: u32, size: &Size) -> Load {
     Load {
         items: size.items,
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
+        index_units: size.index_units,
         read_units: size.read_units,
-        parts: expected_parts(source, (*size).into()),
+        parts,
         adds: service.add.len() as u64,
         removes: service.remove.len() as u64,
     }
