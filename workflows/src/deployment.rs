@@ -13,7 +13,7 @@ use crate::provision::Provision;
 use crate::realm_move::{LapseSweep, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
-use crate::unit_limits::{ShareSweep, Stated};
+use crate::unit_limits::{Known, ShareSweep};
 
 /// What the workflows of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -30,16 +30,16 @@ pub struct Deployment {
     pub owner: String,
     /// Proofs that other processes are dead.
     pub liveness: Arc<dyn Liveness>,
-    /// What the topology says about limits on units a second.
-    pub stated: Arc<Stated>,
+    /// What it knows of limits on units a second.
+    pub known: Arc<Known>,
 }
 
 impl Deployment {
     /// A deployment with random ids, that gives no proof of its death and takes none.
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
-        let (timing, owner, stated) = (Arc::new(timing), engine::process_name(), Arc::default());
-        Self { store, movers, timing, ids, owner, liveness, stated }
+        let (timing, owner, known) = (Arc::new(timing), engine::process_name(), Arc::default());
+        Self { store, movers, timing, ids, owner, liveness, known }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.
