@@ -28,6 +28,8 @@ pub struct Rates {
     pub writes: Option<f64>,
     /// Read units.
     pub reads: Option<f64>,
+    /// Where anything is limited, nothing is sent before.
+    pub not_before: Option<Instant>,
 }
 
 /// The names of the scopes that a place falls under.
@@ -59,6 +61,8 @@ struct Gate {
     rate: f64,
     /// The end of the time that all requests so far stand for.
     free_at: Instant,
+    /// Nothing is sent earlier, whatever is free.
+    not_before: Option<Instant>,
 }
 
 impl Limits {
@@ -98,21 +102,24 @@ fn replace(
     of: impl Fn(&Rates) -> Option<f64>,
     now: Instant,
 ) {
-    let limited = rates.iter().filter_map(|(scope, rates)| Some((scope, of(rates)?)));
-    let limited = limited.filter(|(_, rate)| rate.is_finite() && *rate > 0.0);
-    let new = limited.map(|(scope, rate)| {
-        let gate = gates.get(scope).map_or(Gate { rate, free_at: now }, |gate| gate.changed(rate, now));
-        (scope.clone(), gate)
+    let limited = rates.iter().filter_map(|(scope, rates)| Some((scope, of(rates)?, rates.not_before)));
+    let limited = limited.filter(|(_, rate, _)| rate.is_finite() && *rate > 0.0);
+    let new = limited.map(|(scope, rate, not_before)| {
+        let free_at = gates.get(scope).map_or(now, |gate| gate.free_at_with(rate, now));
+        (scope.clone(), Gate { rate, free_at, not_before })
     });
     *gates = new.collect();
 }
 
 impl Gate {
     /// What is owed are units: a higher rate has earned them sooner.
-    fn changed(self, rate: f64, now: Instant) -> Self {
+    fn free_at_with(self, rate: f64, now: Instant) -> Instant {
         let owed = self.free_at.saturating_duration_since(now).as_secs_f64() * self.rate;
-        let free_at = if owed > 0.0 { now + Duration::from_secs_f64(owed / rate) } else { self.free_at };
-        Self { rate, free_at }
+        if owed > 0.0 { now + Duration::from_secs_f64(owed / rate) } else { self.free_at }
+    }
+
+    fn opens_at(&self) -> Instant {
+        self.not_before.map_or(self.free_at, |earliest| self.free_at.max(earliest))
     }
 
     fn take(&mut self, units: f64, now: Instant) {
@@ -130,12 +137,12 @@ impl Gates {
         gates.iter_mut().filter(|(scope, _)| scopes.contains(scope)).map(|(_, gate)| gate).collect()
     }
 
-    /// Takes the units if all scopes are free; else says when they will be.
+    /// Takes the units if all scopes are open; else says when they will be.
     fn admit(&mut self, place: &Place, kind: Kind, units: f64, now: Instant) -> Result<(), Instant> {
         let mut gates = self.of(place, kind);
-        let free_at = gates.iter().map(|gate| gate.free_at).max().unwrap_or(now);
-        if free_at > now {
-            return Err(free_at);
+        let opens_at = gates.iter().map(|gate| gate.opens_at()).max().unwrap_or(now);
+        if opens_at > now {
+            return Err(opens_at);
         }
         gates.iter_mut().for_each(|gate| gate.take(units, now));
         Ok(())
@@ -177,7 +184,7 @@ impl Door {
             let now = Instant::now();
             match self.limits.with(|gates| gates.admit(&self.place, self.kind, units, now)) {
                 Ok(()) => return Ok(()),
-                Err(free_at) => tokio::time::sleep_until(free_at.min(now + LONGEST_SILENCE)).await,
+                Err(opens_at) => tokio::time::sleep_until(opens_at.min(now + LONGEST_SILENCE)).await,
             }
             pulse.beat().await?;
         }

@@ -13,7 +13,7 @@ use crate::provision::Provision;
 use crate::realm_move::{LapseSweep, PartSize, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
-use crate::unit_limits::{ShareSweep, Stated};
+use crate::unit_limits::{Known, ShareSweep};
 
 /// What the workflows of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -30,8 +30,8 @@ pub struct Deployment {
     pub owner: String,
     /// Proofs that other processes are dead.
     pub liveness: Arc<dyn Liveness>,
-    /// What the topology says about limits on units a second.
-    pub stated: Arc<Stated>,
+    /// What it knows of limits on units a second.
+    pub known: Arc<Known>,
     /// How much of a bucket is worth a part of its own.
     pub part_size: PartSize,
 }
@@ -40,8 +40,8 @@ impl Deployment {
     /// A deployment with random ids, that gives no proof of its death and takes none.
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
-        let (timing, owner, stated) = (Arc::new(timing), engine::process_name(), Arc::default());
-        Self { store, movers, timing, ids, owner, liveness, stated, part_size: PartSize::default() }
+        let (timing, owner, known) = (Arc::new(timing), engine::process_name(), Arc::default());
+        Self { store, movers, timing, ids, owner, liveness, known, part_size: PartSize::default() }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.

@@ -1,12 +1,14 @@
 //! Limits on the write and read units a second of all processes together: what is in force, and this process's share of it.
 //!
 //! What the topology and an operator say both count: the lower one. Each process takes an equal share among those that run data
-//! tasks in the scope right now, and looks again with every sweep (a tenth of a heartbeat) and before each data task. Where it
-//! runs none itself it reckons as if it did: it counts and inspects before a move. Until it has looked, it sends nothing; when it
-//! can't look, what it knew last holds.
+//! tasks in the scope right now, and looks again with every sweep (a tenth of a heartbeat) and before each data task. Whoever
+//! comes to a scope where others are at work sends nothing there until they have looked again; meanwhile they use all of the
+//! limit. Where a process runs no data task it reckons as if it did: it counts and inspects before a move. Until it has looked,
+//! it sends nothing; when it can't look, what it knew last holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use catalogue::capacity;
@@ -17,6 +19,7 @@ use engine::{StepError, Sweep, task_table};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{StoreError, Tx};
+use tokio::time::Instant;
 use workers::Movers;
 use workers::limits::Rates;
 
@@ -26,21 +29,40 @@ use crate::deployment::Deployment;
 /// Units a second by scope.
 pub(crate) type ByScope = BTreeMap<String, Rates>;
 
-/// What the topology in force says, kept until there is another.
-#[derive(Debug, Default)]
-pub struct Stated(Mutex<Option<(i64, ByScope)>>);
+/// The processes at work, with the scopes of the data tasks that they run.
+type AtWork = BTreeMap<String, BTreeSet<String>>;
 
-impl Stated {
-    async fn read(&self, tx: &mut Tx) -> Result<ByScope, StoreError> {
+/// What this process knows from one look to the next.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// What the topology of this version says.
+    stated: Mutex<Option<(i64, ByScope)>>,
+    /// The scopes where it is at work, and from when on it may send there.
+    joined: Mutex<BTreeMap<String, Instant>>,
+}
+
+impl Known {
+    async fn stated(&self, tx: &mut Tx) -> Result<ByScope, StoreError> {
         let version = topologies::version(tx).await?.unwrap_or_default();
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.stated.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, stated)) = known.filter(|(of, _)| *of == version) {
             return Ok(stated);
         }
         let topology = topologies::current(tx).await?;
         let (version, stated) = topology.map(|now| (now.version, by_topology(&now.topology))).unwrap_or_default();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, stated.clone()));
+        *self.stated.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, stated.clone()));
         Ok(stated)
+    }
+
+    /// From when on the process may send in each scope where it is at work: at once where nobody else was when it came.
+    fn join(&self, at_work: &AtWork, owner: &str, until_seen: Duration) -> BTreeMap<String, Instant> {
+        let now = Instant::now();
+        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = |scope: &String| if others(at_work, owner, scope) == 0 { now } else { now + until_seen };
+        let scopes = at_work.get(owner).into_iter().flatten();
+        let new = scopes.map(|scope| (scope.clone(), joined.get(scope).copied().unwrap_or_else(|| first(scope))));
+        *joined = new.collect();
+        joined.clone()
     }
 }
 
@@ -76,16 +98,18 @@ async fn refresh(deployment: &Deployment) -> Result<(), StoreError> {
     let limits = in_force(deployment, &mut tx).await?;
     let at_work = if limits.is_empty() { BTreeMap::new() } else { at_work(&mut tx).await? };
     tx.rollback().await?;
-    deployment.movers.limits().set(&shares(&limits, &at_work, &deployment.owner), scopes_of);
+    let joined = deployment.known.join(&at_work, &deployment.owner, deployment.runner_settings().poll * 3 / 2);
+    deployment.movers.limits().set(&shares(&limits, &at_work, &deployment.owner, &joined), scopes_of);
     Ok(())
 }
 
 /// What all processes together may send.
 pub(crate) async fn in_force(deployment: &Deployment, tx: &mut Tx) -> Result<ByScope, StoreError> {
-    let mut limits = deployment.stated.read(tx).await?;
+    let mut limits = deployment.known.stated(tx).await?;
     for limit in capacity::limits(tx).await? {
         let rate = |units: Option<i64>| units.map(|units| units as f64);
-        lower(&mut limits, limit.scope, Rates { writes: rate(limit.write_units), reads: rate(limit.read_units) });
+        let rates = Rates { writes: rate(limit.write_units), reads: rate(limit.read_units), not_before: None };
+        lower(&mut limits, limit.scope, rates);
     }
     Ok(limits)
 }
@@ -94,6 +118,7 @@ fn by_topology(topology: &Topology) -> ByScope {
     let rates = |limits: &UnitLimits| Rates {
         writes: limits.write_units.map(f64::from),
         reads: limits.read_units.map(f64::from),
+        not_before: None,
     };
     let mut stated = ByScope::new();
     lower(&mut stated, OVERALL.to_owned(), rates(&topology.limits));
@@ -138,9 +163,8 @@ pub(crate) struct Spent {
     pub(crate) reads: u64,
 }
 
-/// The processes at work, with the scopes of the data tasks that they run.
-async fn at_work(tx: &mut Tx) -> Result<BTreeMap<String, BTreeSet<String>>, StoreError> {
-    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+async fn at_work(tx: &mut Tx) -> Result<AtWork, StoreError> {
+    let mut found = AtWork::new();
     for (owner, input) in task_table::at_work(tx).await? {
         let scopes = locations_of(&input).iter().flat_map(scopes_of_location).collect::<Vec<_>>();
         found.entry(owner).or_default().extend(scopes);
@@ -154,116 +178,20 @@ fn locations_of(input: &Value) -> Vec<Location> {
     named.filter_map(|location| Location::deserialize(location).ok()).collect()
 }
 
+fn others(at_work: &AtWork, owner: &str, scope: &String) -> usize {
+    at_work.iter().filter(|(name, scopes)| *name != owner && scopes.contains(scope)).count()
+}
+
 /// This process's part of each limit.
-fn shares(limits: &ByScope, at_work: &BTreeMap<String, BTreeSet<String>>, owner: &str) -> ByScope {
+fn shares(limits: &ByScope, at_work: &AtWork, owner: &str, joined: &BTreeMap<String, Instant>) -> ByScope {
     let share = |(scope, rates): (&String, &Rates)| {
-        let others = at_work.iter().filter(|(name, scopes)| *name != owner && scopes.contains(scope)).count();
-        let part = |rate: Option<f64>| rate.map(|rate| rate / (others + 1) as f64);
-        (scope.clone(), Rates { writes: part(rates.writes), reads: part(rates.reads) })
+        let all = 1 + others(at_work, owner, scope);
+        let part = |rate: Option<f64>| rate.map(|rate| rate / all as f64);
+        let not_before = joined.get(scope).copied();
+        (scope.clone(), Rates { writes: part(rates.writes), reads: part(rates.reads), not_before })
     };
     limits.iter().map(share).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    fn reads(rate: f64) -> Rates {
-        Rates { writes: None, reads: Some(rate) }
-    }
-
-    fn location(region: &str) -> Value {
-        let address = json!({ "dynamodb": { "table": "t", "index": "i", "indexKey": "k", "shardCount": 1 } });
-        json!({ "name": region, "region": region, "address": address })
-    }
-
-    fn at_work(processes: &[(&str, &[&str])]) -> BTreeMap<String, BTreeSet<String>> {
-        let scopes = |scopes: &[&str]| scopes.iter().map(|scope| (*scope).to_owned()).collect();
-        processes.iter().map(|(name, of)| ((*name).to_owned(), scopes(of))).collect()
-    }
-
-    #[test]
-    fn those_at_work_in_a_scope_share_its_limit() {
-        let limits = ByScope::from([("overall".to_owned(), reads(90.0)), ("table:a".to_owned(), reads(30.0))]);
-        let all =
-            at_work(&[("one", &["overall", "table:a"]), ("two", &["overall", "table:b"]), ("three", &["overall"])]);
-        let part =
-            |owner: &str| shares(&limits, &all, owner).into_values().map(|rates| rates.reads).collect::<Vec<_>>();
-        assert_eq!(part("one"), [Some(30.0), Some(30.0)], "alone at the table");
-        assert_eq!(part("two"), [Some(30.0), Some(15.0)], "as if it were there too");
-        assert_eq!(part("idle"), [Some(22.5), Some(15.0)]);
-        assert_eq!(shares(&limits, &BTreeMap::new(), "one"), limits, "nobody else is there");
-    }
-
-    #[test]
-    fn the_topology_limits_tables_and_the_lower_limit_counts() {
-        let yaml = "\
-regions:
-  eu-west-1: {}
-  us-east-1: {}
-realms:
-  all: { dataRegions: [eu-west-1, us-east-1] }
-limits: { writeUnits: 500 }
-services:
-  issues:
-    store: { dynamodb: { table: issues, index: by-tenant, indexKey: k, shardCount: 1, limits: { writeUnits: 7, readUnits: 9 } } }
-    shards:
-      - { shard: eu, dataRegions: [eu-west-1] }
-      - { shard: us, dataRegions: [us-east-1], store: { dynamodb: { table: other, index: by-tenant, indexKey: k, shardCount: 1 } } }
-";
-        let mut limits = by_topology(&Topology::parse(yaml).expect("a topology"));
-        let both = |writes: f64, reads: f64| Rates { writes: Some(writes), reads: Some(reads) };
-        let table = "table:dynamodb|aws:eu-west-1|issues";
-        let stated =
-            [(OVERALL.to_owned(), Rates { writes: Some(500.0), reads: None }), (table.to_owned(), both(7.0, 9.0))];
-        assert_eq!(limits, ByScope::from(stated));
-        lower(&mut limits, table.to_owned(), both(8.0, 3.0));
-        lower(&mut limits, OVERALL.to_owned(), reads(40.0));
-        assert_eq!(
-            limits,
-            ByScope::from([(OVERALL.to_owned(), both(500.0, 40.0)), (table.to_owned(), both(7.0, 3.0))])
-        );
-    }
-
-    #[test]
-    fn the_least_time_is_that_of_the_scope_that_lets_least_through() {
-        let at = |region| Location::deserialize(location(region)).expect("a location");
-        let spent = [Spent { at: at("a"), writes: 0, reads: 600 }, Spent { at: at("b"), writes: 300, reads: 300 }];
-        let writes = |rate| Rates { writes: Some(rate), reads: None };
-        let limits = ByScope::from([
-            (OVERALL.to_owned(), Rates { writes: Some(100.0), reads: Some(90.0) }),
-            ("table:dynamodb|aws:b|t".to_owned(), writes(10.0)),
-            ("region:a".to_owned(), writes(0.001)),
-        ]);
-        assert_eq!(least_ms(&limits, &spent), (30_000.0, 10_000.0));
-        assert_eq!(least_ms(&ByScope::new(), &spent), (0.0, 0.0));
-    }
-
-    #[test]
-    fn a_task_is_at_work_at_all_locations_in_its_input() {
-        let of = |input: Value| locations_of(&input).into_iter().map(|at| at.region).collect::<Vec<_>>();
-        let (a, b) = (location("a"), location("b"));
-        assert_eq!(of(json!({ "from": a, "to": b, "tenant": "acme" })), ["a", "b"]);
-        assert_eq!(of(json!({ "source": a, "at": b, "part": 1 })), ["a", "b"]);
-        assert_eq!(of(json!({ "at": a, "live": null })), ["a"]);
-        assert_eq!(of(json!("another version's")), Vec::<String>::new());
-    }
-
-    proptest! {
-        #[test]
-        fn shares_of_those_at_work_never_add_up_to_more(
-            present in prop::collection::vec(any::<bool>(), 1..20),
-            rate in 1.0_f64..1e7,
-        ) {
-            let limits = ByScope::from([("overall".to_owned(), reads(rate))]);
-            let scopes = |is_there: bool| if is_there { BTreeSet::from(["overall".to_owned()]) } else { BTreeSet::new() };
-            let all: BTreeMap<_, _> =
-                present.iter().enumerate().map(|(n, is_there)| (format!("p{n}"), scopes(*is_there))).collect();
-            let there = all.iter().filter(|(_, scopes)| !scopes.is_empty());
-            let sum: f64 = there.map(|(owner, _)| shares(&limits, &all, owner)["overall"].reads.expect("limited")).sum();
-            prop_assert!(sum <= rate * (1.0 + 1e-9));
-        }
-    }
-}
+mod tests;

@@ -28,7 +28,7 @@ fn scopes_of(place: &Place) -> Vec<String> {
 }
 
 fn writes(limits: &[(&str, f64)]) -> BTreeMap<String, Rates> {
-    let rates = |writes| Rates { writes: Some(writes), reads: None };
+    let rates = |writes| Rates { writes: Some(writes), ..Rates::default() };
     limits.iter().map(|(scope, rate)| ((*scope).to_owned(), rates(*rate))).collect()
 }
 
@@ -166,10 +166,31 @@ fn a_change_is_felt_by_those_who_wait_and_taking_it_away_lets_all_go() {
 }
 
 #[test]
+fn nothing_is_sent_before_the_time_whatever_the_rate() {
+    in_virtual_time(async {
+        let (limits, start) = (Arc::new(Limits::default()), Instant::now());
+        let set = |rate: f64| {
+            let rates = Rates { writes: Some(rate), reads: None, not_before: Some(start + Duration::from_secs(2)) };
+            limits.set(&BTreeMap::from([("overall".to_owned(), rates)]), scopes_of);
+        };
+        set(1_000.0);
+        let sent = Sent::default();
+        let issues = table("issues");
+        let lower = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            set(1.0);
+        };
+        tokio::join!(send(&limits, &issues, vec![vec![1, 1]], start, &sent), lower);
+        let sent = sent.borrow();
+        assert!((2.0..2.01).contains(&sent[0].0) && (2.9..3.01).contains(&sent[1].0), "{sent:?}");
+    });
+}
+
+#[test]
 fn what_took_more_than_was_thought_is_owed_and_half_units_count_half() {
     in_virtual_time(async {
         let (limits, start) = (Arc::new(Limits::default()), Instant::now());
-        let reads = Rates { writes: None, reads: Some(100.0) };
+        let reads = Rates { reads: Some(100.0), ..Rates::default() };
         limits.set(&BTreeMap::from([("table:issues".to_owned(), reads)]), scopes_of);
         let (items, heedless) =
             (limits.door(&table("issues"), Kind::Reads), limits.door(&table("issues"), Kind::Writes));
