@@ -196,7 +196,11 @@ impl<'a> Run<'a> {
         self.save().await
     }
 
+    /// What a look at the source counts is not done: some of it may have come since it was copied.
     fn note_done(&mut self) {
+        if self.state.stage == Stage::Checking {
+            return;
+        }
         if self.tally.items + self.tally.objects >= self.state.done.items + self.state.done.objects {
             self.state.done = self.tally;
         }

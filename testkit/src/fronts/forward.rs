@@ -47,7 +47,12 @@ impl Forward {
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = Uri::builder().scheme("http").authority(self.behind.clone()).path_and_query(path).build();
         head.uri = uri.map_err(|error| error.to_string())?;
+        let says_its_length = head.headers.contains_key(CONTENT_LENGTH);
         lengths_follow_from_the_body(&mut head.headers);
+        // hyper leaves out a length of 0, but it may have been signed.
+        if says_its_length && body.is_empty() {
+            head.headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         let answer = self.client.request(Request::from_parts(head, Full::new(body))).await;
         let (head, body) = answer.map_err(|error| format!("the front got no answer: {error}"))?.into_parts();
         let body = body.collect().await.map_err(|error| format!("the front got half an answer: {error}"))?;

@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test binary uses its share of these")]
 
 pub(crate) mod front;
+pub(crate) mod hardship;
 pub(crate) mod s3_front;
 
 use std::collections::HashMap;
