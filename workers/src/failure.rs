@@ -171,8 +171,9 @@ impl Refusal {
             "ResourceNotFoundException" | "TableNotFoundException" => Kind::NoTable,
             "NoSuchBucket" => Kind::NoBucket,
             "RequestTimeTooSkewed" | "RequestExpired" => Kind::RequestAge,
-            "InvalidSignatureException" if self.message.starts_with("Signature expired") => Kind::RequestAge,
-            "InvalidSignatureException" if self.message.starts_with("Signature not yet current") => Kind::RequestAge,
+            "InvalidSignatureException" | "SignatureDoesNotMatch" | "AccessDenied" if self.is_about_age() => {
+                Kind::RequestAge
+            }
             "UnrecognizedClientException"
             | "InvalidSignatureException"
             | "IncompleteSignatureException"
@@ -190,6 +191,15 @@ impl Refusal {
             "" if self.status == 401 || self.status == 403 => Kind::Denied,
             _ => Kind::Other,
         }
+    }
+}
+
+impl Refusal {
+    /// Whether it is the time of the signature that is wrong: the codes for that also stand for other reasons.
+    fn is_about_age(&self) -> bool {
+        ["Signature expired", "Signature not yet current", "Request has expired"]
+            .iter()
+            .any(|begin| self.message.starts_with(begin))
     }
 }
 
@@ -237,15 +247,17 @@ mod tests {
 
     #[test]
     fn a_wrong_signature_is_told_from_an_old_one() {
-        let said = |message: &str| {
-            let (code, message) = ("InvalidSignatureException".to_owned(), message.to_owned());
-            Refusal { status: 400, code, message }.kind()
+        let refusal = |status, code: &str, message: &str| {
+            Refusal { status, code: code.to_owned(), message: message.to_owned() }.kind()
         };
+        let said = |message: &str| refusal(400, "InvalidSignatureException", message);
         let old =
             "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)";
         assert_eq!(said(old), Kind::RequestAge);
         let wrong = "The request signature we calculated does not match the signature you provided.";
         assert_eq!(said(wrong), Kind::Credentials);
         assert_eq!(kind(403, "RequestTimeTooSkewed"), Kind::RequestAge);
+        assert_eq!(refusal(403, "AccessDenied", "Request has expired"), Kind::RequestAge);
+        assert_eq!(refusal(403, "AccessDenied", "Access Denied"), Kind::Denied);
     }
 }

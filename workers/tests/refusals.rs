@@ -160,8 +160,7 @@ async fn credentials_that_are_wrong() {
     let wrong = Credentials::new(credentials().access_key_id(), "not the secret", None, None, "test");
     let movers = Movers::new(CredentialsFrom::Fixed(wrong), settings());
     let error = movers.inspect(&bucket(&region, "media", "acme"), "acme").await.unwrap_err();
-    // A HEAD answers without a code, so that it cannot be told from a missing permission.
-    assert_says(&error, "access_denied", Treatment::Permanent, &["`media`"]);
+    assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);
     let kept = Kept::all();
     let error = movers.digest(acme_at(&bucket(&region, "media", "acme")), &kept, None).await.unwrap_err();
     assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);

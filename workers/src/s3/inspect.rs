@@ -1,6 +1,6 @@
 //! Looks at a bucket before any work begins.
 
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ReplicationRule, ReplicationRuleStatus};
 
 use super::Bucket;
@@ -18,18 +18,15 @@ pub(crate) async fn inspect(at: &Bucket) -> Result<Inspection, WorkError> {
 
 impl Bucket {
     async fn exists(&self) -> Result<(), WorkError> {
-        let Err(error) = self.reads.head_bucket().bucket(&self.name).send().await else { return Ok(()) };
-        // The answer to a HEAD has no body, so there is no code to go by.
-        let status = match &error {
-            SdkError::ServiceError(service) => service.raw().status().as_u16(),
-            _ => 0,
-        };
-        let found = match status {
-            404 => "was not found: create it, or correct the topology",
-            301 => "is in another region: correct the topology",
-            _ => return Err(self.site.failed("look at (s3:ListBucket)", error)),
-        };
-        Err(WorkError::permanent("bucket_not_found", format!("{} {found}", self.site)).because(error))
+        // Not a HEAD: the answer to one has no body, so that a request that was signed too long ago could not be told from one
+        // that is not allowed.
+        let list = self.reads.list_objects_v2().bucket(&self.name).prefix(&self.prefix).max_keys(1);
+        let Err(error) = list.send().await else { return Ok(()) };
+        if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 301) {
+            let message = format!("{} is in another region: correct the topology", self.site);
+            return Err(WorkError::permanent("bucket_not_found", message).because(error));
+        }
+        Err(self.site.failed("look at (s3:ListBucket)", error))
     }
 
     /// The buckets that enabled replication rules lead to from under the prefix.

@@ -16,6 +16,7 @@ use super::list::Stamp;
 use super::object::{Attributes, Head};
 use super::tree::part_hasher;
 use crate::error::WorkError;
+use crate::failure::REQUEST_TOO_OLD;
 use crate::pulse::Pulse;
 
 /// The code of an object that is not any more what it was when it was begun, or whose upload is gone: it is begun anew.
@@ -83,10 +84,31 @@ impl Bucket {
     }
 
     pub(super) async fn head(&self, relative: &str) -> Result<Option<HeadObjectOutput>, WorkError> {
-        match self.reads.head_object().bucket(&self.name).key(self.key(relative)).send().await {
-            // The answer to a HEAD has no body, so there is no code to go by.
-            Err(error) if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 404) => Ok(None),
-            other => other.map(Some).map_err(|error| self.site.failed("look at an object of", error)),
+        let error = match self.reads.head_object().bucket(&self.name).key(self.key(relative)).send().await {
+            Ok(head) => return Ok(Some(head)),
+            Err(error) => error,
+        };
+        // The answer to a HEAD has no body, so there is no code to go by.
+        match error.raw_response().map_or(0, |raw| raw.status().as_u16()) {
+            404 => Ok(None),
+            403 => Err(Box::pin(self.why_refused(relative)).await),
+            _ => Err(self.site.failed("look at an object of", error)),
+        }
+    }
+
+    /// Why a look at an object was refused: a read of its first byte needs the same permission, and is told.
+    async fn why_refused(&self, relative: &str) -> WorkError {
+        let get = self.reads.get_object().bucket(&self.name).key(self.key(relative)).range("bytes=0-0");
+        match get.send().await {
+            // An empty object has no first byte.
+            Err(error) if !matches!(error.code(), Some("NoSuchKey" | "InvalidRange")) => {
+                self.site.failed("look at an object of", error)
+            }
+            _ => {
+                let message =
+                    format!("{} refused a look at an object that it allows now: it is tried again", self.site);
+                WorkError::retryable(REQUEST_TOO_OLD, message)
+            }
         }
     }
 
