@@ -21,6 +21,7 @@ macro_rules! on_both_databases {
 mod back_and_forth;
 mod budgets;
 mod campaigns;
+mod divided_bucket;
 mod engine_alone;
 mod every_kind;
 mod exact_copy;

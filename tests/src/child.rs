@@ -5,29 +5,43 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+use workflows::realm_move::PartSize;
 
 use crate::strike::{Blow, Striker, Strikers, Target};
-use crate::world::deploy;
+use crate::world::deploy_with_parts_of;
 
 /// Names the child's orders.
 const ORDERS: &str = "REALMCTL_ACCEPTANCE_CHILD";
 
+/// What the child is to do.
 #[derive(Debug, Serialize, Deserialize)]
-struct Orders {
-    store: String,
-    target: Target,
+pub struct Orders {
+    /// The catalogue's URL.
+    pub store: String,
+    /// Where it kills itself.
+    pub target: Target,
+    /// How often it comes by there before.
+    pub passes: u32,
     /// Where to fail for good on the way, so that the move turns back.
-    fail_at: Option<Target>,
+    pub fail_at: Option<Target>,
+    /// How many objects are worth a part of their own.
+    pub objects_a_part: u64,
 }
 
 /// Runs workflows and tasks in a child process until it kills itself at `target`, failing at `fail_at` first. `entry` is the full name of the test
 /// that calls [`run_if_child`].
 pub async fn run_until_killed(store: &str, target: &Target, fail_at: Option<Target>, entry: &str) -> ExitStatus {
-    let orders = Orders { store: store.to_owned(), target: target.clone(), fail_at };
+    let (store, target) = (store.to_owned(), target.clone());
+    let objects_a_part = PartSize::default().objects;
+    run_to_orders(&Orders { store, target, passes: 0, fail_at, objects_a_part }, entry).await
+}
+
+/// The same with all there is to order.
+pub async fn run_to_orders(orders: &Orders, entry: &str) -> ExitStatus {
     let mut command = Command::new(std::env::current_exe().expect("a test knows its own binary"));
     command
         .args(["--exact", entry, "--nocapture"])
-        .env(ORDERS, serde_json::to_string(&orders).expect("orders serialise"))
+        .env(ORDERS, serde_json::to_string(orders).expect("orders serialise"))
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().expect("the child starts");
@@ -38,8 +52,8 @@ pub async fn run_until_killed(store: &str, target: &Target, fail_at: Option<Targ
 pub async fn run_if_child() {
     let Ok(orders) = std::env::var(ORDERS) else { return };
     let orders: Orders = serde_json::from_str(&orders).expect("the parent wrote the orders");
-    let deployment = deploy(&orders.store).await;
-    let mut strikers = vec![Striker::new(orders.target, Blow::Kill, 1)];
+    let deployment = deploy_with_parts_of(&orders.store, orders.objects_a_part).await;
+    let mut strikers = vec![Striker::new(orders.target, Blow::Kill, 1).after(orders.passes)];
     strikers.extend(orders.fail_at.map(|target| Striker::new(target, Blow::FailForGood, u32::MAX)));
     let runner = engine::Runner::new(
         deployment.store.clone(),

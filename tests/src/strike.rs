@@ -65,14 +65,22 @@ pub enum Blow {
 pub struct Striker {
     target: Target,
     blow: Blow,
+    passes: u32,
     times: u32,
+    visits: Arc<AtomicU32>,
     struck: Arc<AtomicU32>,
 }
 
 impl Striker {
     /// Strikes at `target` the first `times` that the engine comes by.
     pub fn new(target: Target, blow: Blow, times: u32) -> Self {
-        Self { target, blow, times, struck: Arc::new(AtomicU32::new(0)) }
+        Self { target, blow, passes: 0, times, visits: Arc::default(), struck: Arc::default() }
+    }
+
+    /// The same, letting it come by so often before.
+    #[must_use]
+    pub fn after(self, passes: u32) -> Self {
+        Self { passes, ..self }
     }
 
     /// How often it has struck.
@@ -81,7 +89,10 @@ impl Striker {
     }
 
     fn visit(&self, point: Point<'_>, task: bool) -> Result<(), StepError> {
-        if !self.target.is_at(point, task) || self.struck.fetch_add(1, Ordering::SeqCst) >= self.times {
+        if !self.target.is_at(point, task)
+            || self.visits.fetch_add(1, Ordering::SeqCst) < self.passes
+            || self.struck.fetch_add(1, Ordering::SeqCst) >= self.times
+        {
             return Ok(());
         }
         match self.blow {

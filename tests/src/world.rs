@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 use workflows::Deployment;
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
+use workflows::realm_move::{MoveRequest, MoveView, PartSize, start_move, view_move};
 use workflows::removal::{RemovalDetail, view_removal};
 use workflows::requester::Requester;
 use workflows::timing::Timing;
@@ -92,6 +92,12 @@ impl Seed {
 pub async fn deploy(store_url: &str) -> Deployment {
     let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
     deploy_on(Store::open(&url).await.expect("the store opens"))
+}
+
+/// The same with parts of so many objects.
+pub async fn deploy_with_parts_of(store_url: &str, objects: u64) -> Deployment {
+    let deployment = deploy(store_url).await;
+    Deployment { part_size: PartSize { objects, ..deployment.part_size }, ..deployment }
 }
 
 /// Opens the store and deploys with these times.

@@ -10,7 +10,7 @@ use workers::Movers;
 use crate::campaign::Campaign;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
 use crate::provision::Provision;
-use crate::realm_move::{LapseSweep, RealmMove};
+use crate::realm_move::{LapseSweep, PartSize, RealmMove};
 use crate::removal::{Recheck, Removal};
 use crate::timing::Timing;
 use crate::unit_limits::{ShareSweep, Stated};
@@ -32,6 +32,8 @@ pub struct Deployment {
     pub liveness: Arc<dyn Liveness>,
     /// What the topology says about limits on units a second.
     pub stated: Arc<Stated>,
+    /// How much of a bucket is worth a part of its own.
+    pub part_size: PartSize,
 }
 
 impl Deployment {
@@ -39,7 +41,8 @@ impl Deployment {
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
         let (timing, owner, stated) = (Arc::new(timing), engine::process_name(), Arc::default());
-        Self { store, movers, timing, ids, owner, liveness, stated }
+        let part_size = PartSize::default();
+        Self { store, movers, timing, ids, owner, liveness, stated, part_size }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.

@@ -29,7 +29,7 @@ mod view;
 mod waiting;
 
 pub use cancel::{CancelOutcome, cancel_move};
-pub use divided::Divided;
+pub use divided::{Divided, PartSize};
 pub use dry_run::{dry_run, estimate_move};
 pub use estimate::{CostClass, Estimate};
 pub use forecast::Forecast;

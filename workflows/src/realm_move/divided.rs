@@ -11,10 +11,21 @@ use workers::place::Place;
 
 use crate::data_tasks::{Amount, place_of};
 
-/// So many objects are worth a part of their own.
-const OBJECTS_A_PART: u64 = 10_000;
-/// So many bytes are, too.
-const BYTES_A_PART: u64 = 8 << 30;
+/// How much is worth a part of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartSize {
+    /// So many objects are,
+    pub objects: u64,
+    /// and so many bytes.
+    pub bytes: u64,
+}
+
+impl Default for PartSize {
+    fn default() -> Self {
+        Self { objects: 10_000, bytes: 8 << 30 }
+    }
+}
+
 /// More would not go faster through one bucket.
 const MOST_PARTS: u64 = 16;
 
@@ -23,9 +34,9 @@ const MOST_PARTS: u64 = 16;
 pub struct Divided(BTreeMap<String, Vec<String>>);
 
 impl Divided {
-    /// Decides for a service whose source holds `counted`, and can be divided by `cuts`.
-    pub(super) fn decide(&mut self, service: &str, counted: Amount, cuts: &Cuts) {
-        let bounds = cuts.bounds(parts_for(counted));
+    /// Decides for a service whose source holds `counted`, and can be divided by `cuts`, into parts of this size.
+    pub(super) fn decide(&mut self, service: &str, counted: Amount, cuts: &Cuts, size: PartSize) {
+        let bounds = cuts.bounds(size.parts_for(counted));
         if !bounds.is_empty() {
             self.0.insert(service.to_owned(), bounds);
         }
@@ -48,17 +59,19 @@ impl Divided {
 }
 
 /// In how many parts data at `source` would be worked on, by how much there is.
-pub(super) fn expected_parts(source: &Location, counted: Amount) -> u32 {
+pub(super) fn expected_parts(source: &Location, counted: Amount, size: PartSize) -> u32 {
     match place_of(source) {
-        Place::S3 { .. } => parts_for(counted),
+        Place::S3 { .. } => size.parts_for(counted),
         other => other.parts(),
     }
 }
 
-fn parts_for(counted: Amount) -> u32 {
-    let wanted = counted.objects.div_ceil(OBJECTS_A_PART).max(counted.bytes.div_ceil(BYTES_A_PART));
-    let parts = wanted.min(MOST_PARTS).min(counted.objects).max(1);
-    u32::try_from(parts).unwrap_or(1)
+impl PartSize {
+    fn parts_for(self, counted: Amount) -> u32 {
+        let wanted = counted.objects.div_ceil(self.objects.max(1)).max(counted.bytes.div_ceil(self.bytes.max(1)));
+        let parts = wanted.min(MOST_PARTS).min(counted.objects).max(1);
+        u32::try_from(parts).unwrap_or(1)
+    }
 }
 
 #[cfg(test)]
@@ -67,6 +80,7 @@ mod tests {
 
     #[test]
     fn many_objects_or_many_bytes_make_several_parts_and_items_make_none() {
+        let parts_for = |counted| PartSize::default().parts_for(counted);
         let objects = |objects, bytes| parts_for(Amount { items: 0, objects, bytes });
         assert_eq!((objects(0, 0), objects(10_000, 1), objects(10_001, 1)), (1, 1, 2));
         assert_eq!((objects(100_000, 1 << 30), objects(1_000_000, 1 << 30)), (10, 16));

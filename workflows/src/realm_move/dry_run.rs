@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use store::StoreError;
 use workers::{Depth, Size};
 
-use super::divided::expected_parts;
+use super::divided::{PartSize, expected_parts};
 use super::estimate::{Estimate, Limits, Load, estimate};
 use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
@@ -72,7 +72,7 @@ async fn load(
 ) -> Result<(Load, Vec<Spent>), Box<dyn Error + Send + Sync>> {
     let Some(source) = &service.source else { return Ok(Default::default()) };
     let size = limited_movers(deployment).await?.survey(&place_of(source), tenant, Depth::Sampled).await?.size;
-    Ok((load_of(service, source, &size), spent_by(service, source, &size)))
+    Ok((load_of(service, source, &size, deployment.part_size), spent_by(service, source, &size)))
 }
 
 /// What the offline period takes: the source is read twice for each target, and that is written, and read back.
@@ -83,14 +83,14 @@ fn spent_by(service: &ServicePlan, source: &Location, size: &Size) -> Vec<Spent>
     service.add.iter().map(target).chain([source]).collect()
 }
 
-fn load_of(service: &ServicePlan, source: &Location, size: &Size) -> Load {
+fn load_of(service: &ServicePlan, source: &Location, size: &Size, part_size: PartSize) -> Load {
     Load {
         items: size.items,
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
         read_units: size.read_units,
-        parts: expected_parts(source, (*size).into()),
+        parts: expected_parts(source, (*size).into(), part_size),
         adds: service.add.len() as u64,
         removes: service.remove.len() as u64,
     }

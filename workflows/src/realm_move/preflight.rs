@@ -42,7 +42,7 @@ pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveS
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
             let (counted, cuts) = check_service(deployment, tenant, service, &busy).await?;
-            divided.decide(&service.service, counted, &cuts);
+            divided.decide(&service.service, counted, &cuts, deployment.part_size);
             expected = service.add.iter().fold(expected, |sum, _| sum.plus(counted));
         }
     }
