@@ -1,6 +1,7 @@
 //! Sends one signed request to a service, and says what its answer means. No redirect is followed and no proxy used: what is
 //! called is what the topology says.
 
+use std::error::Error;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -82,6 +83,9 @@ impl HookClient {
         }
         tracing::debug!(%site, hook, delivery, "calling a service");
         let unreachable = |error: reqwest::Error| {
+            if let Some(why) = distrust(&error) {
+                return untrusted(site, &hook, &why).because(error.without_url());
+            }
             let how = if error.is_timeout() { "did not answer in time" } else { "could not be reached" };
             let message = format!("{site} {how} for /{hook}: check the service, its address and the network");
             WorkError::retryable(UNREACHABLE, message).because(error.without_url())
@@ -111,9 +115,37 @@ impl HookClient {
             .pool_max_idle_per_host(0)
             .user_agent("realmctl")
             .build()
-            .map_err(|error| WorkError::permanent("store_error", "no HTTP client can be made").because(error))?;
+            .map_err(without_authorities)?;
         Ok(self.http.get_or_init(|| built))
     }
+}
+
+/// Why the service's certificate was not taken, if that was it: then nothing of the request was sent.
+fn distrust(error: &reqwest::Error) -> Option<String> {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        // An I/O error that wraps another names that one's source as its own.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let found = wrapped.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if let Some(why @ rustls::Error::InvalidCertificate(_)) = found {
+            return Some(why.to_string());
+        }
+        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+fn untrusted(site: &Site, hook: &str, why: &str) -> WorkError {
+    let message = format!(
+        "{site} showed a certificate for /{hook} that is not trusted ({why}), and was told nothing. Give it one for that host by an authority that          this machine trusts; one of your own has to be among this machine's, or in the file that SSL_CERT_FILE names, which then takes          their place"
+    );
+    WorkError::permanent("hook_certificate_refused", message)
+}
+
+fn without_authorities(error: reqwest::Error) -> WorkError {
+    let message = "no certificate authority is known by which services with hooks could be trusted: install this machine's (the package \
+                   ca-certificates), or see that the file that SSL_CERT_FILE names is there and has some";
+    WorkError::permanent("no_certificate_authorities", message).because(error)
 }
 
 /// The body, cut where no answer of the protocol goes on.
