@@ -6,7 +6,7 @@ use store::{Clock, Millis};
 use testkit::simulator::{Errand, text};
 use workers::error::WorkError;
 use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
-use workers::tables::{Change, IndexFacts, TableFacts};
+use workers::tables::{Change, IndexFacts, Projection, TableFacts};
 
 use crate::faults::Fault;
 use crate::hooks::LANES;
@@ -221,7 +221,11 @@ impl World {
         TableFacts {
             status: "ACTIVE".to_owned(),
             schema: TableSchema { keys: vec![attribute(KEY)] },
-            index: Some(IndexFacts { status: "ACTIVE".to_owned(), keys: vec![attribute(INDEX_KEY)] }),
+            index: Some(IndexFacts {
+                status: "ACTIVE".to_owned(),
+                keys: vec![attribute(INDEX_KEY)],
+                projection: Projection::KeysOnly,
+            }),
             replicas,
         }
     }

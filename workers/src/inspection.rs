@@ -74,6 +74,8 @@ pub struct Size {
     pub bytes: u64,
     /// DynamoDB write units of writing all items to a table, likewise.
     pub write_units: u64,
+    /// DynamoDB write units of writing their entries to the index of tenants, likewise.
+    pub index_units: u64,
     /// DynamoDB read units of reading all items once, consistently, likewise.
     pub read_units: u64,
 }
@@ -87,6 +89,7 @@ impl Size {
             objects: self.objects + other.objects,
             bytes: self.bytes + other.bytes,
             write_units: self.write_units + other.write_units,
+            index_units: self.index_units + other.index_units,
             read_units: self.read_units + other.read_units,
         }
     }
@@ -102,6 +105,7 @@ impl Size {
             objects: self.objects,
             bytes: scaled(self.bytes),
             write_units: scaled(self.write_units),
+            index_units: scaled(self.index_units),
             read_units: scaled(self.read_units),
         }
     }

@@ -73,6 +73,19 @@ pub struct IndexFacts {
     pub status: String,
     /// Its key, hash first.
     pub keys: Vec<KeyAttribute>,
+    /// What its entries hold.
+    pub projection: Projection,
+}
+
+/// What the entries of an index hold of the items, besides the keys of the table and of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Projection {
+    /// Nothing.
+    KeysOnly,
+    /// These attributes.
+    Include(Vec<String>),
+    /// Everything.
+    All,
 }
 
 /// A page of the index to read.

@@ -20,6 +20,7 @@ use testkit::fronts::throttle::{Clock, Limits, Settings as Capacity, Throttle};
 use testkit::region::{dynamodb_client, dynamodb_client_at, s3_client};
 use testkit::{Ports, Region, Storage, fixtures, observe};
 use workers::place::Place;
+use workers::{PartAt, PartCopy};
 
 const TENANT: &str = "acme";
 const TABLE: &str = "issues";
@@ -66,7 +67,9 @@ async fn copy(hardship: &Hardship, seed: u64, judge: &dyn Judge, (from, to): (&P
         let copied = hardship.persist(
             (seed, &what),
             || kept.resume(),
-            async |movers, resume| movers.copy(from, to, TENANT, part, &ledger.permits(), &kept, resume).await,
+            async |movers, resume| {
+                movers.copy(PartCopy::new(from, to, TENANT, part), &ledger.permits(), &kept, resume).await
+            },
         );
         (part, copied.await)
     });
@@ -76,14 +79,16 @@ async fn copy(hardship: &Hardship, seed: u64, judge: &dyn Judge, (from, to): (&P
         let verified = hardship.persist(
             (seed, &what),
             || None,
-            async |movers, _| movers.verify(from, to, TENANT, *part, tally, &Kept::all()).await,
+            async |movers, _| movers.verify(PartCopy::new(from, to, TENANT, *part), tally, &Kept::all()).await,
         );
-        assert_eq!(verified.await, *tally);
+        assert_eq!(verified.await.tally, Some(*tally));
         let what = format!("compare {part}");
         let compared = hardship.persist(
             (seed, &what),
             || None,
-            async |movers, _| movers.compare(from, Some(to), TENANT, *part, tally, &Kept::all(), None).await,
+            async |movers, _| {
+                movers.compare(PartAt::new(from, TENANT, *part), Some(to), tally, &Kept::all(), None).await
+            },
         );
         assert_eq!(compared.await, *tally);
     });
@@ -99,7 +104,7 @@ async fn remove(hardship: &Hardship, seed: u64, judge: &dyn Judge, (side, at): (
         let removed = hardship.persist(
             (seed, &what),
             || kept.resume(),
-            async |movers, resume| movers.remove(at, TENANT, part, &ledger.permits(), &kept, resume).await,
+            async |movers, resume| movers.remove(PartAt::new(at, TENANT, part), &ledger.permits(), &kept, resume).await,
         );
         removed.await;
         assert_eq!(judge.count(side, part).await, 0, "seed {seed}, {what}");

@@ -101,9 +101,9 @@ async fn call(url: &str, code: &str) {
     let (from, to) = (place("us-east-1"), place("eu-west-1"));
     let ledger = Allows::writes();
     let permits = ledger.permits().of_generation(1);
-    let copied = movers.copy(&from, &to, "acme", 0, &permits, &Kept::all(), None).await;
+    let copied = movers.copy(acme(&from, &to), &permits, &Kept::all(), None).await;
     if code.is_empty() {
-        assert_eq!(movers.verify(&from, &to, "acme", 0, &copied.unwrap(), &Kept::all()).await.unwrap().items, 30);
+        assert_eq!(movers.verify(acme(&from, &to), &copied.unwrap(), &Kept::all()).await.unwrap().read_back, 30);
         return;
     }
     let error = copied.unwrap_err();

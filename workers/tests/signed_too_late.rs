@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 use workers::error::{Treatment, WorkError};
 use workers::place::Place;
 use workers::progress::Tally;
-use workers::{CredentialsFrom, Movers, Settings};
+use workers::{CredentialsFrom, Depth, Movers, Settings};
 
 /// What a front does with requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,14 +138,13 @@ async fn failures(from: &Place, to: &Place) -> Vec<WorkError> {
     let (movers, ledger, none) = (movers_with(1), Allows::writes(), Tally::default());
     vec![
         movers.inspect(from, "acme").await.unwrap_err(),
-        movers.measure(from, "acme").await.unwrap_err(),
-        movers.survey(from, "acme").await.unwrap_err(),
-        movers.size(from, "acme").await.unwrap_err(),
+        movers.survey(from, "acme", Depth::Listed).await.unwrap_err(),
+        movers.survey(from, "acme", Depth::Sampled).await.unwrap_err(),
         movers.replicates_to(from, "acme").await.unwrap_err(),
-        movers.copy(from, to, "acme", 0, &ledger.permits(), &Kept::all(), None).await.unwrap_err(),
-        movers.digest(from, "acme", 0, &Kept::all(), None).await.unwrap_err(),
-        movers.verify(to, from, "acme", 0, &none, &Kept::all()).await.unwrap_err(),
-        movers.compare(from, None, "acme", 0, &none, &Kept::all(), None).await.unwrap_err(),
+        movers.copy(acme(from, to), &ledger.permits(), &Kept::all(), None).await.unwrap_err(),
+        movers.digest(acme_at(from), &Kept::all(), None).await.unwrap_err(),
+        movers.verify(acme(to, from), &none, &Kept::all()).await.unwrap_err(),
+        movers.compare(acme_at(from), None, &none, &Kept::all(), None).await.unwrap_err(),
     ]
 }
 
@@ -183,7 +182,7 @@ async fn work_goes_on_after_reads_that_were_signed_too_long_ago() {
             let (ledger, kept) = (Allows::writes(), Kept::all());
             until_done(async |movers| {
                 let resume = kept.resumes().pop();
-                movers.copy(from, to, "acme", 0, &ledger.permits(), &kept, resume).await.map(drop)
+                movers.copy(acme(from, to), &ledger.permits(), &kept, resume).await.map(drop)
             })
             .await;
         }

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 
 use super::read::{self, Read};
 use super::sample::count;
-use super::size::{read_units, write_units};
+use super::size::{entry_units, read_units, write_units};
 use super::{Part, Table};
 use crate::error::WorkError;
 use crate::inspection::{Depth, Size};
@@ -42,8 +42,16 @@ async fn sample(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<Size, Work
         }
         let tally = read::tally(&items)?;
         let reads = items.iter().map(read_units).sum();
+        let entries = items.iter().map(|item| entry_units(item, at.index_holds.as_deref())).sum();
         let writes = items.iter().map(write_units).sum();
-        return Ok(Size { items: tally.items, objects: 0, bytes: tally.bytes, write_units: writes, read_units: reads });
+        return Ok(Size {
+            items: tally.items,
+            objects: 0,
+            bytes: tally.bytes,
+            write_units: writes,
+            index_units: entries,
+            read_units: reads,
+        });
     }
     Ok(Size::default())
 }

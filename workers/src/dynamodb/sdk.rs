@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, DeleteRequest, KeySchemaElement, KeysAndAttributes, PutRequest, Select, WriteRequest,
+    AttributeDefinition, DeleteRequest, KeySchemaElement, KeysAndAttributes, Projection as SdkProjection,
+    ProjectionType, PutRequest, Select, WriteRequest,
 };
 
 use crate::clients::{Clients, Pair};
@@ -20,7 +21,7 @@ use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
 use crate::place::Place;
 use crate::signed;
 use crate::tables::{
-    AttributeValue, Change, Counted, Got, IndexFacts, Item, Page, Query, TableApi, TableFacts, Tables,
+    AttributeValue, Change, Counted, Got, IndexFacts, Item, Page, Projection, Query, TableApi, TableFacts, Tables,
 };
 
 #[async_trait]
@@ -62,6 +63,7 @@ impl TableApi for SdkTable {
             index: index.map(|index| IndexFacts {
                 status: status(index.index_status.as_ref()),
                 keys: keys(index.key_schema(), kinds),
+                projection: projection(index.projection()),
             }),
             replicas: described.replicas().iter().filter_map(|replica| replica.region_name.clone()).collect(),
         })
@@ -197,6 +199,17 @@ fn keys(elements: &[KeySchemaElement], kinds: &[AttributeDefinition]) -> Vec<Key
         KeyAttribute { name, kind, role }
     };
     elements.iter().map(key).collect()
+}
+
+/// What is not said is taken for the most.
+fn projection(said: Option<&SdkProjection>) -> Projection {
+    match said.and_then(SdkProjection::projection_type) {
+        Some(ProjectionType::KeysOnly) => Projection::KeysOnly,
+        Some(ProjectionType::Include) => {
+            Projection::Include(said.map(|said| said.non_key_attributes().to_vec()).unwrap_or_default())
+        }
+        _ => Projection::All,
+    }
 }
 
 fn status<S: AsRef<str>>(status: Option<&S>) -> String {

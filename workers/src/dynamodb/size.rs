@@ -21,6 +21,15 @@ pub(super) fn write_units(item: &Item) -> u64 {
     stored(item).div_ceil(WRITE_UNIT).max(1) as u64
 }
 
+/// Write units of an item's entry in an index that holds these of its attributes; all of them when `None`.
+pub(super) fn entry_units(item: &Item, held: Option<&[String]>) -> u64 {
+    let size = match held {
+        None => stored(item),
+        Some(held) => item.iter().filter(|(name, _)| held.contains(name)).map(stored_attribute).sum(),
+    };
+    size.div_ceil(WRITE_UNIT).max(1) as u64
+}
+
 /// Read units of an item that is read consistently.
 pub(super) fn read_units(item: &Item) -> u64 {
     stored(item).div_ceil(READ_UNIT).max(1) as u64
@@ -48,7 +57,11 @@ pub(super) fn stored_bytes(items: &[Item]) -> usize {
 }
 
 fn stored(item: &Item) -> usize {
-    item.iter().map(|(name, value)| name.len() + stored_value(value)).sum()
+    item.iter().map(stored_attribute).sum()
+}
+
+fn stored_attribute((name, value): (&String, &AttributeValue)) -> usize {
+    name.len() + stored_value(value)
 }
 
 fn stored_value(value: &AttributeValue) -> usize {

@@ -11,7 +11,7 @@ use crate::failure::Site;
 use crate::inspection::{KeyRole, TableSchema};
 use crate::place::Place;
 use crate::settings::Settings;
-use crate::tables::{AttributeValue, IndexFacts, TableApi, Tables};
+use crate::tables::{AttributeValue, IndexFacts, Projection, TableApi, Tables};
 
 /// An existing table whose index is ready.
 pub(crate) struct Table {
@@ -21,6 +21,8 @@ pub(crate) struct Table {
     pub(super) schema: TableSchema,
     /// Names of the table's and the index's key attributes: what an index query has to return to be continued.
     pub(super) index_attributes: Vec<String>,
+    /// Names of all attributes that the index's entries hold; `None` when they hold all of an item.
+    pub(super) index_holds: Option<Vec<String>>,
     /// Regions other than its own that the table is replicated to natively.
     pub(crate) replicates_to: Vec<String>,
     pub(super) settings: Settings,
@@ -82,12 +84,18 @@ impl Table {
         let mut names: Vec<_> = facts.schema.keys.iter().chain(&found.keys).map(|key| key.name.clone()).collect();
         names.sort_unstable();
         names.dedup();
+        let index_holds = match found.projection {
+            Projection::KeysOnly => Some(names.clone()),
+            Projection::Include(more) => Some(names.iter().cloned().chain(more).collect()),
+            Projection::All => None,
+        };
         Ok(Self {
             api,
             site,
             index_key: index_key.to_owned(),
             schema: facts.schema,
             index_attributes: names,
+            index_holds,
             replicates_to: facts.replicas.into_iter().filter(|region| region != place.region()).collect(),
             settings: settings.clone(),
             pacers: shared.pacers(part),

@@ -89,6 +89,7 @@ fn load_of(service: &ServicePlan, source: &Location, size: &Size, part_size: Par
         objects: size.objects,
         bytes: size.bytes,
         write_units: size.write_units,
+        index_units: size.index_units,
         read_units: size.read_units,
         parts: expected_parts(source, (*size).into(), part_size),
         adds: service.add.len() as u64,

@@ -34,6 +34,8 @@ pub(super) struct Load {
     pub(super) bytes: u64,
     /// Write units of the items in the table itself.
     pub(super) write_units: u64,
+    /// Write units of their entries in the index of tenants: few or many, by what it holds of an item.
+    pub(super) index_units: u64,
     /// Read units of reading all of them once, consistently.
     pub(super) read_units: u64,
     /// Parts that are worked on side by side.
@@ -98,8 +100,8 @@ pub struct Estimate {
 /// Adds it all up. Services and locations are filled side by side, so the slowest decides how long it takes.
 pub(super) fn estimate(loads: &[Load], limits: &Limits) -> Estimate {
     let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
-    // Each item is an entry of the index too, of at most one unit; deleting it costs what writing it did.
-    let write_units = sum(|load| (load.write_units + load.items) * (load.adds + load.removes));
+    // Each item is an entry of the index too; deleting it costs what writing it did.
+    let write_units = sum(|load| (load.write_units + load.index_units) * (load.adds + load.removes));
     // For each added location the source is read twice and the target once; each removed one is read once.
     let read_units = sum(|load| load.read_units * (3 * load.adds + load.removes));
     let requests = sum(|load| load.objects * (4 * load.adds + 2 * load.removes));
@@ -135,8 +137,8 @@ fn copy_ms(load: &Load, limits: &Limits) -> f64 {
         return 0.0;
     }
     let parts = f64::from(load.parts.max(1));
-    // An item's entry in the index counts as one unit in its index partition, however large the item.
-    let table = load.items as f64 / (parts * PARTITION_WRITES * PACED) * 1_000.0;
+    // All items of a part share one partition of the index, and have many of the table.
+    let table = load.index_units as f64 / (parts * PARTITION_WRITES * PACED) * 1_000.0;
     let at_once = (limits.objects_at_once.max(1)) as f64 * parts;
     let requests = load.objects as f64 * REQUESTS_AN_OBJECT * REQUEST_MS / at_once;
     let content =
@@ -156,6 +158,7 @@ mod tests {
             items,
             bytes: items << 10,
             write_units: items,
+            index_units: items,
             read_units: items,
             parts,
             adds: 1,
@@ -176,6 +179,16 @@ mod tests {
         );
         assert_eq!((ten.cost_class, one.requests), (CostClass::Medium, 0));
         assert!(ten.offline_high_ms > 2 * ten.offline_ms - LIMITS.waits_ms);
+    }
+
+    #[test]
+    fn an_index_that_holds_whole_items_takes_as_long_and_costs_as_much_as_they_do() {
+        let keys = Load { write_units: 10_000_000, ..table(1_000_000, 10) };
+        let whole = Load { index_units: 10_000_000, ..keys };
+        let (keys, whole) = (estimate(&[keys], &LIMITS), estimate(&[whole], &LIMITS));
+        assert_eq!((keys.write_units, whole.write_units), (22_000_000, 40_000_000));
+        let copying = |estimate: Estimate| estimate.offline_ms - LIMITS.waits_ms;
+        assert!((copying(whole) - 10 * copying(keys)).abs() < 10, "{whole:?} and {keys:?}");
     }
 
     #[test]
