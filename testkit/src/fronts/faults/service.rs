@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Frame, Incoming};
 use hyper::header::CONTENT_LENGTH;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 
 use super::{Effect, Fault, Shared};
 use crate::fronts::forward::{Forward, Reply, json, operation, sent, whole};
@@ -34,6 +34,8 @@ impl Service {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
+        // Of an answer to a HEAD nothing can be missing but all of it.
+        let has_body = request.method() != Method::HEAD;
         let speaks_json = !operation(request.headers()).is_empty();
         let has_effect = !matches!(
             fault,
@@ -42,13 +44,13 @@ impl Service {
         let reply = if has_effect { Some(self.forward.pass(request).await) } else { None };
         match (fault, reply) {
             (None, Some(reply)) => Ok(sent(reply).map(Either::Left)),
-            (Some(Fault::Truncated), Some(reply)) => Ok(half(reply)),
+            (Some(Fault::Truncated), Some(reply)) if has_body => Ok(half(reply)),
             (Some(Fault::Timeout(_)), _) => {
                 self.shared.stopping.cancelled().await;
                 Err(Reset)
             }
             (Some(Fault::ServerError(_)), _) => Ok(sent(server_error(speaks_json)).map(Either::Left)),
-            (Some(Fault::Reset(_)), _) | (_, None) => Err(Reset),
+            (Some(Fault::Reset(_) | Fault::Truncated), _) | (_, None) => Err(Reset),
         }
     }
 }
