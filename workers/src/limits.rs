@@ -3,6 +3,9 @@
 //! A place falls under several scopes (everything, its region, its table), each with a rate of write units and one of read units.
 //! A request is sent as soon as every scope is free, and keeps each of them busy for as long as its units stand for. So any time
 //! sees no more than the rate times its length, and one request more; and a limit smaller than a request lets it through, late.
+//!
+//! Those that wait plan when their turn will be, behind those that came before and whose turn is as near. A plan is no claim: work
+//! that waits may not be polled for a while, and nobody else is held up by it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -16,8 +19,10 @@ use crate::pulse::Pulse;
 
 /// A wait gives a sign of life, and looks whether the limits have changed, at least this often.
 const LONGEST_SILENCE: Duration = Duration::from_millis(500);
-/// Time that a scope was free but timers were late, which is not lost.
+/// Time that a scope was free but timers were late, which is not lost. Who is later than this for its turn is not waited for.
 const LATENESS: Duration = Duration::from_millis(20);
+/// Turns this close together are one after the other.
+const TICK: Duration = Duration::from_millis(1);
 /// A request has at most so many seconds' worth of units, where it can be cut.
 const PIECE_SECONDS: f64 = 0.2;
 
@@ -53,6 +58,20 @@ struct Gates {
     scopes_of: Option<ScopesOf>,
     writes: BTreeMap<String, Gate>,
     reads: BTreeMap<String, Gate>,
+    /// Requests that wait, in the order in which they came.
+    waiting: BTreeMap<u64, Waiting>,
+    came: u64,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    scopes: Vec<String>,
+    kind: Kind,
+    units: f64,
+    /// When its turn is, by what was known when it looked last,
+    turn: Instant,
+    /// and when it looks again.
+    looks: Instant,
 }
 
 /// One scope's limit on one kind of units.
@@ -86,9 +105,9 @@ impl Limits {
         });
     }
 
-    /// Where requests to a place wait; its clones are the same.
+    /// Where requests to a place wait.
     pub(crate) fn door(self: &Arc<Self>, place: &Place, kind: Kind) -> Door {
-        Door { limits: Arc::clone(self), place: place.clone(), kind, queue: Arc::default(), unit: 1.0 }
+        Door { limits: Arc::clone(self), place: place.clone(), kind, unit: 1.0 }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
@@ -129,23 +148,75 @@ impl Gate {
 }
 
 impl Gates {
-    /// Those that a place's requests pass.
-    fn of(&mut self, place: &Place, kind: Kind) -> Vec<&mut Gate> {
-        let gates = if kind == Kind::Writes { &mut self.writes } else { &mut self.reads };
-        let Some(scopes_of) = self.scopes_of.filter(|_| !gates.is_empty()) else { return Vec::new() };
-        let scopes = scopes_of(place);
-        gates.iter_mut().filter(|(scope, _)| scopes.contains(scope)).map(|(_, gate)| gate).collect()
+    /// The limited scopes that a place's requests fall under.
+    fn scopes(&self, place: &Place, kind: Kind) -> Vec<String> {
+        let gates = if kind == Kind::Writes { &self.writes } else { &self.reads };
+        let scopes = self.scopes_of.filter(|_| !gates.is_empty()).map(|scopes_of| scopes_of(place));
+        scopes.unwrap_or_default().into_iter().filter(|scope| gates.contains_key(scope)).collect()
     }
 
-    /// Takes the units if all scopes are open; else says when they will be.
-    fn admit(&mut self, place: &Place, kind: Kind, units: f64, now: Instant) -> Result<(), Instant> {
-        let mut gates = self.of(place, kind);
-        let opens_at = gates.iter().map(|gate| gate.opens_at()).max().unwrap_or(now);
-        if opens_at > now {
-            return Err(opens_at);
+    fn gates(&mut self, place: &Place, kind: Kind) -> impl Iterator<Item = &mut Gate> {
+        let scopes = self.scopes(place, kind);
+        let gates = if kind == Kind::Writes { &mut self.writes } else { &mut self.reads };
+        gates.iter_mut().filter(move |(scope, _)| scopes.contains(scope)).map(|(_, gate)| gate)
+    }
+
+    /// Takes the units if it is the request's turn; else says when to look again.
+    fn admit(&mut self, came: u64, door: &Door, units: f64, now: Instant) -> Result<(), Instant> {
+        let scopes = self.scopes(&door.place, door.kind);
+        let turn = self.turn(came, &scopes, door.kind, now);
+        if turn > now {
+            let looks = turn.min(now + LONGEST_SILENCE);
+            self.waiting.insert(came, Waiting { scopes, kind: door.kind, units, turn, looks });
+            return Err(looks);
         }
-        gates.iter_mut().for_each(|gate| gate.take(units, now));
+        self.waiting.remove(&came);
+        self.gates(&door.place, door.kind).for_each(|gate| gate.take(units, now));
         Ok(())
+    }
+
+    /// When a request's turn is: as soon as all its scopes are open and those have gone that came before and whose turn is
+    /// no later, if they are there to take it.
+    fn turn(&self, came: u64, scopes: &[String], kind: Kind, now: Instant) -> Instant {
+        let gates = if kind == Kind::Writes { &self.writes } else { &self.reads };
+        let opens_at = scopes.iter().filter_map(|scope| gates.get(scope)).map(Gate::opens_at).max();
+        let mut turn = opens_at.unwrap_or(now).max(now);
+        let before = self.waiting.range(..came).map(|(_, other)| other);
+        let mut before: Vec<_> = before.filter(|other| other.kind == kind && other.looks + LATENESS >= now).collect();
+        before.sort_by_key(|other| other.turn);
+        for other in before {
+            if other.turn > turn + TICK {
+                break;
+            }
+            let shared =
+                scopes.iter().filter(|scope| other.scopes.contains(scope)).filter_map(|scope| gates.get(scope));
+            if let Some(rate) = shared.map(|gate| gate.rate).reduce(f64::min) {
+                turn = turn.max(other.turn + Duration::from_secs_f64(other.units / rate));
+            }
+        }
+        turn
+    }
+}
+
+/// A place among those that wait, given up when dropped.
+struct Queued<'a> {
+    limits: &'a Limits,
+    came: u64,
+}
+
+impl<'a> Queued<'a> {
+    fn last(limits: &'a Limits) -> Self {
+        let came = limits.with(|gates| {
+            gates.came += 1;
+            gates.came
+        });
+        Self { limits, came }
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.limits.with(|gates| gates.waiting.remove(&self.came));
     }
 }
 
@@ -155,8 +226,6 @@ pub(crate) struct Door {
     limits: Arc<Limits>,
     place: Place,
     kind: Kind,
-    /// Held by whoever waits for the limits: the others are sent after it, in the order in which they came.
-    queue: Arc<tokio::sync::Mutex<()>>,
     /// What the requests' own unit is in units of the limits.
     unit: f64,
 }
@@ -172,19 +241,12 @@ impl Door {
         if !self.limits.limit_anything() {
             return Ok(());
         }
-        let mut first = std::pin::pin!(self.queue.lock());
-        let _first = loop {
-            match tokio::time::timeout(LONGEST_SILENCE, &mut first).await {
-                Ok(first) => break first,
-                Err(_) => pulse.beat().await?,
-            }
-        };
-        let units = units as f64 * self.unit;
+        let (units, queued) = (units as f64 * self.unit, Queued::last(&self.limits));
         loop {
             let now = Instant::now();
-            match self.limits.with(|gates| gates.admit(&self.place, self.kind, units, now)) {
+            match self.limits.with(|gates| gates.admit(queued.came, self, units, now)) {
                 Ok(()) => return Ok(()),
-                Err(opens_at) => tokio::time::sleep_until(opens_at.min(now + LONGEST_SILENCE)).await,
+                Err(looks) => tokio::time::sleep_until(looks).await,
             }
             pulse.beat().await?;
         }
@@ -194,14 +256,13 @@ impl Door {
     pub(crate) fn took_more(&self, units: u64) {
         let now = Instant::now();
         let units = units as f64 * self.unit;
-        self.limits.with(|gates| gates.of(&self.place, self.kind).into_iter().for_each(|gate| gate.take(units, now)));
+        self.limits.with(|gates| gates.gates(&self.place, self.kind).for_each(|gate| gate.take(units, now)));
     }
 
     /// Units that the next request may have; any number when `None`.
     pub(crate) fn piece(&self) -> Option<u64> {
-        let lowest = self
-            .limits
-            .with(|gates| gates.of(&self.place, self.kind).into_iter().map(|gate| gate.rate).reduce(f64::min));
+        let lowest =
+            self.limits.with(|gates| gates.gates(&self.place, self.kind).map(|gate| gate.rate).reduce(f64::min));
         lowest.map(|rate| (rate * PIECE_SECONDS / self.unit) as u64)
     }
 }

@@ -168,3 +168,28 @@ impl Sizes {
         self.page.load(Ordering::Relaxed).max(1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(bytes: usize) -> Item {
+        Item::from([("pk".to_owned(), AttributeValue::S("x".repeat(bytes - 2)))])
+    }
+
+    #[test]
+    fn a_deletion_takes_the_units_of_what_was_read_before() {
+        let (sizes, deletion) = (Sizes::default(), Change::Delete(item(10)));
+        assert_eq!(sizes.units_of(&deletion), 1, "nothing was read");
+        sizes.saw_items(&[item(4_000), item(1_000)]);
+        assert_eq!(sizes.write_units(&[deletion.clone(), deletion]), 6, "2.5 each, rounded up");
+        assert_eq!(sizes.units_of(&Change::Put(item(4_000))), 4);
+    }
+
+    #[test]
+    fn what_was_read_and_counted_is_known_afterwards() {
+        assert_eq!(read_units_of(&[item(4_096), item(4_097)], 5), 1 + 2 + 3, "a key without an item takes one");
+        assert_eq!((count_units(0, true), count_units(33, true), count_units(7, false)), (1, 2, 256));
+        assert_eq!(count_units(1_000_000, true), 256);
+    }
+}

@@ -166,6 +166,67 @@ fn a_change_is_felt_by_those_who_wait_and_taking_it_away_lets_all_go() {
 }
 
 #[test]
+fn tables_under_one_limit_take_turns() {
+    for rate in [1.0, 100.0, 5_000.0] {
+        in_virtual_time(async {
+            let (limits, start) = (Arc::new(Limits::default()), Instant::now());
+            limits.set(&writes(&[("overall", rate)]), scopes_of);
+            let (issues, other) = (table("issues"), table("other"));
+            let (one, two) = (Sent::default(), Sent::default());
+            let lanes = || vec![vec![10; 20]; 4];
+            tokio::join!(send(&limits, &issues, lanes(), start, &one), send(&limits, &other, lanes(), start, &two));
+            let (one, two) = (one.borrow(), two.borrow());
+            for (n, (at, _)) in one.iter().enumerate() {
+                let others = two.iter().filter(|(other, _)| other < at).count();
+                // As many wait at each at a time.
+                assert!(others.abs_diff(n) <= 4, "{n} of one and {others} of the other by {at}, at {rate}/s");
+            }
+        });
+    }
+}
+
+/// Work that has begun to wait, and is not polled while it does something else that waits itself.
+#[test]
+fn whoever_is_not_there_to_take_its_turn_holds_nobody_up() {
+    in_virtual_time(async {
+        let (limits, start) = (Arc::new(Limits::default()), Instant::now());
+        limits.set(&writes(&[("table:issues", 100.0)]), scopes_of);
+        let (issues, sent) = (table("issues"), Sent::default());
+        let door = limits.door(&issues, Kind::Writes);
+        door.pass(10, &Pulse::unheard()).await.expect("it is free");
+        let pulse = Pulse::unheard();
+        let mut asleep = std::pin::pin!(door.pass(10, &pulse));
+        assert!(futures::poll!(&mut asleep).is_pending());
+        send(&limits, &issues, vec![vec![10; 20]; 2], start, &sent).await;
+        let took = sent.borrow().last().map(|(at, _)| *at).expect("all were sent");
+        assert!((4.0..4.3).contains(&took), "{took} s for 400 units");
+        asleep.await.expect("its turn comes");
+        assert!(start.elapsed().as_secs_f64() < 4.5);
+    });
+}
+
+#[test]
+fn many_that_wait_for_a_slow_table_do_not_hold_up_another_under_the_same_limit() {
+    in_virtual_time(async {
+        let (limits, start) = (Arc::new(Limits::default()), Instant::now());
+        limits.set(&writes(&[("overall", 1_000.0), ("table:issues", 10.0)]), scopes_of);
+        let (issues, other) = (table("issues"), table("other"));
+        let (slow, fast) = (Sent::default(), Sent::default());
+        tokio::join!(
+            send(&limits, &issues, vec![vec![10, 10]; 20], start, &slow),
+            send(&limits, &other, vec![vec![10; 50]; 2], start, &fast)
+        );
+        let took = |sent: &Sent| sent.borrow().last().map(|(at, _)| *at).expect("all were sent");
+        assert!(
+            (1.0..1.1).contains(&took(&fast)) && (39.0..39.5).contains(&took(&slow)),
+            "{} {}",
+            took(&fast),
+            took(&slow)
+        );
+    });
+}
+
+#[test]
 fn nothing_is_sent_before_the_time_whatever_the_rate() {
     in_virtual_time(async {
         let (limits, start) = (Arc::new(Limits::default()), Instant::now());
@@ -236,7 +297,7 @@ fn waiting_gives_signs_of_life_and_ends_with_the_lease() {
         let every = Duration::from_secs(1);
         let (first_pulse, second_pulse) = (Pulse::new(&first, every), Pulse::new(&second, every));
         door.pass(1_000, &first_pulse).await.expect("it is free");
-        // One waits for the limit, the other behind it.
+        // One waits for the limit, the other for its turn after it.
         let (one, other) = tokio::join!(door.pass(1, &first_pulse), door.pass(1, &second_pulse));
         assert!(one.is_err() && other.is_err());
         assert_eq!(start.elapsed().as_secs(), 30);
