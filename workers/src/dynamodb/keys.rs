@@ -88,7 +88,7 @@ impl Table {
         let mut seen = HashSet::with_capacity(entries.len());
         let mut bytes = Vec::new();
         for entry in entries {
-            let key = self.into_key(entry)?;
+            let key = self.only_key(entry)?;
             bytes.clear();
             canonical::item(&key, &mut bytes)?;
             let hash = blake3::hash(&bytes);

@@ -118,7 +118,7 @@ impl Table {
     }
 
     /// The same of an index entry that is wanted for nothing else.
-    pub(super) fn into_key(&self, mut entry: Item) -> Result<Item, WorkError> {
+    pub(super) fn only_key(&self, mut entry: Item) -> Result<Item, WorkError> {
         let is_key = |name: &str| self.schema.keys.iter().any(|key| key.name == name);
         entry.retain(|name, _| is_key(name));
         match self.schema.keys.iter().find(|key| !entry.contains_key(&key.name)) {
