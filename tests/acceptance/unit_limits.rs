@@ -155,7 +155,7 @@ async fn stated(database: Database) {
     let registry = new.registry().without_sweeps();
     let runner = Runner::new(new.store.clone(), registry, new.runner_settings(), new.owner.clone());
     let id = world.start_move("eu").await;
-    run_until_ended(&world, &id, &[runner]).await;
+    run_until_ended(&world, &id, vec![runner]).await;
     assert_eq!(world.view(&id).await.state, "completed");
     let writes = self::writes(&front);
     assert!(sum(&writes) >= ITEMS as f64, "more where a busy machine lost a lease: {writes:?}");
@@ -164,10 +164,10 @@ async fn stated(database: Database) {
     assert!(took > (ITEMS - BATCH) as f64 / (2.0 * SLOW as f64) - 0.1, "{took} s: {writes:?}");
 }
 
-async fn run_until_ended(world: &World, id: &str, runners: &[Runner]) {
+async fn run_until_ended(world: &World, id: &str, runners: Vec<Runner>) {
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
-    for runner in runners.iter().cloned() {
+    for runner in runners {
         let stop = stop.clone();
         running.spawn(async move { runner.run(stop).await });
     }
@@ -206,7 +206,7 @@ async fn shared(database: Database) {
         runner.with_probe(copies.clone())
     });
     let id = world.start_move("eu").await;
-    run_until_ended(&world, &id, &runners.collect::<Vec<_>>()).await;
+    run_until_ended(&world, &id, runners.collect()).await;
     assert_eq!(world.view(&id).await.state, "completed");
     assert!(copies.iter().all(|copies| copies.0.load(Ordering::SeqCst) > 0), "both took part");
     let writes = self::writes(&front);
