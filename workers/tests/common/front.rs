@@ -1,7 +1,7 @@
 //! An HTTP front before an embedded DynamoDB that behaves as badly as the real one may: it leaves parts of batches undone,
 //! answers with empty pages, throttles, and lets its index lie.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, to_bytes};
@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 /// How the front misbehaves, and what it has seen.
 #[derive(Default)]
 pub(crate) struct Rules {
-    /// Leave the second half of two in three write batches undone, and a batch of one every other time.
+    /// Leave the second half of two in three write batches undone, and a batch of one every other time that it is asked for.
     pub(crate) split_writes: bool,
-    /// Leave the second half of every read batch undone, and a batch of one every other time.
+    /// Leave the second half of every read batch undone, and a batch of one every other time that it is asked for.
     pub(crate) split_reads: bool,
     /// An empty page before every real one.
     pub(crate) empty_pages: bool,
@@ -40,8 +40,19 @@ pub(crate) struct Rules {
     pub(crate) written: u64,
     /// BatchWriteItem calls seen.
     pub(crate) writes: u64,
-    /// BatchGetItem calls seen.
-    pub(crate) reads: u64,
+    /// Batches of one that were left undone, and are done the next time.
+    pub(crate) undone: HashSet<String>,
+}
+
+impl Rules {
+    fn of_a_single(&mut self, asked: &Value) -> usize {
+        let asked = asked.to_string();
+        if self.undone.remove(&asked) {
+            return 1;
+        }
+        self.undone.insert(asked);
+        0
+    }
 }
 
 pub(crate) struct Front {
@@ -162,7 +173,7 @@ fn write(behind: &Behind, body: &Value) -> Result<(Value, Value), Value> {
     } else if !rules.split_writes || rules.writes.is_multiple_of(3) {
         requests.len()
     } else if requests.len() == 1 {
-        usize::from(rules.writes.is_multiple_of(2))
+        rules.of_a_single(&requests[0])
     } else {
         requests.len() / 2
     };
@@ -173,13 +184,12 @@ fn write(behind: &Behind, body: &Value) -> Result<(Value, Value), Value> {
 
 fn read(behind: &Behind, mut body: Value) -> (Value, Value) {
     let mut rules = behind.rules.lock().unwrap();
-    rules.reads += 1;
     let (table, request) = only_table(&body);
     let keys = request["Keys"].as_array().unwrap().clone();
     let keep = if !rules.split_reads {
         keys.len()
     } else if keys.len() == 1 {
-        usize::from(rules.reads.is_multiple_of(2))
+        rules.of_a_single(&keys[0])
     } else {
         keys.len() / 2
     };
