@@ -23,6 +23,8 @@ use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 /// Not counted at the beginning, and not after the change when the two sides of it are told apart.
 const RAMP_UP: Duration = Duration::from_secs(15);
+/// What the front counts in: whatever begins or ends within one is counted with it.
+const WINDOW: Duration = Duration::from_millis(100);
 /// The share of its own partition that the bystander uses.
 const BYSTANDER_SHARE: f64 = 0.2;
 const BYSTANDER: &str = "beside";
@@ -92,11 +94,11 @@ pub async fn run(settings: &Settings, say: impl Fn(&str)) -> Result<Vec<Run>, Er
     Ok(runs)
 }
 
-/// Between 100 and 300 units a second, and up to three times as much or as little afterwards.
+/// Between 300 and 1,000 units a second, which is what a partition of AWS takes; and the same again afterwards.
 fn ceilings(seed: u64) -> [f64; 2] {
     let bits = bits(seed);
     let unit = |byte: usize| f64::from(bits[byte]) / 255.0;
-    [100.0 + 200.0 * unit(0), 100.0 + 200.0 * unit(1)].map(f64::round)
+    [300.0 + 700.0 * unit(0), 300.0 + 700.0 * unit(1)].map(f64::round)
 }
 
 /// Bits that depend on the seed (splitmix64).
@@ -123,7 +125,7 @@ where
     }
     let most = ceilings[0].max(ceilings[1]) * f64::from(shards) * settings.time.as_secs_f64() * 1.1;
     fixtures::import_items(&from, TABLE, INDEX_KEY, TENANT, shards, most as usize + 5_000, 1).map_err(part)?;
-    let front = FrontSettings { index: limits(ceilings[0]), full: false, ..FrontSettings::default() };
+    let front = FrontSettings { index: limits(ceilings[0]), full: false, window: WINDOW, ..FrontSettings::default() };
     let front = Arc::new(Throttle::before(&to, front).map_err(part)?);
     let regions = Addresses { from: from.dynamodb_endpoint().to_owned(), to: front.endpoint().to_owned() };
     let job = Job { regions, target: TABLE.to_owned(), parts: shards };
@@ -151,8 +153,7 @@ where
         return Err(Error::part("the copy ended before the time was over: it was given too few items"));
     }
     tasks.shutdown().await;
-    // The front counts in whole seconds: the last one was not full.
-    let end = settings.time - Duration::from_secs(1);
+    let end = settings.time - WINDOW;
     let [start, change, end] = [ramp_up, half, end].map(|after| begun + after);
     Ok(Seen { front: &front, shards, ceilings }.kept(begun, [start, change, change + ramp_up, end]))
 }
