@@ -16,6 +16,8 @@ const FASTER: f64 = 1.4;
 const FASTEST: f64 = 0.06;
 /// and this a second.
 const FASTEST_PER_SECOND: f64 = 1.0;
+/// Those that wait are given their turns anew when the rate has grown so much since.
+const PLANNED_ANEW: f64 = 1.1;
 /// More than it explains: by this many requests and this many seconds' worth.
 const SLACK_REQUESTS: f64 = 1.0;
 const SLACK_SECONDS: f64 = 0.02;
@@ -53,10 +55,13 @@ pub(super) struct Ceiling {
     creep: f64,
     /// Whether the first throttling was all so far, which told little.
     exploring: bool,
-    /// The end of the time that all requests so far stand for.
+    /// The end of the time that all requests so far stand for, and of those that were sent.
     spent_until: Instant,
-    /// Raised by each throttling: turns given out before are void.
+    sent_until: Instant,
+    /// Raised by each throttling, and when the rate has grown: turns given out before are void.
     generation: u64,
+    /// The rate when it was raised.
+    planned: f64,
     throttled_at: Option<Instant>,
     /// Requests that were throttled together at the last throttling, and at those before.
     throttled: f64,
@@ -87,7 +92,9 @@ impl Ceiling {
             creep: CREEP,
             exploring: false,
             spent_until: now,
+            sent_until: now,
             generation: 0,
+            planned: 0.0,
             throttled_at: None,
             throttled: 0.0,
             together: 1.0,
@@ -122,6 +129,11 @@ impl Ceiling {
         Turn { at, generation: self.generation }
     }
 
+    /// A request is sent in its turn.
+    pub(super) fn sent(&mut self, turn: Turn) {
+        self.sent_until = self.sent_until.max(turn.at);
+    }
+
     /// The store did `units`: all of a request.
     pub(super) fn accepted(&mut self, units: f64, now: Instant) {
         self.took(units, now);
@@ -136,7 +148,12 @@ impl Ceiling {
         let per_second = if faster { FASTEST_PER_SECOND } else { CREEP_PER_SECOND };
         // The further away the store, the more requests find the ceiling together, and the more rarely it is looked for.
         let creep = if faster { self.creep } else { self.creep / self.together };
-        self.rate = Some(rate * (1.0 + creep.min(per_second * units / rate)));
+        let rate = rate * (1.0 + creep.min(per_second * units / rate));
+        self.rate = Some(rate);
+        if rate > self.planned * PLANNED_ANEW {
+            (self.generation, self.planned) = (self.generation + 1, rate);
+            self.spent_until = self.sent_until;
+        }
     }
 
     /// The store did `units` of a request that was sent at `sent`, and left `undone` of it.
@@ -153,6 +170,7 @@ impl Ceiling {
         let open = now.saturating_duration_since(self.since);
         if self.rate.is_some() && open < TELLING_TIME {
             self.spent_until = self.since + TELLING_TIME;
+            self.sent_until = self.spent_until;
             return;
         }
         self.learn(open);
@@ -161,6 +179,7 @@ impl Ceiling {
         self.creep = CREEP;
         // What is sent next waits for its own units; so this leaves a little more than it takes in the bucket.
         self.spent_until = now + Duration::from_secs_f64(CUSHION * (units + undone) / rate);
+        (self.sent_until, self.planned) = (self.spent_until, rate);
         if self.requests >= TELLING_REQUESTS || self.requests == 0 {
             (self.since, self.units, self.requests, self.idle) = (now, 0.0, 0, Duration::ZERO);
         }

@@ -14,9 +14,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::ceiling::{Ceiling, Turn};
+use super::ceiling::Ceiling;
 use crate::error::WorkError;
 use crate::limits::Door;
 use crate::pulse::Pulse;
@@ -28,16 +29,16 @@ const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Pacer {
     ceiling: Mutex<Ceiling>,
-    /// Held by the first of those that wait. Only it has been given a turn, so that the others are given theirs by what has been
-    /// learned until then.
-    queue: tokio::sync::Mutex<()>,
+    /// Tells those that wait that turns are given anew. A turn is a plan and nothing that is held: work that waits may not be
+    /// polled for a while, and must not hold up others.
+    anew: Notify,
     /// Where its requests wait for what is allowed; `None` where another pacer of the same requests has it.
     door: Option<Door>,
 }
 
 impl Pacer {
     pub(crate) fn new() -> Self {
-        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), queue: tokio::sync::Mutex::default(), door: None }
+        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), anew: Notify::new(), door: None }
     }
 
     fn at(door: Door) -> Arc<Self> {
@@ -47,27 +48,24 @@ impl Pacer {
     /// Waits for the turn of a request of `units`. A throttling of another one meanwhile puts it off. Says when it is sent.
     /// Fails when the task is no longer ours.
     pub(crate) async fn turn(&self, units: u64, pulse: &Pulse<'_>) -> Result<Instant, WorkError> {
-        let mut first = std::pin::pin!(self.queue.lock());
-        let first = loop {
-            match tokio::time::timeout(LONGEST_SILENCE, &mut first).await {
-                Ok(first) => break first,
-                Err(_) => pulse.beat().await?,
-            }
-        };
         let mut turn = self.with(|ceiling| ceiling.reserve(units as f64, Instant::now()));
         loop {
+            let mut anew = std::pin::pin!(self.anew.notified());
+            anew.as_mut().enable();
             let now = Instant::now();
             if !self.with(|ceiling| ceiling.generation() == turn.generation) {
                 turn = self.with(|ceiling| ceiling.reserve(units as f64, now));
             }
-            let Turn { at, .. } = turn;
-            if at <= now {
+            if turn.at <= now {
+                self.with(|ceiling| ceiling.sent(turn));
                 break;
             }
-            tokio::time::sleep_until(at.min(now + LONGEST_SILENCE)).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(turn.at.min(now + LONGEST_SILENCE)) => {}
+                () = anew => {}
+            }
             pulse.beat().await?;
         }
-        drop(first);
         if let Some(door) = &self.door {
             door.pass(units, pulse).await?;
         }
@@ -89,12 +87,23 @@ impl Pacer {
 
     /// A whole request of `units` was done.
     pub(crate) fn accepted(&self, units: u64) {
-        self.with(|ceiling| ceiling.accepted(units as f64, Instant::now()));
+        self.learn(|ceiling| ceiling.accepted(units as f64, Instant::now()));
     }
 
     /// Of a request that was sent at `sent`, `done` units were done and `undone` were left.
     pub(crate) fn throttled(&self, done: u64, undone: u64, sent: Instant) {
-        self.with(|ceiling| ceiling.throttled(done as f64, undone as f64, sent, Instant::now()));
+        self.learn(|ceiling| ceiling.throttled(done as f64, undone as f64, sent, Instant::now()));
+    }
+
+    fn learn(&self, from: impl FnOnce(&mut Ceiling)) {
+        let (before, after) = self.with(|ceiling| {
+            let before = ceiling.generation();
+            from(ceiling);
+            (before, ceiling.generation())
+        });
+        if before != after {
+            self.anew.notify_waiters();
+        }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Ceiling) -> T) -> T {
@@ -119,5 +128,39 @@ impl Pacers {
     pub(crate) fn new(table: Arc<Pacer>, [writes, reads]: &[Door; 2]) -> Self {
         let index = Pacer::at(reads.in_half_units());
         Self { writes: Pacer::at(writes.clone()), table, reads: Pacer::at(reads.clone()), index }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+
+    use super::*;
+
+    /// A pacer that was throttled: one request of 25 units now takes some time.
+    fn throttled() -> Pacer {
+        let pacer = Pacer::new();
+        pacer.throttled(0, 25, Instant::now());
+        pacer
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_waits_and_is_not_polled_holds_up_nobody() {
+        let (pacer, pulse) = (throttled(), Pulse::unheard());
+        let mut suspended = std::pin::pin!(pacer.turn(25, &pulse));
+        assert!(poll!(&mut suspended).is_pending());
+        pacer.turn(25, &pulse).await.expect("nobody takes the task away");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_wait_feel_that_the_rate_has_grown() {
+        let (pacer, pulse) = (throttled(), Pulse::unheard());
+        let (units, start) = (100_000, Instant::now());
+        let mut waiting = std::pin::pin!(pacer.turn(units, &pulse));
+        assert!(poll!(&mut waiting).is_pending());
+        let planned = Duration::from_secs_f64(units as f64 / pacer.with(|ceiling| ceiling.piece().unwrap() * 5.0));
+        (0..1_000).for_each(|_| pacer.accepted(25));
+        waiting.await.unwrap();
+        assert!(start.elapsed() < planned / 2, "{:?} of {planned:?}", start.elapsed());
     }
 }

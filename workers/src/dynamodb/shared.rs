@@ -56,23 +56,29 @@ impl Shared {
         described: Described,
         patience: u32,
     ) -> Result<TableFacts, WorkError> {
+        if described == Described::Now {
+            return describe(table, patience).await;
+        }
         let mut kept = self.facts.lock().await;
-        if let (Described::Lately, Some((at, facts))) = (described, &*kept)
+        if let Some((at, facts)) = &*kept
             && at.elapsed() < LATELY
         {
             return Ok(facts.clone());
         }
-        let pulse = Pulse::unheard();
-        let mut patience = Patience::new(patience, &pulse);
-        loop {
-            let asked = Instant::now();
-            match table.describe().await {
-                Ok(facts) => {
-                    *kept = Some((asked, facts.clone()));
-                    return Ok(facts);
-                }
-                Err(why) => patience.wait(why).await?,
-            }
+        let asked = Instant::now();
+        let facts = describe(table, patience).await?;
+        *kept = Some((asked, facts.clone()));
+        Ok(facts)
+    }
+}
+
+async fn describe(table: &dyn TableApi, patience: u32) -> Result<TableFacts, WorkError> {
+    let pulse = Pulse::unheard();
+    let mut patience = Patience::new(patience, &pulse);
+    loop {
+        match table.describe().await {
+            Ok(facts) => return Ok(facts),
+            Err(why) => patience.wait(why).await?,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! several sizes, answers that take their time, and neighbours on the same bucket. Every failure prints its seed.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::*;
 
@@ -53,8 +53,8 @@ const ITEMS: u64 = 25;
 #[derive(Debug, Clone, PartialEq, PartialOrd)]
 enum Event {
     Plan(Vec<u64>),
-    Turn(Vec<u64>),
-    Send(Vec<u64>, u64),
+    /// Of the waiting one with this number, in the turn that it was given in this generation.
+    Send(u64, u64),
     Arrive(Vec<u64>, f64),
     Answer(u64, Vec<u64>, f64),
     Neighbour,
@@ -71,8 +71,9 @@ struct Play {
     level: f64,
     level_at: f64,
     queue: Queue,
-    /// Those that wait for a turn: only the first of them has been given one.
-    waiting: VecDeque<Vec<u64>>,
+    /// Those that wait for their turns, in the order in which they came.
+    waiting: BTreeMap<u64, (Vec<u64>, Turn)>,
+    came: u64,
     events: Vec<Event>,
     /// When, units done, whether throttled.
     requests: Vec<(f64, u64, bool)>,
@@ -81,6 +82,10 @@ struct Play {
 
 impl Play {
     fn of(scene: Scene, seed: u64) -> Self {
+        Self::until(SECONDS, scene, seed)
+    }
+
+    fn until(end: f64, scene: Scene, seed: u64) -> Self {
         let start = Instant::now();
         let mut play = Self {
             scene,
@@ -90,7 +95,8 @@ impl Play {
             level: if scene.empty { 0.0 } else { scene.ceiling * scene.burst },
             level_at: 0.0,
             queue: Queue::new(),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            came: 0,
             events: Vec::new(),
             requests: Vec::new(),
             neighbours: (0, 0),
@@ -101,7 +107,7 @@ impl Play {
         }
         while let Some(Reverse((nanos, number))) = play.queue.pop() {
             let now = nanos as f64 / 1e9;
-            if now > SECONDS {
+            if now > end {
                 break;
             }
             let event = play.events[usize::try_from(number).unwrap()].clone();
@@ -149,24 +155,16 @@ impl Play {
                     .max(1);
                 // As a batch is sent in pieces; the rest of it is made up anew.
                 items.truncate(fit);
-                self.waiting.push_back(items);
-                if self.waiting.len() == 1 {
-                    self.at(now, Event::Turn(self.waiting[0].clone()));
+                self.came += 1;
+                self.wait(self.came, items, now);
+            }
+            Event::Send(number, generation) => {
+                let Some((_, turn)) = self.waiting.get(&number) else { return };
+                if turn.generation != generation {
+                    return;
                 }
-            }
-            Event::Turn(items) => {
-                let turn = self.pacing.reserve(items.iter().sum::<u64>() as f64, self.instant(now));
-                let when = turn.at.saturating_duration_since(self.start).as_secs_f64().max(now);
-                self.at(when, Event::Send(items, turn.generation));
-            }
-            Event::Send(items, generation) if generation != self.pacing.generation() => {
-                self.at(now, Event::Turn(items));
-            }
-            Event::Send(items, _) => {
-                self.waiting.pop_front();
-                if let Some(next) = self.waiting.front().cloned() {
-                    self.at(now, Event::Turn(next));
-                }
+                let (items, turn) = self.waiting.remove(&number).expect("it was just there");
+                self.pacing.sent(turn);
                 let arrives = now + self.scene.away + self.random.between(0.001, 0.006);
                 self.at(arrives, Event::Arrive(items, now));
             }
@@ -188,11 +186,13 @@ impl Play {
             Event::Answer(done, undone, _) if undone.is_empty() => {
                 let at = self.instant(now);
                 self.pacing.accepted(done as f64, at);
+                self.plan_anew(now);
                 self.fresh(now);
             }
             Event::Answer(done, undone, sent) => {
                 let (sent, at) = (self.instant(sent), self.instant(now));
                 self.pacing.throttled(done as f64, undone.iter().sum::<u64>() as f64, sent, at);
+                self.plan_anew(now);
                 self.at(now, Event::Plan(undone));
             }
             Event::Neighbour => {
@@ -206,6 +206,24 @@ impl Play {
                 let mean = 1.0 / (self.scene.neighbours * self.ceiling(now));
                 let next = now - mean * self.random.unit().max(1e-9).ln();
                 self.at(next, Event::Neighbour);
+            }
+        }
+    }
+
+    /// A turn is given to one that waits.
+    fn wait(&mut self, number: u64, items: Vec<u64>, now: f64) {
+        let turn = self.pacing.reserve(items.iter().sum::<u64>() as f64, self.instant(now));
+        let when = turn.at.saturating_duration_since(self.start).as_secs_f64().max(now);
+        self.waiting.insert(number, (items, turn));
+        self.at(when, Event::Send(number, turn.generation));
+    }
+
+    /// Those that wait are given their turns anew if those are void.
+    fn plan_anew(&mut self, now: f64) {
+        let void = |(_, turn): &(Vec<u64>, Turn)| turn.generation != self.pacing.generation();
+        if self.waiting.values().next().is_some_and(void) {
+            for (number, (items, _)) in std::mem::take(&mut self.waiting) {
+                self.wait(number, items, now);
             }
         }
     }
@@ -294,8 +312,8 @@ fn a_throttling_at_the_very_start_does_not_slow_it_down_for_long() {
         for more in [1.0, 10.0] {
             let scene = scene(seed);
             let scene = Scene { ceiling: scene.ceiling * more, change: 1.0, writers: 80, empty: true, ..scene };
-            let play = Play::of(scene, seed);
-            let (used, _) = play.between(5.0, 15.0);
+            let play = Play::until(10.0, scene, seed);
+            let (used, _) = play.between(5.0, 10.0);
             assert!(used >= 0.9, "seed {seed}, {scene:?}: {used:.3}");
         }
     }
