@@ -6,6 +6,10 @@
 //! under that, and creeps up until the next throttling, so slowly that about one request in a hundred finds it. Once the store has
 //! taken more than the believed ceiling explains, it must have risen, and the creeping becomes faster and faster.
 //!
+//! The first throttling says little: it may come at once, or after a burst was used up. From it on the rate is explored, quickly,
+//! from half of what a partition takes. Of a store far away several requests find the ceiling together, so it is looked for more
+//! rarely. Turns are given out ahead of time, and anew when the rate has grown meanwhile.
+//!
 //! There is one for each (table, part) and kind of request, and one for all writes to a table: a throttling whose reason names the
 //! table and not its index is no fault of the part. They do not share what they learn with other processes.
 //!
