@@ -52,7 +52,9 @@ impl Hands {
                 return Some(Room::Claim(room));
             }
             tokio::select! {
+                biased; // What comes first at the same moment is not left to chance: the simulator plays everything twice.
                 () = stop.cancelled() => return None,
+                Some(ended) = self.running.join_next() => self.tidy(ended),
                 () = &mut self.announced => {
                     // Armed again before the claim, so that nothing announced during it is missed.
                     self.announced = Box::pin(Arc::clone(&self.waker).notified_owned());
@@ -62,7 +64,6 @@ impl Hands {
                     self.look_at = Instant::now() + self.poll;
                     return Some(Room::Look(room));
                 }
-                Some(ended) = self.running.join_next() => self.tidy(ended),
             }
         }
     }

@@ -137,6 +137,7 @@ impl Runner {
             )
         };
         tokio::select! {
+            biased;
             _ = work => {}
             () = self.store.carry_announcements() => {}
         }

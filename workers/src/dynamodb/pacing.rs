@@ -65,7 +65,8 @@ impl Pacer {
                 break;
             }
             tokio::select! {
-                () = tokio::time::sleep_until(turn.at.min(now + LONGEST_SILENCE)) => {}
+                biased; // Which comes first is not left to chance: the simulator plays everything twice.
+                () = tokio::time::sleep(whole_millis(turn.at - now).min(LONGEST_SILENCE)) => {}
                 () = anew => {}
             }
             pulse.beat().await?;
@@ -113,6 +114,12 @@ impl Pacer {
     fn with<T>(&self, act: impl FnOnce(&mut Ceiling) -> T) -> T {
         act(&mut self.ceiling.lock().expect("no holder of this lock panics"))
     }
+}
+
+/// Timers know no less than a millisecond, counted from whenever the runtime was started: rounding here makes every wait the same
+/// in each run of the simulator.
+fn whole_millis(wait: Duration) -> Duration {
+    Duration::from_millis(wait.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX))
 }
 
 /// The controllers of one (table, part).
