@@ -139,10 +139,12 @@ impl Ceiling {
         self.took(units, now);
         let Some(rate) = self.rate else { return };
         let slack = SLACK_REQUESTS * units.max(1.0) + SLACK_SECONDS * self.known;
-        self.creep = match self.level < -slack {
-            _ if self.exploring => FASTEST,
-            true => (self.creep * FASTER).min(FASTEST),
-            false => CREEP,
+        self.creep = if self.exploring {
+            FASTEST
+        } else if self.level < -slack {
+            (self.creep * FASTER).min(FASTEST)
+        } else {
+            CREEP
         };
         let faster = self.creep > CREEP;
         let per_second = if faster { FASTEST_PER_SECOND } else { CREEP_PER_SECOND };

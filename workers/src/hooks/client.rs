@@ -137,7 +137,9 @@ fn distrust(error: &reqwest::Error) -> Option<String> {
 
 fn untrusted(site: &Site, hook: &str, why: &str) -> WorkError {
     let message = format!(
-        "{site} showed a certificate for /{hook} that is not trusted ({why}), and was told nothing. Give it one for that host by an authority that          this machine trusts; one of your own has to be among this machine's, or in the file that SSL_CERT_FILE names, which then takes          their place"
+        "{site} showed a certificate for /{hook} that is not trusted ({why}), and was told nothing. Give it one for that host by an authority that \
+         this machine trusts; one of your own has to be among this machine's, or in the file that SSL_CERT_FILE names, which then takes \
+         their place"
     );
     WorkError::permanent("hook_certificate_refused", message)
 }
