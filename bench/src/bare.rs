@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use engine::step_table::{self, Written};
-use engine::{WorkflowRecord, workflow_table};
+use engine::{Claim, WorkflowRecord, workflow_table};
 use store::{Millis, Store, StoreError, Tx};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -34,7 +34,10 @@ impl Claims {
         let mut claimed = self.claimed.lock().await;
         if claimed.len() < count {
             let mut tx = self.store.begin().await?;
-            claimed.extend(workflow_table::claim(&mut tx, "bare", LEASE_MS, self.at_once).await?);
+            let all = i64::try_from(self.at_once).unwrap_or(i64::MAX);
+            let claim = Claim { owner: "bare", lease: LEASE_MS, all, any: all };
+            let now = tx.now().await?;
+            claimed.extend(workflow_table::claim(&mut tx, &claim, now).await?);
             tx.commit().await?;
         }
         let count = count.min(claimed.len());

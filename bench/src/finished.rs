@@ -72,6 +72,7 @@ async fn claim_pages(connection: &mut PgConnection) -> Result<u64, Error> {
         let plan = sqlx::query(AssertSqlSafe(explain.clone()))
             .bind(i64::MAX / 2)
             .bind(1_i64)
+            .bind(1_i64)
             .bind("bench")
             .bind(i64::MAX / 2)
             .fetch_all(&mut *tx)

@@ -5,6 +5,7 @@ use stateright::{Model, Property};
 use crate::events::{claim, deliver, fail_removal, fetch, lapse, replay, write};
 use crate::guards::Guard;
 use crate::properties;
+use crate::removal::write_late;
 use crate::state::{CellState, Job, Location, Move, Stage, State, Status, Work};
 
 /// How much may happen.
@@ -16,6 +17,8 @@ pub struct Bounds {
     pub writes: u8,
     /// Take-overs of work that somebody holds, failed removals, and doubled deliveries, all together.
     pub mishaps: u8,
+    /// Writes that reach a location after the tenant has left it.
+    pub late_writes: u8,
 }
 
 /// The protocol, with some guards switched off.
@@ -73,6 +76,8 @@ pub enum Action {
     FailRemoval(usize),
     /// Somebody replays a failed removal.
     Replay(usize),
+    /// A write that lay in a queue reaches the location that a removal is to empty.
+    WriteLate(usize),
 }
 
 impl Model for Protocol {
@@ -80,7 +85,7 @@ impl Model for Protocol {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::first(self.bounds.mishaps)]
+        vec![State::first(self.bounds.mishaps, self.bounds.late_writes)]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -141,7 +146,10 @@ impl Protocol {
         }
         actions.extend((0..state.moves.len()).map(Action::Cancel));
         let removals = 0..state.removals.len();
-        actions.extend(removals.flat_map(|id| [Action::FailRemoval(id), Action::Replay(id)]));
+        actions.extend(removals.clone().flat_map(|id| [Action::FailRemoval(id), Action::Replay(id)]));
+        if state.late_left > 0 {
+            actions.extend(removals.map(Action::WriteLate));
+        }
     }
 
     fn client(&self, state: &State, actions: &mut Vec<Action>) {
@@ -176,7 +184,8 @@ impl Protocol {
                 true
             }
             Action::FailRemoval(id) => fail_removal(&mut state, id),
-            Action::Replay(id) => replay(&mut state, id),
+            Action::Replay(id) => replay(self, &mut state, id),
+            Action::WriteLate(id) => write_late(&mut state, id),
         };
         done.then_some(state)
     }

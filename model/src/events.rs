@@ -1,5 +1,7 @@
 //! What the protocol has no say in: clocks, the client, claims of work, the network, and removals that fail.
 
+use crate::actions::Protocol;
+use crate::guards::Guard;
 use crate::state::{Context, Job, Request, Stage, State, Status, Work};
 
 pub(crate) fn lapse(state: &mut State) -> bool {
@@ -42,6 +44,8 @@ pub(crate) fn claim(state: &mut State, process: usize, work: Work) -> bool {
 
 pub(crate) fn deliver(state: &mut State, at: usize, again: bool) -> bool {
     let request = state.requests.remove(at);
+    let unseen = std::mem::take(&mut state.unseen[request.to]);
+    state.wrongs.deleted_unseen |= unseen;
     state.stores[request.to] = request.put;
     if let Some(process) = request.by
         && let Some(job) = &mut state.processes[process]
@@ -66,12 +70,23 @@ pub(crate) fn fail_removal(state: &mut State, id: usize) -> bool {
     true
 }
 
-pub(crate) fn replay(state: &mut State, id: usize) -> bool {
+/// Runs a failed removal again: it compares again, but for what whoever replays it has seen.
+pub(crate) fn replay(protocol: &Protocol, state: &mut State, id: usize) -> bool {
     let removal = &mut state.removals[id];
     if !removal.failed {
         return false;
     }
     removal.failed = false;
     removal.fence += 1;
+    if removal.found_late {
+        removal.found_late = false;
+        state.unseen[removal.at] = false;
+        state.late_accepted = true;
+    }
+    // Where nobody has written late or still may, it would find nothing.
+    let may_differ = state.unseen[removal.at] || state.late_left > 0;
+    if removal.left && may_differ && protocol.has(Guard::CompareOnReplay) {
+        removal.compared = false;
+    }
     true
 }

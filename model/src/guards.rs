@@ -27,6 +27,8 @@ pub enum Guard {
     WaitBeforeVerify,
     /// A removal waits before its last look, until no earlier request to the location can land any more.
     WaitBeforeAbsent,
+    /// A removal that is replayed compares again before it deletes.
+    CompareOnReplay,
     /// The cell becomes `adding` before the first byte is written.
     LedgerFirst,
     /// A move goes offline only if its target's cell is absent.
@@ -43,7 +45,7 @@ pub enum Guard {
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fence,
         Self::EpochAtCommit,
         Self::StatusAtCommit,
@@ -56,6 +58,7 @@ impl Guard {
         Self::SignedPermits,
         Self::WaitBeforeVerify,
         Self::WaitBeforeAbsent,
+        Self::CompareOnReplay,
         Self::LedgerFirst,
         Self::TargetAbsent,
         Self::Drain,

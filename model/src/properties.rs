@@ -25,6 +25,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             live(state.placement) && !live(1 - state.placement)
         }),
         Property::always("nothing commits after a lapse", |_, state: &State| !state.wrongs.committed_after_lapse),
+        Property::always("no late write is deleted unseen", |_, state: &State| !state.wrongs.deleted_unseen),
         Property::always("the catalogue alone brings the tenant back", |protocol, state| {
             can_come_back(protocol, state)
         }),
@@ -36,6 +37,9 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
             state.moves.first().is_some_and(|one| one.stage == Stage::RolledBack && one.generation > 0)
                 && state.moves.get(1).is_some_and(|one| one.stage == Stage::Completed)
                 && is_clean(state)
+        }),
+        Property::sometimes("a late write is found, accepted and removed", |_, state: &State| {
+            state.late_accepted && state.late_left == 0 && is_clean(state)
         }),
         Property::sometimes("a process is at work that has lost its lease", |_, state: &State| {
             state.processes.iter().flatten().any(|job| match job.work {

@@ -83,8 +83,14 @@ pub struct Removal {
     pub generation: u8,
     /// Raised by each take-over.
     pub fence: u8,
+    /// Empties what a commit has left, and not what a rollback has given up: there is something to compare with.
+    pub left: bool,
+    /// What is there has been compared with what was verified, and is as it was: it may delete.
+    pub compared: bool,
     /// Failed, until it is replayed.
     pub failed: bool,
+    /// It failed because it found a late write; whoever replays it has looked and accepts that.
+    pub found_late: bool,
     /// The cell is absent.
     pub done: bool,
 }
@@ -141,6 +147,8 @@ pub struct Wrongs {
     pub changed_silently: bool,
     /// A move committed although its offline lease had lapsed.
     pub committed_after_lapse: bool,
+    /// A late write was deleted that nobody had seen.
+    pub deleted_unseen: bool,
 }
 
 /// The whole world.
@@ -166,6 +174,12 @@ pub struct State {
     pub removals: Vec<Removal>,
     /// What the stores hold: the version of the tenant's only item.
     pub stores: [Option<u8>; 2],
+    /// Where somebody has written late, to a location that the tenant had left, and nobody has seen it.
+    pub unseen: [bool; 2],
+    /// Late writes that are left.
+    pub late_left: u8,
+    /// A late write was found, accepted and deleted.
+    pub late_accepted: bool,
     /// The last version that the client was told is written.
     pub acknowledged: u8,
     /// What the client believes.
@@ -182,7 +196,7 @@ pub struct State {
 
 impl State {
     /// The tenant is at location 0 and has one item.
-    pub(crate) fn first(mishaps: u8) -> Self {
+    pub(crate) fn first(mishaps: u8, late_writes: u8) -> Self {
         let cell = |state, generation| Cell { state, generation };
         Self {
             status: Status::Online,
@@ -195,6 +209,9 @@ impl State {
             moves: Vec::new(),
             removals: Vec::new(),
             stores: [Some(1), None],
+            unseen: [false; 2],
+            late_left: late_writes,
+            late_accepted: false,
             acknowledged: 1,
             client: None,
             processes: [None, None],

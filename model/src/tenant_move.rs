@@ -109,7 +109,7 @@ impl Protocol {
         let adding = if self.has(Guard::LedgerFirst) { CellState::Adding } else { CellState::Absent };
         arrow(self, state, tenant_move.to, adding, CellState::Live)
             && arrow(self, state, tenant_move.from, CellState::Live, CellState::Removing)
-            && queue_removal(state, tenant_move.from)
+            && queue_removal(state, tenant_move.from, true)
     }
 
     /// `re_online`: also what a cancel and the sweep do. Touches nothing but the catalogue.
@@ -126,7 +126,7 @@ impl Protocol {
         state.moves[id].fence += 1;
         if state.cells[tenant_move.to].state == CellState::Adding {
             state.cells[tenant_move.to].state = CellState::Removing;
-            return queue_removal(state, tenant_move.to);
+            return queue_removal(state, tenant_move.to, false);
         }
         true
     }

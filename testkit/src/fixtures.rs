@@ -9,9 +9,12 @@ mod objects;
 mod random;
 mod stores;
 
-pub use intruders::{replicate_bucket, stop_replicating, write_item};
+pub use intruders::{
+    delete_item, delete_object, edit_item, replicate_bucket, replicate_bucket_to, stop_replicating, write_item,
+    write_object,
+};
 pub use items::{BULK_ITEMS, belongs_to, import_items, index_value, item, put_items, seed_items};
 pub use objects::{
     MULTIPART_BYTES, Seeded, object, put_multipart_object, put_objects, seed_multipart_object, seed_objects,
 };
-pub use stores::{create_bucket, create_table, create_table_with_keys};
+pub use stores::{Index, create_bucket, create_table, create_table_with_index, create_table_with_keys};

@@ -85,7 +85,7 @@ impl HookService {
     pub fn start(age: Duration) -> Result<Self, Error> {
         let listener: TcpListener = listen(0)?;
         let shared = Arc::new(Shared { age, inside: Mutex::default() });
-        let server = serving::hooks(listener, Front(Arc::clone(&shared)))?;
+        let server = serving::hooks(listener, Front(Arc::clone(&shared)), age)?;
         Ok(Self { server, shared })
     }
 
@@ -151,7 +151,7 @@ impl HookService {
         self.shared.inside().calls.iter().filter(|call| call.hook == hook).cloned().collect()
     }
 
-    /// How many calls are held up by [`Fault::Hold`].
+    /// How many calls are held up by [`Fault::Hold`] or [`Fault::Gateway`].
     #[must_use]
     pub fn held(&self) -> usize {
         self.shared.inside().held.len()

@@ -13,6 +13,7 @@ pub mod observe;
 pub mod postgres;
 pub mod proxy;
 pub mod region;
+pub mod replication;
 pub mod s3;
 #[cfg(feature = "simulator")]
 pub mod simulator;

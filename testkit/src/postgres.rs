@@ -15,11 +15,16 @@ use crate::Error;
 /// Set by `testkit/with-postgres`: a URL of the server, with rights to create databases.
 pub const VARIABLE: &str = "REALMCTL_TEST_POSTGRES";
 
+/// Set by `testkit/with-pgbouncer`: a URL of the same server behind a pooler.
+pub const POOLER_VARIABLE: &str = "REALMCTL_TEST_POOLER";
+
 /// An empty database nobody else uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FreshDatabase {
-    /// `postgres://…/NAME`.
+    /// `postgres://…/NAME`, behind a pooler if there is one.
     pub url: String,
+    /// The same without a pooler.
+    pub direct: String,
 }
 
 /// Creates a database.
@@ -30,16 +35,48 @@ pub async fn fresh_database() -> Result<FreshDatabase, Error> {
     let server = std::env::var(VARIABLE)
         .map_err(|_| Error::plain(format!("run the tests through `make test`, or set {VARIABLE}")))?;
     let name = unused_name();
-    let mut connection =
-        PgConnection::connect(&server).await.map_err(Error::doing(format!("connect to the server in {VARIABLE}")))?;
     // The name is our own letters and digits, and identifiers can't be bound.
-    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::raw_sql(create)
-        .execute(&mut connection)
-        .await
-        .map_err(Error::doing(format!("create the database {name}")))?;
-    connection.close().await.map_err(Error::doing("close the connection"))?;
-    Ok(FreshDatabase { url: with_database(&server, &name) })
+    execute(&server, &format!("CREATE DATABASE {name}")).await?;
+    let pooler = std::env::var(POOLER_VARIABLE).unwrap_or_else(|_| server.clone());
+    Ok(FreshDatabase { url: with_database(&pooler, &name), direct: with_database(&server, &name) })
+}
+
+/// Runs statements on the server of a URL, on a connection of its own.
+///
+/// # Errors
+/// When the server can't be reached or refuses.
+pub async fn execute(url: &str, statements: &str) -> Result<(), Error> {
+    let mut connection = PgConnection::connect(url).await.map_err(Error::doing("connect to Postgres"))?;
+    // Tests write them themselves.
+    let run = sqlx::raw_sql(sqlx::AssertSqlSafe(statements.to_owned())).execute(&mut connection).await;
+    run.map_err(Error::doing(format!("run {statements:?}")))?;
+    connection.close().await.map_err(Error::doing("close the connection"))
+}
+
+impl FreshDatabase {
+    /// The same database by a role of its own, made with these options (`CREATE ROLE … WITH LOGIN`), which owns the schema.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn as_role(&self, options: &str) -> Result<Role, Error> {
+        let name = unused_name();
+        let make = format!(
+            "CREATE ROLE {name} WITH LOGIN PASSWORD 'secret-{name}' {options}; ALTER SCHEMA public OWNER TO {name}"
+        );
+        execute(&self.direct, &make).await?;
+        let (scheme, rest) = self.direct.split_once("://").unwrap_or(("postgres", &self.direct));
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        Ok(Role { url: format!("{scheme}://{name}:secret-{name}@{host}"), name })
+    }
+}
+
+/// A role of its own for one test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// The database's URL with it, without a pooler.
+    pub url: String,
 }
 
 /// Unused in this cluster: process, time and count together never repeat.

@@ -14,14 +14,18 @@ use dynoxide::Database;
 use crate::Error;
 use crate::fronts::service::Service;
 use crate::s3::{Embedded, Store};
+use replicas::Replicas;
 
+mod clock;
 mod front;
 mod gate;
+mod replicas;
 pub(crate) mod serving;
 mod tuning;
 
 pub(crate) use serving::{Reset, Server, front as serve_front};
 
+pub use clock::ServerClock;
 pub use gate::{Answer, Gate};
 
 const ACCESS_KEY: &str = "AKIDTESTKIT";
@@ -75,9 +79,11 @@ pub struct Region {
     name: String,
     front: Server,
     /// Behind the front, and so dropped after it.
-    _dynamodb: Server,
+    dynamodb: Server,
+    replicas: Replicas,
     s3: Server,
     gate: Gate,
+    clock: ServerClock,
     database: Handle,
 }
 
@@ -88,6 +94,20 @@ struct Handle(Database);
 impl std::fmt::Debug for Handle {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Database")
+    }
+}
+
+/// Deletes the items of a region that have expired.
+#[derive(Debug, Clone)]
+pub struct Sweeper(Handle);
+
+impl Sweeper {
+    /// Deletes all of them, and tells how many there were. It blocks.
+    ///
+    /// # Errors
+    /// The emulator's.
+    pub fn delete_expired(&self) -> Result<usize, Error> {
+        self.0.0.sweep_ttl().map_err(Error::doing("delete what has expired"))
     }
 }
 
@@ -115,11 +135,12 @@ impl Region {
         let s3_listener = listen(s3_port)?;
         let (database, store) = open(storage)?;
         let dynamodb = serving::dynamodb(name, dynamodb_listener, database.clone())?;
-        let gate = Gate::default();
-        let front = front::AgeFront::new(dynamodb.endpoint(), age.dynamodb, gate.clone())?;
-        let front = serve_front(&format!("{name}-front"), front_listener, Service(front))?;
-        let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)), age.s3)?;
-        Ok(Self { name: name.to_owned(), front, _dynamodb: dynamodb, s3, gate, database: Handle(database) })
+        let (gate, replicas, clock) = (Gate::default(), Replicas::default(), ServerClock::of_age(age.dynamodb));
+        let accepted = (age.dynamodb, clock.clone());
+        let front = front::AgeFront::new(dynamodb.endpoint(), accepted, gate.clone(), replicas.clone())?;
+        let front = serving::dated_front(&format!("{name}-front"), front_listener, Service(front), clock.clone())?;
+        let s3 = serving::s3(name, s3_listener, Embedded::new(name, Arc::new(store)), (age.s3, clock.clone()))?;
+        Ok(Self { name: name.to_owned(), front, dynamodb, replicas, s3, gate, clock, database: Handle(database) })
     }
 
     /// The region's name.
@@ -140,10 +161,32 @@ impl Region {
         &self.gate
     }
 
+    /// The clock of both: their answers tell its time, and the DynamoDB judges the age of requests by it.
+    #[must_use]
+    pub fn clock(&self) -> &ServerClock {
+        &self.clock
+    }
+
     /// `http://127.0.0.1:PORT` of the S3.
     #[must_use]
     pub fn s3_endpoint(&self) -> &str {
         self.s3.endpoint()
+    }
+
+    /// What deletes, as DynamoDB does at any time, the items that have expired.
+    #[must_use]
+    pub fn sweeper(&self) -> Sweeper {
+        Sweeper(self.database.clone())
+    }
+
+    /// From now on changes of `table` reach `to` after `delay`, and its description says so.
+    pub(crate) fn replicate_table_to(&self, to: &Self, table: &str, delay: Duration) -> Result<(), Error> {
+        self.replicas.link(table, to.name(), to.dynamodb.endpoint(), delay)
+    }
+
+    /// `table` replicates nowhere from here any more. What is on its way still arrives.
+    pub fn stop_replicating_table(&self, table: &str) {
+        self.replicas.unlink(table);
     }
 
     pub(crate) fn database(&self) -> Database {

@@ -16,7 +16,7 @@ pub use coverage::Coverage;
 pub use lanes::{Lanes, Open, Pulse};
 pub use post::{Errand, Post};
 pub use schedule::Schedule;
-pub use table::{Attributes, Page, SimulatedTable, TableShape, text};
+pub use table::{Attributes, Page, SimulatedTable, TableShape, number, text};
 pub use trace::Trace;
 
 /// Simulated milliseconds.

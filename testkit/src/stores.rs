@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use aws_credential_types::Credentials;
 
 use crate::region::{credentials, dynamodb_client_as, s3_client_as};
-use crate::{Error, Ports, Region, Storage};
+use crate::{Error, Ports, Region, RequestAge, Storage};
 
 /// Set by `testkit/with-ministack`: the server's URL.
 pub const VARIABLE: &str = "REALMCTL_TEST_MINISTACK";
@@ -41,9 +41,17 @@ impl Stores {
     /// # Errors
     /// No port to listen on; no ministack.
     pub fn sides(self) -> Result<(Side, Side), Error> {
+        self.sides_accepting(RequestAge::AWS)
+    }
+
+    /// The same, accepting requests of this age where that can be chosen.
+    ///
+    /// # Errors
+    /// No port to listen on; no ministack.
+    pub fn sides_accepting(self, age: RequestAge) -> Result<(Side, Side), Error> {
         let (source, target) = ("us-east-1", "eu-west-1");
         match self {
-            Self::Embedded => Ok((Side::embedded(source)?, Side::embedded(target)?)),
+            Self::Embedded => Ok((Side::embedded(source, age)?, Side::embedded(target, age)?)),
             Self::Ministack => {
                 let url = std::env::var(VARIABLE).map_err(|_| {
                     Error::plain(format!(
@@ -65,8 +73,8 @@ impl Stores {
 }
 
 impl Side {
-    fn embedded(name: &str) -> Result<Self, Error> {
-        let region = Region::start(name, Storage::Memory, Ports::Any)?;
+    fn embedded(name: &str, age: RequestAge) -> Result<Self, Error> {
+        let region = Region::start_accepting(name, Storage::Memory, Ports::Any, age)?;
         Ok(Self {
             region: name.to_owned(),
             dynamodb: region.dynamodb_endpoint().to_owned(),

@@ -1,7 +1,7 @@
 //! P1: an offline budget is kept, or the move turns back before it is spent; a window is kept, or the tenant is never offline.
 
 use acceptance::strike::{Interject, Target};
-use acceptance::world::request;
+use acceptance::world::{many_parts, request};
 use acceptance::{Clocked, Database};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
@@ -29,8 +29,13 @@ fn code(view: &MoveView) -> Option<&str> {
 /// Each of the fifteen copies takes ten seconds, and so does each read-back.
 const SLOWLY: i64 = 10_000;
 
+/// A stage on which a tenant's data is in fifteen parts.
+async fn fifteen_parts(database: Database) -> Clocked {
+    Clocked::with_topology(database, |yaml| many_parts(&yaml)).await
+}
+
 async fn budget_not_kept(database: Database) {
-    let stage = Clocked::new(database).await;
+    let stage = fifteen_parts(database).await;
     let before = stage.world.holdings("us-east-1", "acme").await;
     let id = start(&stage, MoveRequest { budget_ms: Some(120_000), ..request("eu") }).await;
     let done = stage.run_to_the_end(&id, NoProbe, SLOWLY).await;
@@ -44,7 +49,7 @@ async fn budget_not_kept(database: Database) {
 }
 
 async fn budget_kept(database: Database) {
-    let stage = Clocked::new(database).await;
+    let stage = fifteen_parts(database).await;
     let id = start(&stage, MoveRequest { budget_ms: Some(290_000), ..request("eu") }).await;
     let projected = std::sync::Arc::new(std::sync::Mutex::new(None));
     let (world_view, seen) = (stage.world.deployment.store.clone(), std::sync::Arc::clone(&projected));
@@ -89,7 +94,7 @@ async fn window_missed(database: Database) {
 }
 
 async fn window_bounds_the_offline_time(database: Database) {
-    let stage = Clocked::new(database).await;
+    let stage = fifteen_parts(database).await;
     let window = Window { from: stage.now(), to: stage.now() + 130_000 };
     let id = start(&stage, MoveRequest { when: When { at: None, window: Some(window) }, ..request("eu") }).await;
     let done = stage.run_to_the_end(&id, NoProbe, SLOWLY).await;

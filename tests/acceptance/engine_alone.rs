@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acceptance::Database;
+use acceptance::strike::{Striker, Strikers, Target};
 use acceptance::world::wait_until;
 use engine::RunnerSettings;
+use engine::probe::Moment;
 use store::sql;
 
 use machines::{Blow, EndlessTask, Stage, Walk, Working};
@@ -15,11 +17,17 @@ use machines::{Blow, EndlessTask, Stage, Walk, Working};
 on_both_databases!(steps_that_share_a_commit_all_reach_their_end_once, sharing);
 on_both_databases!(a_step_that_fails_or_panics_does_not_hurt_its_neighbours, failing_neighbours);
 on_both_databases!(a_row_taken_over_is_lost_to_its_old_holder_alone, taken_over_in_a_group);
+on_both_databases!(a_step_whose_outcome_is_not_known_is_not_taken_twice, unknown_outcomes);
 on_both_databases!(higher_priorities_are_claimed_first_and_paused_work_never, priorities);
 on_both_databases!(tasks_have_the_priority_of_their_workflow, task_priorities);
+on_both_databases!(work_that_keeps_a_tenant_offline_has_room_of_its_own, kept_room);
+on_both_databases!(steps_that_keep_a_tenant_offline_have_room_of_their_own, kept_room_for_steps);
+on_both_databases!(work_that_can_wait_makes_room_at_a_checkpoint, making_room);
+on_both_databases!(processes_that_are_there_say_so, presence);
 on_both_databases!(a_task_that_never_ends_is_handed_over_on_stop, handed_over);
 on_both_databases!(work_that_does_not_end_in_time_is_dropped_on_stop, dropped_on_stop);
 on_both_databases!(a_task_that_is_taken_over_stops_at_once, lost_lease_stops_work);
+on_both_databases!(what_this_process_can_not_do_is_left_to_others_if_it_can_wait, unfit);
 on_both_databases!(what_ended_long_ago_is_forgotten_unless_needed, pruning);
 
 /// As long as a lease in these tests: nobody waits for one to run out.
@@ -79,6 +87,31 @@ async fn taken_over_in_a_group(database: Database) {
     assert_eq!((state.as_str(), fence), ("at_1", 1_001), "only the take-over has been written");
 }
 
+/// The reply of a step that stays is lost, and so is what reads it back, in a group and alone: the step had given its lease back,
+/// and whoever took it may not take it again.
+async fn unknown_outcomes(database: Database) {
+    for shared_commit in [1, 128] {
+        let stage = Stage::new(database).await;
+        stage.start("w", Walk { blow_at: 1, blow: Some(Blow::Wait), ..Walk::plain() }).await;
+        let lost = |moment| Striker::new(Target::step("chain", "at_1", moment), acceptance::strike::Blow::LoseReply, 1);
+        let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
+        let seen =
+            Striker::new(Target::step("chain", "at_1", Moment::Observed), acceptance::strike::Blow::LoseReply, 0);
+        let probe = Strikers(vec![reply, read_back.clone(), seen.clone()]);
+        let settings = RunnerSettings { shared_commit, ..settings() };
+        let working = Working::begin(stage.runner("w", settings).with_probe(probe));
+        wait_until(|| async { seen.visited() == 2 }).await;
+        working.end().await;
+        assert_eq!(read_back.struck(), 1);
+        assert_eq!(stage.walk("w").await.stayed, 1, "{shared_commit}");
+        assert_eq!(
+            stage.state_and_fence("w").await,
+            ("at_1".to_owned(), 1),
+            "{shared_commit}: nobody claimed it again"
+        );
+    }
+}
+
 async fn priorities(database: Database) {
     let stage = Stage::new(database).await;
     for (id, priority, paused) in [("low", 0, 0), ("normal", 1, 0), ("high", 2, 0), ("held", 2, 4), ("urgent", 2, 0)] {
@@ -122,6 +155,97 @@ async fn task_priorities(database: Database) {
     assert_eq!(priorities, BTreeMap::from([("high".to_owned(), 2), ("low".to_owned(), 0)]));
 }
 
+/// Every slot is taken by tasks that do not end: the task of a workflow that keeps its tenant offline begins all the same.
+async fn kept_room(database: Database) {
+    let stage = Stage::new(database).await;
+    let endless = EndlessTask::default();
+    let settings = RunnerSettings { tasks_at_once: 3, ..settings() };
+    for number in 0..5 {
+        stage.start(&format!("w{number}"), Walk { fans_out: true, ..Walk::plain() }).await;
+    }
+    let working = Working::begin(stage.runner_with("busy", settings, &endless));
+    wait_until(|| async { stage.tasks_held().await == 3 && stage.tasks().await == 5 }).await;
+    stage.start_offline("urgent", Walk { fans_out: true, ..Walk::plain() }).await;
+    wait_until(|| async { stage.tasks_of("urgent").await == 1 && stage.tasks_held().await == 4 }).await;
+    let held = stage.rows("SELECT must_go_on, lease_owner FROM tasks WHERE workflow_id = 'urgent'").await;
+    assert_eq!(held[0].int("must_go_on").expect("a number"), 1);
+    assert!(held[0].opt_text("lease_owner").expect("a text").is_some(), "it is at work in the room that is kept");
+    working.end().await;
+}
+
+/// The same of steps: two that look at something outside for ever take all the room that there is for any.
+async fn kept_room_for_steps(database: Database) {
+    let stage = Stage::new(database).await;
+    let settings = RunnerSettings { workflows_at_once: 2, drain: Duration::from_millis(50), ..settings() };
+    for id in ["w0", "w1"] {
+        stage.start(id, Walk { blow: Some(Blow::NeverSees), ..Walk::plain() }).await;
+    }
+    let working = Working::begin(stage.runner("busy", settings));
+    for id in ["w0", "w1"] {
+        wait_until(|| async { stage.state_and_fence(id).await.1 == 1 }).await;
+    }
+    stage.start("waits", Walk::plain()).await;
+    stage.start_offline("urgent", Walk::plain()).await;
+    wait_until(|| async { stage.state_and_fence("urgent").await.0 == "done" }).await;
+    assert_eq!(stage.state_and_fence("waits").await, ("at_0".to_owned(), 0), "there is no room for what can wait");
+    working.end().await;
+}
+
+/// More of it than there is room: tasks that can wait stop where no request of theirs is on its way, and nobody has to wait for
+/// them.
+async fn making_room(database: Database) {
+    let stage = Stage::new(database).await;
+    let endless = EndlessTask::that_can_stop();
+    let settings = RunnerSettings { tasks_at_once: 4, ..settings() };
+    for number in 0..4 {
+        stage.start(&format!("w{number}"), Walk { fans_out: true, ..Walk::plain() }).await;
+    }
+    let working = Working::begin(stage.runner_with("busy", settings, &endless));
+    wait_until(|| async { stage.tasks_held().await == 4 }).await;
+    for number in 0..3 {
+        stage.start_offline(&format!("urgent{number}"), Walk { fans_out: true, ..Walk::plain() }).await;
+    }
+    let urgent = "SELECT id FROM tasks WHERE must_go_on = 1 AND lease_owner IS NOT NULL";
+    wait_until(|| async { stage.rows(urgent).await.len() == 3 }).await;
+    let waiting = "SELECT attempt, checkpoint FROM tasks WHERE must_go_on = 0 AND status = 'open' AND lease_until = 0";
+    wait_until(|| async { stage.rows(waiting).await.len() == 2 }).await;
+    for row in stage.rows(waiting).await {
+        assert_eq!(row.int("attempt").expect("a number"), 0, "no attempt of it failed");
+        assert!(row.opt_text("checkpoint").expect("a text").is_some(), "it goes on from where it stood");
+    }
+    assert!(
+        stage.rows("SELECT task FROM stragglers").await.is_empty(),
+        "nobody needs to wait for what it may have sent"
+    );
+    working.end().await;
+}
+
+async fn presence(database: Database) {
+    let stage = Stage::new(database).await;
+    let there = async || {
+        let mut tx = stage.store.read().await.expect("begins");
+        let live = engine::runner_table::live(&mut tx).await.expect("they can be read");
+        live.into_iter().map(|runner| (runner.owner, runner.task_kinds.len())).collect::<Vec<_>>()
+    };
+    assert_eq!(there().await, [], "nobody yet");
+    let worker = Working::begin(stage.runner("worker", settings()));
+    let server = Working::begin(stage.runner("server", RunnerSettings { tasks_at_once: 0, ..settings() }));
+    let both = [("server".to_owned(), 0), ("worker".to_owned(), 1)];
+    wait_until(|| async { there().await == both }).await;
+    worker.end().await;
+    assert_eq!(there().await, both[..1], "it said that it is gone");
+    server.end().await;
+    assert_eq!(there().await, []);
+    // One that dies says nothing.
+    let dies = stage.runner("dies", RunnerSettings { lease: Duration::from_millis(200), ..settings() });
+    dies.tick().await.expect("a tick");
+    stage.start("w", Walk::plain()).await;
+    dies.tick().await.expect("a tick");
+    let said = stage.rows("SELECT heard_until FROM runners WHERE owner = 'dies'").await;
+    assert_eq!(said.len(), 1, "it claimed something");
+    wait_until(|| async { there().await.is_empty() }).await;
+}
+
 async fn handed_over(database: Database) {
     let stage = Stage::new(database).await;
     stage.start("w", Walk { fans_out: true, ..Walk::plain() }).await;
@@ -159,6 +283,23 @@ async fn lost_lease_stops_work(database: Database) {
     assert_eq!(task[0].text("lease_owner").expect("an owner"), "somebody else", "it did not touch what is not its own");
     assert_eq!(task[0].text("status").expect("a status"), "open");
     working.end().await;
+}
+
+async fn unfit(database: Database) {
+    for has_a_deadline in [true, false] {
+        let stage = Stage::new(database).await;
+        stage.start("w", Walk { fans_out: true, ..Walk::plain() }).await;
+        let task = EndlessTask::beyond_this_process(has_a_deadline);
+        let working = Working::begin(stage.runner_with("unfit", settings(), &task));
+        if has_a_deadline {
+            wait_until(|| async { stage.rows("SELECT id FROM tasks WHERE status = 'failed'").await.len() == 1 }).await;
+            assert_eq!(task.entered(), 1, "at once: it is not waited until this process is put right");
+        } else {
+            wait_until(|| async { task.entered() > 1 }).await;
+            assert_eq!(stage.rows("SELECT id FROM tasks WHERE status = 'open'").await.len(), 1);
+        }
+        working.end().await;
+    }
 }
 
 async fn pruning(database: Database) {
@@ -214,6 +355,27 @@ async fn another_process_hears_of_work_at_once_also_after_its_connection_was_cut
     wait_until(|| async { stage.state_and_fence("second").await.0 == "done" }).await;
     this.end().await;
     other.end().await;
+}
+
+/// The claim waits for a lock while the process is told to stop, and finds a task then. Postgres alone: it says who waits for what.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_claimed_while_it_stops_is_handed_over_unbegun_postgres() {
+    let stage = Stage::new(Database::Postgres).await;
+    stage.start("w", Walk { fans_out: true, ..Walk::plain() }).await;
+    assert!(stage.runner("stepper", settings()).tick().await.expect("a tick"));
+    assert_eq!(stage.tasks().await, 1);
+    let mut lock = stage.store.begin().await.expect("a transaction");
+    sql("SET LOCAL idle_in_transaction_session_timeout = 0").execute(&mut lock).await.expect("set");
+    sql("LOCK TABLE tasks IN EXCLUSIVE MODE").execute(&mut lock).await.expect("locked");
+    let endless = EndlessTask::default();
+    let working = Working::begin(stage.runner_with("stopping", settings(), &endless));
+    let claims = "SELECT pid FROM pg_locks WHERE relation = 'tasks'::regclass AND mode = 'RowShareLock' AND NOT granted \
+                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    wait_until(|| async { !stage.rows(claims).await.is_empty() }).await;
+    working.tell_to_stop();
+    lock.rollback().await.expect("unlocked");
+    working.end().await;
+    assert_eq!((endless.entered(), stage.tasks_held().await), (0, 0));
 }
 
 /// Nobody of this process tells the others: they find the work by looking.

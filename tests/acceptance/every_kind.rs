@@ -1,13 +1,14 @@
 //! P9, for every kind of workflow and task in one list: each step failing for a while and for good, each reply lost, and each
 //! step and task overtaken by another process that does the same while the first one goes on with what it knew. Effects happen
-//! once, and in the end everything is as after an undisturbed run. Each test asserts that it struck where it meant to.
+//! once, and in the end everything is as after an undisturbed run. Each test asserts that it struck where it meant to. Each state
+//! is struck on one of the two databases, in turns (`Database::share`).
 
 use std::sync::Arc;
 
 use acceptance::Database;
 use acceptance::kinds::{Begin, KINDS, Kind, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
-use acceptance::strike::{Blow, Interject, Striker, Target};
+use acceptance::strike::{Blow, Interject, Striker, Strikers, Target};
 use acceptance::timing;
 use engine::Runner;
 use engine::probe::{Moment, NoProbe, Probe};
@@ -15,6 +16,7 @@ use store::ManualClock;
 
 on_both_databases!(a_passing_failure_is_retried_at_every_state, passing_failures);
 on_both_databases!(a_lost_reply_is_read_back_at_every_state, lost_replies);
+on_both_databases!(a_lost_reply_that_can_t_be_read_back_either_is_found_by_the_next_step, replies_lost_twice);
 on_both_databases!(a_failure_for_good_at_every_state_leaves_nothing_behind, failures_for_good);
 on_both_databases!(a_step_that_was_overtaken_changes_nothing, overtaken_steps);
 on_both_databases!(a_task_that_was_overtaken_changes_nothing, overtaken_tasks);
@@ -36,13 +38,13 @@ async fn the_lists_are_complete() {
     }
 }
 
-/// Strikes at each state of each kind. The run must come to the same as an undisturbed one.
-async fn strike_everywhere(database: Database, moment: Moment, blow: Blow, times: u32) {
+/// Strikes at each state of each kind, on one database or the other. The run must come to the same as an undisturbed one.
+async fn strike_everywhere((database, turn): (Database, usize), moment: Moment, blow: Blow, times: u32) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
         let undisturbed = stage.run(kind.begin, NoProbe).await;
         assert_path(&undisturbed, &kind);
-        for state in kind.path {
+        for state in database.share(kind.path, turn) {
             let striker = Striker::new(Target::step(kind.name, state, moment), blow, times);
             let ran = stage.run(kind.begin, striker.clone()).await;
             let what = format!("{blow:?} at {} {state}", kind.name);
@@ -62,17 +64,38 @@ fn assert_path(ran: &[Ran], kind: &Kind) {
 }
 
 async fn passing_failures(database: Database) {
-    strike_everywhere(database, Moment::Written, Blow::FailOnce, 2).await;
+    strike_everywhere((database, 0), Moment::Written, Blow::FailOnce, 2).await;
 }
 
 async fn lost_replies(database: Database) {
-    strike_everywhere(database, Moment::Recorded, Blow::LoseReply, 1).await;
+    strike_everywhere((database, 1), Moment::Recorded, Blow::LoseReply, 1).await;
+}
+
+/// The holder does not know that its step was committed, and begins it again with what it knew.
+async fn replies_lost_twice(database: Database) {
+    for kind in KINDS {
+        let mut stage = Stage::new(database).await;
+        let undisturbed = stage.run(kind.begin, NoProbe).await;
+        for state in database.share(kind.path, 0) {
+            let lost = |moment| Striker::new(Target::step(kind.name, state, moment), Blow::LoseReply, 1);
+            let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
+            let ran = stage.run(kind.begin, Strikers(vec![reply.clone(), read_back.clone()])).await;
+            let what = format!("reply and reading back lost at {} {state}", kind.name);
+            assert!(reply.struck() >= 1 && read_back.struck() >= 1, "{what}: not struck there");
+            assert_eq!(outline(&ran), outline(&undisturbed), "{what}");
+            for one in ran.iter().filter(|one| one.kind == "move") {
+                let view = stage.world.view(&one.id).await;
+                assert_eq!((view.error, view.warnings), (None, Vec::new()), "{what}");
+            }
+            stage.is_sound(&what).await;
+        }
+    }
 }
 
 async fn failures_for_good(database: Database) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
-        for state in kind.path {
+        for state in database.share(kind.path, 1) {
             let striker = Striker::new(Target::step(kind.name, state, Moment::Written), Blow::FailForGood, 1);
             let epoch = stage.world.tenant().await.epoch;
             let ran = stage.run(kind.begin, striker.clone()).await;
@@ -113,7 +136,7 @@ async fn the_injected_one(stage: &Stage, ran: &[Ran], kind: &Kind, state: &str) 
 async fn overtaken_steps(database: Database) {
     for kind in KINDS {
         let mut overtaking = Overtaking::new(database, kind.begin).await;
-        for state in kind.path {
+        for state in database.share(kind.path, 0) {
             // Later the row is locked, or the step is done; earlier it has not looked at anything yet.
             overtaking.strike(kind.begin, Target::step(kind.name, state, Moment::Observed)).await;
         }

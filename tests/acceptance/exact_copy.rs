@@ -1,7 +1,7 @@
 //! P8: the target holds exactly the source's data, the source is emptied, and nobody else's data is touched. Judged by
 //! reading both sides with the plain AWS SDK, not by our verifier.
 
-use acceptance::world::Holdings;
+use acceptance::world::{Holdings, Seed, many_parts};
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
@@ -11,7 +11,7 @@ use workflows::realm_move::{CostClass, dry_run, estimate_move};
 on_both_databases!(a_tenant_moves_whole_and_alone, moves_whole_and_alone);
 
 async fn moves_whole_and_alone(database: Database) {
-    let world = World::new(database).await;
+    let world = World::with_topology(database, Seed::SMALL, |yaml| many_parts(&yaml)).await;
     let before = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
     let epoch = world.tenant().await.epoch;

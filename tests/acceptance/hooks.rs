@@ -30,6 +30,7 @@ on_both_databases!(a_secret_that_is_missing_leaves_the_tenant_untouched, without
 on_both_databases!(a_copy_that_fails_is_rolled_back_at_the_service, copy_fails);
 on_both_databases!(a_lost_process_is_followed_by_one_that_asks, lost_while_polling);
 on_both_databases!(a_start_that_arrives_after_the_rollback_is_refused, late_start);
+on_both_databases!(what_a_gateway_may_still_pass_on_is_waited_for, behind_a_gateway);
 on_both_databases!(what_was_written_late_is_not_removed_unseen, late_write);
 on_both_databases!(a_commit_that_can_not_be_told_is_a_warning, commit_untold);
 on_both_databases!(generations_grow_with_every_move, there_and_back);
@@ -241,6 +242,25 @@ async fn late_start(database: Database) {
     hooked.is_at("us-east-1", "eu-west-1").await;
 }
 
+async fn behind_a_gateway(database: Database) {
+    let timing = Timing { permit_life_hooks: LIFE, ..timing::short() };
+    let hooked = Hooked::with_life(database, timing, LIFE).await;
+    hooked.service.next("start", Fault::Gateway(504), 1);
+    let id = hooked.world.start_move("eu").await;
+    let waits = || async {
+        let view = hooked.world.view(&id).await;
+        let waits = view.waiting_for.is_some_and(|what| what.contains("a request got no answer"));
+        waits || hooked.world.has_ended(&id).await
+    };
+    hooked.world.run_until(NoProbe, waits).await;
+    assert_eq!(hooked.world.view(&id).await.state, "add_data", "it waits");
+    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    assert_eq!(hooked.world.view(&id).await.state, "completed");
+    let (status, body) = hooked.service.release().remove(0);
+    assert!(status == 401 && body.contains("request_too_old"), "{status} {body}");
+    hooked.is_at("eu-west-1", "us-east-1").await;
+}
+
 async fn late_write(database: Database) {
     let mut hooked = Hooked::new(database).await;
     let service = Arc::clone(&hooked.service);
@@ -251,12 +271,12 @@ async fn late_write(database: Database) {
     let id = hooked.world.run_move("eu", late).await.id;
     let removal = hooked.world.removals(&id).await.remove(0);
     let error = removal.error.expect("why");
-    assert!(error.code == "late_writes" && error.message.contains("41 items"), "{error:?}");
+    assert!(error.code == "late_writes" && error.message.contains("1 added"), "{error:?}");
     assert_eq!(hooked.service.pages("us-east-1", TENANT).len(), PAGES + 1, "nothing was deleted");
     hooked.service.write("eu-west-1", TENANT, "late", "written by a request that began before");
     hooked.before = hooked.service.pages("eu-west-1", TENANT);
     let by = Requester::realmctl("test");
-    replay_removal(&hooked.world.deployment, &removal.id, false, &by).await.expect("it looks again");
+    replay_removal(&hooked.world.deployment, &removal.id, None, &by).await.expect("it looks again");
     hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
     hooked.is_at("eu-west-1", "us-east-1").await;
 }

@@ -25,8 +25,8 @@ on_both_databases!(killed_in_every_task, killed_in_every_task_of_a_move);
 async fn killed_at_every_step(database: Database) {
     for kind in KINDS {
         let mut run = Run::new(database, kind.begin).await;
-        for state in kind.path {
-            for moment in MOMENTS {
+        for (turn, state) in kind.path.iter().enumerate() {
+            for moment in database.share(&MOMENTS, turn) {
                 run.strike(Target::step(kind.name, state, moment)).await;
             }
         }

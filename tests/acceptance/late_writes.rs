@@ -21,14 +21,14 @@ on_both_databases!(what_turns_up_after_the_removal_is_found, turns_up_afterwards
 on_both_databases!(a_location_that_replicates_to_live_data_is_not_emptied, replicated);
 
 /// Runs `action` once the tenant has moved and before its old location is emptied.
-fn after_the_commit<F>(action: impl Fn() -> F + Send + Sync + 'static) -> Interject
+pub(crate) fn after_the_commit<F>(action: impl Fn() -> F + Send + Sync + 'static) -> Interject
 where
     F: Future<Output = ()> + Send + 'static,
 {
     Interject::new(Target::step("removal", "waiting", Moment::Before), action)
 }
 
-async fn of_service(world: &World, id: &str, service: &str) -> RemovalDetail {
+pub(crate) async fn of_service(world: &World, id: &str, service: &str) -> RemovalDetail {
     let all = world.removals(id).await;
     all.into_iter().find(|removal| removal.service == service).expect("the move removes from this service")
 }
@@ -40,7 +40,7 @@ async fn late_write(database: Database) {
     let late = after_the_commit(move || {
         let client = Arc::clone(&client);
         async move {
-            fixtures::write_item(&client, "issues", ("tenant_shard", "acme#3"), "too-late")
+            fixtures::write_item(&client, "issues", ("tenant_shard", "acme#1"), "too-late")
                 .await
                 .expect("it is written");
         }
@@ -49,18 +49,20 @@ async fn late_write(database: Database) {
     assert_eq!(view.state, "completed");
     let failed = of_service(&world, &view.id, "issue-service").await;
     assert_eq!(failed.state, "failed", "{failed:?}");
-    let error = failed.error.expect("why");
+    let error = failed.error.as_ref().expect("why");
     assert_eq!(error.code, "late_writes");
-    assert!(error.message.contains("extra pk=too-late, sk=late"), "{}", error.message);
+    assert!(error.message.contains("added: pk=too-late, sk=late"), "{}", error.message);
+    let hash = failed.late_writes_found.expect("what was found").hash;
+    assert!(error.message.contains(&format!("replay {} --accept-late-writes {hash}", failed.id)), "{}", error.message);
     let kept = world.holdings("us-east-1", "acme").await;
     assert_eq!(kept.issues.len(), data.issues.len() + 1, "nothing of the service was deleted");
     assert!(kept.media.is_empty(), "the other services are removed");
 
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &failed.id, false, &by).await.expect("it looks again");
+    replay_removal(&world.deployment, &failed.id, None, &by).await.expect("it looks again");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "failed", "and finds it again");
-    replay_removal(&world.deployment, &failed.id, true, &by).await.expect("somebody has looked");
+    replay_removal(&world.deployment, &failed.id, Some(&hash), &by).await.expect("somebody has looked");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -75,7 +77,7 @@ async fn live_as_well(database: Database) {
         let clients = Arc::clone(&clients);
         async move {
             for client in clients.iter() {
-                let written = fixtures::write_item(client, "issues", ("tenant_shard", "acme#3"), "in-both").await;
+                let written = fixtures::write_item(client, "issues", ("tenant_shard", "acme#1"), "in-both").await;
                 written.expect("it is written");
             }
         }
@@ -93,21 +95,28 @@ async fn turns_up_afterwards(database: Database) {
     let view = world.run_move("eu", NoProbe).await;
     let data = world.holdings("eu-west-1", "acme").await;
     let client = dynamodb_client(world.region("us-east-1"));
-    let written = fixtures::write_item(&client, "issues", ("tenant_shard", "acme#3"), "from-a-queue").await;
+    let written = fixtures::write_item(&client, "issues", ("tenant_shard", "acme#1"), "from-a-queue").await;
     written.expect("it is written");
 
     let found = || async { of_service(&world, &view.id, "issue-service").await.state == "failed" };
     world.run_until(NoProbe, found).await;
     let failed = of_service(&world, &view.id, "issue-service").await;
-    assert_eq!(failed.error.expect("why").code, "late_writes");
+    assert_eq!(failed.error.as_ref().expect("why").code, "late_writes");
     let at_issues = ("issue-service".to_owned(), "us-east-1".to_owned());
     assert_eq!(world.cells().await[&at_issues], CellState::Removing, "the ledger knows of it");
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 1, "it is not deleted unseen");
 
     let by = Requester::realmctl("test");
-    let refused = replay_removal(&world.deployment, &failed.id, false, &by).await.expect_err("nobody has looked");
-    assert!(refused.to_string().contains("accept late writes"), "{refused}");
-    replay_removal(&world.deployment, &failed.id, true, &by).await.expect("somebody has looked");
+    replay_removal(&world.deployment, &failed.id, None, &by).await.expect("it looks again");
+    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
+    let again = of_service(&world, &view.id, "issue-service").await;
+    assert_eq!((again.state.as_str(), &again.late_writes_found), ("failed", &failed.late_writes_found));
+    let found = failed.late_writes_found.expect("what was found");
+    assert_eq!(
+        (found.added.count, found.added.keys.as_slice()),
+        (1, ["pk=from-a-queue, sk=late".to_owned()].as_slice())
+    );
+    replay_removal(&world.deployment, &failed.id, Some(&found.hash), &by).await.expect("somebody has looked");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(world.cells().await[&at_issues], CellState::Absent);
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -132,7 +141,7 @@ async fn replicated(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await.media, data.media, "nothing was deleted");
 
     fixtures::stop_replicating(&unlinking, "media-us-east-1").await.expect("it is unlinked");
-    replay_removal(&world.deployment, &failed.id, false, &Requester::realmctl("test")).await.expect("it is replayed");
+    replay_removal(&world.deployment, &failed.id, None, &Requester::realmctl("test")).await.expect("it is replayed");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "media-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());

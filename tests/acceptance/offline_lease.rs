@@ -44,7 +44,14 @@ async fn lapses_anywhere(database: Database) {
             let (deployment, clock) = (deployment.clone(), Arc::clone(&clock));
             async move {
                 clock.advance(offline_lease_ms() + 1);
-                assert_eq!(sweep(&deployment).await, 1, "the lapse is settled by another process");
+                // Nothing is left for the sweep if a step of the move that another task's end has woken was first.
+                let settled = sweep(&deployment).await;
+                assert!(settled <= 1, "{settled} moves have lapsed");
+                assert_eq!(
+                    status(&deployment).await,
+                    TenantStatus::Online,
+                    "by this sweep of another process at the latest"
+                );
             }
         });
         let done = stage.run("eu", lapse.clone()).await;
@@ -70,9 +77,7 @@ async fn cancels_anywhere(database: Database) {
                 let by = Requester { who: "mallory".to_owned(), why: "changed my mind".to_owned() };
                 let outcome = cancel_move(&deployment, &id, &by).await.expect("the cancel is accepted");
                 assert_eq!(outcome, CancelOutcome::Cancelled);
-                let mut tx = deployment.store.read().await.expect("a read begins");
-                let tenant = catalogue::tenants::get(&mut tx, "acme").await.expect("readable").expect("exists");
-                assert_eq!(tenant.status, TenantStatus::Online, "online as soon as the cancel returns");
+                assert_eq!(status(&deployment).await, TenantStatus::Online, "online as soon as the cancel returns");
             }
         });
         let done = stage.run_to_the_end(&id, cancel.clone()).await;
@@ -177,6 +182,11 @@ fn offline_lease_ms() -> i64 {
 /// One pass of the lapse sweep, as any process does it.
 async fn sweep(deployment: &Deployment) -> u64 {
     engine::Sweep::sweep(&LapseSweep::new(deployment.clone())).await.expect("the catalogue answers")
+}
+
+async fn status(deployment: &Deployment) -> TenantStatus {
+    let mut tx = deployment.store.read().await.expect("a read begins");
+    catalogue::tenants::get(&mut tx, "acme").await.expect("readable").expect("exists").status
 }
 
 /// A world whose clock is moved by the test.

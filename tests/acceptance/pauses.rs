@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use acceptance::clocked::Clocked;
 use acceptance::strike::{Interject, Target};
-use acceptance::world::{Holdings, Seed, TENANT, few_parts, request};
+use acceptance::world::{Holdings, Seed, TENANT, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
@@ -245,7 +245,7 @@ struct Stage {
 impl Stage {
     async fn new(database: Database) -> Self {
         let seed = Seed { issues: 0, activity: 0, media: 3 };
-        let Clocked { world, clock } = Clocked::seeded(database, seed, |yaml| few_parts(&yaml)).await;
+        let Clocked { world, clock } = Clocked::seeded(database, seed, |yaml| yaml).await;
         let data = world.holdings("us-east-1", TENANT).await;
         Self { world, clock, data, moved: false }
     }

@@ -1,20 +1,21 @@
 //! What goes wrong before anything is touched: a clear error, the tenant online, no byte moved.
 
 use acceptance::strike::{Interject, Target};
-use acceptance::world::{NEIGHBOUR, Seed, request};
+use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
 use workflows::realm_move::{MoveRequest, When, cancel_move, dry_run, start_move};
 use workflows::requester::Requester;
-use workflows::topology_change::apply_topology;
+use workflows::topology_change::{apply_topology, apply_topology_accepting};
 
 on_both_databases!(a_wrong_table_name_fails_before_the_tenant_is_offline, wrong_table);
 on_both_databases!(a_shard_count_that_is_too_small_fails_before_anything_is_left_behind, shard_count_too_small);
 on_both_databases!(an_unreachable_endpoint_fails_before_the_tenant_is_offline, unreachable);
 on_both_databases!(a_target_with_unknown_data_is_not_overwritten, target_not_empty);
 on_both_databases!(unknown_names_and_second_moves_are_refused, refused_requests);
-on_both_databases!(a_plan_that_no_longer_holds_is_not_carried_out, plan_changed);
+on_both_databases!(a_plan_that_no_longer_holds_is_not_carried_out_and_says_what_changed, plan_changed);
+on_both_databases!(edits_of_the_topology_that_have_nothing_to_do_with_a_plan_leave_it_alone, unrelated_edits);
 on_both_databases!(a_topology_that_loses_the_realm_during_a_move_turns_the_move_back, realm_lost_on_the_way);
 on_both_databases!(a_budget_that_is_spent_brings_the_tenant_back, budget_spent);
 
@@ -45,7 +46,7 @@ async fn wrong_table(database: Database) {
     let edit = |yaml: String| {
         let shard = "{ shard: issues-eu-west-1, dataRegions: [eu-west-1], url: \"https://issues.eu-west-1.example\" }";
         let wrong = "{ shard: issues-eu-west-1, dataRegions: [eu-west-1], store: { dynamodb: { table: isues, index: \
-                     by-tenant, indexKey: tenant_shard, shardCount: 10 } } }";
+                     by-tenant, indexKey: tenant_shard, shardCount: 2 } } }";
         assert!(yaml.contains(shard), "{yaml}");
         yaml.replace(shard, wrong)
     };
@@ -56,9 +57,9 @@ async fn wrong_table(database: Database) {
 
 async fn shard_count_too_small(database: Database) {
     let world =
-        World::with_topology(database, Seed::SMALL, |yaml| yaml.replace("shardCount: 10", "shardCount: 7")).await;
+        World::with_topology(database, Seed::SMALL, |yaml| yaml.replace("shardCount: 2", "shardCount: 1")).await;
     let message = fails_untouched(&world, "shard_count_too_small").await;
-    assert!(message.contains("acme#") && message.contains("shardCount is 7"), "{message}");
+    assert!(message.contains("acme#") && message.contains("shardCount is 1"), "{message}");
 }
 
 async fn unreachable(database: Database) {
@@ -123,24 +124,56 @@ async fn refused_requests(database: Database) {
     assert_eq!(world.tenant().await.mover, None);
 }
 
+/// Applies the usual topology with an edit.
+async fn apply_edited(world: &World, edit: impl FnOnce(String) -> String) {
+    let all: Vec<&testkit::Region> = world.regions.iter().collect();
+    let yaml = edit(few_parts(&testkit::topology(&all)));
+    // What an edit does to moves is accepted.
+    apply_topology_accepting(&world.deployment, &yaml, true, &by()).await.expect("the edit strands nobody");
+}
+
 async fn plan_changed(database: Database) {
     let world = World::new(database).await;
     let id = world.start_move("eu").await;
-    // Another topology between the approval and the preflight: the same, with one more realm.
-    let all: Vec<&testkit::Region> = world.regions.iter().collect();
-    let yaml = testkit::topology(&all).replace("realms:\n", "realms:\n  spare: { dataRegions: [us-east-1] }\n");
-    apply_topology(&world.deployment, &yaml, &by()).await.expect("the edit strands nobody");
+    apply_edited(&world, |yaml| yaml.replace("shardCount: 2", "shardCount: 12")).await;
     world.run_until(NoProbe, || world.has_ended(&id)).await;
     let done = world.view(&id).await;
-    assert_eq!((done.state.as_str(), done.error.map(|error| error.code).as_deref()), ("failed", Some("plan_changed")));
+    let error = done.error.expect("it says why");
+    assert_eq!((done.state.as_str(), error.code.as_str()), ("failed", "plan_changed"));
+    assert!(
+        error.message.contains("shardCount (2, now 12)") && error.message.contains("start the move again"),
+        "{error:?}"
+    );
     assert_eq!((world.tenant().await.status, world.tenant().await.mover), (TenantStatus::Online, None));
+}
+
+/// Between the approval and the preflight, and again between that and going offline.
+async fn unrelated_edits(database: Database) {
+    let world = World::new(database).await;
+    let limits =
+        |units: u32| format!("limits: {{ writeUnits: {units} }}\nrealms:\n  spare: {{ dataRegions: [us-east-1] }}\n");
+    let id = world.start_move("eu").await;
+    let plan_hash = world.view(&id).await.plan_hash;
+    apply_edited(&world, |yaml| yaml.replace("realms:\n", &limits(100_000))).await;
+    let dry = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
+    assert_eq!(dry.hash(), plan_hash, "what was approved is called what it was");
+    let all: Vec<&testkit::Region> = world.regions.iter().collect();
+    let yaml = few_parts(&testkit::topology(&all)).replace("realms:\n", &limits(200_000));
+    let deployment = world.deployment.clone();
+    let edit = Interject::new(Target::step("move", "offline", Moment::Before), move || {
+        let (deployment, yaml) = (deployment.clone(), yaml.clone());
+        async move { drop(apply_topology(&deployment, &yaml, &by()).await.expect("the edit strands nobody")) }
+    });
+    world.run_until(edit.clone(), || world.has_ended(&id)).await;
+    assert!(edit.was_reached());
+    assert_eq!(world.view(&id).await.state, "completed", "{:?}", world.view(&id).await);
 }
 
 async fn realm_lost_on_the_way(database: Database) {
     let world = World::new(database).await;
     let before = world.holdings("us-east-1", "acme").await;
     let all: Vec<&testkit::Region> = world.regions.iter().collect();
-    let yaml: String = testkit::topology(&all)
+    let yaml: String = few_parts(&testkit::topology(&all))
         .lines()
         .filter(|line| !line.starts_with("  eu:"))
         .map(|line| format!("{line}\n"))

@@ -4,6 +4,8 @@
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use engine::probe::NoProbe;
+use testkit::fixtures;
+use testkit::region::dynamodb_client;
 use workflows::realm_move::PlanView;
 
 on_both_databases!(us_to_global_removes_nothing_and_global_to_us_copies_nothing, there_and_back);
@@ -37,7 +39,7 @@ async fn there_and_back(database: Database) {
     assert_eq!((narrow.copied.items, narrow.copied.objects, narrow.offline_ms), (0, 0, 0));
     assert_eq!(world.tenant().await.epoch, epoch + 1, "one change, and never offline");
     let passed: Vec<String> = world.history(&narrow.id).await.into_iter().map(|(_, to, _)| to).collect();
-    assert_eq!(passed, ["preflight", "waiting", "commit", "notify", "completed"], "no offline window");
+    assert_eq!(passed, ["preflight", "waiting", "comparing", "commit", "notify", "completed"], "no offline window");
     assert_eq!(world.holdings("us-east-1", "acme").await, before);
     assert!(world.holdings("eu-west-1", "acme").await.activity.is_empty());
     assert_eq!(world.neighbour().await, neighbour);
@@ -48,12 +50,16 @@ async fn only_the_difference(database: Database) {
     let world = World::with_topology(database, seed, |yaml| activity_only(&yaml)).await;
     world.run_move("global", NoProbe).await;
     // Something at the kept location that the old primary does not have: a move to eu must not touch it.
+    let client = dynamodb_client(world.region("eu-west-1"));
+    fixtures::write_item(&client, "activity", ("tenant_shard", "acme#0"), "only-in-eu").await.expect("it is written");
+    let kept = world.holdings("eu-west-1", "acme").await.activity;
+    assert_eq!(kept.len(), 41);
     let done = world.run_move("eu", NoProbe).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert_eq!(done.plan, [plan("activity-global", "activity-eu-west-1", &[], &["eu-west-1"], &["us-east-1"])]);
     assert_eq!(done.copied.items, 0, "eu has it already");
     assert!(world.holdings("us-east-1", "acme").await.activity.is_empty());
-    assert_eq!(world.holdings("eu-west-1", "acme").await.activity.len(), 40);
+    assert_eq!(world.holdings("eu-west-1", "acme").await.activity, kept, "with what only it had");
     let live: Vec<_> = world.full_cells().await.into_iter().filter(|cell| cell.state == CellState::Live).collect();
     assert_eq!(live.len(), 1);
     assert_eq!(live[0].location.region, "eu-west-1", "the kept location is the primary now");

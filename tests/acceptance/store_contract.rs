@@ -12,7 +12,7 @@ on_both_databases!(a_taken_unique_value_is_told_apart_from_other_errors, duplica
 async fn opened_together(database: Database) {
     let (url, _folder) = fresh_store(database).await;
     let url: StoreUrl = url.parse().expect("a store URL");
-    let opening: Vec<_> = (0..6)
+    let opening: Vec<_> = (0..16)
         .map(|_| {
             let url = url.clone();
             tokio::spawn(async move { Store::open(&url).await.map(drop) })

@@ -1,10 +1,11 @@
 //! P5, P6 and P9: a process that is paused between its permit and its request. The store refuses the request once its permit is
 //! old, and until then nobody relies on the location: not the verification, not a removal's proof, not the next move.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::strike::{Interject, Target};
+use acceptance::strike::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::probe::{Moment, NoProbe, Probe};
@@ -19,6 +20,8 @@ on_both_databases!(what_a_lost_process_writes_meanwhile_is_removed, early_arriva
 on_both_databases!(a_verification_waits_until_a_lost_process_can_write_no_more, verification_waits);
 on_both_databases!(a_delete_that_arrives_after_the_tenant_has_moved_back_is_refused, late_delete);
 on_both_databases!(a_clean_hand_over_needs_no_wait, clean_hand_over);
+on_both_databases!(a_gateway_s_answer_is_no_answer_of_the_store, gateway);
+on_both_databases!(a_request_without_an_answer_early_in_a_long_copy_costs_no_wait_at_its_end, early_loss);
 on_both_databases!(a_proven_death_needs_no_wait, proven_death);
 
 /// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
@@ -27,11 +30,16 @@ async fn child() {
     run_if_child().await;
 }
 
+/// The same where a copy takes longer.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+
 /// How long the regions accept a request here.
 const LIFE: Duration = Duration::from_secs(5);
 
 fn with_life(life: Duration) -> Timing {
-    Timing { permit_life_dynamodb: life, permit_life_s3: life, ..timing::short() }
+    let short = timing::short();
+    let offline_deadline = short.offline_deadline.max(life * 2);
+    Timing { permit_life_dynamodb: life, permit_life_s3: life, offline_deadline, ..short }
 }
 
 async fn world(database: Database, life: Duration) -> World {
@@ -136,14 +144,83 @@ async fn late_delete(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
 }
 
+/// What is behind a gateway that gave up may act for as long as the store accepts it.
+async fn gateway(database: Database) {
+    for status in [502, 504] {
+        let world = world(database, LIFE).await;
+        let data = world.holdings("us-east-1", "acme").await;
+        let id = world.start_move("eu").await;
+        let gate = world.region("eu-west-1").gate();
+        gate.hold_next_write_behind_a_gateway(status);
+        let waits = || async { is_to_be_quiet(&world.view(&id).await) || world.has_ended(&id).await };
+        world.run_until(NoProbe, waits).await;
+        let view = world.view(&id).await;
+        assert!(is_to_be_quiet(&view), "{status}: {view:?}");
+        assert!(view.waiting_for.is_some_and(|what| what.contains("a request got no answer")));
+        world.run_until(NoProbe, || world.has_ended(&id)).await;
+        assert_eq!(world.view(&id).await.state, "completed");
+        let (late, body) = gate.release().await;
+        assert!(late == 400 && body.contains("Signature expired"), "{status}: {late} {body}");
+        assert_eq!(world.holdings("eu-west-1", "acme").await, data);
+    }
+}
+
+fn is_to_be_quiet(view: &workflows::realm_move::MoveView) -> bool {
+    view.waiting_for.as_ref().is_some_and(|what| what.contains("to be quiet, until"))
+}
+
+/// A request is lost, and the copy goes on for longer than the store accepts that request.
+async fn early_loss(database: Database) {
+    let world = world(database, SHORT_LIFE).await;
+    let id = world.start_move("eu").await;
+    let gate = world.region("eu-west-1").gate();
+    gate.hold_next_write_behind_a_gateway(504);
+    let (stop, has_waited) = (CancellationToken::new(), AtomicBool::new(false));
+    let last_write = async {
+        wait_until(|| async { gate.is_holding() }).await;
+        let lost_at = world.now().await;
+        gate.release().await;
+        gate.hold_next_write();
+        wait_until(|| async { gate.is_holding() }).await;
+        let timing = with_life(SHORT_LIFE);
+        let accepted = timing.permit_life_dynamodb + timing.skew + timing.lease;
+        let until = lost_at + i64::try_from(accepted.as_millis()).expect("short");
+        wait_until(|| async { world.now().await > until }).await;
+        gate.release().await;
+        wait_until(|| async {
+            has_waited.fetch_or(is_to_be_quiet(&world.view(&id).await), Ordering::SeqCst);
+            world.has_ended(&id).await
+        })
+        .await;
+        stop.cancel();
+    };
+    let runner = world.runner();
+    tokio::join!(runner.run(stop.clone()), last_write);
+    let view = world.view(&id).await;
+    assert_eq!(view.state, "completed", "{view:?}");
+    assert!(!has_waited.load(Ordering::SeqCst), "what was lost so long ago need not be waited for");
+    assert_eq!(world.stragglers().await, 0);
+}
+
 /// Longer than any test waits for anything: whoever waited for it would be found out.
-const TOO_LONG: Duration = Duration::from_secs(200);
+const TOO_LONG: Duration = Duration::from_secs(400);
 
 async fn clean_hand_over(database: Database) {
     let world = world(database, TOO_LONG).await;
     let id = world.start_move("eu").await;
-    let probe = Interject::new(Target::task("copy", Moment::Before), || async {});
-    world.run_until(probe.clone(), || async { probe.was_reached() }).await;
+    let gate = world.region("eu-west-1").gate();
+    gate.hold_next_write();
+    let stop = CancellationToken::new();
+    let stopped = async {
+        wait_until(|| async { gate.is_holding() }).await;
+        // A write is on its way, and is answered only once the process has been told to stop.
+        stop.cancel();
+        gate.release().await
+    };
+    let runner = world.runner();
+    let ((), (status, body)) = tokio::join!(runner.run(stop.clone()), stopped);
+    assert_eq!(status, 200, "{body}");
+    assert_eq!(world.view(&id).await.state, "add_data");
     assert_eq!(world.stragglers().await, 0);
     ends_without_a_wait(&world, &id, NoProbe).await;
 }

@@ -13,7 +13,12 @@ impl World {
         let next = self.observer.look();
         self.note_changes(lane, &next);
         let process = &self.processes[lane / LANES];
-        let actor = Actor { owner: &process.owner, now: process.clock.now() };
+        // What has just been committed may have looked at the database's clock before that was set.
+        let (before, set_at) = self.database_was;
+        let later = process.clock.ahead().max(0) - before.max(0);
+        let late = if self.now - set_at <= self.lease() { later.max(0) } else { 0 };
+        let actor = Actor { owner: &process.owner, now: process.clock.now() - late };
+        self.judge.now = self.seconds();
         self.judge.change(next, actor, &self.tables)
     }
 

@@ -1,14 +1,14 @@
 //! The tenants' clients: readers with a view that may be stale, and writers that obey it. What they were told is stored must
 //! be found in the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use testkit::simulator::Millis;
-use workers::tables::Change;
+use workers::tables::{AttributeValue, Change};
 
-use crate::judge::BODY;
-use crate::scenario::{Kind, Service};
-use crate::tables::{INDEX_KEY, KEY, item};
+use crate::judge::{BODY, holdings};
+use crate::scenario::{AP, Kind, Service};
+use crate::tables::{At, INDEX_KEY, KEY, SORT, UNTIL, item};
 use crate::world::{Event, World};
 
 /// Routers of one tenant, each with a cache of its own.
@@ -48,6 +48,61 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Replicas diverge: an item that clients were told is stored is not in one of the regions.
+    pub(crate) fn let_replicas_diverge(&mut self) {
+        for (tenant, service) in self.replicated_by_applications() {
+            let regions: Vec<_> = self.judge.placement(&tenant, service).into_iter().collect();
+            let region = *self.chance.pick(&regions);
+            let keys: Vec<String> = self.stored(&tenant, service).into_keys().take(self.scenario.lacking).collect();
+            for key in keys {
+                self.note("replicator", &format!("{key} of {service} never arrives in {region}"));
+                let at = (region.to_owned(), service.to_owned());
+                self.apply(&at, Change::Delete(item(&[(KEY, &key)])), false).expect("only movers are judged");
+            }
+        }
+    }
+
+    /// Somebody makes diverged replicas equal again.
+    pub(crate) fn repair_replicas(&mut self) {
+        for (tenant, service) in self.replicated_by_applications() {
+            for region in self.judge.placement(&tenant, service) {
+                let at = (region.to_owned(), service.to_owned());
+                let held = holdings(&self.tables[&at], &tenant);
+                for (key, body) in self.stored(&tenant, service).into_iter().filter(|(key, _)| !held.contains_key(key))
+                {
+                    self.note("operator", &format!("repairs {key} of {service} in {region}"));
+                    let put = self.put_of(&tenant, service, (&key, &body));
+                    self.apply(&at, put, false).expect("only movers are judged");
+                }
+            }
+        }
+    }
+
+    /// Tenants and services that are in several regions by the services' own replication.
+    fn replicated_by_applications(&self) -> Vec<(String, &'static str)> {
+        let services = self.scenario.services.iter().filter(|service| service.kind == Kind::Application);
+        let pairs =
+            services.flat_map(|service| self.scenario.tenants.iter().map(move |(id, _)| (id.clone(), service.name)));
+        pairs.filter(|(tenant, service)| self.judge.placement(tenant, service).len() > 1).collect()
+    }
+
+    fn stored(&self, tenant: &str, service: &str) -> BTreeMap<String, String> {
+        self.judge.data.get(&(tenant.to_owned(), service.to_owned())).cloned().unwrap_or_default()
+    }
+
+    fn put_of(&self, tenant: &str, service: &str, (key, body): (&str, &str)) -> Change {
+        let parts = self.scenario.services.iter().find(|known| known.name == service).map_or(1, |known| known.parts);
+        let number: u32 = key.bytes().map(u32::from).sum();
+        let value = format!("{tenant}#{}", number % parts);
+        let mut put = vec![(KEY, key), (INDEX_KEY, value.as_str()), (BODY, body)];
+        put.extend(number.is_multiple_of(2).then_some((SORT, "soon")));
+        let mut put = item(&put);
+        if let Some(until) = self.judge.until.get(body) {
+            put.insert(UNTIL.to_owned(), AttributeValue::N(until.to_string()));
+        }
+        Change::Put(put)
     }
 
     /// A client wants to write something: it goes by its router's view.
@@ -96,17 +151,21 @@ impl World {
     /// The request takes effect wherever its view says, and is acknowledged.
     pub(crate) fn request(&mut self, request: Request) {
         let Request { tenant, service, key, body, regions } = request;
-        let Service { name, kind, parts, .. } = self.scenario.services[service].clone();
+        let Service { name, kind, expires, .. } = self.scenario.services[service].clone();
         self.in_flight.retain(|claim| *claim != format!("{service}:{key}"));
-        let number: u32 = key.bytes().map(u32::from).sum();
-        let value = format!("{tenant}#{}", number % parts);
+        if let Some(body) = body.as_ref().filter(|_| expires)
+            && self.chance.permille(500)
+        {
+            let until = self.seconds() + self.chance.between(-2, 12);
+            self.judge.until.insert(body.clone(), until);
+        }
         let change = match &body {
-            Some(body) => Change::Put(item(&[(KEY, &key), (INDEX_KEY, &value), (BODY, body)])),
+            Some(body) => self.put_of(&tenant, name, (&key, body)),
             None => Change::Delete(item(&[(KEY, &key)])),
         };
-        for (n, region) in regions.iter().enumerate() {
+        for region in &regions {
             let at = ((*region).to_owned(), name.to_owned());
-            if kind == Kind::Native && n > 0 {
+            if kind == Kind::Native && *region == AP {
                 continue; // The store brings it there.
             }
             self.replicate_later(&at, &change, false);
@@ -114,6 +173,13 @@ impl World {
         }
         let words = body.as_ref().map_or("deleted".to_owned(), |body| format!("is {body}"));
         self.note("client", &format!("{key} of {name} {words} in {regions:?}"));
+        // A key that was deleted late at an old place and is written at the new one again is another matter.
+        let of_key = |((_, of), written): &(At, String)| of == name && *written == key;
+        self.judge
+            .late
+            .iter_mut()
+            .filter(|(at, late)| of_key(at) && !late.added)
+            .for_each(|(_, late)| late.told = true);
         let data = self.judge.data.entry((tenant, name.to_owned())).or_default();
         match body {
             Some(body) => drop(data.insert(key, body)),

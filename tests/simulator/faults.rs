@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Pause,
     /// A process's clock is set, within the allowed skew.
     ClockSkew,
+    /// The database's clock is set, further than the skew.
+    DatabaseClock,
     /// The database can't be reached.
     Unreachable,
     /// The database takes its time.
@@ -19,42 +21,53 @@ pub(crate) enum Fault {
     CommitNotMade,
     /// A commit is made, and its reply is lost.
     CommitReplyLost,
+    /// What would read back what became of a commit fails too.
+    ReadBackFails,
     /// A request to a table is lost.
     RequestLost,
     /// A request to a table is done, and its reply is lost.
     ReplyLost,
     /// A request to a table arrives after its sender has given up.
     Late,
+    /// A gateway answers a request to a table in its place, and passes it on later.
+    Gateway,
     /// A table throttles a request.
     Throttled,
     /// A table leaves part of a request undone.
     Partial,
     /// A table answers with a failure.
     TableFails,
+    /// A whole region answers no mover for a while.
+    RegionAway,
 }
 
 /// Every kind, with those that concern messages to tables last.
-pub(crate) const FAULTS: [Fault; 13] = [
+pub(crate) const FAULTS: [Fault; 17] = [
     Fault::Crash,
     Fault::Pause,
     Fault::ClockSkew,
+    Fault::DatabaseClock,
     Fault::Unreachable,
     Fault::SlowStore,
     Fault::CommitNotMade,
     Fault::CommitReplyLost,
+    Fault::ReadBackFails,
     Fault::RequestLost,
     Fault::ReplyLost,
     Fault::Late,
+    Fault::Gateway,
     Fault::Throttled,
     Fault::Partial,
     Fault::TableFails,
+    Fault::RegionAway,
 ];
 
 /// States in which a process steps a workflow or runs a task of it.
-const STATES: [&str; 14] = [
+const STATES: [&str; 15] = [
     "scheduled",
     "preflight",
     "waiting",
+    "comparing",
     "offline",
     "drain",
     "add_data",
@@ -78,16 +91,20 @@ impl Fault {
             Self::Crash => "crash",
             Self::Pause => "pause",
             Self::ClockSkew => "skew",
+            Self::DatabaseClock => "db-clock",
             Self::Unreachable => "db-down",
             Self::SlowStore => "db-slow",
             Self::CommitNotMade => "no-commit",
             Self::CommitReplyLost => "no-reply",
+            Self::ReadBackFails => "no-read",
             Self::RequestLost => "req-lost",
             Self::ReplyLost => "ans-lost",
             Self::Late => "late",
+            Self::Gateway => "gateway",
             Self::Throttled => "throttled",
             Self::Partial => "partial",
             Self::TableFails => "failing",
+            Self::RegionAway => "away",
         }
     }
 
@@ -116,13 +133,16 @@ pub(crate) struct FaultRates {
     pub(crate) crash_at_point: u32,
     pub(crate) pause_at_point: u32,
     pub(crate) skew: u32,
+    pub(crate) database_clock: u32,
     pub(crate) unreachable: u32,
     pub(crate) slow_store: u32,
     pub(crate) commit_not_made: u32,
     pub(crate) commit_reply_lost: u32,
+    pub(crate) read_back_fails: u32,
     pub(crate) request_lost: u32,
     pub(crate) reply_lost: u32,
     pub(crate) late: u32,
+    pub(crate) gateway: u32,
     pub(crate) throttled: u32,
     pub(crate) partial: u32,
     pub(crate) table_fails: u32,
@@ -136,13 +156,16 @@ impl FaultRates {
             crash_at_point: rate(8, 25),
             pause_at_point: rate(8, 25),
             skew: rate(5, 20),
+            database_clock: rate(3, 10),
             unreachable: rate(4, 15),
             slow_store: rate(10, 40),
             commit_not_made: rate(4, 15),
             commit_reply_lost: rate(4, 15),
+            read_back_fails: rate(300, 600),
             request_lost: rate(8, 30),
             reply_lost: rate(8, 30),
             late: rate(8, 30),
+            gateway: rate(8, 30),
             throttled: rate(10, 40),
             partial: rate(20, 100),
             table_fails: rate(8, 30),

@@ -116,7 +116,7 @@ impl Hooks {
 
     /// A state that is rarely entered is struck more often while it lasts.
     pub(crate) fn weight(&self, lane: usize) -> u32 {
-        if self.state_of(lane) == Some("re_online") { RARE } else { 1 }
+        if matches!(self.state_of(lane), Some("re_online" | "recheck")) { RARE } else { 1 }
     }
 
     /// Notes that a fault has struck the lane in the state it works in.
@@ -127,6 +127,15 @@ impl Hooks {
 
     pub(crate) fn is_doomed(&self, lane: usize) -> bool {
         locked(&self.doomed).contains(&(lane / LANES))
+    }
+
+    /// The outcome of a commit is about to be read back.
+    fn read_back(&self) -> Result<(), StepError> {
+        let Some(lane) = self.pulse.running().filter(|_| self.strikes(self.rates.read_back_fails)) else {
+            return Ok(());
+        };
+        self.note(lane, Fault::ReadBackFails);
+        Err(StepError::retryable("catalogue_unavailable", "the row can't be read back"))
     }
 
     fn visit(&self, state: &'static str) {
@@ -188,6 +197,9 @@ impl Probe for Hooked {
             ("recheck", _) => "recheck",
             (_, state) => workflows::realm_move::STATES.iter().find(|known| **known == state).unwrap_or(&"another"),
         };
+        if point.moment == Moment::ReadBack {
+            return self.0.read_back();
+        }
         self.0.visit(state);
         Ok(())
     }
@@ -216,16 +228,25 @@ impl Ids for Hooked {
     }
 }
 
-/// A process's clock: the simulation's, and a little beside it.
+/// A process's clock: the simulation's and a little beside it, or far when the database's is wrong.
 #[derive(Clone)]
 pub(crate) struct SkewedClock {
     pub(crate) base: Arc<ManualClock>,
     pub(crate) offset: Arc<AtomicI64>,
+    /// How far the database's clock, by which all processes count, is ahead of the tables'.
+    pub(crate) database: Arc<AtomicI64>,
+}
+
+impl SkewedClock {
+    /// How far it is ahead of the simulation's.
+    pub(crate) fn ahead(&self) -> Millis {
+        self.offset.load(Ordering::SeqCst) + self.database.load(Ordering::SeqCst)
+    }
 }
 
 impl Clock for SkewedClock {
     fn now(&self) -> Millis {
-        self.base.now() + self.offset.load(Ordering::SeqCst)
+        self.base.now() + self.ahead()
     }
 
     fn overrides_database(&self) -> bool {

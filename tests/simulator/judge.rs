@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use testkit::simulator::{Attributes, Millis, SimulatedTable, text};
 
+use crate::audited;
 use crate::observer::{CellKey, Snapshot, TenantRow};
-use crate::scenario::{EU, Service, US};
+use crate::scenario::{AP, EU, REGIONS, Service, US};
 use crate::tables::At;
 
 /// Tables by region and name.
@@ -14,6 +15,18 @@ pub(crate) type TableMap = BTreeMap<At, SimulatedTable>;
 
 /// A promise that was broken, in words.
 pub(crate) type Broken = String;
+
+/// Codes of failures that pass by themselves.
+const MAY_PASS: [&str; 8] = [
+    "endpoint_unreachable",
+    "throttled",
+    "store_error",
+    "request_too_old",
+    "not_empty",
+    "catalogue_unavailable",
+    "clock_skew",
+    "gateway_error",
+];
 
 /// The attribute that tells one version of an item from another.
 pub(crate) const BODY: &str = "body";
@@ -34,13 +47,30 @@ pub(crate) struct Judge {
     pub(crate) seen: Snapshot,
     /// (tenant, service) to key to body: what clients were told is stored.
     pub(crate) data: BTreeMap<(String, String), BTreeMap<String, String>>,
+    /// What was written late.
+    pub(crate) late: BTreeMap<(At, String), Late>,
+    /// When which body expires, in seconds.
+    pub(crate) until: BTreeMap<String, i64>,
+    /// What time it is, in seconds.
+    pub(crate) now: i64,
+}
+
+/// An item that was written late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// Added, or deleted.
+    pub(crate) added: bool,
+    /// An operator was told, and has accepted it.
+    pub(crate) told: bool,
 }
 
 /// The regions of a shard, by its name.
 fn regions_of(shard: &str) -> BTreeSet<&'static str> {
-    match shard.rsplit('-').next() {
-        Some("us") => BTreeSet::from([US]),
-        Some("eu") => BTreeSet::from([EU]),
+    match shard.rsplit_once('-') {
+        Some((_, "us")) => BTreeSet::from([US]),
+        Some(("profiles", "eu")) => BTreeSet::from([EU, AP]),
+        Some((_, "eu")) => BTreeSet::from([EU]),
+        Some(("profiles", _)) => BTreeSet::from([EU]),
         _ => BTreeSet::from([US, EU]),
     }
 }
@@ -81,7 +111,36 @@ impl Judge {
         if self.placement(tenant, service).contains(region.as_str()) {
             return Err(format!("P5: a mover deleted {key} from {service} in {region}, where the tenant lives"));
         }
+        if self.late.get(&(at.clone(), key.to_owned())).is_some_and(|late| late.added && !late.told) {
+            return Err(format!("P5: {key}, written late to {service} in {region}, was deleted unseen"));
+        }
         Ok(())
+    }
+
+    /// A removal has told what was written late, so many deletes among it, and an operator accepts it.
+    pub(crate) fn told(&mut self, at: &At, keys: &BTreeSet<String>, deleted: u64) -> Result<(), Broken> {
+        let here = |of: &At, key: &String| of == at && keys.contains(key);
+        if deleted > 0 && !self.late.iter().any(|((of, key), late)| here(of, key) && !late.added) {
+            return Err(format!("P5: {deleted} deletes are told of in {} in {}, and nobody made any", at.1, at.0));
+        }
+        for (_, late) in self.late.iter_mut().filter(|((of, key), _)| here(of, key)) {
+            late.told = true;
+        }
+        Ok(())
+    }
+
+    /// A late delete that nobody was told of, though the live copy still has the item.
+    fn untold(&self, tenant: &str, service: &str, region: &str) -> Result<(), Broken> {
+        let live = self.data.get(&(tenant.to_owned(), service.to_owned()));
+        let untold = self.late.iter().find(|(((in_region, of), key), late)| {
+            !late.told
+                && (in_region.as_str(), of.as_str()) == (region, service)
+                && tenant_of(key) == tenant
+                && live.is_some_and(|live| live.contains_key(key))
+        });
+        untold.map_or(Ok(()), |((_, key), _)| {
+            Err(format!("P5: {key}, deleted late from {service} in {region}, lives on and nobody was told"))
+        })
     }
 
     /// Judges what one transaction has changed.
@@ -94,7 +153,10 @@ impl Judge {
             }
         }
         self.fences(&next, actor)?;
+        stepped_as_stored(&next)?;
         self.held_back(&next)?;
+        self.gave_up(&next)?;
+        audited::judge(&self.seen, &next)?;
         for id in next.tenants.keys() {
             // One that only notifies changes no placement any more.
             let open = next.workflows.values().filter(|row| {
@@ -105,6 +167,18 @@ impl Judge {
             }
         }
         self.seen = next;
+        Ok(())
+    }
+
+    /// Work without a deadline fails by nothing that may pass: such failures would wait for a person, and be in the way of moves.
+    fn gave_up(&self, next: &Snapshot) -> Result<(), Broken> {
+        for (id, row) in next.workflows.iter().filter(|(_, row)| row.state == "failed") {
+            let fresh = self.seen.workflows.get(id).is_some_and(|before| before.state != row.state);
+            let code = row.failed_with.as_deref().unwrap_or_default();
+            if fresh && ["removal", "recheck"].contains(&row.kind.as_str()) && MAY_PASS.contains(&code) {
+                return Err(format!("P6: {} {id} has given up on {code}, which may pass", row.kind));
+            }
+        }
         Ok(())
     }
 
@@ -157,7 +231,7 @@ impl Judge {
         let came_back = before.status == "moving" && !moving && !moved;
         for service in &self.services {
             let (old, new) = (self.placement(id, service.name), placement(next, id, service.name));
-            for region in [US, EU] {
+            for region in REGIONS {
                 let key = (id.to_owned(), service.name.to_owned(), region.to_owned());
                 let (was, is) = (state(&self.seen, &key), state(next, &key));
                 let legal = match (was, is) {
@@ -168,7 +242,10 @@ impl Judge {
                     ("adding", "removing") => came_back,
                     // A recheck has found what a late writer left.
                     ("absent", "removing") => !self.is_empty(id, service.name, region, tables).unwrap_or(false),
-                    ("removing", "absent") => self.is_empty(id, service.name, region, tables)?,
+                    ("removing", "absent") => {
+                        self.untold(id, service.name, region)?;
+                        self.is_empty(id, service.name, region, tables)?
+                    }
                     _ => false,
                 };
                 if !legal {
@@ -200,12 +277,14 @@ impl Judge {
         }
     }
 
-    /// P8: all of what clients stored, and nothing else.
+    /// P8: all of what clients stored, and nothing else; but for what has expired, which may be there or not.
     fn holds_exactly(&self, tenant: &str, service: &str, region: &str, tables: &TableMap) -> Result<(), Broken> {
         let found = holdings(&tables[&(region.to_owned(), service.to_owned())], tenant);
         let empty = BTreeMap::new();
         let wanted = self.data.get(&(tenant.to_owned(), service.to_owned())).unwrap_or(&empty);
-        let differs = |key: &&String| found.get(*key) != wanted.get(*key);
+        // What has a second left, the least skew in whole seconds, is given up by whoever looks.
+        let lives = |body: &&String| self.until.get(*body).is_none_or(|until| *until > self.now + 1);
+        let differs = |key: &&String| found.get(*key).filter(lives) != wanted.get(*key).filter(lives);
         match wanted.keys().chain(found.keys()).find(differs) {
             None => Ok(()),
             Some(key) => Err(format!(
@@ -243,7 +322,7 @@ impl Judge {
             }
             for service in &self.services {
                 let placement = self.placement(id, service.name);
-                for region in [US, EU] {
+                for region in REGIONS {
                     let state = if placement.contains(region) { "live" } else { "absent" };
                     if !self.seen.is_cell(id, service.name, region, state) {
                         return Err(format!(
@@ -265,6 +344,17 @@ impl Judge {
         match self.seen.tasks.keys().next() {
             Some(task) => Err(format!("P9: in the end task {task} is left")),
             None => Ok(()),
+        }
+    }
+}
+
+/// P9: nobody steps a workflow from a state that it has left.
+fn stepped_as_stored(next: &Snapshot) -> Result<(), Broken> {
+    let impossible = |error: &&String| ["no_such_step", "illegal_transition"].iter().any(|code| error.contains(code));
+    match next.workflows.iter().find_map(|(id, row)| Some((id, row, row.error.as_ref().filter(impossible)?))) {
+        None => Ok(()),
+        Some((id, row, error)) => {
+            Err(format!("P9: {} {id} was stepped from a state that it had left: {error}", row.kind))
         }
     }
 }

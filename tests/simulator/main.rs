@@ -3,11 +3,13 @@
 //!
 //! `make simulate SEEDS=10000` plays many seeds; `REALMCTL_SEED=N make simulate` plays one and prints its trace.
 
+mod audited;
 mod changes;
 mod clients;
 mod faults;
 mod hooks;
 mod judge;
+mod late_writers;
 mod network;
 mod observer;
 mod operators;

@@ -3,16 +3,16 @@
 use std::time::UNIX_EPOCH;
 
 use store::{Clock, Millis};
-use testkit::simulator::{Errand, text};
+use testkit::simulator::{Attributes, Errand, number, text};
 use workers::error::WorkError;
 use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
-use workers::tables::{Change, IndexFacts, Projection, TableFacts};
+use workers::tables::{Change, Expires, IndexFacts, Projection, TableFacts};
 
 use crate::faults::Fault;
 use crate::hooks::LANES;
 use crate::judge::Broken;
-use crate::scenario::{EU, Kind, US};
-use crate::tables::{Answer, At, Call, INDEX_KEY, KEY, Question};
+use crate::scenario::{AP, EU, Kind, US};
+use crate::tables::{Answer, Answered, At, Call, INDEX_KEY, KEY, Question, UNTIL, item};
 use crate::world::{Event, Sender, World};
 
 /// Of the faults of reads, so many in a thousand outlast the SDK's own attempts.
@@ -29,7 +29,7 @@ const FAILS_FOR_GOOD: u32 = 400;
 
 impl World {
     /// Sends a call, unless its process comes to stand still with the call in hand.
-    pub(crate) fn send(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+    pub(crate) fn send(&mut self, errand: Errand<Call, Answered>) {
         let rate = self.scenario.rates.pause_at_point;
         if self.hooks.is_calm() || !self.chance.permille(rate / 2) {
             return self.post(errand);
@@ -41,9 +41,14 @@ impl World {
     }
 
     /// The call is on its way; what becomes of it is decided here.
-    pub(crate) fn post(&mut self, errand: Errand<Call, Result<Answer, WorkError>>) {
+    pub(crate) fn post(&mut self, errand: Errand<Call, Answered>) {
         let Errand { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
+        if self.is_away(&call.at.0) {
+            self.hooks.note(lane, Fault::RegionAway);
+            let error = WorkError::retryable("endpoint_unreachable", "the region is away");
+            return self.plan(self.scenario.patience, Event::Reply { lane, answer, reply: (Err(error), None) });
+        }
         let reads = !matches!(call.question, Question::Write { .. });
         let Some(fault) = self.drawn_fault(reads) else {
             return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
@@ -56,23 +61,31 @@ impl World {
                 WorkError::permanent("access_denied", "the table refuses this caller")
             }
             Fault::TableFails => WorkError::retryable("store_error", "the table failed"),
-            _ => WorkError::retryable("endpoint_unreachable", "no answer came in time"),
+            Fault::Gateway => WorkError::retryable("gateway_error", "a gateway answered 504").unanswered(),
+            _ => WorkError::retryable("endpoint_unreachable", "no answer came in time").unanswered(),
         };
         match fault {
             Fault::Partial => {
                 return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: true });
             }
             Fault::ReplyLost => self.plan(latency, Event::Arrive { lane, call, answer: None, partial: false }),
-            Fault::Late => {
+            Fault::Late | Fault::Gateway => {
                 let longest = if self.chance.permille(VERY_LATE) { self.longest_wait() * 4 } else { life };
+                let given_up = if fault == Fault::Late { given_up } else { latency };
                 let late = given_up + self.chance.between(1, longest);
                 self.plan(late, Event::Arrive { lane, call, answer: None, partial: false });
             }
             _ => {}
         }
-        let at_once = matches!(fault, Fault::Throttled | Fault::TableFails);
-        let after = if at_once { latency } else { given_up };
-        self.plan(after, Event::Reply { lane, answer, reply: Err(error) });
+        let of_the_table = matches!(fault, Fault::Throttled | Fault::TableFails);
+        let after = if of_the_table || fault == Fault::Gateway { latency } else { given_up };
+        let time = of_the_table.then(|| self.clock.now());
+        self.plan(after, Event::Reply { lane, answer, reply: (Err(error), time) });
+    }
+
+    /// Whether the region answers no mover for a while. It comes back, whether or not other faults have ended by then.
+    fn is_away(&self, region: &str) -> bool {
+        self.scenario.away.is_some_and(|(away, from, until)| away == region && (from..until).contains(&self.now))
     }
 
     /// The SDK repeats failed reads by itself, so fewer of their failures reach the movers.
@@ -86,6 +99,7 @@ impl World {
             (Fault::ReplyLost, rates.reply_lost),
             // A late read does nothing; a late write is what permits are for.
             (Fault::Late, if reads { rates.late } else { rates.late * LATE_WRITES }),
+            (Fault::Gateway, rates.gateway),
             (Fault::Throttled, rates.throttled),
             (Fault::Partial, rates.partial),
             (Fault::TableFails, rates.table_fails),
@@ -104,6 +118,9 @@ impl World {
         let Call { at, question } = call;
         let reply = match question {
             Question::Describe => Ok(Answer::Described(self.describe(&at))),
+            Question::Query { .. } if !self.tables[&at].index(self.now).1 => {
+                Err(WorkError::retryable("store_error", "the index is being made"))
+            }
             Question::Query { value, after, limit } => {
                 let limit = if partial { self.chance.below(limit) + 1 } else { limit };
                 let now = self.now;
@@ -128,6 +145,7 @@ impl World {
         };
         if let Some(answer) = answer {
             let latency = self.chance.between(1, 3);
+            let reply = (reply, Some(self.clock.now()));
             self.plan(latency, Event::Reply { lane, answer, reply });
         }
         Ok(())
@@ -193,11 +211,9 @@ impl World {
 
     /// What a native service's store does by itself.
     pub(crate) fn replicate_later(&mut self, at: &At, change: &Change, by_mover: bool) {
-        if !self.is_native(&at.1) {
-            return;
-        }
+        let replicas = self.replicas(at);
+        let Some(other) = replicas.into_iter().find(|region| *region != at.0) else { return };
         let drain = i64::try_from(self.scenario.timing.drain_time.as_millis()).expect("short");
-        let other = if at.0 == US { EU } else { US };
         let at = (other.to_owned(), at.1.clone());
         // Changes of one key do not overtake each other.
         let before = self.replicated.get(&(at.clone(), key_of(change))).map_or(0, |before| before + 1 - self.now);
@@ -211,21 +227,60 @@ impl World {
         self.apply(at, change, by_mover)
     }
 
-    fn is_native(&self, service: &str) -> bool {
-        self.scenario.services.iter().any(|known| known.name == service && known.kind == Kind::Native)
+    /// The regions of the table's replica set, if it is in one.
+    fn replicas(&self, (region, service): &At) -> Vec<&'static str> {
+        let native = self.scenario.services.iter().any(|known| known.name == service && known.kind == Kind::Native);
+        if native && region != US { vec![EU, AP] } else { Vec::new() }
+    }
+
+    fn expires(&self, service: &str) -> Expires {
+        let expires = self.scenario.services.iter().any(|known| known.name == service && known.expires);
+        if expires { Expires::By(UNTIL.to_owned()) } else { Expires::Never }
+    }
+
+    /// A table deletes some of what has expired by now, as it does at any time after.
+    pub(crate) fn sweep(&mut self, at: &At) {
+        let now = self.seconds();
+        let expired = |item: &Attributes| number(item, UNTIL).is_some_and(|until| until < now);
+        let keys: Vec<String> =
+            self.tables[at].items().filter(|(_, item)| expired(item)).map(|(key, _)| key.to_owned()).collect();
+        for key in keys {
+            if self.chance.permille(700) {
+                self.note("store", &format!("{} in {} deletes {key}, which has expired", at.1, at.0));
+                self.apply(at, Change::Delete(item(&[(KEY, &key)])), false).expect("only movers are judged");
+            }
+        }
+    }
+
+    /// The time by which items expire, in seconds since 1970.
+    pub(crate) fn seconds(&self) -> i64 {
+        self.clock.now() / 1_000
+    }
+
+    /// An index of that name takes the place of the one before. Nobody can read it until it is ready, which takes longer than
+    /// whoever stands still keeps a lease.
+    pub(crate) fn make_index(&mut self, at: &At, sort: Option<&'static str>) {
+        let ready_at = self.now + 2 * self.lease();
+        self.note("operator", &format!("makes the index of {} in {} anew, sorted by {sort:?}", at.1, at.0));
+        self.tables.get_mut(at).expect("every table of the topology exists").make_index(sort, ready_at);
     }
 
     fn describe(&self, at: &At) -> TableFacts {
         let attribute = |name: &str| KeyAttribute { name: name.to_owned(), kind: "S".to_owned(), role: KeyRole::Hash };
-        let replicas = if self.is_native(&at.1) { vec![US.to_owned(), EU.to_owned()] } else { Vec::new() };
+        let (sort, ready) = self.tables[at].index(self.now);
+        let sort = sort.map(|name| KeyAttribute { role: KeyRole::Range, ..attribute(name) });
+        let replicas = self.replicas(at).into_iter().map(str::to_owned).collect();
         TableFacts {
+            id: Some(format!("{}/{}", at.0, at.1)),
             status: "ACTIVE".to_owned(),
             schema: TableSchema { keys: vec![attribute(KEY)] },
             index: Some(IndexFacts {
-                status: "ACTIVE".to_owned(),
-                keys: vec![attribute(INDEX_KEY)],
+                status: if ready { "ACTIVE" } else { "CREATING" }.to_owned(),
+                backfilling: !ready,
+                keys: std::iter::once(attribute(INDEX_KEY)).chain(sort).collect(),
                 projection: Projection::KeysOnly,
             }),
+            expires: self.expires(&at.1),
             replicas,
         }
     }

@@ -1,10 +1,15 @@
 //! Looks at the catalogue's tables with SQL of its own and not through the code that it judges.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Row};
+use serde_json::Value;
 use testkit::simulator::Millis;
+
+use crate::audited::AuditRow;
+use crate::tables::KEY;
 
 /// A tenant's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +44,10 @@ pub(crate) struct WorkflowRow {
     pub(crate) paused: bool,
     /// A pause passes it by.
     pub(crate) must_go_on: bool,
+    /// The last failure, as stored.
+    pub(crate) error: Option<String>,
+    /// The code of the error with which it failed, if it did.
+    pub(crate) failed_with: Option<String>,
 }
 
 /// A task's row.
@@ -67,6 +76,8 @@ pub(crate) struct Snapshot {
     pub(crate) tasks: BTreeMap<String, TaskRow>,
     /// What operators hold back: scope to since when.
     pub(crate) pauses: BTreeMap<String, Millis>,
+    /// The entries of the audit trail since the look before this one, in their order.
+    pub(crate) audited: Vec<AuditRow>,
 }
 
 impl Snapshot {
@@ -91,6 +102,12 @@ impl Snapshot {
         !self.pauses.is_empty() || self.workflows.values().any(|row| row.paused)
     }
 
+    /// Whether nothing is under way but removals that wait.
+    pub(crate) fn only_removals_wait(&self) -> bool {
+        let mut open = self.workflows.values().filter(|row| row.wake_at.is_some());
+        self.tasks.is_empty() && open.all(|row| row.kind == "removal" && row.state == "waiting")
+    }
+
     /// When the earliest offline lease lapses.
     pub(crate) fn lapses_at(&self) -> Option<Millis> {
         self.tenants.values().filter(|tenant| tenant.status == "moving").filter_map(|tenant| tenant.lease_until).min()
@@ -104,12 +121,21 @@ impl Snapshot {
 }
 
 /// Reads the catalogue's file.
-pub(crate) struct Observer(Connection);
+pub(crate) struct Observer {
+    connection: Connection,
+    /// The row of the last entry of the audit trail that was seen.
+    audited: Cell<i64>,
+}
+
+/// The region that a location's key names.
+pub(crate) fn region_of(location: &str) -> &str {
+    location.split('|').nth(1).and_then(|aws| aws.strip_prefix("aws:")).unwrap_or_default()
+}
 
 impl Observer {
     pub(crate) fn new(file: &Path) -> Self {
         let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        Self(connection.expect("the catalogue's file can be opened"))
+        Self { connection: connection.expect("the catalogue's file can be opened"), audited: Cell::new(0) }
     }
 
     /// What the catalogue holds now.
@@ -127,15 +153,15 @@ impl Observer {
             }),
             cells: self.rows("SELECT tenant, service, location, state, generation, workflow FROM cells", |row| {
                 let location: String = row.get(2)?;
-                let region = location.split('|').nth(1).and_then(|aws| aws.strip_prefix("aws:")).unwrap_or_default();
-                let key = (row.get(0)?, row.get(1)?, region.to_owned());
+                let key = (row.get(0)?, row.get(1)?, region_of(&location).to_owned());
                 Ok((key, CellRow { state: row.get(3)?, generation: row.get(4)?, workflow: row.get(5)? }))
             }),
             placements: self.rows("SELECT tenant, service, shard FROM placements", |row| {
                 Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
             }),
             workflows: self.rows(
-                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until, paused, must_go_on FROM workflows",
+                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until, paused, must_go_on, error, \
+                 json_extract(data, '$.stage.error.code') FROM workflows",
                 |row| {
                     let workflow = WorkflowRow {
                         kind: row.get(1)?,
@@ -147,6 +173,8 @@ impl Observer {
                         lease_until: row.get(7)?,
                         paused: row.get::<_, i64>(8)? != 0,
                         must_go_on: row.get::<_, i64>(9)? != 0,
+                        error: row.get(10)?,
+                        failed_with: row.get(11)?,
                     };
                     Ok((row.get(0)?, workflow))
                 },
@@ -167,11 +195,61 @@ impl Observer {
                 },
             ),
             pauses: self.rows("SELECT scope, at FROM pauses", |row| Ok((row.get(0)?, row.get(1)?))),
+            audited: self.audited(),
         }
     }
 
+    /// Whether it is kept what a removal's location held, item by item, and none of it has been shown as late: an item that was
+    /// itself taken for a late write is no longer missed when it goes.
+    pub(crate) fn knows_items(&self, removal: &str) -> bool {
+        let sql = "SELECT coalesce(sum(name = 'verified'), 0) > 0 AND coalesce(sum(name = 'not accepted'), 0) = 0 \
+                   FROM fingerprints WHERE workflow_id = ?1";
+        let known = self.connection.query_row(sql, [removal], |row| row.get::<_, bool>(0));
+        known.expect("the catalogue can be read")
+    }
+
+    /// The keys that a removal shows as written late.
+    pub(crate) fn shown(&self, removal: &str) -> BTreeSet<String> {
+        let mut statement = self.connection.prepare_cached("SELECT key FROM late_writes WHERE workflow_id = ?1");
+        let statement = statement.as_mut().expect("the observer's statements fit the schema");
+        let keys = statement.query_map([removal], |row| row.get::<_, String>(0)).expect("the catalogue can be read");
+        let key_of = |key: rusqlite::Result<String>| {
+            let key: Value = serde_json::from_str(&key.expect("a key is text")).expect("a key is JSON");
+            key[KEY]["S"].as_str().expect("keys of simulated tables are text").to_owned()
+        };
+        keys.map(key_of).collect()
+    }
+
+    /// Whom a workflow is about, and its state as stored.
+    pub(crate) fn workflow(&self, id: &str) -> (String, String) {
+        let found = self
+            .connection
+            .query_row("SELECT subject, data FROM workflows WHERE id = ?1", [id], |row| Ok((row.get(0)?, row.get(1)?)));
+        found.expect("the catalogue can be read")
+    }
+
+    /// Entries are never changed or deleted, so that each is read once.
+    fn audited(&self) -> Vec<AuditRow> {
+        let sql = format!(
+            "SELECT rowid, action, tenant, why, before, after FROM audit WHERE rowid > {} ORDER BY rowid",
+            self.audited.get()
+        );
+        let rows: BTreeMap<i64, AuditRow> = self.rows(&sql, |row| {
+            let entry = AuditRow {
+                action: row.get(1)?,
+                tenant: row.get(2)?,
+                why: row.get(3)?,
+                before: row.get(4)?,
+                after: row.get(5)?,
+            };
+            Ok((row.get(0)?, entry))
+        });
+        self.audited.set(rows.keys().next_back().copied().unwrap_or(self.audited.get()));
+        rows.into_values().collect()
+    }
+
     fn rows<K: Ord, V>(&self, sql: &str, read: impl Fn(&Row<'_>) -> rusqlite::Result<(K, V)>) -> BTreeMap<K, V> {
-        let mut statement = self.0.prepare_cached(sql).expect("the observer's statements fit the schema");
+        let mut statement = self.connection.prepare_cached(sql).expect("the observer's statements fit the schema");
         let rows = statement.query_map([], |row| read(row)).expect("the catalogue can be read");
         rows.collect::<rusqlite::Result<_>>().expect("rows have the expected types")
     }

@@ -17,14 +17,23 @@ use workflows::topology_change::apply_topology;
 
 use crate::hooks::LANES;
 use crate::judge::Broken;
-use crate::scenario::Deed;
+use crate::scenario::{Deed, REGIONS, Sorted};
+use crate::tables::SORT;
 use crate::world::{Event, World};
 
 /// Attempts at a deed while the database breaks off.
 const ATTEMPTS: usize = 3;
 
 /// Replays of failed removals, at the most.
-const REPLAYS: u32 = 20;
+const REPLAYS: u32 = 40;
+
+/// How often each table deletes what has expired.
+const SWEEPS: usize = 40;
+
+/// In so many plays of a thousand somebody writes late,
+const LATE_WRITERS: u32 = 400;
+/// so often at the most: mostly there is no removal.
+const LATE_WRITES: usize = 30;
 
 /// A deed that is due.
 #[derive(Debug, Clone)]
@@ -35,6 +44,8 @@ pub(crate) enum Deeds {
     /// Ends the pause of a tenant, or of everything.
     LetGo(Option<usize>),
     Replay(String),
+    /// Replays a removal, accepting what this stands for.
+    Accept(String, String),
     /// Some removal, whatever has become of it.
     ReplayAny,
 }
@@ -90,6 +101,7 @@ impl World {
             }
         }
         self.fill_tables();
+        self.let_replicas_diverge();
         Ok(())
     }
 
@@ -102,6 +114,26 @@ impl World {
             if self.chance.permille(150) {
                 let again = at + self.chance.between(0, 500);
                 self.plan(again, Event::Deed(Deeds::Planned(n)));
+            }
+        }
+        if let Some(Sorted { service, region, from, until }) = self.scenario.sorted.clone() {
+            let at = (region.to_owned(), self.scenario.services[service].name.to_owned());
+            self.plan(from, Event::MakeIndex { at: at.clone(), sort: Some(SORT) });
+            self.plan(until, Event::MakeIndex { at, sort: None });
+        }
+        for service in self.scenario.services.clone().iter().filter(|service| service.expires) {
+            for region in REGIONS {
+                for _ in 0..SWEEPS {
+                    let at = (region.to_owned(), service.name.to_owned());
+                    let after = self.chance.between(1, 2 * calm_from);
+                    self.plan(after, Event::Sweep(at));
+                }
+            }
+        }
+        if self.chance.permille(LATE_WRITERS) {
+            for _ in 0..LATE_WRITES {
+                let at = self.chance.between(calm_from / 4, 2 * calm_from);
+                self.plan(at, Event::WriteLate);
             }
         }
         for tenant in 0..self.scenario.tenants.len() {
@@ -175,7 +207,14 @@ impl World {
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, false, &requester()).await;
+                    let answer = replay_removal(&deployment, &id, None, &requester()).await;
+                    tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
+                });
+            }
+            Deeds::Accept(id, hash) => {
+                self.note("operator", &format!("replays {id}, accepting {hash}"));
+                self.lanes.begin(lane, async move {
+                    let answer = replay_removal(&deployment, &id, Some(&hash), &requester()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
@@ -247,7 +286,8 @@ impl World {
         if self.replays > REPLAYS {
             return Err(format!("P9: removal {id} fails again and again"));
         }
-        self.act(Deeds::Replay(id));
+        let deed = self.see_to(&id)?;
+        self.act(deed);
         Ok(false)
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use engine::Runner;
 use store::Clock;
 use testkit::simulator::Millis;
+use workers::clocks::Clocks;
 use workers::{Movers, Settings};
 use workflows::Deployment;
 
@@ -48,7 +49,7 @@ impl World {
     pub(crate) fn start_processes(&mut self) {
         for n in 0..=self.scenario.processes {
             let offset = Arc::new(AtomicI64::new(0));
-            let clock = SkewedClock { base: Arc::clone(&self.clock), offset };
+            let clock = SkewedClock { base: Arc::clone(&self.clock), offset, database: Arc::clone(&self.database) };
             let process = self.process(n, 0, clock);
             self.processes.push(process);
         }
@@ -62,14 +63,17 @@ impl World {
             batch_concurrency: scenario.batches,
             page_keys: scenario.page_keys,
             index_settle: scenario.timing.index_settle,
+            skew: scenario.timing.skew,
             settle_rounds: 4,
             permit_fresh_for: Duration::from_millis(20),
             checkpoint_every: Duration::from_millis(scenario.checkpoint_every.unsigned_abs()),
             patience: 4,
             ..Settings::default()
         };
-        let tables = SimulatedTables { calls: Arc::clone(&self.calls), pulse: self.lanes.pulse() };
-        let movers = Movers::with_tables(Arc::new(tables), settings);
+        let clocks = Arc::new(Clocks::default());
+        let (calls, pulse) = (Arc::clone(&self.calls), self.lanes.pulse());
+        let tables = SimulatedTables { calls, pulse, clocks: Arc::clone(&clocks) };
+        let movers = Movers::with_tables(Arc::new(tables), clocks, settings);
         let mut deployment = Deployment::new(store.clone(), movers, scenario.timing.clone());
         deployment.ids = Arc::new(hooked.clone());
         let name = if n == scenario.processes { "operator".to_owned() } else { format!("p{n}") };
@@ -124,7 +128,7 @@ impl World {
                 let sweeps = lapses.map(|at| at + process.sweeps_late).into_iter().chain(held).min();
                 let lanes = lanes.chain([(SWEEPER, sweeps)]);
                 lanes.filter(move |(k, _)| !self.lanes.is_busy(n * LANES + k)).filter_map(move |(k, at)| {
-                    let at = at? - start - process.clock.offset.load(Ordering::SeqCst);
+                    let at = at? - start - process.clock.ahead();
                     Some((n * LANES + k, at.max(process.looks_at[k])))
                 })
             },
@@ -149,7 +153,11 @@ impl World {
                 runner.sweep().await;
             });
         } else {
-            self.lanes.begin(lane, async move { drop(runner.tick().await) });
+            let steps_on = self.scenario.steps_on;
+            self.lanes.begin(lane, async move {
+                // What it could not begin it tries again when it looks next.
+                drop(if steps_on { runner.turn().await } else { runner.tick().await });
+            });
         }
         true
     }
@@ -162,6 +170,31 @@ impl World {
         let rest = if self.now > LATE || held { 200 } else { 12 };
         let again = self.now + self.chance.between(0, rest);
         self.processes[lane / LANES].looks_at[lane % LANES] = again;
+    }
+
+    /// Now and then the database's clock is set, further ahead of the tables' than is allowed, and put right after a while.
+    pub(crate) fn may_set_database_clock(&mut self, lane: usize) {
+        let rate = self.scenario.rates.database_clock * self.hooks.weight(lane);
+        if self.hooks.is_calm() || self.database.load(Ordering::SeqCst) != 0 || !self.chance.permille(rate) {
+            return;
+        }
+        let skew = i64::try_from(self.scenario.timing.skew.as_millis()).expect("short");
+        // Beyond what is allowed, and often beyond every wait. It is never behind: what is noted meanwhile would count from too early.
+        let ahead = self.chance.between(skew * 2, self.longest_wait() * 2);
+        self.set_database_clock(ahead);
+        let lasting = self.chance.between(1, self.lease() * 4);
+        self.plan(lasting, Event::DatabaseClock);
+        let state = self.hooks.state_of(lane);
+        count(&mut self.coverage, Fault::DatabaseClock, state);
+    }
+
+    /// Sets the database's clock so far ahead of the tables'.
+    pub(crate) fn set_database_clock(&mut self, ahead: Millis) {
+        let before = self.database.swap(ahead, Ordering::SeqCst);
+        if before != ahead {
+            self.database_was = (before, self.now);
+            self.note("database", &format!("its clock is set to {ahead:+} ms"));
+        }
     }
 
     /// Now and then a process's clock is set.

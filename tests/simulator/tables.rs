@@ -1,10 +1,12 @@
 //! The movers' tables in the simulation: every call becomes a message, and waits for what becomes of it.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use testkit::simulator::{Attributes, Post, Pulse, text};
+use testkit::simulator::{Attributes, Millis, Post, Pulse, text};
+use tokio::time::Instant;
+use workers::clocks::{ClockOf, Clocks, Told};
 use workers::error::WorkError;
 use workers::place::Place;
 use workers::tables::{Change, Counted, Got, Item, Page, Query, TableApi, TableFacts, Tables};
@@ -16,6 +18,12 @@ pub(crate) type At = (String, String);
 pub(crate) const KEY: &str = "pk";
 /// The indexed attribute of every simulated table.
 pub(crate) const INDEX_KEY: &str = "tenant_shard";
+
+/// What some items have besides, and an index made anew may be sorted by.
+pub(crate) const SORT: &str = "due";
+
+/// The attribute by whose time items expire, where they do.
+pub(crate) const UNTIL: &str = "until";
 
 /// What is asked of a table.
 #[derive(Debug, Clone)]
@@ -42,13 +50,17 @@ pub(crate) struct Call {
     pub(crate) question: Question,
 }
 
+/// An answer, and the time of the table that gave it; none when nobody did.
+pub(crate) type Answered = (Result<Answer, WorkError>, Option<Millis>);
+
 /// Calls that wait to be sent.
-pub(crate) type Calls = Post<Call, Result<Answer, WorkError>>;
+pub(crate) type Calls = Post<Call, Answered>;
 
 /// All tables, as one process reaches them.
 pub(crate) struct SimulatedTables {
     pub(crate) calls: Arc<Calls>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) clocks: Arc<Clocks>,
 }
 
 #[async_trait]
@@ -58,7 +70,13 @@ impl Tables for SimulatedTables {
             return Err(WorkError::permanent("place_invalid", "only tables are simulated"));
         };
         let at = (region.clone(), table.clone());
-        Ok(Arc::new(Remote { at, calls: Arc::clone(&self.calls), pulse: Arc::clone(&self.pulse) }))
+        Ok(Arc::new(Remote {
+            at,
+            calls: Arc::clone(&self.calls),
+            pulse: Arc::clone(&self.pulse),
+            clocks: Arc::clone(&self.clocks),
+            clock: ClockOf::place(place),
+        }))
     }
 }
 
@@ -66,14 +84,24 @@ struct Remote {
     at: At,
     calls: Arc<Calls>,
     pulse: Arc<Pulse>,
+    clocks: Arc<Clocks>,
+    clock: ClockOf,
 }
 
 impl Remote {
     async fn ask(&self, question: Question) -> Result<Answer, WorkError> {
         let lane = self.pulse.running().expect("only lanes use tables");
+        let sent = Instant::now();
         let answer = self.calls.ask(lane, Call { at: self.at.clone(), question });
         match answer.await {
-            Ok(answer) => answer,
+            Ok((answer, time)) => {
+                if let Some(time) = time {
+                    let date = Some(UNIX_EPOCH + Duration::from_millis(time.unsigned_abs()));
+                    let within = Duration::from_millis(1);
+                    self.clocks.told(&self.clock, Told { sent, received: Instant::now(), date, within });
+                }
+                answer
+            }
             // Its process has crashed: nothing of it goes on.
             Err(_) => std::future::pending().await,
         }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use store::{Held, ManualClock, Store};
 use testkit::simulator::{Chance, Coverage, Errand, Lanes, Millis, Schedule, SimulatedTable, TableShape, Trace};
 use tokio::sync::oneshot;
-use workers::error::WorkError;
 
 use crate::clients::{Request, View};
 use crate::faults;
@@ -17,8 +17,8 @@ use crate::judge::{Broken, Judge, TableMap};
 use crate::observer::{Observer, Snapshot};
 use crate::operators::{Deeds, Told};
 use crate::processes::Process;
-use crate::scenario::{EU, Scenario, US};
-use crate::tables::{Answer, At, Call, Calls, INDEX_KEY, KEY};
+use crate::scenario::{REGIONS, Scenario};
+use crate::tables::{Answered, At, Call, Calls, INDEX_KEY, KEY};
 
 /// 2026-01-01, where simulated time begins.
 const START: Millis = 1_767_225_600_000;
@@ -30,18 +30,18 @@ const LONGEST: Millis = 120_000;
 const LONGEST_STEP: Millis = 16;
 
 /// Takes the answer to a call.
-pub(crate) type Sender = oneshot::Sender<Result<Answer, WorkError>>;
+pub(crate) type Sender = oneshot::Sender<Answered>;
 
 /// Something that is going to happen.
 pub(crate) enum Event {
     /// A transaction may begin, or learns that the database can't be reached.
     Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
     /// A process that stood still with a call in hand sends it.
-    Send(Errand<Call, Result<Answer, WorkError>>),
+    Send(Errand<Call, Answered>),
     /// A call arrives at its table.
     Arrive { lane: usize, call: Call, answer: Option<Sender>, partial: bool },
     /// A caller gets its answer.
-    Reply { lane: usize, answer: Sender, reply: Result<Answer, WorkError> },
+    Reply { lane: usize, answer: Sender, reply: Answered },
     /// A change arrives at another region by the store's own replication.
     Replicate { at: At, change: workers::tables::Change, by_mover: bool },
     /// A crashed process is started again.
@@ -54,6 +54,14 @@ pub(crate) enum Event {
     Request(Request),
     /// An operator acts.
     Deed(Deeds),
+    /// Somebody writes where a removal is under way.
+    WriteLate,
+    /// A table deletes items that have expired.
+    Sweep(At),
+    /// An index is made anew, with a sort key or without.
+    MakeIndex { at: At, sort: Option<&'static str> },
+    /// The database's clock is put right.
+    DatabaseClock,
     /// Faults end.
     Calm,
 }
@@ -64,6 +72,9 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     pub(crate) scenario: Scenario,
     pub(crate) clock: Arc<ManualClock>,
+    /// How far the database's clock is ahead of it, and what it was until when.
+    pub(crate) database: Arc<AtomicI64>,
+    pub(crate) database_was: (Millis, Millis),
     pub(crate) lanes: Lanes,
     pub(crate) schedule: Schedule<Event>,
     pub(crate) hooks: Arc<Hooks>,
@@ -96,21 +107,30 @@ impl World {
         let lanes = Lanes::default();
         let hooks = Hooks::new(lanes.pulse(), Chance::new(chance.bits()), scenario.rates.clone());
         let url = store::StoreUrl::Sqlite(file.to_owned());
-        let store = Store::open_with_clock(&url, Arc::new(Arc::clone(&clock))).await.expect("the catalogue opens");
+        let store = Store::open(&url).await.expect("the catalogue opens").with_clock(Arc::new(Arc::clone(&clock)));
         let shape = || TableShape { key: KEY, index_key: INDEX_KEY };
-        let regions = [US, EU].into_iter();
+        let regions = REGIONS.into_iter();
         let places = regions.flat_map(|region| scenario.services.iter().map(move |service| (region, service.name)));
         let table = |(region, name): (&str, &str)| ((region.to_owned(), name.to_owned()), SimulatedTable::new(shape()));
         Self {
             now: 0,
             clock,
+            database: Arc::default(),
+            database_was: (0, 0),
             schedule: Schedule::default(),
             hooks: Arc::new(hooks),
             calls: Arc::default(),
             store,
             processes: Vec::new(),
             tables: places.map(table).collect(),
-            judge: Judge { services: scenario.services.clone(), seen: Snapshot::default(), data: BTreeMap::new() },
+            judge: Judge {
+                services: scenario.services.clone(),
+                seen: Snapshot::default(),
+                data: BTreeMap::new(),
+                late: BTreeMap::new(),
+                until: BTreeMap::new(),
+                now: 0,
+            },
             replicated: BTreeMap::new(),
             views: Vec::new(),
             in_flight: Vec::new(),
@@ -142,6 +162,7 @@ impl World {
             } else if self.begin_due_work() {
                 // It runs in the next turn.
             } else if self.is_over()? {
+                self.judge.now = self.seconds();
                 return self.judge.end(&self.tables);
             } else if self.now > LONGEST {
                 return Err(format!("P9: no end after {LONGEST} ms: {:?}", self.judge.seen));
@@ -175,6 +196,7 @@ impl World {
     /// Runs a lane until it is quiet, and does what follows from it.
     pub(crate) async fn run(&mut self, lane: usize) -> Result<(), Broken> {
         self.may_skew(lane);
+        self.may_set_database_clock(lane);
         self.trace.mix(lane, self.now);
         self.step = 1;
         let ended = self.lanes.run(lane).await;
@@ -245,8 +267,14 @@ impl World {
             Event::Think { tenant } => self.think(tenant),
             Event::Request(request) => self.request(request),
             Event::Deed(deed) => self.act(deed),
+            Event::WriteLate => self.write_late()?,
+            Event::Sweep(at) => self.sweep(&at),
+            Event::MakeIndex { at, sort } => self.make_index(&at, sort),
+            Event::DatabaseClock => self.set_database_clock(0),
             Event::Calm => {
+                self.set_database_clock(0);
                 self.hooks.set_calm(true);
+                self.repair_replicas();
                 self.note("world", "no more faults");
             }
         }
@@ -273,7 +301,14 @@ impl World {
     /// Whether nothing is left to happen. A pause that took effect late is ended, and a failed removal is replayed first, as on-call would.
     fn is_over(&mut self) -> Result<bool, Broken> {
         let quiet = self.hooks.is_calm() && self.schedule.next().is_none() && !self.lanes.any_busy();
-        if !quiet || self.judge.seen.due_at().is_some() || self.judge.seen.lapses_at().is_some() {
+        if !quiet || self.judge.seen.lapses_at().is_some() {
+            return Ok(false);
+        }
+        if self.judge.seen.due_at().is_some() {
+            // A removal may wait for as long as another, which it follows, has failed.
+            if self.judge.seen.only_removals_wait() {
+                self.replay_failed()?;
+            }
             return Ok(false);
         }
         if self.let_go_of_the_rest() {

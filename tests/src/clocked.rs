@@ -19,7 +19,7 @@ const MOST_TICKS: u32 = 20_000;
 /// A process of realmctl with this clock.
 pub async fn on_clock(store_url: &str, clock: &Arc<ManualClock>) -> Deployment {
     let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
-    deploy_on(Store::open_with_clock(&url, Arc::new(Arc::clone(clock))).await.expect("the store opens"))
+    deploy_on(Store::open(&url).await.expect("the store opens").with_clock(Arc::new(Arc::clone(clock))))
 }
 
 /// A world and its clock.

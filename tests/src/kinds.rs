@@ -36,7 +36,7 @@ pub const KINDS: [Kind; 5] = [
         begin: Begin::Move,
         path: &["scheduled", "preflight", "waiting", "offline", "drain", "add_data", "verify", "commit", "notify"],
         all: &workflows::realm_move::STATES,
-        others: &["re_online", "completed", "rolled_back", "failed"],
+        others: &["comparing", "re_online", "completed", "rolled_back", "failed"],
         given_up: |state| match state {
             "scheduled" | "preflight" | "waiting" | "offline" => "failed",
             "notify" => "completed",

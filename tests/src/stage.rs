@@ -168,7 +168,7 @@ impl Stage {
         for record in self.workflows().await {
             match (record.kind.as_str(), record.state.as_str()) {
                 ("removal", "failed") => {
-                    let outcome = replay_removal(deployment, &record.id, false, &by()).await.expect("it is replayed");
+                    let outcome = replay_removal(deployment, &record.id, None, &by()).await.expect("it is replayed");
                     assert_eq!(outcome, ReplayOutcome::Replayed);
                 }
                 ("campaign", "halted") => resume_campaign(deployment, &record.id, &by()).await.expect("it is resumed"),

@@ -3,12 +3,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use engine::StepError;
 use engine::probe::{Moment, Point, Probe};
 use serde::{Deserialize, Serialize};
+
+/// How long anybody waits for an action that is done in between, before the test fails.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A point at which to strike.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +21,7 @@ pub struct Target {
     pub kind: String,
     /// State of the workflow; empty for tasks, whose point then is the kind alone.
     pub state: String,
-    /// Where in the step: before, observed, written, recorded.
+    /// Where in the step: before, observed, written, recorded, read_back.
     pub moment: String,
 }
 
@@ -44,6 +48,7 @@ fn name(moment: Moment) -> &'static str {
         Moment::Observed => "observed",
         Moment::Written => "written",
         Moment::Recorded => "recorded",
+        Moment::ReadBack => "read_back",
     }
 }
 
@@ -56,7 +61,7 @@ pub enum Blow {
     FailForGood,
     /// A failure that may pass.
     FailOnce,
-    /// After `Recorded`: as if the reply to the commit had been lost.
+    /// After `Recorded`: as if the reply to the commit had been lost. At `ReadBack`: as if the database could not be reached.
     LoseReply,
 }
 
@@ -86,6 +91,11 @@ impl Striker {
     /// How often it has struck.
     pub fn struck(&self) -> u32 {
         self.struck.load(Ordering::SeqCst)
+    }
+
+    /// How often the engine came by.
+    pub fn visited(&self) -> u32 {
+        self.visits.load(Ordering::SeqCst)
     }
 
     fn visit(&self, point: Point<'_>, task: bool) -> Result<(), StepError> {
@@ -138,24 +148,41 @@ pub struct Interject {
     target: Target,
     action: Action,
     done: Arc<AtomicU32>,
+    /// Whether the action has ended.
+    ended: Arc<(Mutex<bool>, Condvar)>,
 }
 
 /// What is done in between.
 pub type Action = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 impl Interject {
-    /// Runs `action` the first time that the engine comes by `target`. Needs a multi-threaded runtime.
+    /// Runs `action` the first time that the engine comes by `target`; whoever comes there meanwhile, before anything is done, waits
+    /// until it has ended. Needs a multi-threaded runtime.
     pub fn new<F>(target: Target, action: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Self { target, action: Arc::new(move || Box::pin(action())), done: Arc::default() }
+        Self { target, action: Arc::new(move || Box::pin(action())), done: Arc::default(), ended: Arc::default() }
     }
 
     fn visit(&self, point: Point<'_>, task: bool) {
-        if self.target.is_at(point, task) && self.done.fetch_add(1, Ordering::SeqCst) == 0 {
+        if !self.target.is_at(point, task) {
+            return;
+        }
+        let (ended, told) = &*self.ended;
+        if self.done.fetch_add(1, Ordering::SeqCst) == 0 {
             let action = (self.action)();
             tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(action));
+            *ended.lock().expect("no holder of this lock panics") = true;
+            told.notify_all();
+        } else if point.moment == Moment::Before {
+            // Nobody who is here holds a transaction that the action might wait for.
+            tokio::task::block_in_place(|| {
+                let ended = ended.lock().expect("no holder of this lock panics");
+                let waited = told.wait_timeout_while(ended, PATIENCE, |ended| !*ended);
+                let (ended, _) = waited.expect("no holder of this lock panics");
+                assert!(*ended, "{:?}: what was to be done in between has not ended", self.target);
+            });
         }
     }
 

@@ -30,7 +30,7 @@ pub const TENANT: &str = "acme";
 /// A tenant whose id begins with the other's: nothing of it may ever change.
 pub const NEIGHBOUR: &str = "acme-eu";
 /// The longest that a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// Which database holds the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,19 @@ pub enum Database {
     Postgres,
 }
 
+impl Database {
+    /// Every other one of these, and the rest on the other database: for drivers that try a hundred things, each of which is as
+    /// true on the one as on the other. Which half comes first changes with `turn`, so that several drivers try all on both. All of
+    /// them on both with `REALMCTL_ALL_STATES`, which takes several minutes more.
+    pub fn share<T: Copy>(self, all: &[T], turn: usize) -> Vec<T> {
+        if std::env::var_os("REALMCTL_ALL_STATES").is_some() {
+            return all.to_vec();
+        }
+        let skipped = (usize::from(self == Self::Postgres) + turn) % 2;
+        all.iter().copied().skip(skipped).step_by(2).collect()
+    }
+}
+
 /// Everything that a test acts on.
 pub struct World {
     /// us-east-1 and eu-west-1.
@@ -49,6 +62,8 @@ pub struct World {
     pub store_url: String,
     /// What the workflows share.
     pub deployment: Deployment,
+    /// In how many parts of `issues` and of `activity` a tenant's items stand.
+    parts: (u32, u32),
     _folder: TempDir,
 }
 
@@ -103,20 +118,23 @@ pub async fn deploy_with_parts_of(store_url: &str, objects: u64) -> Deployment {
 /// Opens the store and deploys with these times.
 pub async fn deploy_timed(store_url: &str, timing: Timing) -> Deployment {
     let url: StoreUrl = store_url.parse().expect("the tests' store URLs are well formed");
-    deploy_with(Store::open(&url).await.expect("the store opens"), timing)
+    deploy_timed_on(Store::open(&url).await.expect("the store opens"), timing)
 }
 
 /// Deploys on an open store.
 pub fn deploy_on(store: Store) -> Deployment {
-    deploy_with(store, timing::short())
+    deploy_timed_on(store, timing::short())
 }
 
-fn deploy_with(store: Store, timing: Timing) -> Deployment {
+/// The same with these times.
+pub fn deploy_timed_on(store: Store, timing: Timing) -> Deployment {
     timing.check().expect("the tests' constants fit together");
     let settings = Settings {
         index_settle: timing.index_settle,
+        skew: timing.skew,
         permit_fresh_for: Duration::from_millis(50),
         checkpoint_every: Duration::ZERO,
+        replication_wait: Duration::from_secs(2),
         hook_secrets: HookSecrets::parse(&format!("default={SECRET}")).expect("a secret of the right form"),
         ..Settings::default()
     };
@@ -150,7 +168,7 @@ impl World {
         Self::with_topology(database, Seed::SMALL, |yaml| yaml).await
     }
 
-    /// The same with another topology: `edit` gets the usual one.
+    /// The same with another topology: `edit` gets the usual one, of [`few_parts`].
     pub async fn with_topology(database: Database, seed: Seed, edit: impl FnOnce(String) -> String) -> Self {
         let (store_url, folder) = fresh_store(database).await;
         let deployment = deploy(&store_url).await;
@@ -170,7 +188,7 @@ impl World {
         let all: Vec<&Region> = regions.iter().collect();
         testkit::prepare(&all).await.expect("tables and buckets are made");
         let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
-        let yaml = edit(testkit::topology(&all));
+        let yaml = edit(few_parts(&testkit::topology(&all)));
         apply_topology(&deployment, &yaml, &by).await.expect("the topology is applied");
         for (id, realm) in [(TENANT, "us"), (NEIGHBOUR, "us")] {
             let new = NewTenant {
@@ -180,13 +198,30 @@ impl World {
             };
             create_tenant(&deployment, &new, &by).await.expect("the tenant is created");
         }
-        let world = Self { regions, store_url, deployment, _folder: folder };
+        let parts = if yaml.contains(MANY_PARTS.0) { (10, 4) } else { (2, 1) };
+        let world = Self { regions, store_url, deployment, parts, _folder: folder };
         world.finish_creating().await;
         world.fill("us-east-1", TENANT, seed).await;
         world.fill("us-east-1", NEIGHBOUR, Seed { issues: 15, activity: 8, media: 5 }).await;
         // Data of the neighbour in both regions, so that a careless removal or read-back would meet it.
         world.fill("eu-west-1", NEIGHBOUR, Seed { issues: 9, activity: 4, media: 3 }).await;
         world
+    }
+
+    /// A catalogue with this topology and the tenant in this realm, on regions that the caller has prepared
+    /// and fills.
+    pub async fn on_regions(database: Database, regions: Vec<Region>, yaml: &str, realm: &str) -> Self {
+        let (store_url, folder) = fresh_store(database).await;
+        let deployment = deploy(&store_url).await;
+        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        apply_topology(&deployment, yaml, &by).await.expect("the topology is applied");
+        let new = NewTenant {
+            id: TENANT.parse().expect("a tenant id"),
+            host: format!("{TENANT}.example").parse().expect("a host"),
+            realm: realm.to_owned(),
+        };
+        create_tenant(&deployment, &new, &by).await.expect("the tenant is created");
+        Self { regions, store_url, deployment, parts: (10, 4), _folder: folder }
     }
 
     /// Runs until no tenant is being created any more: services with hooks take part in that.
@@ -207,8 +242,12 @@ impl World {
         use testkit::fixtures::{seed_items, seed_objects};
         let at = self.region(region);
         let bucket = format!("media-{region}");
-        seed_items(at, "issues", "tenant_shard", tenant, 10, seed.issues, 7).await.expect("issues are seeded");
-        seed_items(at, "activity", "tenant_shard", tenant, 4, seed.activity, 8).await.expect("activity is seeded");
+        seed_items(at, "issues", "tenant_shard", tenant, self.parts.0, seed.issues, 7)
+            .await
+            .expect("issues are seeded");
+        seed_items(at, "activity", "tenant_shard", tenant, self.parts.1, seed.activity, 8)
+            .await
+            .expect("activity is seeded");
         seed_objects(at, &bucket, &format!("{tenant}/"), seed.media, 9).await.expect("media is seeded");
     }
 
@@ -220,19 +259,7 @@ impl World {
     /// What a region holds of a tenant, read with the plain SDK.
     pub async fn holdings(&self, region: &str, tenant: &str) -> Holdings {
         let at = self.region(region);
-        let (dynamodb, s3) = (region::dynamodb_client(at), region::s3_client(at));
-        let (bucket, prefix) = (format!("media-{region}"), format!("{tenant}/"));
-        let items = async |table| {
-            observe::tenant_items(&dynamodb, table, "tenant_shard", tenant).await.expect("items can be read")
-        };
-        let objects = observe::bucket_objects(&s3, &bucket, &prefix).await.expect("objects can be read");
-        let uploads = observe::unfinished_uploads(&s3, &bucket, &prefix).await.expect("uploads can be listed");
-        Holdings {
-            issues: items("issues").await,
-            activity: items("activity").await,
-            media: objects.into_iter().map(|(key, object)| (key[prefix.len()..].to_owned(), object)).collect(),
-            uploads: uploads.len(),
-        }
+        holdings_of(region, (at.dynamodb_endpoint(), at.s3_endpoint()), tenant).await
     }
 
     /// What both regions hold of the neighbour.
@@ -253,7 +280,16 @@ impl World {
             wait_until(done).await;
             stop.cancel();
         };
-        tokio::join!(runner.run(stop.clone()), reached);
+        // A runner is a large future, and tests nest them.
+        tokio::join!(Box::pin(runner.run(stop.clone())), reached);
+    }
+
+    /// The time by the catalogue's database.
+    pub async fn now(&self) -> i64 {
+        let mut tx = self.deployment.store.read().await.expect("a read begins");
+        let now = tx.now().await.expect("the database has a clock");
+        tx.rollback().await.expect("a read ends");
+        now
     }
 
     /// Starts a move of the tenant and returns its id.
@@ -361,6 +397,22 @@ impl World {
     }
 }
 
+/// What a region with these endpoints holds of a tenant, read with the plain SDK.
+pub async fn holdings_of(region: &str, (dynamodb, s3): (&str, &str), tenant: &str) -> Holdings {
+    let (dynamodb, s3) = (region::dynamodb_client_at(region, dynamodb), region::s3_client_at(region, s3));
+    let (bucket, prefix) = (format!("media-{region}"), format!("{tenant}/"));
+    let items =
+        async |table| observe::tenant_items(&dynamodb, table, "tenant_shard", tenant).await.expect("items can be read");
+    let objects = observe::bucket_objects(&s3, &bucket, &prefix).await.expect("objects can be read");
+    let uploads = observe::unfinished_uploads(&s3, &bucket, &prefix).await.expect("uploads can be listed");
+    Holdings {
+        issues: items("issues").await,
+        activity: items("activity").await,
+        media: objects.into_iter().map(|(key, object)| (key[prefix.len()..].to_owned(), object)).collect(),
+        uploads: uploads.len(),
+    }
+}
+
 /// A runner on a deployment.
 pub fn runner_of(deployment: &Deployment) -> Runner {
     let name = deployment.owner.clone();
@@ -386,7 +438,15 @@ pub async fn wait_until<F: Future<Output = bool>>(done: impl Fn() -> F) {
     tokio::time::timeout(PATIENCE, reached).await.expect("the condition is reached in time");
 }
 
-/// The usual topology with one part a location: some laws are the same however many parts there are, and quicker shown.
+const MANY_PARTS: (&str, &str) = ("shardCount: 10 }", "shardCount: 4 }");
+const FEW_PARTS: (&str, &str) = ("shardCount: 2 }", "shardCount: 1 }");
+
+/// The testkit's topology with two parts and one: most laws are the same however many parts there are, and quicker shown.
 pub fn few_parts(yaml: &str) -> String {
-    yaml.replace("shardCount: 10", "shardCount: 1").replace("shardCount: 4", "shardCount: 1")
+    yaml.replace(MANY_PARTS.0, FEW_PARTS.0).replace(MANY_PARTS.1, FEW_PARTS.1)
+}
+
+/// What [`few_parts`] took away.
+pub fn many_parts(yaml: &str) -> String {
+    yaml.replace(FEW_PARTS.0, MANY_PARTS.0).replace(FEW_PARTS.1, MANY_PARTS.1)
 }

@@ -2,21 +2,31 @@
 //!
 //! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
 //! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
-//! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`signed.rs`): their
-//! clients must not correct the time by the store's.
+//! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`signed.rs`), reads with
+//! the database's as last heard (`heard.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::identity::IdentityCache;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_smithy_http_client::tls;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::SharedHttpClient;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use tokio::sync::OnceCell;
 
+use crate::clocks::{ClockOf, Clocks, ReadsDates};
+use crate::heard::{HeardTime, SignsReads};
+use crate::host;
 use crate::s3::Budget;
 use crate::settings::Settings;
 
@@ -78,10 +88,18 @@ pub(crate) struct Clients {
     dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
     s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
     budget: Arc<Budget>,
+    clocks: Arc<Clocks>,
+    signs_reads: SignsReads,
 }
 
 impl Clients {
-    pub(crate) fn new(credentials: CredentialsFrom, settings: &Settings) -> Self {
+    /// What the stores tell of their time goes to `clocks`.
+    pub(crate) fn new(
+        credentials: CredentialsFrom,
+        settings: &Settings,
+        clocks: Arc<Clocks>,
+        time: &Arc<HeardTime>,
+    ) -> Self {
         Self {
             credentials,
             connect_timeout: settings.connect_timeout,
@@ -90,6 +108,8 @@ impl Clients {
             dynamodb: Mutex::default(),
             s3: Mutex::default(),
             budget: Arc::new(Budget::of(settings)),
+            clocks,
+            signs_reads: SignsReads(Arc::clone(time)),
         }
     }
 
@@ -105,14 +125,18 @@ impl Clients {
         known
             .entry(address)
             .or_insert_with(|| {
+                let of = ClockOf::dynamodb(region, endpoint);
                 let client = |purpose: Purpose| {
                     let mut config = aws_sdk_dynamodb::config::Builder::from(shared)
+                        .time_source(self.signs_reads.clone())
                         .region(Region::new(region.to_owned()))
                         .retry_config(RetryConfig::disabled())
                         .stalled_stream_protection(purpose.stalled_streams())
-                        .disable_clock_skew_correction(purpose == Purpose::Writes)
+                        // A store's, or a proxy's, wrong date must not decide what time requests are signed with.
+                        .disable_clock_skew_correction(true)
+                        .interceptor(self.reads_dates(&of))
                         .timeout_config(self.timeouts(self.attempt_timeout));
-                    config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
+                    config.set_endpoint_url(endpoint.map(str::to_owned));
                     aws_sdk_dynamodb::Client::from_conf(config.build())
                 };
                 Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
@@ -127,16 +151,20 @@ impl Clients {
         known
             .entry(address)
             .or_insert_with(|| {
+                let of = ClockOf::s3(region, endpoint);
                 let client = |purpose: Purpose| {
                     let mut config = aws_sdk_s3::config::Builder::from(shared)
+                        .time_source(self.signs_reads.clone())
                         .region(Region::new(region.to_owned()))
                         .retry_config(purpose.retries())
                         .stalled_stream_protection(purpose.stalled_streams())
-                        .disable_clock_skew_correction(purpose == Purpose::Writes)
+                        // A store's, or a proxy's, wrong date must not decide what time requests are signed with.
+                        .disable_clock_skew_correction(true)
+                        .interceptor(self.reads_dates(&of))
                         .timeout_config(self.timeouts(self.attempt_timeout * S3_ATTEMPT_FACTOR))
                         // Other providers rarely resolve `bucket.endpoint`.
                         .force_path_style(endpoint.is_some());
-                    config.set_endpoint_url(endpoint.map(str::to_owned).or(shared.endpoint_url().map(str::to_owned)));
+                    config.set_endpoint_url(endpoint.map(base_of_buckets));
                     aws_sdk_s3::Client::from_conf(config.build())
                 };
                 Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
@@ -144,28 +172,61 @@ impl Clients {
             .clone()
     }
 
+    fn reads_dates(&self, of: &ClockOf) -> ReadsDates {
+        ReadsDates { clocks: Arc::clone(&self.clocks), of: of.clone() }
+    }
+
     fn timeouts(&self, attempt: Duration) -> TimeoutConfig {
         TimeoutConfig::builder().connect_timeout(self.connect_timeout).operation_attempt_timeout(attempt).build()
     }
 
-    /// Checksums stay at the SDK's default: computed and verified wherever the store supports it. Stalled-stream protection
-    /// of reads has a grace period long enough for a busy machine; it does not count the time in which we do not read.
+    /// What the clients share. Of what the environment and profiles say, which could choose another store (see [`host`]), credentials
+    /// count, and whether a store is too old for checksums: unless told so, they are computed and verified wherever there are some.
+    /// Stalled-stream protection of reads has a grace period long enough for a busy machine; it does not count the time in which we do
+    /// not read.
     async fn config(&self, region: &str) -> &SdkConfig {
         self.config
             .get_or_init(async || {
-                let http = aws_smithy_http_client::Builder::new()
-                    .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-                    .build_https();
-                let mut loader = aws_config::defaults(BehaviorVersion::latest())
-                    .http_client(http)
+                let http = http_client();
+                let mut config = SdkConfig::builder();
+                config.set_request_checksum_calculation(host::setting("AWS_REQUEST_CHECKSUM_CALCULATION"));
+                config.set_response_checksum_validation(host::setting("AWS_RESPONSE_CHECKSUM_VALIDATION"));
+                let config = config
+                    .behavior_version(BehaviorVersion::latest())
+                    .http_client(http.clone())
                     .app_name(AppName::new("realmctl").expect("letters only"))
-                    // Each client sets its own; naming one here keeps the loader from asking instance metadata for it.
-                    .region(Region::new(region.to_owned()));
-                if let CredentialsFrom::Fixed(credentials) = &self.credentials {
-                    loader = loader.credentials_provider(credentials.clone());
-                }
-                loader.load().await
+                    .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+                    .time_source(SystemTimeSource::new())
+                    .identity_cache(IdentityCache::lazy().build());
+                let credentials = match &self.credentials {
+                    CredentialsFrom::Fixed(credentials) => SharedCredentialsProvider::new(credentials.clone()),
+                    CredentialsFrom::Environment => {
+                        // Asked for a token where credentials come from a role; naming a region keeps it from asking instance metadata.
+                        let region = Region::new(region.to_owned());
+                        let ask =
+                            ProviderConfig::without_region().with_region(Some(region.clone())).with_http_client(http);
+                        let chain = DefaultCredentialsChain::builder().region(region).configure(ask);
+                        SharedCredentialsProvider::new(chain.build().await)
+                    }
+                };
+                config.credentials_provider(credentials).build()
             })
             .await
     }
+}
+
+/// One for all. Without any authority it trusts nobody, and plain HTTP goes on.
+fn http_client() -> SharedHttpClient {
+    let trust = if host::has_authorities() { TrustStore::default() } else { TrustStore::empty() };
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_context(TlsContext::builder().with_trust_store(trust).build().expect("a trust store alone is well formed"))
+        .build_https()
+}
+
+/// The SDK writes a bucket's name right behind the endpoint's path.
+fn base_of_buckets(endpoint: &str) -> String {
+    let path =
+        endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
+    if path.is_empty() || path.ends_with('/') { endpoint.to_owned() } else { format!("{endpoint}/") }
 }

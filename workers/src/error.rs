@@ -7,8 +7,10 @@ use std::error::Error;
 pub enum Treatment {
     /// May succeed when tried again: a time-out, a 5xx, throttling.
     Retryable,
-    /// Will not succeed without a person: a missing table, refused credentials, a mismatch.
+    /// Will not succeed without a person: a missing table, a right that is not granted, a mismatch.
     Permanent,
+    /// This process can't do it, whatever it is: no credentials or stale ones, no certificate authorities. Another may.
+    Unfit,
     /// This process no longer owns the work, or the ledger no longer permits it: stop at once.
     LostLease,
 }
@@ -23,6 +25,8 @@ pub struct WorkError {
     pub code: &'static str,
     /// What happened and where, and the next step if a person has one. Never item contents.
     pub message: String,
+    /// A request got no answer, so it may have been done, or may be yet.
+    pub unanswered: bool,
     /// The cause, if another error was behind it.
     #[source]
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -31,17 +35,34 @@ pub struct WorkError {
 impl WorkError {
     /// A failure that may pass.
     pub fn retryable(code: &'static str, message: impl Into<String>) -> Self {
-        Self { treatment: Treatment::Retryable, code, message: message.into(), source: None }
+        Self { treatment: Treatment::Retryable, code, message: message.into(), unanswered: false, source: None }
     }
 
     /// A failure that needs a person.
     pub fn permanent(code: &'static str, message: impl Into<String>) -> Self {
-        Self { treatment: Treatment::Permanent, code, message: message.into(), source: None }
+        Self { treatment: Treatment::Permanent, code, message: message.into(), unanswered: false, source: None }
+    }
+
+    /// A failure of this process, whatever the work.
+    pub fn unfit(code: &'static str, message: impl Into<String>) -> Self {
+        Self { treatment: Treatment::Unfit, ..Self::permanent(code, message) }
     }
 
     /// The work is not ours any more.
     pub fn lost_lease(message: impl Into<String>) -> Self {
-        Self { treatment: Treatment::LostLease, code: "lost_lease", message: message.into(), source: None }
+        Self {
+            treatment: Treatment::LostLease,
+            code: "lost_lease",
+            message: message.into(),
+            unanswered: false,
+            source: None,
+        }
+    }
+
+    /// The same error, of a request that got no answer.
+    #[must_use]
+    pub fn unanswered(self) -> Self {
+        Self { unanswered: true, ..self }
     }
 
     /// The same error with its cause attached.

@@ -9,13 +9,17 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::WorkError;
+use crate::host;
 use crate::place::Place;
 
 /// The code of a request that was signed too long ago, or in the future. The next attempt needs a permit read anew.
-pub(crate) const REQUEST_TOO_OLD: &str = "request_too_old";
+pub const REQUEST_TOO_OLD: &str = "request_too_old";
 
-/// The code of a request that got no answer: it may have been done, or may be yet.
+/// The code of a request that got no answer, or never left.
 pub(crate) const UNREACHABLE: &str = "endpoint_unreachable";
+
+/// The code of an answer that something between us and the store may have made: none of the store's own.
+pub(crate) const GATEWAY: &str = "gateway_error";
 
 /// Where a request went, in words for an error message.
 #[derive(Debug, Clone)]
@@ -40,6 +44,9 @@ impl Site {
         match &error {
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
+                if is_of_a_gateway(status, !service.err().code().unwrap_or_default().is_empty()) {
+                    return self.of_a_gateway(doing, status).because(error);
+                }
                 let refusal = Refusal {
                     status,
                     code: service.err().code().unwrap_or_default().to_owned(),
@@ -50,23 +57,40 @@ impl Site {
             SdkError::ResponseError(response) => {
                 let status = response.raw().status().as_u16();
                 let message = format!("{self} answered a request to {doing} with something unreadable (HTTP {status})");
-                WorkError::retryable("store_error", message).because(error)
+                // Whose it is can't be told, nor whether the store is done: it begins some answers while it still works.
+                WorkError::retryable("store_error", message).unanswered().because(error)
             }
             _ if credentials_error(&error).is_some() => self.no_credentials(error),
+            _ if is_untrusted(&error) && !host::has_authorities() => host::without_authorities().because(error),
             SdkError::ConstructionFailure(_) => {
                 WorkError::permanent("store_error", format!("a request to {doing} {self} could not be built"))
                     .because(error)
             }
             _ => {
+                if let Some(mine) = host::of_this_machine(&error) {
+                    let mine = if never_left(&error) { mine } else { mine.unanswered() };
+                    return mine.because(error);
+                }
                 let how = if matches!(error, SdkError::TimeoutError(_)) {
                     "did not answer in time"
                 } else {
                     "could not be reached"
                 };
                 let message = format!("{self} {how} to {doing}: check the endpoint and the network");
-                WorkError::retryable(UNREACHABLE, message).because(error)
+                let failed = WorkError::retryable(UNREACHABLE, message);
+                let failed = if never_left(&error) { failed } else { failed.unanswered() };
+                failed.because(error)
             }
         }
+    }
+
+    /// Something answered a request in place of what it was sent to. `doing` as above.
+    pub(crate) fn of_a_gateway(&self, doing: &str, status: u16) -> WorkError {
+        let message = format!(
+            "something between this process and {self} answered a request to {doing} with HTTP {status}: it may still be done. \
+             Look at the gateway, proxy or load balancer on the way"
+        );
+        WorkError::retryable(GATEWAY, message).unanswered()
     }
 
     fn no_credentials(&self, error: impl Error + Send + Sync + 'static) -> WorkError {
@@ -81,7 +105,7 @@ impl Site {
                 "the AWS credentials for {self} could not be loaded: the source they are configured to come from failed"
             )
         };
-        WorkError::permanent("credentials_missing", message).because(error)
+        WorkError::unfit("credentials_missing", message).because(error)
     }
 
     fn refused(&self, doing: &str, refusal: &Refusal, error: impl Error + Send + Sync + 'static) -> WorkError {
@@ -104,14 +128,13 @@ impl Site {
                 REQUEST_TOO_OLD,
                 format!(
                     "{self} refused a request to {doing} because of the time it was signed with: {said}. It is tried again with \
-                     a fresh one; if that does not help, compare the clocks: writes are signed by the clock of the catalogue's \
-                     database, reads by this machine's"
+                     a fresh one; if that does not help, compare the clocks: requests are signed by that of the catalogue's database"
                 ),
             )
             .because(error),
-            Kind::Credentials => WorkError::permanent(
+            Kind::Credentials => WorkError::unfit(
                 "credentials_refused",
-                format!("{self} refused the AWS credentials: {said}. Check the access key, its expiry and this machine's clock"),
+                format!("{self} refused the AWS credentials: {said}. Check the access key and its expiry"),
             )
             .because(error),
             Kind::Denied => WorkError::permanent(
@@ -135,6 +158,46 @@ impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether what is no success may have been answered by something on the way, which may have passed the request on and may yet
+/// do so. The first are what gateways say of those behind them, and none of the stores' own (DynamoDB Developer Guide, "Error
+/// handling"; S3 API Reference, "Error responses"). Of other failures of a server the store's own names its code. It is
+/// an answer: what it stands for may have been done, but nothing of it is still to come.
+pub(crate) fn is_of_a_gateway(status: u16, names_a_code: bool) -> bool {
+    match status {
+        408 | 421 | 499 | 502 | 504 | 520.. => true,
+        500.. => !names_a_code,
+        _ => false,
+    }
+}
+
+/// Whether no connection was made: the host's name was not found, nobody listened, the time to connect ran out, or TLS failed.
+/// Then nothing of the request has left.
+fn never_left(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(failed) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return failed.is_connect();
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Whether the certificate of what answered was not trusted.
+fn is_untrusted(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        // An I/O error that wraps another names that one's source as its own.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let found = wrapped.and_then(|inner| inner.downcast_ref()).or_else(|| error.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(_)) = found {
+            return true;
+        }
+        next = wrapped.map(|inner| inner as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    false
 }
 
 /// What a store answered instead of doing what it was asked.
@@ -243,6 +306,19 @@ mod tests {
         assert_eq!(kind(403, ""), Kind::Denied);
         assert_eq!(kind(500, "InternalServerError"), Kind::Server);
         assert_eq!(kind(400, "ValidationException"), Kind::Other);
+    }
+
+    #[test]
+    fn what_something_on_the_way_may_have_said_is_told_from_what_the_store_said() {
+        for status in [408, 421, 499, 502, 504, 520, 524, 598, 599] {
+            assert!(is_of_a_gateway(status, false) && is_of_a_gateway(status, true), "{status}");
+        }
+        for status in [500, 501, 503, 507] {
+            assert!(is_of_a_gateway(status, false) && !is_of_a_gateway(status, true), "{status}");
+        }
+        for status in [301, 400, 403, 404, 409, 412, 413, 429] {
+            assert!(!is_of_a_gateway(status, false), "{status}: it was refused, by whomever");
+        }
     }
 
     #[test]

@@ -10,10 +10,13 @@ use crate::s3::Cuts;
 pub struct Inspection {
     /// A table's key schema; `None` for a bucket.
     pub schema: Option<TableSchema>,
+    /// The attribute by whose time a table's items expire by themselves, if they do.
+    #[serde(default)]
+    pub expires_by: Option<String>,
     /// Where the store itself replicates to: regions of a DynamoDB global table, or destination buckets of S3 replication
     /// rules that are enabled and touch the tenant's prefix.
     pub replicates_to: Vec<String>,
-    /// Whether nothing of the tenant is there: items; or objects, old versions, delete markers and unfinished uploads.
+    /// Whether nothing of the tenant is there: items, expired ones among them until the store has deleted them; or objects, old versions, delete markers and unfinished uploads.
     pub empty: bool,
 }
 

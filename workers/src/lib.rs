@@ -6,22 +6,32 @@
 mod clients;
 mod dynamodb;
 mod failure;
+#[cfg(test)]
+mod golden;
+mod heard;
 mod hooks;
+pub mod host;
+mod leaving;
 mod mismatch;
 mod movers;
 mod part;
 mod patience;
 mod pulse;
+mod replicated;
 mod run;
 mod s3;
 mod settle;
 mod signed;
 mod store;
 
+pub mod clocks;
 pub mod digest;
 pub mod error;
+pub mod fingerprint;
 pub mod inspection;
+pub mod late;
 pub mod limits;
+pub mod outstanding;
 pub mod permit;
 pub mod place;
 pub mod progress;
@@ -32,8 +42,10 @@ pub mod verification;
 pub use aws_credential_types::Credentials;
 
 pub use self::clients::CredentialsFrom;
+pub use self::failure::REQUEST_TOO_OLD;
 pub use self::hooks::{Change, HookSecrets, SecretsError};
 pub use self::inspection::{Depth, Inspection, KeyAttribute, KeyRole, Size, Survey, TableSchema};
+pub use self::leaving::{Differs, Leaving};
 pub use self::movers::Movers;
 pub use self::part::{PartAt, PartCopy};
 pub use self::s3::Cuts;

@@ -1,8 +1,10 @@
 //! What to say when a target does not hold exactly what the source holds.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::WorkError;
+use crate::leaving::Differs;
 use crate::progress::Tally;
 
 /// How many keys a report names.
@@ -44,25 +46,42 @@ pub(crate) fn report(at: &str, expected: &Tally, seen: &Tally, found: &[Mismatch
     WorkError::permanent("verify_mismatch", message)
 }
 
-/// `late_writes`, naming the keys that would be lost. `found` is `None` when there is no live copy to compare with.
-pub(crate) fn late(at: &str, verified: &Tally, seen: &Tally, found: Option<&[Mismatch]>) -> WorkError {
-    let counts = |t: &Tally| format!("{} items, {} objects, {} bytes", t.items, t.objects, t.bytes);
-    let named = match found {
-        None => "the tenant has no live copy to compare it with".to_owned(),
-        Some(found) => {
-            let keys: Vec<_> = found.iter().map(Mismatch::to_string).collect();
-            let some =
-                if keys.len() == MOST_NAMED { format!("the first {MOST_NAMED} keys") } else { "keys".to_owned() };
-            format!("{some} that the live copy lacks (extra) or has with other contents: {}", keys.join("; "))
-        }
+/// `source_written`, naming the keys in which a source differs from what was just copied from it.
+pub(crate) fn written(source: &str, found: &[Mismatch]) -> WorkError {
+    let words = found.iter().map(|key| match key {
+        Mismatch::Missing(key) => format!("added {key}"),
+        Mismatch::Extra(key) => format!("deleted {key}"),
+        Mismatch::Different(key) => format!("changed {key}"),
+    });
+    let words: Vec<_> = words.collect();
+    let some = if words.len() == MOST_NAMED { format!("the first {MOST_NAMED} keys") } else { "keys".to_owned() };
+    // An index that is behind for longer than it may be looks like this, too.
+    let only_added = found.iter().all(|key| matches!(key, Mismatch::Missing(_)));
+    let or = if only_added { ", or its index is further behind than is waited for" } else { "" };
+    let message = format!(
+        "{source} was written to after the tenant went offline, while it was copied: something does not follow the tenant's \
+         status{or}. Find and stop it, then start the move again; {some}: {}",
+        words.join("; ")
+    );
+    WorkError::permanent("source_written", message)
+}
+
+/// `replica_diverged`, naming keys that only the replica that is left has, or has with other contents than
+/// the copy that stays.
+pub(crate) fn diverged((at, kept): (&str, &str), apart: Duration, differs: Differs, found: &[Mismatch]) -> WorkError {
+    let keys: Vec<_> = found.iter().map(Mismatch::to_string).collect();
+    let some = if keys.len() == MOST_NAMED { format!("the first {MOST_NAMED} keys") } else { "keys".to_owned() };
+    let (what, then) = match differs {
+        Differs::InAnyWay => ("lacks (extra) or has with other contents", "start the move again"),
+        Differs::WhenLacking => ("lacks", "replay the removal"),
     };
     let message = format!(
-        "{at} has been written to since the move verified it: it holds {} where {} were verified; {named}. Nothing was deleted: \
-         find the writer, carry over what is missed, then replay the removal, accepting late writes",
-        counts(seen),
-        counts(verified)
+        "{at} is to be emptied, and at two looks {} ms apart it held what {kept}, which stays, {what}: {some}: {}. Nothing was \
+         deleted: make the two equal (copy there what is missing, delete here what should be gone), then {then}",
+        apart.as_millis(),
+        keys.join("; ")
     );
-    WorkError::permanent("late_writes", message)
+    WorkError::permanent("replica_diverged", message)
 }
 
 /// A key as it is, or its beginning.

@@ -3,6 +3,7 @@
 mod compare;
 mod copy;
 mod digest;
+mod leaving;
 mod look;
 mod remove;
 mod services;
@@ -10,13 +11,17 @@ mod verify;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::clients::{Clients, CredentialsFrom};
+use crate::clocks::{ClockOf, ClockWatch, Clocks};
 use crate::dynamodb::{Described, Part, Shared, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
+use crate::heard::HeardTime;
 use crate::hooks::{HookClient, Service};
 use crate::limits::Limits;
 use crate::part::PartAt;
@@ -43,6 +48,8 @@ struct Inner {
     hooks: Arc<HookClient>,
     settings: Settings,
     limits: Arc<Limits>,
+    time: Arc<HeardTime>,
+    clocks: Arc<Clocks>,
     /// One for each table that was opened; as many as the topology has.
     shared: Mutex<HashMap<Place, Arc<Shared>>>,
 }
@@ -50,26 +57,27 @@ struct Inner {
 impl Movers {
     /// Does nothing yet: credentials and connections are made when first needed.
     pub fn new(credentials: CredentialsFrom, settings: Settings) -> Self {
-        let clients = Arc::new(Clients::new(credentials, &settings));
+        let clocks = Arc::new(Clocks::default());
+        let time = Arc::default();
+        let clients = Arc::new(Clients::new(credentials, &settings, Arc::clone(&clocks), &time));
         let (tables, buckets) = (Arc::clone(&clients) as Arc<dyn Tables>, Some(clients));
-        let hooks = Arc::new(HookClient::new(&settings));
-        Self::over(tables, buckets, hooks, settings)
+        Self::over(tables, buckets, (clocks, time), settings)
     }
 
-    /// Movers over these tables, such as simulated ones; they work on no bucket.
-    pub fn with_tables(tables: Arc<dyn Tables>, settings: Settings) -> Self {
-        let hooks = Arc::new(HookClient::new(&settings));
-        Self::over(tables, None, hooks, settings)
+    /// Movers over these tables, such as simulated ones, which tell `clocks` of their time; they work on no bucket.
+    pub fn with_tables(tables: Arc<dyn Tables>, clocks: Arc<Clocks>, settings: Settings) -> Self {
+        Self::over(tables, None, (clocks, Arc::default()), settings)
     }
 
     fn over(
         tables: Arc<dyn Tables>,
         buckets: Option<Arc<Clients>>,
-        hooks: Arc<HookClient>,
+        (clocks, time): (Arc<Clocks>, Arc<HeardTime>),
         settings: Settings,
     ) -> Self {
+        let hooks = Arc::new(HookClient::new(&settings, Arc::clone(&clocks)));
         let (limits, shared) = Default::default();
-        Self(Arc::new(Inner { tables, buckets, hooks, settings, limits, shared }))
+        Self(Arc::new(Inner { tables, buckets, hooks, settings, limits, time, clocks, shared }))
     }
 
     /// The settings given.
@@ -80,6 +88,26 @@ impl Movers {
     /// What limits requests to tables.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Tells what time it was by the catalogue's database at a moment: items expire by it, and reads are signed with it.
+    pub fn hear_time(&self, then: SystemTime, at: Instant) {
+        self.0.time.hear(then, at);
+    }
+
+    /// Whether the time should be told again before work begins.
+    pub fn is_time_old(&self) -> bool {
+        self.0.time.is_old()
+    }
+
+    /// What the stores have told of their clocks.
+    pub fn clocks(&self) -> &Clocks {
+        &self.0.clocks
+    }
+
+    /// By what permits for the place are judged: its store's clock may differ by `skew` from the database's.
+    pub fn clock_watch(&self, place: &Place, skew: std::time::Duration) -> ClockWatch {
+        ClockWatch { clocks: Arc::clone(&self.0.clocks), of: ClockOf::place(place), skew }
     }
 
     fn run<'a>(&self, operation: Operation, checkpoints: &'a dyn Checkpoints, resume: Option<Value>) -> Run<'a> {
@@ -96,17 +124,17 @@ impl Movers {
     }
 
     async fn open(&self, at: PartAt<'_>, described: Described) -> Result<Store, WorkError> {
-        let PartAt { place, tenant, part } = at;
+        let PartAt { place, tenant, part, ends } = at;
         if part >= place.parts() || tenant.is_empty() || tenant.contains(['#', '/']) {
             let message = format!("{} has no part {part} of tenant `{tenant}`", Site::of(place));
             return Err(WorkError::permanent("place_invalid", message));
         }
-        let Inner { tables, buckets, settings, .. } = &*self.0;
+        let Inner { tables, buckets, settings, time, .. } = &*self.0;
         match place {
             Place::Dynamodb { index, index_key, .. } => {
                 let shared = self.shared(place);
-                let sharing = (&*shared, part, described);
-                let table = Table::open(&**tables, place, (index, index_key), settings, sharing).await?;
+                let sharing = (&shared, part, described);
+                let table = Table::open(&**tables, place, (index, index_key), settings, sharing, (time, ends)).await?;
                 Ok(Store::Table(Box::new(table), Part::new(tenant, part)))
             }
             Place::S3 { region, endpoint, bucket, prefix, bounds } => {

@@ -4,15 +4,18 @@
 //! cell was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
 //! request, so each request is signed with the time of the reading, and the store refuses it once that is too old.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::error::WorkError;
-use crate::failure::{REQUEST_TOO_OLD, UNREACHABLE};
+use crate::clocks::{ClockWatch, Read};
+use crate::error::{Treatment, WorkError};
+use crate::failure::{REQUEST_TOO_OLD, Site};
+use crate::fingerprint::{Fingerprint, Mark};
+use crate::late::LATE_WRITES;
+use crate::outstanding::{ANSWERS_WITHIN, Nobody, Outstanding, Sent};
 
 /// What the ledger says about one cell (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,15 +108,18 @@ impl RemovalPermit {
 pub struct Permits<'a> {
     ledger: &'a dyn Ledger,
     fresh_for: Duration,
-    last: Mutex<Option<(Instant, Reading)>>,
-    unsettled: Arc<AtomicU32>,
+    last: Mutex<Option<(Read, Reading)>>,
+    watch: Option<ClockWatch>,
+    outstanding: Arc<dyn Outstanding>,
     generation: i64,
+    seen: Option<Mutex<Fingerprint>>,
 }
 
 impl<'a> Permits<'a> {
     /// Permits from `ledger`; a reading is used for at most `fresh_for`.
     pub fn new(ledger: &'a dyn Ledger, fresh_for: Duration) -> Self {
-        Self { ledger, fresh_for, last: Mutex::new(None), unsettled: Arc::default(), generation: 0 }
+        let (last, outstanding) = (Mutex::new(None), Arc::new(Nobody));
+        Self { ledger, fresh_for, last, watch: None, outstanding, generation: 0, seen: None }
     }
 
     /// The same for a cell of this generation, which the ledger has to be bound to: services with hooks are told it.
@@ -128,33 +134,67 @@ impl<'a> Permits<'a> {
         self.generation
     }
 
-    /// The same, counting in `unsettled` the requests that were sent and have no answer. When the work ends, however it ends,
-    /// each of them may still arrive until the store finds its permit too old.
+    /// The same, refused while the database's clock and the store's differ by more than they may.
     #[must_use]
-    pub fn counting(mut self, unsettled: Arc<AtomicU32>) -> Self {
-        self.unsettled = unsettled;
+    pub fn watching(mut self, watch: ClockWatch) -> Self {
+        self.watch = Some(watch);
         self
     }
 
-    /// A request is about to be sent.
-    pub(crate) fn sent(&self) {
-        self.unsettled.fetch_add(1, Ordering::SeqCst);
+    /// The same for deletes of nothing but what was seen there before: what a move verified, or somebody was shown.
+    #[must_use]
+    pub fn of_seen(mut self, seen: Fingerprint) -> Self {
+        self.seen = Some(Mutex::new(seen));
+        self
     }
 
-    /// It was answered, or has failed and [`Permits::after`] is told.
-    pub(crate) fn settled(&self) {
-        self.unsettled.fetch_sub(1, Ordering::SeqCst);
+    /// These have been deleted: what is there under their keys from now on is something else.
+    pub(crate) fn forget_seen(&self, deleted: &[Mark]) {
+        if let Some(seen) = &self.seen {
+            let mut seen = seen.lock().expect("no holder of this lock panics");
+            deleted.iter().for_each(|mark| seen.forget(*mark));
+        }
     }
 
-    /// Sends a request made under a permit: until it is answered it may still arrive, whatever becomes of us.
+    /// Makes sure that all of what is about to be deleted was seen before; of objects their keys.
+    ///
+    /// # Errors
+    /// `late_writes`.
+    pub(crate) fn check_seen(&self, site: &Site, marks: &[Mark], by_key: bool) -> Result<(), WorkError> {
+        let Some(seen) = &self.seen else { return Ok(()) };
+        let seen = seen.lock().expect("no holder of this lock panics");
+        let unseen = marks.iter().filter(|mark| if by_key { !seen.has_key(**mark) } else { !seen.has(**mark) }).count();
+        if unseen == 0 {
+            return Ok(());
+        }
+        let message = format!(
+            "{unseen} of the next {} items of {site} were not there, or were other, when it was compared",
+            marks.len()
+        );
+        Err(WorkError::permanent(LATE_WRITES, message))
+    }
+
+    /// The same for work of which `outstanding` is told what it sends, and which may be told to send nothing more.
+    #[must_use]
+    pub fn reporting(mut self, outstanding: Arc<dyn Outstanding>) -> Self {
+        self.outstanding = outstanding;
+        self
+    }
+
+    /// Sends a request made under a permit that was read `at`: until it is answered it may still act, whatever becomes of us.
+    /// A store that finds the permit too old gets one read anew.
     pub(crate) async fn answered<T>(
         &self,
+        at: SystemTime,
         request: impl Future<Output = Result<T, WorkError>>,
     ) -> Result<T, WorkError> {
-        self.sent();
+        let sent = Sent::now(&*self.outstanding, at);
         let answer = request.await;
-        self.settled();
-        answer.inspect_err(|error| self.after(error))
+        sent.ended(answer.as_ref().is_err_and(|error| error.unanswered));
+        if answer.as_ref().is_err_and(|error| error.code == REQUEST_TOO_OLD) {
+            *self.last.lock().expect("no holder of this lock panics") = None;
+        }
+        answer
     }
 
     /// A permit to write to the location, or [`WorkError`] with treatment `LostLease` when the ledger does not allow it.
@@ -184,32 +224,43 @@ impl<'a> Permits<'a> {
         }
     }
 
-    /// The last request made under a permit failed so. A store that finds the permit too old gets one read anew; a request that
-    /// got no answer stays unsettled.
-    pub(crate) fn after(&self, failure: &WorkError) {
-        if failure.code == UNREACHABLE {
-            self.sent();
+    async fn reading(&self) -> Result<Reading, WorkError> {
+        let reading = match self.read().await {
+            Err(error) if error.treatment == Treatment::LostLease => {
+                // Whoever hears of it first stops all others of the work: their requests shall have their answers before.
+                self.outstanding.all_ended(ANSWERS_WITHIN).await;
+                return Err(error);
+            }
+            read => read?,
+        };
+        if self.outstanding.is_held() {
+            // What is in flight is being waited for, and then this work is dropped: no more is to be sent.
+            std::future::pending::<()>().await;
         }
-        if failure.code == REQUEST_TOO_OLD {
-            *self.last.lock().expect("no holder of this lock panics") = None;
-        }
+        Ok(reading)
     }
 
-    async fn reading(&self) -> Result<Reading, WorkError> {
-        if let Some(reading) = self.still_fresh() {
-            return Ok(reading);
+    async fn read(&self) -> Result<Reading, WorkError> {
+        if let Some((read, reading)) = self.still_fresh() {
+            return self.in_time(read).map(|()| reading);
         }
         let asked = Instant::now();
         let reading = self.ledger.read().await?.ok_or_else(|| {
             WorkError::lost_lease("the work was taken over, revoked or superseded: its permit is gone")
         })?;
-        *self.last.lock().expect("no holder of this lock panics") = Some((asked, reading.clone()));
-        Ok(reading)
+        let read = Read { asked, read: Instant::now(), at: reading.at };
+        *self.last.lock().expect("no holder of this lock panics") = Some((read, reading.clone()));
+        self.in_time(read).map(|()| reading)
     }
 
-    fn still_fresh(&self) -> Option<Reading> {
+    /// Whether what is signed with the time of this reading is accepted for as long as it is waited for, and no longer.
+    fn in_time(&self, read: Read) -> Result<(), WorkError> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch.check(read))
+    }
+
+    fn still_fresh(&self) -> Option<(Read, Reading)> {
         let last = self.last.lock().expect("no holder of this lock panics");
-        last.as_ref().filter(|(at, _)| at.elapsed() < self.fresh_for).map(|(_, reading)| reading.clone())
+        last.clone().filter(|(read, _)| read.asked.elapsed() < self.fresh_for)
     }
 }
 

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::WorkError;
+use crate::fingerprint::{Fingerprint, Mark};
+use crate::late::Difference;
 
 /// Counts and the order-free digest of some of a tenant's data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +38,55 @@ pub trait Checkpoints: Send + Sync {
     /// Fails with treatment `LostLease` when the task is no longer ours.
     async fn save(&self, resume: serde_json::Value, done: Tally) -> Result<(), WorkError>;
 
+    /// Whether [`Notes`] are kept: if not, none are made.
+    fn keeps_notes(&self) -> bool {
+        false
+    }
+
+    /// Saves, and keeps what was noted since, in one transaction.
+    async fn save_noting(&self, resume: serde_json::Value, done: Tally, _notes: Notes) -> Result<(), WorkError> {
+        self.save(resume, done).await
+    }
+
+    /// Everything noted in the first `chunks` of a pass; `None` when notes are not kept.
+    async fn noted(&self, _pass: u32, _chunks: u32) -> Result<Option<Fingerprint>, WorkError> {
+        Ok(None)
+    }
+
+    /// Keeps differences that were found; `first`: instead of those that an earlier attempt found.
+    async fn found(&self, _first: bool, _differences: &[Difference]) -> Result<(), WorkError> {
+        Ok(())
+    }
+
     /// Says that work goes on, without a new place to resume from: what progress renews is renewed.
     /// Fails with treatment `LostLease` when the task is no longer ours.
     async fn alive(&self) -> Result<(), WorkError>;
+
+    /// Whether more urgent work needs the room of this one: then it ends, once no request of its is on its way, with what
+    /// [`handed_over`] says, and somebody goes on from its last checkpoint.
+    fn is_wanted_back(&self) -> bool {
+        false
+    }
+}
+
+/// The code of [`handed_over`].
+pub const HANDED_OVER: &str = "handed_over";
+
+/// How work ends that was wanted back.
+pub(crate) fn handed_over() -> WorkError {
+    WorkError::retryable(HANDED_OVER, "gives its room to work that keeps a tenant offline")
+}
+
+/// What is kept with a checkpoint besides where to resume: marks of single items.
+#[derive(Debug, Clone, Default)]
+pub struct Notes {
+    /// What has been seen, each time with the number of the pass and of the chunk of it: what was kept of that pass under this number
+    /// and later ones was not covered by a checkpoint, and is replaced.
+    pub seen: Vec<(u32, u32, Vec<Mark>)>,
+    /// What is about to be deleted, with a number that this run has not used before.
+    pub doomed: Option<(u32, Vec<Mark>)>,
+    /// Numbers of what was about to be deleted, and has been.
+    pub deleted: Vec<u32>,
+    /// The passes of which notes are still wanted; all, if there are none here.
+    pub wanted: Vec<u32>,
 }

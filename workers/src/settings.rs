@@ -26,7 +26,9 @@ pub struct Settings {
     pub page_keys: i32,
     /// How long an index may lag behind its table: the wait between two passes that must agree.
     pub index_settle: Duration,
-    /// How many times copying, verifying or removing looks again before it gives up as retryable.
+    /// How far the clocks of stores and of the catalogue's database may be apart: what expires within it may be there or not.
+    pub skew: Duration,
+    /// How many times copying, verifying or removing looks again before it gives up, where an index may be behind.
     pub settle_rounds: u32,
     /// How old a reading of the ledger may be when it backs a permit: for the callers that build
     /// [`Permits`](crate::permit::Permits).
@@ -42,6 +44,10 @@ pub struct Settings {
     pub object_concurrency: usize,
     /// When a store copies objects by itself.
     pub server_side_copy: ServerSideCopy,
+    /// How long nothing may arrive by a store's own replication before it is taken to be broken. Most objects
+    /// are replicated within 15 minutes (S3 User Guide, "Using S3 Replication Time Control"), items within
+    /// seconds.
+    pub replication_wait: Duration,
     /// How many times in a row a store may leave a whole request undone before the part gives up as retryable.
     pub patience: u32,
     /// How long a connection to a store may take.
@@ -58,6 +64,7 @@ impl Default for Settings {
             batch_concurrency: 4,
             page_keys: 500,
             index_settle: Duration::from_secs(10),
+            skew: Duration::from_secs(5),
             settle_rounds: 5,
             permit_fresh_for: Duration::from_secs(1),
             checkpoint_every: Duration::from_secs(1),
@@ -65,6 +72,7 @@ impl Default for Settings {
             part_size: 8 << 20,
             object_concurrency: 16,
             server_side_copy: ServerSideCopy::SameEndpoint,
+            replication_wait: Duration::from_secs(15 * 60),
             patience: 8,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(20),

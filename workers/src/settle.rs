@@ -1,4 +1,5 @@
-//! Goes over a part again until nothing changes any more: an index may be late, and so may a writer.
+//! Goes over a part again until nothing changes any more: an index may be late. A writer that goes on after the drain is named at once,
+//! because waiting for it only keeps the tenant offline.
 
 use crate::error::WorkError;
 use crate::failure::Site;
@@ -14,7 +15,8 @@ use crate::verification::{Verification, Verified};
 /// Copies, waits, looks again; until two complete passes over the source, `index_settle` apart, agree.
 ///
 /// # Errors
-/// `not_settled` (retryable) when the source keeps changing.
+/// `source_written` (permanent), naming keys, when something has written to the source since it was copied; `not_settled`
+/// (permanent) when passes keep differing and no key does.
 pub(crate) async fn copy(
     from: &Store,
     to: &Store,
@@ -23,56 +25,73 @@ pub(crate) async fn copy(
     run: &mut Run<'_>,
     settings: &Settings,
 ) -> Result<Tally, WorkError> {
-    // Rounds are counted anew when resumed: a part that was given up must be able to finish when it is tried again.
-    for last in last_of(settings.settle_rounds) {
+    loop {
         if run.stage() == Stage::Working {
             from.copy_pass(to, copy.key_prefix, permits, run).await?;
             run.enter(Stage::Checking, run.round()).await?;
         }
         tokio::time::sleep(settings.index_settle).await;
-        if let Some(tally) = from.settled(copy.verification, run).await? {
+        if let Some(tally) = from.settled(to, copy.verification, run).await? {
             return Ok(tally);
         }
-        if last {
-            break;
+        let found = from.differing_keys(to, &run.pulse()).await?;
+        if !found.is_empty() && !may_be_late(from, run.round(), &found) {
+            return Err(mismatch::written(&Site::of(copy.from).to_string(), &found));
         }
-        tracing::info!(round = run.round(), "the source has changed since it was copied: copying it again");
+        if run.round() >= settings.settle_rounds {
+            let message = "the source looked different each time that it was read, though no key differs from the copy: its index is far behind";
+            return Err(WorkError::permanent("not_settled", message));
+        }
+        tracing::info!(round = run.round(), "the source lists more than was copied: copying it again");
         run.enter(Stage::Working, run.round() + 1).await?;
     }
-    let message =
-        "the source kept changing while it was copied: something still writes to it, or its index is far behind";
-    Err(WorkError::retryable("not_settled", message))
 }
 
-/// Looks at `at`, as closely as is asked for, until it holds what is expected.
+/// Whether the difference may be an index that was behind. It can hide an item from the first pass, which may have begun right after
+/// the drain, but from none after that; and contents never come from it.
+fn may_be_late(from: &Store, round: u32, found: &[Mismatch]) -> bool {
+    round == 0 && from.is_listed_by_an_index() && found.iter().all(|key| matches!(key, Mismatch::Missing(_)))
+}
+
+/// What is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBack {
+    /// What was copied. Its index may be late, but contents don't come from that: a key that differs does so for good.
+    Copied,
+    /// A replica that was there before and may lag.
+    Kept,
+}
+
+/// Looks at `at`, as closely as is asked for, until it holds what is expected, or is known to differ from `source`.
 ///
 /// # Errors
-/// `verify_mismatch` after the last look, naming keys in which it differs from `source`.
+/// `verify_mismatch`, naming keys in which it differs from `source`.
 pub(crate) async fn verify(
-    source: &Store,
-    at: &Store,
+    (source, at, what): (&Store, &Store, ReadBack),
     copy: &PartCopy<'_>,
     expected: &Tally,
     run: &mut Run<'_>,
     settings: &Settings,
 ) -> Result<Verified, WorkError> {
-    let mut look = Look::default();
-    for last in last_of(settings.settle_rounds) {
-        look = look_at(source, at, copy.verification, expected, run).await?;
+    let mut looks = 0;
+    loop {
+        let mut look = look_at(source, at, copy.verification, expected, run).await?;
         if look.seen == *expected && look.found.is_empty() {
             let tally = look.whole.then_some(look.seen);
             return Ok(Verified { read_back: look.read_back, tally, passes: run.round() + 1 });
         }
-        if !last {
-            run.enter(Stage::Working, run.round() + 1).await?;
-            tokio::time::sleep(settings.index_settle).await;
+        let last = looks == settings.settle_rounds;
+        let compare = last || (what == ReadBack::Copied && looks == 0);
+        if look.found.is_empty() && compare {
+            look.found = source.differing_keys(at, &run.pulse()).await?;
         }
+        if last || (what == ReadBack::Copied && !look.found.is_empty()) {
+            return Err(mismatch::report(&Site::of(copy.to).to_string(), expected, &look.seen, &look.found));
+        }
+        looks += 1;
+        run.enter(Stage::Working, run.round() + 1).await?;
+        tokio::time::sleep(settings.index_settle).await;
     }
-    let mut found = look.found;
-    if found.is_empty() {
-        found = source.differing_keys(at, &run.pulse()).await?;
-    }
-    Err(mismatch::report(&Site::of(copy.to).to_string(), expected, &look.seen, &found))
 }
 
 /// What one look at a target finds.
@@ -103,10 +122,7 @@ async fn look_at(
     }
     at.digest_pass(run).await?;
     let seen = run.tally();
-    Ok(Look { seen, found: Vec::new(), read_back: seen.items + seen.objects, whole: true })
-}
-
-/// One more turn than there are rounds; `true` on the last.
-fn last_of(rounds: u32) -> impl Iterator<Item = bool> {
-    (0..=rounds).map(move |round| round == rounds)
+    // Items that expire are in neither tally.
+    let found = if seen == *expected { source.lacking_keys(at, &run.pulse()).await? } else { Vec::new() };
+    Ok(Look { seen, found, read_back: seen.items + seen.objects, whole: true })
 }

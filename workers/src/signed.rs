@@ -1,7 +1,7 @@
 //! Requests signed with the time of their permit and not with the time at which they are sent: the store itself refuses one
 //! that was held back for too long, such as by a process that was paused between the permit and the request.
 //!
-//! The clients for writes (`clients.rs`) do not correct their clock by the store's, or they would sign an old permit's request
+//! The clients (`clients.rs`) do not correct their clock by the store's, or they would sign an old permit's request
 //! as if it were new.
 
 use std::time::SystemTime;

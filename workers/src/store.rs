@@ -2,7 +2,10 @@
 
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
+use crate::late::{Found, Suspects};
+use crate::leaving::Looks;
 use crate::mismatch::{MOST_NAMED, Mismatch};
+use crate::part::PartAt;
 use crate::permit::Permits;
 use crate::progress::Tally;
 use crate::pulse::Pulse;
@@ -36,6 +39,11 @@ impl Store {
         }
     }
 
+    /// Whether an index says what there is, which may be behind; else the store itself does.
+    pub(crate) fn is_listed_by_an_index(&self) -> bool {
+        matches!(self, Self::Table(..))
+    }
+
     pub(crate) async fn copy_pass(
         &self,
         to: &Self,
@@ -63,13 +71,23 @@ impl Store {
     /// so. Objects are read whole in every mode.
     pub(crate) async fn settled(
         &self,
+        to: &Self,
         verification: Verification,
         run: &mut Run<'_>,
     ) -> Result<Option<Tally>, WorkError> {
-        match self {
-            Self::Table(at, part) if !verification.is_full() => {
+        match (self, to) {
+            // Keys do not say which of them expire, and whether one has gone by itself.
+            (Self::Table(at, part), _) if !verification.is_full() && at.expires_by().is_none() => {
                 Box::pin(dynamodb::keys_pass(at, part, run)).await?;
-                Ok(run.previous().filter(|_| run.previous_listed() == Some(run.listed())))
+                if run.previous_listed() != Some(run.listed()) {
+                    return Ok(None);
+                }
+                run.count_as_before();
+                Ok(Some(run.tally()))
+            }
+            (Self::Table(at, part), Self::Table(to, _)) => {
+                Box::pin(dynamodb::look_pass(at, to, part, run)).await?;
+                Ok(run.previous().filter(|copied| *copied == run.tally()))
             }
             _ => {
                 self.digest_pass(run).await?;
@@ -86,7 +104,7 @@ impl Store {
     }
 
     /// Whether `at` has as many items of the part as are `expected`, by its index, and how a sample of them compares with
-    /// `self`. `None`: there is nothing to take a sample of, and all has to be read.
+    /// `self`. `None`: there is nothing to take a sample of, or the index counts items that expire as well, and all has to be read.
     pub(crate) async fn sample(
         &self,
         at: &Self,
@@ -94,12 +112,25 @@ impl Store {
         pulse: &Pulse<'_>,
     ) -> Result<Option<Sample>, WorkError> {
         let (Self::Table(source, part), Self::Table(at, _)) = (self, at) else { return Ok(None) };
+        if at.expires_by().is_some() {
+            return Ok(None);
+        }
         let items = Box::pin(dynamodb::count(at, part, pulse)).await?;
         if items != expected.items {
             return Ok(Some(Sample { items, compared: 0, found: Vec::new() }));
         }
         let sample = Box::pin(dynamodb::differing_sample(source, at, part, expected, MOST_NAMED, pulse)).await?;
         Ok(Some(Sample { items, compared: sample.0, found: sample.1 }))
+    }
+
+    /// Some of the keys of items that expire, and so are in no tally, which `at` lacks or has with other contents.
+    pub(crate) async fn lacking_keys(&self, at: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
+        match (self, at) {
+            (Self::Table(source, part), Self::Table(at, _)) if source.expires_by().is_some() => {
+                Box::pin(dynamodb::lacking_keys(source, at, part, MOST_NAMED, pulse)).await
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Some of the keys in which `at` differs from `self`.
@@ -117,13 +148,79 @@ impl Store {
 }
 
 impl Store {
-    /// Some of the keys here that `live` lacks or has with other contents.
-    pub(crate) async fn unlike(&self, live: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
+    /// Finds what of the suspects here was written late. What `live` has as well, or lacks as well, is no difference.
+    pub(crate) async fn late_writes(
+        &self,
+        live: Option<&Self>,
+        suspects: &Suspects,
+        found: &mut Found<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(), WorkError> {
         match (self, live) {
-            (Self::Table(at, part), Self::Table(live, _)) => {
-                Box::pin(dynamodb::unlike(at, live, part, MOST_NAMED, pulse)).await
+            (Self::Table(at, part), None) => {
+                Box::pin(dynamodb::late_writes(at, None, part, suspects, found, pulse)).await
             }
-            (Self::Bucket(at), Self::Bucket(live)) => Box::pin(s3::unlike(at, live, MOST_NAMED, pulse)).await,
+            (Self::Table(at, part), Some(Self::Table(live, _))) => {
+                Box::pin(dynamodb::late_writes(at, Some(live), part, suspects, found, pulse)).await
+            }
+            (Self::Bucket(at), None) => Box::pin(s3::late_writes(at, None, suspects, found, pulse)).await,
+            (Self::Bucket(at), Some(Self::Bucket(live))) => {
+                Box::pin(s3::late_writes(at, Some(live), suspects, found, pulse)).await
+            }
+            _ => Err(different_kinds()),
+        }
+    }
+
+    /// Finds, once a table, what stands under index values that none of its parts has.
+    pub(crate) async fn stray_writes(
+        &self,
+        at: PartAt<'_>,
+        found: &mut Found<'_>,
+        pulse: &Pulse<'_>,
+    ) -> Result<(), WorkError> {
+        match self {
+            Self::Table(table, _) if at.part == 0 => {
+                Box::pin(dynamodb::stray_writes(table, at.tenant, at.place.parts(), found, pulse)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes sure that what was read is all there is: the index of a table still is what it was.
+    pub(crate) async fn check_still_complete(&self) -> Result<(), WorkError> {
+        match self {
+            Self::Table(at, _) => Box::pin(at.check_still_complete()).await,
+            Self::Bucket(_) => Ok(()),
+        }
+    }
+
+    /// Whether items expire here, and so are in no tally.
+    pub(crate) fn expires(&self) -> bool {
+        matches!(self, Self::Table(at, _) if at.expires_by().is_some())
+    }
+
+    /// Makes sure, once a table, that the tenant has no items there that are in none of its `parts`.
+    pub(crate) async fn check_values(&self, at: PartAt<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+        match self {
+            Self::Table(table, _) if at.part == 0 => {
+                Box::pin(dynamodb::check_values(table, at.tenant, at.place.parts(), pulse)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is here and not at `kept`, as `looks` says and at two looks; `run` counts what was compared.
+    pub(crate) async fn lasting_differences(
+        &self,
+        kept: &Self,
+        looks: Looks,
+        run: &mut Run<'_>,
+    ) -> Result<Vec<Mismatch>, WorkError> {
+        match (self, kept) {
+            (Self::Table(at, part), Self::Table(kept, _)) => {
+                Box::pin(dynamodb::lasting_differences(at, kept, part, looks, run)).await
+            }
+            (Self::Bucket(at), Self::Bucket(kept)) => Box::pin(s3::lasting_differences(at, kept, looks, run)).await,
             _ => Err(different_kinds()),
         }
     }

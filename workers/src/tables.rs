@@ -22,7 +22,7 @@ pub type Item = HashMap<String, AttributeValue>;
 
 /// The real tables, through the AWS SDK: for callers that put something between them and the movers.
 pub fn through_sdk(credentials: CredentialsFrom, settings: &Settings) -> Arc<dyn Tables> {
-    Arc::new(Clients::new(credentials, settings))
+    Arc::new(Clients::new(credentials, settings, Arc::default(), &Arc::default()))
 }
 
 /// Opens tables.
@@ -56,14 +56,30 @@ pub trait TableApi: Send + Sync {
 /// What a table says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableFacts {
+    /// What no other table has (DynamoDB's TableId), if the store says it.
+    pub id: Option<String>,
     /// DynamoDB's word: `ACTIVE`, `UPDATING`, …
     pub status: String,
     /// The primary key.
     pub schema: TableSchema,
     /// The index that the place names, if the table has it.
     pub index: Option<IndexFacts>,
+    /// Whether its items expire by themselves.
+    pub expires: Expires,
     /// Regions that hold a replica of the table, its own possibly among them.
     pub replicas: Vec<String>,
+}
+
+/// Whether items of a table expire by themselves (DynamoDB's TTL).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Expires {
+    /// They don't.
+    #[default]
+    Never,
+    /// By the time in this attribute.
+    By(String),
+    /// It is being enabled or disabled: DynamoDB's word for that. Nobody can tell what the store will delete.
+    Changing(String),
 }
 
 /// What a table says about an index.
@@ -71,6 +87,8 @@ pub struct TableFacts {
 pub struct IndexFacts {
     /// DynamoDB's word: `ACTIVE`, `CREATING`, …
     pub status: String,
+    /// Whether items that were there before it have yet to be put into it.
+    pub backfilling: bool,
     /// Its key, hash first.
     pub keys: Vec<KeyAttribute>,
     /// What its entries hold.

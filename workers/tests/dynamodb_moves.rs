@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use common::*;
 use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
-use workers::error::Treatment;
+use workers::error::{Treatment, WorkError};
 use workers::permit::CellState;
 use workers::place::Place;
 use workers::progress::Tally;
@@ -223,22 +223,67 @@ async fn names_the_keys(stores: Stores) {
     assert_eq!(error.message.split_once("keys that differ: ").unwrap().1.split("; ").count(), 10);
 }
 
-on_both_stores!(items_that_changed_or_came_late_are_copied_again, copies_again);
-
-async fn copies_again(stores: Stores) {
-    let pair = pair(stores).await;
+/// Copies 60 items and goes back to the look for changes after the first pass, `meanwhile` something is done to the source.
+async fn looked_again(pair: &Pair, meanwhile: impl AsyncFnOnce()) -> Result<Tally, WorkError> {
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..60).await;
     let movers = pair.movers();
     let (ledger, kept) = (Allows::writes(), Kept::all());
     movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
-    // The checkpoint after the first pass, and then a late write: the look for changes finds it.
     let resume = kept.resumes().into_iter().find(|resume| resume["stage"] == "checking").unwrap();
-    put(&pair.from, TABLE, item(7, "acme#0", "changed")).await;
-    put(&pair.from, TABLE, item(99, "acme#0", "late")).await;
-    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap();
+    meanwhile().await;
+    movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await
+}
+
+on_both_stores!(an_item_that_the_index_lists_late_is_copied_again, copies_again);
+
+async fn copies_again(stores: Stores) {
+    let pair = pair(stores).await;
+    let tally = looked_again(&pair, async || put(&pair.from, TABLE, item(99, "acme#0", "late")).await).await.unwrap();
     assert_eq!(tally.items, 61);
-    movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
+    let (from, to) = pair.places();
+    pair.movers().verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
+}
+
+on_both_stores!(a_write_to_a_source_at_rest_ends_the_copy_at_once_and_is_named, writes_are_named);
+
+async fn writes_are_named(stores: Stores) {
+    let pair = pair(stores).await;
+    let meanwhile = async || {
+        put(&pair.from, TABLE, item(7, "acme#0", "text 8")).await;
+        put(&pair.from, TABLE, item(99, "acme#0", "late")).await;
+        let gone = item(13, "acme#0", "");
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), gone[name].clone()));
+        pair.from.delete_item().table_name(TABLE).set_key(Some(HashMap::from(key))).send().await.unwrap();
+    };
+    let error = looked_again(&pair, meanwhile).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("source_written", Treatment::Permanent));
+    let mut named: Vec<_> = error.message.split_once("keys: ").unwrap().1.split("; ").collect();
+    named.sort_unstable();
+    assert_eq!(named, ["added pk=p00099, sk=s", "changed pk=p00007, sk=s", "deleted pk=p00013, sk=s"]);
+    assert!(!error.message.contains("text 8"), "no contents: {}", error.message);
+}
+
+on_both_stores!(a_writer_that_goes_on_adding_is_named_by_the_second_look, adding_is_named);
+
+async fn adding_is_named(stores: Stores) {
+    let pair = pair(stores).await;
+    let (from, to) = pair.places();
+    fill(&pair.from, TABLE, "acme", 0..60).await;
+    let (movers, ledger, kept) = (pair.movers(), Allows::writes(), Kept::all());
+    let stray = async {
+        for n in 1_000.. {
+            put(&pair.from, TABLE, item(n, "acme#0", "stray")).await;
+        }
+    };
+    let permits = ledger.permits();
+    let error = tokio::select! {
+        copied = movers.copy(acme(&from, &to), &permits, &kept, None) => copied.unwrap_err(),
+        () = stray => unreachable!("it never ends"),
+    };
+    assert_eq!((error.code, error.treatment), ("source_written", Treatment::Permanent));
+    assert!(error.message.contains("added pk=p01") && error.message.contains("its index is further behind"), "{error}");
+    assert!(kept.resumes().iter().all(|resume| resume["round"].as_u64() <= Some(1)), "a third round tells no more");
 }
 
 on_both_stores!(another_tenants_item_is_not_overwritten, spares_foreign_items);

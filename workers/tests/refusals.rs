@@ -3,11 +3,14 @@
 
 mod common;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_s3::types::{
     Destination, ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationRuleStatus,
 };
+use axum::Router;
+use axum::http::{StatusCode, Uri};
 use common::front::{Front, Rules};
 use common::*;
 use serde_json::{Value, json};
@@ -15,7 +18,7 @@ use testkit::region::{credentials, dynamodb_client, s3_client};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::{Treatment, WorkError};
 use workers::place::Place;
-use workers::{Credentials, CredentialsFrom, Movers, PartAt};
+use workers::{Credentials, CredentialsFrom, HookSecrets, Movers, PartAt};
 
 async fn region() -> Region {
     let region = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
@@ -108,6 +111,110 @@ async fn a_store_that_takes_connections_and_never_answers() {
     assert_says(&error, "endpoint_unreachable", Treatment::Retryable, &["did not answer in time", &endpoint]);
 }
 
+/// What a store's place would be behind this address.
+fn places_at(endpoint: &str) -> [Place; 3] {
+    let bucket = Place::S3 {
+        region: "eu-west-1".to_owned(),
+        endpoint: Some(endpoint.to_owned()),
+        bucket: "media".to_owned(),
+        prefix: "acme/".to_owned(),
+        bounds: Vec::new(),
+    };
+    let hooks = Place::Hooks {
+        region: "eu-west-1".to_owned(),
+        url: endpoint.to_owned(),
+        secret: None,
+        longest: Duration::from_secs(1),
+    };
+    [table_at("eu-west-1", endpoint, "issues", 1), bucket, hooks]
+}
+
+async fn is_unanswered(endpoint: &str) -> [(&'static str, bool); 3] {
+    let settings = workers::Settings {
+        attempt_timeout: Duration::from_millis(300),
+        connect_timeout: Duration::from_millis(300),
+        patience: 0,
+        hook_secrets: HookSecrets::parse("default=0123456789abcdef0123456789abcdef").unwrap(),
+        ..settings()
+    };
+    let movers = Movers::new(CredentialsFrom::Fixed(credentials()), settings);
+    let mut found = [("", false); 3];
+    for (place, found) in places_at(endpoint).iter().zip(&mut found) {
+        let error = movers.inspect(place, "acme").await.unwrap_err();
+        *found = (error.code, error.unanswered);
+    }
+    found
+}
+
+/// Answers every request with `answer`, cut off there; `None` closes the connection once it has been asked.
+async fn answering(answer: Option<String>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 64 << 10];
+            let _ = stream.read(&mut asked).await;
+            if let Some(answer) = &answer {
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    endpoint
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_never_left_is_told_from_what_got_no_answer() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody_listens = format!("http://{free}");
+    // It takes the connection, and what it says is no TLS.
+    let no_tls = answering(saying("400 Bad Request", "")).await.replace("http:", "https:");
+    for (what, endpoint) in [
+        ("nobody listens", nobody_listens.as_str()),
+        ("no such name", "https://nowhere.invalid"),
+        ("TLS fails", no_tls.as_str()),
+    ] {
+        assert_eq!(is_unanswered(endpoint).await, [("endpoint_unreachable", false); 3], "{what}");
+    }
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}", silent.local_addr().unwrap());
+    assert_eq!(is_unanswered(&silent).await, [("endpoint_unreachable", true); 3], "no answer");
+    assert_eq!(is_unanswered(&answering(None).await).await, [("endpoint_unreachable", true); 3], "cut");
+}
+
+fn saying(status: &str, body: &str) -> Option<String> {
+    Some(format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_gateway_says_is_told_from_what_the_store_says() {
+    for (status, body) in [
+        ("504 Gateway Timeout", "<html>"),
+        ("502 Bad Gateway", ""),
+        ("503 Service Unavailable", "<html>"),
+        ("500 Internal Server Error", "no server"),
+        ("408 Request Timeout", ""),
+        ("421 Misdirected Request", ""),
+    ] {
+        let found = is_unanswered(&answering(saying(status, body)).await).await;
+        assert_eq!(found, [("gateway_error", true); 3], "{status}");
+    }
+    let half = answering(Some("HTTP/1.1 200 OK\r\ncontent-length: 600\r\n\r\n{".to_owned())).await;
+    assert!(is_unanswered(&half).await.iter().all(|(_, unanswered)| *unanswered), "half of one");
+
+    let own = [
+        r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"a reason"}"#,
+        "<Error><Code>InternalError</Code><Message>a reason</Message></Error>",
+        r#"{"code":"busy","reason":"restarting"}"#,
+    ];
+    for (store, (own, code)) in own.into_iter().zip(["store_error", "store_error", "hook_unavailable"]).enumerate() {
+        for status in ["500 Internal Server Error", "503 Service Unavailable"] {
+            let found = is_unanswered(&answering(saying(status, own)).await).await;
+            assert_eq!(found[store], (code, false), "{status} {own}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_that_are_not_ready_or_replicate() {
     let region = region().await;
@@ -138,7 +245,7 @@ async fn credentials_that_are_missing() {
         let movers = Movers::new(CredentialsFrom::Environment, settings());
         let error = movers.inspect(&table_at("eu-west-1", &endpoint, "issues", 1), "acme").await.unwrap_err();
         let words = ["no AWS credentials were found", "AWS_ACCESS_KEY_ID", "role", "`issues`", &endpoint];
-        assert_says(&error, "credentials_missing", Treatment::Permanent, &words);
+        assert_says(&error, "credentials_missing", Treatment::Unfit, &words);
         return;
     }
     let region = region().await;
@@ -160,10 +267,10 @@ async fn credentials_that_are_wrong() {
     let wrong = Credentials::new(credentials().access_key_id(), "not the secret", None, None, "test");
     let movers = Movers::new(CredentialsFrom::Fixed(wrong), settings());
     let error = movers.inspect(&bucket(&region, "media", "acme"), "acme").await.unwrap_err();
-    assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);
+    assert_says(&error, "credentials_refused", Treatment::Unfit, &["`media`", region.s3_endpoint()]);
     let kept = Kept::all();
     let error = movers.digest(acme_at(&bucket(&region, "media", "acme")), &kept, None).await.unwrap_err();
-    assert_says(&error, "credentials_refused", Treatment::Permanent, &["`media`", region.s3_endpoint()]);
+    assert_says(&error, "credentials_refused", Treatment::Unfit, &["`media`", region.s3_endpoint()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,4 +305,37 @@ async fn replication_of_a_bucket_shows() {
     client.put_bucket_replication().bucket("media").replication_configuration(rules).send().await.unwrap();
     let inspection = movers().inspect(&place, "acme").await.unwrap();
     assert_eq!(inspection.replicates_to, ["media-everywhere", "media-public"]);
+}
+
+/// What is asked for under an endpoint that has a path.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_may_have_a_path() {
+    for (base, expected) in
+        [("", "/media"), ("/", "/media"), ("/base/v1", "/base/v1/media"), ("/base/v1/", "/base/v1/media")]
+    {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let note = {
+            let asked = Arc::clone(&asked);
+            move |uri: Uri| async move {
+                asked.lock().unwrap().push(uri.path().to_owned());
+                StatusCode::NOT_FOUND
+            }
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}{base}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, Router::new().fallback(note)).await });
+        let place = Place::S3 {
+            region: "eu-west-1".to_owned(),
+            endpoint: Some(url),
+            bucket: "media".to_owned(),
+            prefix: "acme/".to_owned(),
+            bounds: Vec::new(),
+        };
+        movers().inspect(&place, "acme").await.unwrap_err();
+        let asked = asked.lock().unwrap();
+        assert!(
+            !asked.is_empty() && asked.iter().all(|path| path.trim_end_matches('/') == expected),
+            "{base}: {asked:?}"
+        );
+    }
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::s3_front::{Faults, S3Front};
+use common::s3_front::{Faults, S3Front, WithoutMd5};
 use common::*;
 use testkit::region::s3_client;
 use testkit::{Ports, Region, Storage, fixtures, observe};
@@ -60,6 +60,25 @@ async fn deletions_left_undone_are_done() {
     remove_all(&movers(), &place("us-east-1", &front), "acme").await;
     assert_eq!(front.faults.lock().unwrap().undeleted.as_ref().unwrap().0, 0, "the faults happened");
     assert!(observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap().is_empty());
+}
+
+/// What DeleteObjects needs is not the same everywhere, and some stores do not have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_are_sent_in_the_form_that_the_store_takes() {
+    for (refuses, together) in [
+        (WithoutMd5::Alone("InvalidRequest"), true),
+        (WithoutMd5::Alone("MissingContentMD5"), true),
+        (WithoutMd5::AndAll("NotImplemented"), false),
+    ] {
+        let source = region("us-east-1").await;
+        fixtures::seed_objects(&source, "media", "acme/", 30, 1).await.unwrap();
+        let front =
+            S3Front::before(source.s3_endpoint(), Faults { refuse_deletes: Some(refuses), ..Faults::default() }).await;
+        let deleted = remove_all(&movers(), &place("us-east-1", &front), "acme").await;
+        assert_eq!(deleted.objects, 30, "{refuses:?}");
+        assert!(observe::bucket_objects(&s3_client(&source), "media", "").await.unwrap().is_empty(), "{refuses:?}");
+        assert_eq!(front.faults.lock().unwrap().deletes > 0, together, "{refuses:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

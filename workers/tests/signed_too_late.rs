@@ -144,7 +144,7 @@ async fn failures(from: &Place, to: &Place) -> Vec<WorkError> {
         movers.copy(acme(from, to), &ledger.permits(), &Kept::all(), None).await.unwrap_err(),
         movers.digest(acme_at(from), &Kept::all(), None).await.unwrap_err(),
         movers.verify(acme(to, from), &none, &Kept::all()).await.unwrap_err(),
-        movers.compare(acme_at(from), None, &none, &Kept::all(), None).await.unwrap_err(),
+        movers.compare(acme_at(from), None, &none.into(), &Kept::all(), None).await.unwrap_err(),
     ]
 }
 

@@ -108,11 +108,19 @@ async fn blocked(
     Ok(None)
 }
 
-/// What a move's data work needs: a task for each part copied to an added location (or compared at a kept one), counted
-/// overall, in the regions of its source and its target, and on the table or bucket that is written.
+/// What a move's data work needs: a task for each part copied to an added location (or compared at a kept
+/// one) and of each replica that is left, counted overall, in the regions of its source and its target, and
+/// on the table or bucket that is written.
 pub(crate) fn wants_of_move(plan: &Plan, divided: &Divided) -> Vec<Want> {
     let mut weights = Weights::default();
     for service in &plan.services {
+        if let Some(staying) = service.staying() {
+            for left in service.left_replicas() {
+                let parts = i64::from(divided.parts(&service.service, left));
+                weights.add(OVERALL.to_owned(), parts);
+                weights.add_regions(&[left, staying], parts);
+            }
+        }
         let Some(source) = &service.source else { continue };
         let parts = i64::from(divided.parts(&service.service, source));
         for target in &service.add {

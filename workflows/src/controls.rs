@@ -40,12 +40,11 @@ impl Kind {
     }
 
     fn unknown(self, id: &str) -> Refusal {
-        let noun = self.stored();
-        let code = match self {
-            Self::Move => "unknown_move",
-            Self::Removal => "unknown_removal",
+        let (code, list) = match self {
+            Self::Move => ("unknown_move", "`realmctl moves list`"),
+            Self::Removal => ("unknown_removal", "`realmctl removals list`"),
         };
-        Refusal::not_found(code, format!("there is no {noun} {id}: see `realmctl {noun}s list`"))
+        Refusal::not_found(code, format!("there is no {} {id}: see {list}", self.stored()))
     }
 
     fn ended(self) -> &'static str {

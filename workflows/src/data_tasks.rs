@@ -4,13 +4,15 @@
 mod checkpoints;
 mod compare;
 mod copy;
+pub(crate) mod evidence;
 mod ledger_permits;
 mod places;
 mod removal_permits;
 mod remove;
+mod same_store;
 mod verify;
 
-use engine::StepError;
+use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use workers::Size;
 use workers::error::WorkError;
@@ -21,11 +23,27 @@ pub use copy::{CopyInput, CopyTask};
 pub(crate) use ledger_permits::CellLedger;
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};
+pub(crate) use same_store::SAME_STORE;
 pub(crate) use verify::VerifyResult;
-pub use verify::{VerifyInput, VerifyTask};
+pub use verify::{LeftReplica, VerifyInput, VerifyTask};
 
-/// Failed attempts without progress after which a task fails for good.
-pub(crate) const MAX_ATTEMPTS: u32 = 8;
+/// Failed attempts without progress after which a task fails that keeps its tenant offline.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// Failed attempts without progress after which a task fails for good. `None`: nothing presses, so it is tried again for as long
+/// as the cause may pass.
+pub(crate) fn max_attempts(task: &TaskRecord) -> Option<u32> {
+    // A removal looks at a replica that was left by the same kind of task as a move.
+    let of_removal = || {
+        let input = VerifyInput::deserialize(&task.input);
+        input.is_ok_and(|input| input.left.is_some_and(|left| left.switched))
+    };
+    match task.kind.as_str() {
+        CopyTask::KIND => Some(MAX_ATTEMPTS),
+        VerifyTask::KIND if !of_removal() => Some(MAX_ATTEMPTS),
+        _ => None,
+    }
+}
 
 /// Counts of data handled, as shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +88,7 @@ pub(crate) fn step_error(mut error: WorkError) -> StepError {
     let treatment = match error.treatment {
         workers::error::Treatment::Retryable => engine::Treatment::Retryable,
         workers::error::Treatment::Permanent => engine::Treatment::Permanent,
+        workers::error::Treatment::Unfit => engine::Treatment::Unfit,
         workers::error::Treatment::LostLease => engine::Treatment::LostLease,
     };
     StepError { treatment, code: error.code.to_owned(), message: error.message, source: error.source }
@@ -80,9 +99,11 @@ pub(crate) fn work_error(error: StepError) -> WorkError {
     let treatment = match error.treatment {
         engine::Treatment::Retryable => workers::error::Treatment::Retryable,
         engine::Treatment::Permanent => workers::error::Treatment::Permanent,
+        engine::Treatment::Unfit => workers::error::Treatment::Unfit,
         engine::Treatment::LostLease => workers::error::Treatment::LostLease,
     };
-    WorkError { treatment, code: "catalogue", message: error.to_string(), source: Some(Box::new(error)) }
+    let message = error.to_string();
+    WorkError { source: Some(Box::new(error)), treatment, ..WorkError::retryable("catalogue", message) }
 }
 
 /// Reads a task's input; another version's is left to that version.

@@ -74,6 +74,7 @@ impl Deployment {
             heartbeat: self.timing.heartbeat,
             poll: (self.timing.heartbeat / 10).max(std::time::Duration::from_millis(20)),
             retry: RetryPolicy { first: self.timing.heartbeat / 20, longest: self.timing.lease * 2 },
+            alarm_after: self.timing.lease * 20,
             ..RunnerSettings::default()
         }
     }

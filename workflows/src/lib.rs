@@ -3,8 +3,10 @@
 //! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left; `campaign` moves many;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
+mod audited;
 pub mod campaign;
 pub mod capacity;
+pub mod clocks;
 pub mod controls;
 pub mod data_tasks;
 pub mod deployment;
@@ -16,11 +18,14 @@ mod quiet;
 pub mod realm_move;
 pub mod refusal;
 pub mod removal;
+pub mod replica_sets;
 pub mod requester;
 pub mod timestamps;
 pub mod timing;
 pub mod topology_change;
 pub mod unit_limits;
 pub mod upgrade_check;
+mod worker_there;
 
 pub use deployment::Deployment;
+pub use workers::host;

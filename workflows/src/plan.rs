@@ -3,6 +3,7 @@
 //! Pure: a topology, the tenant's placements and the load in, a plan out. It reads no store and writes nothing; the
 //! same inputs always give the same plan, whose hash ties an approval to exactly what was approved.
 
+mod binding;
 mod build;
 mod choose;
 mod difference;
@@ -13,6 +14,7 @@ use catalogue::location::Location;
 use catalogue::topology::{LocationError, Topology};
 use serde::{Deserialize, Serialize};
 
+pub use binding::changed_since;
 pub use build::plan;
 pub use choose::{Load, choose_shard};
 pub use difference::{Difference, difference};
@@ -61,7 +63,7 @@ pub struct Plan {
     pub to: String,
     /// The tenant's epoch when the plan was made.
     pub epoch: i64,
-    /// [`Topology::version_hash`] of the topology the plan was made with.
+    /// [`Topology::version_hash`] of the topology the plan was made with, for people: the plan is bound to less than that.
     pub topology_version: String,
     /// One entry for each service the tenant is placed in, by name.
     pub services: Vec<ServicePlan>,
@@ -161,32 +163,24 @@ impl PlanError {
 }
 
 impl Plan {
-    /// BLAKE3 in hex over the tenant and its epoch, the topology's version, and every service's shards and physical
-    /// locations. How a location is shown or reached is not part of it; where it is, is.
+    /// BLAKE3 in hex over the tenant and its epoch, the realms, and what is done in every service: shards, physical locations and
+    /// how they are reached; that is what [`changed_since`] compares. How a location is called is not part of it, nor is the rest
+    /// of the topology.
     pub fn hash(&self) -> String {
-        let keys = |locations: &[Location]| {
-            let mut keys: Vec<String> = locations.iter().map(Location::key).collect();
-            keys.sort();
-            keys
-        };
-        let services: Vec<_> = self
-            .services
-            .iter()
-            .map(|s| {
-                let sets = [keys(&s.add), keys(&s.keep), keys(&s.remove)];
-                let source = s.source.as_ref().map(Location::key);
-                (&s.service, &s.from_shard, &s.to_shard, sets, source, s.compare_keep, s.stays_out_of_realm)
-            })
-            .collect();
-        let about = (&self.tenant, self.epoch, &self.from, &self.to, &self.topology_version);
-        let text = serde_json::to_string(&(about, services, &self.not_adopted))
-            .expect("tuples of strings, numbers and flags always serialise");
+        let services: Vec<_> = self.services.iter().map(ServicePlan::essence).collect();
+        let text = serde_json::to_string(&(&self.tenant, self.epoch, &self.from, &self.to, services))
+            .expect("plans serialise: they have string keys and no failing impls");
         blake3::hash(text.as_bytes()).to_hex().to_string()
     }
 
     /// Whether the tenant must go offline: something is copied, or lagging replicas have to be compared at rest.
     pub fn needs_offline(&self) -> bool {
         self.services.iter().any(|service| !service.add.is_empty() || service.compare_keep)
+    }
+
+    /// Whether a replica is left that no copy reads.
+    pub fn leaves_replicas(&self) -> bool {
+        self.services.iter().any(|service| service.left_replicas().next().is_some())
     }
 
     /// Whether committing this plan would change anything: the realm, a shard or a location.
@@ -196,6 +190,20 @@ impl Plan {
 }
 
 impl ServicePlan {
+    /// The locations that are left and that nothing else reads: replicas, each of which must be shown to hold
+    /// nothing but what a copy that stays has as well, before it is emptied.
+    pub fn left_replicas(&self) -> impl Iterator<Item = &Location> {
+        // The source is copied, or every location that is kept is compared with it.
+        let read = self.source.as_ref().map(Location::key);
+        self.remove.iter().filter(move |left| Some(left.key()) != read)
+    }
+
+    /// The copy that stays with which they are compared: one that is kept, or else one that is added.
+    pub fn staying(&self) -> Option<&Location> {
+        let position = |at: &&Location| self.order.iter().position(|key| *key == at.key());
+        self.keep.iter().min_by_key(position).or_else(|| self.add.iter().min_by_key(position))
+    }
+
     /// Whether the shard or a location changes.
     pub fn changes_anything(&self) -> bool {
         self.from_shard.as_ref() != Some(&self.to_shard) || !self.add.is_empty() || !self.remove.is_empty()

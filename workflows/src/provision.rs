@@ -86,7 +86,7 @@ async fn try_create(
     let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, requester).await?) } else { None };
     for (service, locations) in &placed {
         placements::put(&mut tx, &tenant.id, service, &shards[*service]).await?;
-        place(&mut tx, &tenant.id, service, locations, workflow.as_deref()).await?;
+        place(deployment, &mut tx, (&tenant.id, service), locations, (workflow.as_deref(), requester)).await?;
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),
@@ -181,18 +181,20 @@ async fn prepare(
 
 /// Cells of services with hooks stay `adding`, by the workflow, until they are ready.
 async fn place(
+    deployment: &Deployment,
     tx: &mut Tx,
-    tenant: &str,
-    service: &str,
+    (tenant, service): (&str, &str),
     locations: &[Location],
-    workflow: Option<&str>,
+    (workflow, requester): (Option<&str>, &Requester),
 ) -> Result<(), Refusal> {
+    let ids = deployment.ids.as_ref();
     for (location, position) in locations.iter().zip(0..) {
         let key = location.key();
         let by = workflow.filter(|_| is_hooked(location));
-        let fresh = ledger::begin_adding(tx, tenant, service, location, by).await?.is_some()
+        let begins = (by, requester.changes(ids, by));
+        let fresh = ledger::begin_adding(tx, tenant, service, location, begins).await?.is_some()
             && (by.is_some()
-                || (ledger::become_live(tx, tenant, service, &key, None).await?
+                || (ledger::become_live(tx, tenant, service, &key, (None, requester.changes(ids, None))).await?
                     && ledger::set_position(tx, tenant, service, &key, position).await?));
         if !fresh {
             let message = format!("the ledger already has a cell of {tenant} at {key}: ids are never reused");

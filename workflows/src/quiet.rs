@@ -1,12 +1,14 @@
 //! Whether a location is quiet: no request of a process that lost its task there, and none that got no answer, can still
-//! arrive. A process that said it has stopped, or is proved dead, is not waited for; any other until no store accepts a
-//! request that it may have signed.
+//! act. A process that said it has stopped, or is proved dead, is not waited for; any other until no store accepts a
+//! request that it may have signed: counted from when it lost its task, or from when the last request without an answer was signed. That is
+//! counted by the database's clock, and so it ends only once that is known to agree with the store's.
 
 use catalogue::location::{Address, Location};
 use engine::straggler_table::{self, Straggler, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
+use crate::clocks::{self, CLOCKS_TO_AGREE};
 use crate::data_tasks::{CompareTask, VerifyTask};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
@@ -16,7 +18,7 @@ use crate::timing::millis;
 /// A location that is not quiet yet.
 #[derive(Debug)]
 pub(crate) struct Unquiet {
-    /// Since when the process that is waited for gets no permits.
+    /// Since when the process that is waited for gets no permits, or when what got no answer was signed.
     pub(crate) since: Millis,
     /// When it is, at the latest.
     pub(crate) until: Millis,
@@ -32,28 +34,62 @@ pub(crate) async fn unquiet(
     location: &Location,
 ) -> Result<Option<Unquiet>, StepError> {
     let tenant = step.record.subject.clone();
+    let mut over: Vec<(Millis, Straggler)> = Vec::new();
     let mut last: Option<(Millis, Straggler)> = None;
     for straggler in straggler_table::of(step.tx, &tenant, &location.key()).await? {
         let until = straggler.since + accepted_for(deployment, location);
-        let harmless = [VerifyTask::KIND, CompareTask::KIND].contains(&straggler.kind.as_str()) || until <= step.now;
-        if harmless || deployment.liveness.is_dead(&straggler.owner) {
+        let reads_only = [VerifyTask::KIND, CompareTask::KIND].contains(&straggler.kind.as_str());
+        if reads_only || deployment.liveness.is_dead(&straggler.owner) {
             straggler_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+        } else if until <= step.now {
+            over.push((until, straggler));
         } else if last.as_ref().is_none_or(|(latest, _)| until > *latest) {
             last = Some((until, straggler));
         }
     }
-    Ok(last.map(|(until, straggler)| {
-        let why = if straggler.kind == UNANSWERED {
-            "a request got no answer and may still arrive".to_owned()
-        } else {
-            format!("process {} lost its work there without a proof that it has stopped", straggler.owner)
-        };
-        let (at, until_when) = (&location.name, rfc3339(until));
-        let reason = format!(
-            "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
-        );
-        Unquiet { since: straggler.since, until, reason }
-    }))
+    if let Some((until, straggler)) = last {
+        return Ok(Some(still_accepted(service, location, until, &straggler)));
+    }
+    let Some((until, since)) = over.iter().map(|(until, straggler)| (*until, straggler.since)).max() else {
+        return Ok(None);
+    };
+    // So says the database's clock.
+    if let Some(difference) = clocks::difference(deployment, step, std::iter::once(location)).await? {
+        return Ok(Some(in_doubt((service, location), (since, until), &difference)));
+    }
+    for (_, straggler) in over {
+        straggler_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+    }
+    Ok(None)
+}
+
+fn still_accepted(service: &str, location: &Location, until: Millis, straggler: &Straggler) -> Unquiet {
+    let (at, until_when, since) = (&location.name, rfc3339(until), rfc3339(straggler.since));
+    let why = if straggler.kind == UNANSWERED {
+        format!("a request got no answer and may still act: the last such was signed at {since}")
+    } else {
+        let owner = &straggler.owner;
+        format!("process {owner} lost its work there at {since}, without a proof that it has stopped")
+    };
+    let reason = format!(
+        "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
+    );
+    Unquiet { since: straggler.since, until, reason }
+}
+
+/// The wait is over by the database's clock, which is not right.
+fn in_doubt(
+    (service, location): (&str, &Location),
+    (since, waited_until): (Millis, Millis),
+    difference: &str,
+) -> Unquiet {
+    let (at, waited_until) = (&location.name, rfc3339(waited_until));
+    let reason = format!(
+        "{CLOCKS_TO_AGREE}{service} at {at} should be quiet since {waited_until}, by the clock of the catalogue's database, which can't \
+         be relied on: {difference}"
+    );
+    // When that is put right nobody knows.
+    Unquiet { since, until: Millis::MAX, reason }
 }
 
 /// The same for every location that the plan adds to: the one that takes longest.
@@ -72,8 +108,8 @@ pub(crate) async fn unquiet_target(
     Ok(last)
 }
 
-/// How long after its process has lost its task a request may be accepted: its signature's life, clocks apart, and a lease for
-/// the transaction that took the task away to end.
+/// How long after its process has lost its task, or after it was signed, a request may be accepted: its signature's life, clocks apart, and
+/// a lease: for the transaction that took the task away to end, and for what the comparison of the clocks can't see (seconds).
 fn accepted_for(deployment: &Deployment, location: &Location) -> Millis {
     let timing = &deployment.timing;
     let life = match location.address {

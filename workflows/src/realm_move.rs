@@ -4,6 +4,7 @@
 
 mod add_data;
 mod cancel;
+mod cause;
 mod commit;
 mod divided;
 mod drain;
@@ -11,6 +12,7 @@ mod dry_run;
 mod estimate;
 mod forecast;
 mod lapse;
+mod leaving;
 mod machine;
 mod notify;
 mod offline;
@@ -24,6 +26,7 @@ mod schedule;
 mod start;
 mod state;
 mod transitions;
+mod unread;
 mod verify;
 mod view;
 mod waiting;
@@ -34,6 +37,7 @@ pub use dry_run::{dry_run, estimate_move};
 pub use estimate::{CostClass, Estimate};
 pub use forecast::Forecast;
 pub use lapse::LapseSweep;
+pub use leaving::ComparedPart;
 pub use machine::RealmMove;
 pub(crate) use machine::max_attempts;
 pub use projection::Pace;
@@ -44,6 +48,8 @@ pub(crate) use start::start_in;
 pub use start::{MoveRequest, Started, start_move, start_move_paused};
 pub use state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage};
 pub use transitions::STATES;
-pub use view::{MoveView, PlanView, ProgressView, RemovalView, VerificationView, WindowView, list_moves, view_move};
+pub use view::{
+    MoveView, PlanView, ProgressView, RemovalView, TaskErrorView, VerificationView, WindowView, list_moves, view_move,
+};
 pub(crate) use waiting::busy_cell;
 pub use workers::Verification;

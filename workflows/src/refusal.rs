@@ -1,6 +1,6 @@
 //! A request that is refused: nothing was changed, and the person is told why and what to do.
 
-use engine::StepError;
+use engine::{CATALOGUE_UNAVAILABLE, StepError};
 use store::StoreError;
 
 /// Why a request is refused.
@@ -56,7 +56,7 @@ impl Refusal {
         match self {
             Self::NotFound { code, .. } | Self::Conflict { code, .. } | Self::Invalid { code, .. } => code,
             Self::Topology(_) => "topology_refused",
-            Self::Store(_) => "catalogue_unavailable",
+            Self::Store(_) => CATALOGUE_UNAVAILABLE,
         }
     }
 }

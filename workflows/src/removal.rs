@@ -4,6 +4,7 @@
 //! generation. A recheck looks again after the longest queue retention.
 
 mod compare;
+mod late_writes;
 mod machine;
 mod queue;
 mod recheck;
@@ -11,10 +12,10 @@ mod replay;
 mod state;
 mod view;
 
-pub(crate) use machine::MAX_ATTEMPTS;
+pub use late_writes::{LateKeys, LateWriteLine, LateWritesDetail, late_write_lines};
 pub use machine::{Removal, STATES};
-pub use queue::queue_removal;
+pub use queue::{Found, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
 pub use replay::{ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
-pub use view::{RemovalDetail, list_removals, view_removal};
+pub use view::{RemovalDetail, Retrying, list_removals, view_removal};

@@ -1,5 +1,7 @@
 //! Who asks for a change, and why: kept with the change and in the audit trail.
 
+use catalogue::ledger::ChangedBy;
+use engine::Ids;
 use serde::{Deserialize, Serialize};
 
 /// Who asks, and why.
@@ -12,8 +14,15 @@ pub struct Requester {
 }
 
 impl Requester {
-    /// realmctl itself, acting on its own rules.
+    /// realmctl itself, acting on its own rules. `why` goes into the audit trail, which is kept for ever: a code or fixed words,
+    /// never the message of an error, which may quote keys of the tenant's data.
     pub fn realmctl(why: &str) -> Self {
         Self { who: "realmctl".to_owned(), why: why.to_owned() }
+    }
+
+    /// What the audit trail says of a change of a cell that `workflow` makes at this one's request.
+    pub(crate) fn changes(&self, ids: &dyn Ids, workflow: Option<&str>) -> ChangedBy {
+        let (who, why) = (self.who.clone(), self.why.clone());
+        ChangedBy { entry: ids.next(), who, why, workflow: workflow.map(str::to_owned) }
     }
 }

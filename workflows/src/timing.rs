@@ -96,6 +96,10 @@ impl Timing {
             ),
             ("drain-time must be at least skew", self.drain_time >= self.skew),
             (
+                "permit-life-dynamodb, permit-life-s3 and permit-life-hooks must each be longer than skew",
+                self.permit_life_dynamodb.min(self.permit_life_s3).min(self.permit_life_hooks) > self.skew,
+            ),
+            (
                 "offline-deadline must be longer than context-ttl + drain-time + skew + index-settle",
                 self.offline_deadline > self.least_offline(),
             ),

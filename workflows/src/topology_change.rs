@@ -1,4 +1,7 @@
-//! Applies a topology file: validated as a whole, and refused where it would strand a placement or a cell.
+//! Applies a topology file: validated as a whole, refused where it would strand a placement or a cell, and refused where it does
+//! something to tenants or moves that nobody has accepted.
+
+mod consequences;
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::topologies::{self, StoredTopology};
@@ -11,20 +14,47 @@ use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
 
-/// Checks the file, also against what is in use, and stores nothing.
-pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<Topology, Refusal> {
+pub use consequences::Consequence;
+
+/// Checks the file, also against what is in use, and stores nothing. Says what it would do besides.
+pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<(Topology, Vec<Consequence>), Refusal> {
     let mut tx = deployment.store.read().await?;
     let topology = accept(&mut tx, yaml).await?;
+    let current = topologies::current(&mut tx).await?.map(|stored| stored.topology);
+    let consequences = consequences::consequences(&mut tx, current.as_ref(), &topology).await?;
     tx.rollback().await?;
-    Ok(topology)
+    Ok((topology, consequences))
 }
 
-/// Puts the file in force. Applying what is in force already changes nothing; says whether anything changed.
+/// A topology that was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Applied {
+    /// What is in force.
+    pub stored: StoredTopology,
+    /// Whether this put it in force.
+    pub changed: bool,
+    /// What it does besides, which was accepted.
+    pub consequences: Vec<Consequence>,
+}
+
+/// Puts the file in force, unless it does something besides. Applying what is in force already changes nothing; says whether
+/// anything changed.
 pub async fn apply_topology(
     deployment: &Deployment,
     yaml: &str,
     requester: &Requester,
 ) -> Result<(StoredTopology, bool), Refusal> {
+    let applied = apply_topology_accepting(deployment, yaml, false, requester).await?;
+    Ok((applied.stored, applied.changed))
+}
+
+/// The same; with `accepting`, whatever it does besides.
+pub async fn apply_topology_accepting(
+    deployment: &Deployment,
+    yaml: &str,
+    accepting: bool,
+    requester: &Requester,
+) -> Result<Applied, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let current = topologies::pin(&mut tx).await?;
     let topology = accept(&mut tx, yaml).await?;
@@ -32,7 +62,12 @@ pub async fn apply_topology(
     if let Some(current) = &current
         && current.hash == hash
     {
-        return Ok((current.clone(), false));
+        return Ok(Applied { stored: current.clone(), changed: false, consequences: Vec::new() });
+    }
+    let before = current.as_ref().map(|current| &current.topology);
+    let consequences = consequences::consequences(&mut tx, before, &topology).await?;
+    if !consequences.is_empty() && !accepting {
+        return Err(not_accepted(&consequences));
     }
     let now = tx.now().await?;
     let stored = StoredTopology {
@@ -51,11 +86,20 @@ pub async fn apply_topology(
         tenant: None,
         why: requester.why.clone(),
         before: json!({ "version": current.as_ref().map(|c| c.version), "hash": current.as_ref().map(|c| &c.hash) }),
-        after: json!({ "version": stored.version, "hash": stored.hash }),
+        after: json!({ "version": stored.version, "hash": stored.hash, "accepted": consequences }),
     };
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;
-    Ok((stored, true))
+    Ok(Applied { stored, changed: true, consequences })
+}
+
+fn not_accepted(consequences: &[Consequence]) -> Refusal {
+    let words: Vec<_> = consequences.iter().map(|consequence| consequence.message.as_str()).collect();
+    let message = format!(
+        "nothing was changed: {}. If that is what you want, apply it with --accept (in the API: ?accept=true)",
+        words.join(". ")
+    );
+    Refusal::conflict("consequences_not_accepted", message)
 }
 
 async fn accept(tx: &mut Tx, yaml: &str) -> Result<Topology, Refusal> {

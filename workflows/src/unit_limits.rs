@@ -24,6 +24,7 @@ use workers::Movers;
 use workers::limits::Rates;
 
 use crate::capacity::{OVERALL, scopes_of, scopes_of_location, table_scope};
+use crate::clocks;
 use crate::deployment::Deployment;
 
 /// Units a second by scope.
@@ -87,7 +88,7 @@ impl Sweep for ShareSweep {
 /// The movers, once they know what they may send.
 pub(crate) async fn limited_movers(deployment: &Deployment) -> Result<&Movers, StoreError> {
     let limits = deployment.movers.limits();
-    if !limits.are_known() || limits.limit_anything() {
+    if !limits.are_known() || limits.limit_anything() || deployment.movers.is_time_old() {
         refresh(deployment).await?;
     }
     Ok(&deployment.movers)
@@ -96,6 +97,9 @@ pub(crate) async fn limited_movers(deployment: &Deployment) -> Result<&Movers, S
 async fn refresh(deployment: &Deployment) -> Result<(), StoreError> {
     let mut tx = deployment.store.read().await?;
     let limits = in_force(deployment, &mut tx).await?;
+    // The moment before it was asked: however long this process is kept from going on, the time that it knows does not lag.
+    let read = clocks::read(&mut tx).await?;
+    deployment.movers.hear_time(read.at, read.asked);
     let at_work = if limits.is_empty() { BTreeMap::new() } else { at_work(&mut tx).await? };
     tx.rollback().await?;
     let joined = deployment.known.join(&at_work, &deployment.owner, deployment.runner_settings().poll * 3 / 2);

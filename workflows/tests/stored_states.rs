@@ -9,18 +9,20 @@ use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workers::Verification;
+use workers::late::LateWrites;
 use workers::progress::Tally;
 use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
-use workflows::data_tasks::{Amount, CompareInput, CopyInput, RemoveInput, VerifyInput};
+use workflows::data_tasks::{Amount, CompareInput, CopyInput, LeftReplica, RemoveInput, VerifyInput};
 use workflows::plan::{Plan, ServicePlan};
 use workflows::provision::{self, Provision, ProvisionStage, ProvisionState};
 use workflows::realm_move::Window;
 use workflows::realm_move::{
-    self, Committed, CopiedPart, Divided, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
+    self, Committed, ComparedPart, CopiedPart, Divided, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
 };
 use workflows::removal::{
     self, Cause, Recheck, RecheckStage, RecheckState, Removal, RemovalStage, RemovalState, VerifiedPart,
 };
+use workflows::replica_sets::{Member, ReplicaSets};
 use workflows::requester::Requester;
 
 #[test]
@@ -61,6 +63,24 @@ fn every_state_of_a_removal_is_read_as_it_was_stored() {
     same_as_golden("removal_divided", &RemovalState { verified: parts, ..a_removal() });
     let full = RemovalState { verified, accept_late_writes: true, waits_for, ..a_removal() };
     same_as_golden("removal_with_late_writes_accepted", &full);
+    let late = Some(LateWrites { added: 3, changed: 2, deleted: 1, uncertain: 1, strays: 1, digest: tally().digest });
+    let accepted = Some("0123456789abcdef".to_owned());
+    same_as_golden(
+        "removal_that_found_late_writes",
+        &RemovalState {
+            late,
+            accepted,
+            unread: true,
+            compared_again: 2,
+            left_behind: true,
+            begun: true,
+            ..a_removal()
+        },
+    );
+    let follows = Some(table("us-east-1").key());
+    same_as_golden("removal_that_follows_another", &RemovalState { follows, first_is_empty: true, ..a_removal() });
+    let compared = Some(vec![VerifiedPart { part: 7, bounds: Vec::new(), tally: tally() }]);
+    same_as_golden("removal_of_a_compared_replica", &RemovalState { verified: None, compared, ..a_removal() });
     same_as_golden("cause_rolled_back", &Cause::RolledBack { move_id: "m-1".to_owned() });
 }
 
@@ -127,6 +147,17 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     same_as_golden("move_scheduled_by_a_campaign", &scheduled);
     let copying = MoveState { stage: Stage::AddData { offline, pace: full }, ..a_move() };
     same_as_golden("move_add_data_projected", &copying);
+    let bucket = pace(
+        r#"{ "looked": 1700000060000,
+             "bytes": { "begun": { "at": 1700000010000, "done": 0 }, "recent": { "at": 1700000030000, "done": 400000 },
+                        "next": { "at": 1700000050000, "done": 900000 }, "grown": { "at": 1700000060000, "done": 1000000 } },
+             "objects": { "begun": { "at": 1700000010000, "done": 0 }, "recent": { "at": 1700000030000, "done": 67508864 },
+                        "next": { "at": 1700000050000, "done": 135017728 }, "grown": { "at": 1700000060000, "done": 168672160 } },
+             "projected_end": 1700003000000, "over": 0 }"#,
+    );
+    let offline = OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
+    let copying = MoveState { stage: Stage::AddData { offline, pace: bucket }, ..a_move() };
+    same_as_golden("move_add_data_projected_objects", &copying);
     let divided = serde_json::from_str(r#"{ "media-service": ["m"] }"#).expect("bounds by service");
     let part = |mode: &str| {
         serde_json::json!({
@@ -138,6 +169,22 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     let committed = Committed { offline_ms: 95_000, copied: amount(), verified: true, removals: Vec::new(), report };
     let stage = Stage::Completed { committed, warnings: Vec::new() };
     same_as_golden("move_sampled", &MoveState { verification: Verification::Sampled, stage, ..a_move() });
+    let compared = vec![ComparedPart {
+        service: "activity-service".to_owned(),
+        at: table("us-east-1").key(),
+        part: 7,
+        bounds: Vec::new(),
+        tally: tally(),
+    }];
+    let stage = Stage::Commit { offline: None, copied: Vec::new(), report: Vec::new(), compared };
+    same_as_golden("move_commit_leaving_a_replica", &MoveState { stage, ..a_move() });
+    let member =
+        |at: &str, by: &str| Member { service: "profile-service".to_owned(), at: table(at).key(), by: table(by).key() };
+    let sets = ReplicaSets {
+        filled: vec![member("ap-south-1", "eu-west-1")],
+        emptied: vec![member("us-west-2", "us-east-1")],
+    };
+    same_as_golden("move_between_replica_sets", &MoveState { sets, ..a_move() });
     same_as_golden("move_divided", &MoveState { divided, ..a_move() });
 }
 
@@ -190,7 +237,11 @@ fn every_task_is_read_as_it_was_stored() {
         epoch: 12,
         deadline: 1_700_003_600_000,
         verification: Verification::Full,
+        left: None,
+        replicated: false,
     };
+    let left = LeftReplica { again_after_ms: 95_000, offline: true, switched: false, known: None };
+    let replica = VerifyInput { expected: None, left: Some(left), ..verify.clone() };
     let compare = CompareInput {
         tenant: tenant.clone(),
         service: service.clone(),
@@ -199,16 +250,39 @@ fn every_task_is_read_as_it_was_stored() {
         part: 7,
         bounds: Vec::new(),
         verified: tally(),
+        was_empty: false,
+        unread: None,
+        begun: false,
     };
-    let remove = RemoveInput { tenant, service, at: bucket(), part: 0, generation: 3, rolled_back: false };
+    let remove = RemoveInput {
+        tenant,
+        service,
+        at: bucket(),
+        part: 0,
+        generation: 3,
+        rolled_back: false,
+        noted: false,
+        only_prove: false,
+        strays: false,
+    };
+    let proves = RemoveInput { only_prove: true, ..remove.clone() };
     let rolled_back = RemoveInput { at: hooks(), rolled_back: true, ..remove.clone() };
     same_as_golden("task_copy", &copy);
     same_as_golden("task_verify", &verify);
+    same_as_golden("task_verify_of_a_left_replica", &replica);
+    same_as_golden("task_verify_replicated", &VerifyInput { replicated: true, ..verify.clone() });
     same_as_golden("task_compare", &compare);
+    same_as_golden(
+        "task_compare_again",
+        &CompareInput { was_empty: true, unread: Some(1_500), begun: true, ..compare.clone() },
+    );
     same_as_golden("task_remove", &remove);
+    same_as_golden("task_remove_that_only_proves", &proves);
     same_as_golden("task_copy_divided", &CopyInput { from: bucket(), bounds: vec!["m".to_owned()], ..copy });
     same_as_golden("task_verify_divided", &VerifyInput { source: bucket(), bounds: vec!["m".to_owned()], ..verify });
     same_as_golden("task_compare_divided", &CompareInput { at: bucket(), bounds: vec!["m".to_owned()], ..compare });
+    same_as_golden("task_remove_strays", &RemoveInput { strays: true, noted: true, ..remove.clone() });
+    same_as_golden("task_remove_noted", &RemoveInput { noted: true, ..remove.clone() });
     same_as_golden("task_remove_of_a_rollback_by_hooks", &rolled_back);
 }
 
@@ -247,11 +321,12 @@ fn stages() -> Vec<Stage> {
         Stage::Scheduled,
         Stage::Preflight,
         Stage::Waiting { since: 1_700_000_000_000, reason: "the targets to be free".to_owned(), looked_at: None },
+        Stage::Comparing,
         Stage::Offline,
         Stage::Drain { offline: offline(), until: Some(1_700_000_095_000) },
         Stage::AddData { offline: offline(), pace: Pace::default() },
         Stage::Verify { offline: offline(), copied: copied(), pace: Pace::default() },
-        Stage::Commit { offline: Some(offline()), copied: copied(), report: Vec::new() },
+        Stage::Commit { offline: Some(offline()), copied: copied(), report: Vec::new(), compared: Vec::new() },
         Stage::Notify { committed: committed() },
         Stage::ReOnline { offline: offline(), error: error() },
         Stage::RolledBack { error: error(), offline_ms: 95_000, removals: removals() },
@@ -267,7 +342,16 @@ fn a_removal() -> RemovalState {
         generation: 3,
         cause: Cause::Moved { move_id: "m-1".to_owned() },
         verified: None,
+        compared: None,
+        follows: None,
+        unread: false,
+        first_is_empty: false,
         accept_late_writes: false,
+        late: None,
+        accepted: None,
+        compared_again: 0,
+        left_behind: false,
+        begun: false,
         waits_for: None,
         stage: RemovalStage::Removing,
     }
@@ -317,13 +401,15 @@ fn a_move() -> MoveState {
         not_adopted: vec!["lab-service".to_owned()],
     };
     MoveState {
-        plan_hash: plan.hash(),
+        // As an earlier version worked it out: what was approved keeps its name.
+        plan_hash: "eb656e92579a83f9fb58aceb725e7e327f721c910a9edc54a725f72633d0c02a".to_owned(),
         plan,
         requester: Requester { who: "ada".to_owned(), why: "the customer asked".to_owned() },
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
         divided: Divided::default(),
+        sets: ReplicaSets::default(),
         window: None,
         priority: Priority::Normal,
         campaign: None,

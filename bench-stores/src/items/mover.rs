@@ -18,7 +18,7 @@ pub(super) async fn copy(job: &Job, verification: Verification, prefixed: bool) 
     let (settings, counters) = (movers::settings(), Arc::new(Counters::default()));
     let tables = tables::through_sdk(CredentialsFrom::Fixed(testkit::region::credentials()), &settings);
     let counted = CountedTables { tables, counters: Arc::clone(&counters) };
-    let movers = Movers::with_tables(Arc::new(counted), settings);
+    let movers = Movers::with_tables(Arc::new(counted), Arc::default(), settings);
     let from = place(SOURCE_REGION, &job.regions.from, TABLE, job.parts);
     let to = place(TARGET_REGION, &job.regions.to, &job.target, job.parts);
     let prefix = prefixed.then(|| format!("{TENANT}{PREFIX}"));

@@ -1,12 +1,14 @@
 //! The ledger: one cell per (tenant, service, location), saying whether data of the tenant may be there.
 //!
 //! `absent -> adding -> live -> removing -> absent`, `adding -> removing` on rollback, and `absent -> removing` when data turns
-//! up after the removal. A cell is written before the
-//! first byte, so whatever crashes, the cell tells what to clean. Each function is one arrow; a cell that is not in the
-//! arrow's first state is not touched, and the answer says so.
+//! up after the removal. A cell is written before the first byte, so whatever crashes, the cell tells what to clean. Each
+//! function is one arrow; a cell that is not in the arrow's first state is not touched, and the answer says so. Every arrow is
+//! audited in its own transaction: `change` is the only way to one.
 
-use store::{Row, StoreError, Tx, sql};
+use serde_json::{Value, json};
+use store::{Millis, Row, StoreError, Tx, sql};
 
+use crate::audit::{self, AuditEntry};
 use crate::location::Location;
 
 /// A cell.
@@ -86,10 +88,65 @@ pub async fn get(tx: &mut Tx, tenant: &str, service: &str, key: &str) -> Result<
     row.as_ref().map(Cell::try_from).transpose()
 }
 
+/// What of a cell is known without reading its place, which another version of realmctl may have written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredCell {
+    /// The service.
+    pub service: String,
+    /// The key of the location.
+    pub key: String,
+    /// Grows each time the cell goes from absent to adding.
+    pub generation: i64,
+    /// The place, as it is stored.
+    pub place: String,
+}
+
+macro_rules! select_stored {
+    ($rest:literal) => {
+        concat!("SELECT service, location, generation, place FROM cells ", $rest)
+    };
+}
+
+/// The cells that the workflow is adding, by their keys alone.
+pub async fn being_added_by(tx: &mut Tx, tenant: &str, workflow: &str) -> Result<Vec<StoredCell>, StoreError> {
+    let rows = sql(select_stored!(
+        "WHERE tenant = $1 AND workflow = $2 AND state = 'adding' ORDER BY service, position, location"
+    ))
+    .bind(tenant)
+    .bind(workflow)
+    .fetch_all(tx)
+    .await?;
+    rows.iter().map(StoredCell::try_from).collect()
+}
+
+/// One cell by the key of its location, with its place as it is stored.
+pub async fn get_stored(tx: &mut Tx, tenant: &str, service: &str, key: &str) -> Result<Option<StoredCell>, StoreError> {
+    let row = sql(select_stored!("WHERE tenant = $1 AND service = $2 AND location = $3"))
+        .bind(tenant)
+        .bind(service)
+        .bind(key)
+        .fetch_optional(tx)
+        .await?;
+    row.as_ref().map(StoredCell::try_from).transpose()
+}
+
 /// Every cell that may hold data, of all tenants.
 pub async fn in_use(tx: &mut Tx) -> Result<Vec<Cell>, StoreError> {
     let rows = sql(select!("WHERE state <> 'absent' ORDER BY service, location, tenant")).fetch_all(tx).await?;
     rows.iter().map(Cell::try_from).collect()
+}
+
+/// Who changes a cell, and why: each change writes an entry of the audit trail with it. Holds no key of the tenant's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedBy {
+    /// The id of the audit entry.
+    pub entry: String,
+    /// Who asked for it.
+    pub who: String,
+    /// Why: the reason given, or the code of what made realmctl do it. Never the words of an error, which may quote keys.
+    pub why: String,
+    /// The workflow that does it.
+    pub workflow: Option<String>,
 }
 
 /// `absent -> adding`, with a new generation and the place as it is now. `None`: the cell is not absent.
@@ -98,24 +155,11 @@ pub async fn begin_adding(
     tenant: &str,
     service: &str,
     location: &Location,
-    workflow: Option<&str>,
+    (workflow, by): (Option<&str>, ChangedBy),
 ) -> Result<Option<i64>, StoreError> {
-    let now = tx.now().await?;
-    let row =
-        sql("INSERT INTO cells (tenant, service, location, place, state, generation, position, workflow, updated_at) \
-                   VALUES ($1, $2, $3, $4, 'adding', 1, 0, $5, $6) \
-                   ON CONFLICT (tenant, service, location) DO UPDATE SET place = excluded.place, state = 'adding', \
-                   generation = cells.generation + 1, workflow = excluded.workflow, updated_at = excluded.updated_at \
-                   WHERE cells.state = 'absent' RETURNING generation")
-        .bind(tenant)
-        .bind(service)
-        .bind(location.key())
-        .bind(place_json(location))
-        .bind(workflow)
-        .bind(now)
-        .fetch_optional(tx)
-        .await?;
-    row.map(|row| row.int("generation")).transpose()
+    let key = location.key();
+    let arrow = Arrow { workflow, ..Arrow::new(tenant, service, &key, (CellState::Absent, CellState::Adding)) };
+    change(tx, &Arrow { place: Some(location), ..arrow }, by).await
 }
 
 /// `adding -> live` for the workflow that was adding. `false`: the cell is not in that state.
@@ -124,19 +168,10 @@ pub async fn become_live(
     tenant: &str,
     service: &str,
     key: &str,
-    workflow: Option<&str>,
+    (workflow, by): (Option<&str>, ChangedBy),
 ) -> Result<bool, StoreError> {
-    let now = tx.now().await?;
-    let changed = sql("UPDATE cells SET state = 'live', workflow = NULL, updated_at = $5 WHERE tenant = $1 AND \
-                       service = $2 AND location = $3 AND state = 'adding' AND (workflow = $4 OR $4 IS NULL)")
-    .bind(tenant)
-    .bind(service)
-    .bind(key)
-    .bind(workflow)
-    .bind(now)
-    .execute(tx)
-    .await?;
-    Ok(changed == 1)
+    let arrow = Arrow::new(tenant, service, key, (CellState::Adding, CellState::Live));
+    Ok(change(tx, &Arrow { held_by: workflow, ..arrow }, by).await?.is_some())
 }
 
 /// `from -> removing`, by the removal `workflow`; returns the generation. `from` is `Live` after a commit and `Adding` on
@@ -147,20 +182,10 @@ pub async fn begin_removing(
     service: &str,
     key: &str,
     from: CellState,
-    workflow: &str,
+    (workflow, by): (&str, ChangedBy),
 ) -> Result<Option<i64>, StoreError> {
-    let now = tx.now().await?;
-    let row = sql("UPDATE cells SET state = 'removing', workflow = $5, updated_at = $6 WHERE tenant = $1 AND \
-                   service = $2 AND location = $3 AND state = $4 RETURNING generation")
-    .bind(tenant)
-    .bind(service)
-    .bind(key)
-    .bind(from.as_str())
-    .bind(workflow)
-    .bind(now)
-    .fetch_optional(tx)
-    .await?;
-    row.map(|row| row.int("generation")).transpose()
+    let arrow = Arrow::new(tenant, service, key, (from, CellState::Removing));
+    change(tx, &Arrow { workflow: Some(workflow), ..arrow }, by).await
 }
 
 /// `removing -> absent` at this generation, once the location is proved empty. `false`: the cell is not in that state.
@@ -169,19 +194,10 @@ pub async fn become_absent(
     tenant: &str,
     service: &str,
     key: &str,
-    generation: i64,
+    (generation, by): (i64, ChangedBy),
 ) -> Result<bool, StoreError> {
-    let now = tx.now().await?;
-    let changed = sql("UPDATE cells SET state = 'absent', workflow = NULL, updated_at = $5 WHERE tenant = $1 AND \
-                       service = $2 AND location = $3 AND generation = $4 AND state = 'removing'")
-    .bind(tenant)
-    .bind(service)
-    .bind(key)
-    .bind(generation)
-    .bind(now)
-    .execute(tx)
-    .await?;
-    Ok(changed == 1)
+    let arrow = Arrow::new(tenant, service, key, (CellState::Removing, CellState::Absent));
+    Ok(change(tx, &Arrow { generation: Some(generation), ..arrow }, by).await?.is_some())
 }
 
 /// `absent -> removing` at this generation, by the removal `workflow`: data has turned up where there was none. `false`: the
@@ -192,20 +208,111 @@ pub async fn reopen_removing(
     service: &str,
     key: &str,
     generation: i64,
-    workflow: &str,
+    (workflow, by): (&str, ChangedBy),
 ) -> Result<bool, StoreError> {
+    let arrow = Arrow::new(tenant, service, key, (CellState::Absent, CellState::Removing));
+    let arrow = Arrow { generation: Some(generation), workflow: Some(workflow), ..arrow };
+    Ok(change(tx, &arrow, by).await?.is_some())
+}
+
+/// One change of one cell.
+struct Arrow<'a> {
+    tenant: &'a str,
+    service: &'a str,
+    key: &'a str,
+    from: CellState,
+    to: CellState,
+    /// Only at this generation.
+    generation: Option<i64>,
+    /// Only while this workflow is adding.
+    held_by: Option<&'a str>,
+    /// Who adds or removes from now on.
+    workflow: Option<&'a str>,
+    /// The place as it is now; with it the cell is made if need be, and begins a new generation.
+    place: Option<&'a Location>,
+}
+
+impl<'a> Arrow<'a> {
+    fn new(tenant: &'a str, service: &'a str, key: &'a str, (from, to): (CellState, CellState)) -> Self {
+        Self { tenant, service, key, from, to, generation: None, held_by: None, workflow: None, place: None }
+    }
+}
+
+/// The only way to change a cell's state: no cell changes without an entry in the audit trail. Returns the generation;
+/// `None`: the cell is not as the arrow wants it.
+async fn change(tx: &mut Tx, arrow: &Arrow<'_>, by: ChangedBy) -> Result<Option<i64>, StoreError> {
     let now = tx.now().await?;
-    let changed = sql("UPDATE cells SET state = 'removing', workflow = $6, updated_at = $5 WHERE tenant = $1 AND \
-                       service = $2 AND location = $3 AND generation = $4 AND state = 'absent'")
-    .bind(tenant)
-    .bind(service)
-    .bind(key)
-    .bind(generation)
+    let changed = match arrow.place {
+        Some(place) => make_or_refill(tx, arrow, place, now).await?,
+        None => update(tx, arrow, now).await?,
+    };
+    let Some(row) = changed else { return Ok(None) };
+    let (generation, name) = (row.int("generation")?, name_in(&row.text("place")?));
+    let began = i64::from(arrow.place.is_some());
+    let cell = |state: CellState, generation: i64| {
+        json!({ "service": arrow.service, "location": name, "locationKey": arrow.key, "state": state.as_str(),
+                "generation": generation })
+    };
+    let mut after = cell(arrow.to, generation);
+    after["workflow"] = by.workflow.into();
+    let entry = AuditEntry {
+        id: by.entry,
+        at: now,
+        who: by.who,
+        action: format!("cell.{}", arrow.to.as_str()),
+        tenant: Some(arrow.tenant.to_owned()),
+        why: by.why,
+        before: cell(arrow.from, generation - began),
+        after,
+    };
+    audit::append(tx, &entry).await?;
+    Ok(Some(generation))
+}
+
+async fn make_or_refill(
+    tx: &mut Tx,
+    arrow: &Arrow<'_>,
+    place: &Location,
+    now: Millis,
+) -> Result<Option<Row>, StoreError> {
+    sql("INSERT INTO cells (tenant, service, location, place, state, generation, position, workflow, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, 1, 0, $6, $7) \
+         ON CONFLICT (tenant, service, location) DO UPDATE SET place = excluded.place, state = excluded.state, \
+         generation = cells.generation + 1, workflow = excluded.workflow, updated_at = excluded.updated_at \
+         WHERE cells.state = $8 RETURNING generation, place")
+    .bind(arrow.tenant)
+    .bind(arrow.service)
+    .bind(arrow.key)
+    .bind(place_json(place))
+    .bind(arrow.to.as_str())
+    .bind(arrow.workflow)
     .bind(now)
-    .bind(workflow)
-    .execute(tx)
-    .await?;
-    Ok(changed == 1)
+    .bind(arrow.from.as_str())
+    .fetch_optional(tx)
+    .await
+}
+
+async fn update(tx: &mut Tx, arrow: &Arrow<'_>, now: Millis) -> Result<Option<Row>, StoreError> {
+    sql("UPDATE cells SET state = $5, workflow = $6, updated_at = $7 WHERE tenant = $1 AND service = $2 AND \
+         location = $3 AND state = $4 AND (generation = $8 OR $8 IS NULL) AND (workflow = $9 OR $9 IS NULL) \
+         RETURNING generation, place")
+    .bind(arrow.tenant)
+    .bind(arrow.service)
+    .bind(arrow.key)
+    .bind(arrow.from.as_str())
+    .bind(arrow.to.as_str())
+    .bind(arrow.workflow)
+    .bind(now)
+    .bind(arrow.generation)
+    .bind(arrow.held_by)
+    .fetch_optional(tx)
+    .await
+}
+
+/// The name of a stored place; another version's place that can't be read has none here, and that stops nobody.
+fn name_in(place: &str) -> Option<String> {
+    let place: Value = serde_json::from_str(place).ok()?;
+    place.get("name").and_then(Value::as_str).map(str::to_owned)
 }
 
 /// Orders the live cells of a placement: position 0 is the primary. `false`: the cell is not live.
@@ -229,6 +336,19 @@ pub async fn set_position(
 
 fn place_json(location: &Location) -> String {
     serde_json::to_string(location).expect("a location serialises: strings, numbers and nothing else")
+}
+
+impl TryFrom<&Row> for StoredCell {
+    type Error = StoreError;
+
+    fn try_from(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            service: row.text("service")?,
+            key: row.text("location")?,
+            generation: row.int("generation")?,
+            place: row.text("place")?,
+        })
+    }
 }
 
 impl TryFrom<&Row> for Cell {

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod campaigns;
 pub mod capacity;
 pub mod changes;
+pub mod fingerprints;
+pub mod late_writes;
 pub mod ledger;
 pub mod location;
 pub mod placements;

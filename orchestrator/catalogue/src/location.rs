@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::topology::{dynamodb_identity, hooks_identity, s3_identity};
+use crate::topology::{dynamodb_identity, dynamodb_place, hooks_identity, s3_identity, s3_place};
 
 /// One physical place. Two locations are the same place when their [`Location::key`]s are equal; `==` compares every
 /// field.
@@ -61,12 +61,17 @@ pub enum Address {
 }
 
 impl Location {
-    /// Whether a replication link of a store, by the region (DynamoDB) or bucket (S3) that it names, leads here.
-    pub fn is_named(&self, link: &str) -> bool {
-        match &self.address {
-            Address::Dynamodb { .. } => self.region == link,
-            Address::S3 { bucket, .. } => bucket == link,
-            Address::Hooks { .. } => false,
+    /// Whether what is written here reaches `to` by a replication link of this location's store, which names
+    /// a region (DynamoDB) or a bucket (S3). A table's replicas have its name, and an object's have its key.
+    pub fn replicates_into(&self, link: &str, to: &Self) -> bool {
+        match (&self.address, &to.address) {
+            (Address::Dynamodb { table, .. }, Address::Dynamodb { table: there, .. }) => {
+                to.region == link && table == there
+            }
+            (Address::S3 { prefix, .. }, Address::S3 { bucket, prefix: there, .. }) => {
+                bucket == link && (prefix.starts_with(there.as_str()) || there.starts_with(prefix.as_str()))
+            }
+            _ => false,
         }
     }
 
@@ -83,6 +88,19 @@ impl Location {
                 format!("s3|{}|{bucket}|{prefix}", s3_identity(endpoint.as_deref()))
             }
             Address::Hooks { url, .. } => format!("hooks|{}|{}", hooks_identity(url), self.region),
+        }
+    }
+
+    /// Where it is, as far as names tell: the same for more spellings of an endpoint than the key, which is stored and never changes.
+    pub(crate) fn place(&self) -> String {
+        match &self.address {
+            Address::Dynamodb { endpoint, table, .. } => {
+                format!("dynamodb|{}|{table}", dynamodb_place(endpoint.as_deref(), &self.region))
+            }
+            Address::S3 { endpoint, bucket, prefix } => {
+                format!("s3|{}|{bucket}|{prefix}", s3_place(endpoint.as_deref()))
+            }
+            Address::Hooks { .. } => self.key(),
         }
     }
 }

@@ -27,6 +27,16 @@ pub async fn remove_all(tx: &mut Tx, tenant: &str) -> Result<(), StoreError> {
     sql("DELETE FROM placements WHERE tenant = $1").bind(tenant).execute(tx).await.map(drop)
 }
 
+/// How many tenants that may move have no shard of the service.
+pub async fn count_without(tx: &mut Tx, service: &str) -> Result<u64, StoreError> {
+    let row = sql("SELECT COUNT(*) AS tenants FROM tenants WHERE status NOT IN ('closed', 'gone') AND NOT EXISTS \
+                   (SELECT 1 FROM placements WHERE placements.tenant = tenants.id AND placements.service = $1)")
+    .bind(service)
+    .fetch_one(tx)
+    .await?;
+    Ok(row.int("tenants")?.unsigned_abs())
+}
+
 /// How many tenants each (service, shard) has.
 pub async fn load(tx: &mut Tx) -> Result<BTreeMap<(String, String), u64>, StoreError> {
     let rows =

@@ -260,15 +260,24 @@ pub async fn re_online(tx: &mut Tx, id: &str, mover: &str, epoch: i64) -> Result
     Ok(changed == 1)
 }
 
-/// Tenants whose offline lease has lapsed by the database's clock, in the order of their ids, after `after`, at most `limit`.
-pub async fn lapsed(tx: &mut Tx, after: &str, limit: i64) -> Result<Vec<Tenant>, StoreError> {
+/// Since when the tenant, which is offline, has been so: neither a renewal nor anything else changes that until it is online.
+pub async fn offline_since(tx: &mut Tx, id: &str) -> Result<Millis, StoreError> {
+    sql("SELECT updated_at FROM tenants WHERE id = $1").bind(id).fetch_one(tx).await?.int("updated_at")
+}
+
+/// Tenants whose offline lease has lapsed by the database's clock, or lasts longer than `longest` from now, in the order of their ids,
+/// after `after`, at most `limit`.
+pub async fn lapsed(tx: &mut Tx, after: &str, longest: Millis, limit: i64) -> Result<Vec<Tenant>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql(select!("WHERE lease_until <= $1 AND status = 'moving' AND id > $2 ORDER BY id LIMIT $3"))
-        .bind(now)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(tx)
-        .await?;
+    let rows = sql(select!(
+        "WHERE (lease_until <= $1 OR lease_until > $4) AND status = 'moving' AND id > $2 ORDER BY id LIMIT $3"
+    ))
+    .bind(now)
+    .bind(after)
+    .bind(limit)
+    .bind(now.saturating_add(longest))
+    .fetch_all(tx)
+    .await?;
     rows.iter().map(Tenant::try_from).collect()
 }
 

@@ -20,7 +20,7 @@ mod validate;
 mod validate_store;
 
 pub use edit::InUse;
-pub(crate) use endpoint::{dynamodb_identity, hooks_identity, s3_identity};
+pub(crate) use endpoint::{dynamodb_identity, dynamodb_place, hooks_identity, s3_identity, s3_place};
 pub use limits::{UNITS_MAX, UnitLimits};
 pub use lines::Lines;
 pub use model::{Consistency, Endpoint, Realm, Region, Replication, Service, Shard, StoreSpec, Topology};

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants, topology,
-    upgrade_check, worker,
+    audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants,
+    topology, upgrade_check, worker,
 };
 use crate::output::Format;
 
@@ -84,6 +84,8 @@ pub(crate) enum Command {
     Campaigns(campaigns::CampaignsCommand),
     #[command(subcommand)]
     Removals(removals::RemovalsCommand),
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     Explain(explain::ExplainArgs),
     Pause(pauses::PauseArgs),
     Resume(pauses::ResumeArgs),
@@ -112,6 +114,8 @@ pub(crate) fn parse_id(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use clap::error::ErrorKind;
+    use std::path::{Path, PathBuf};
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -124,6 +128,82 @@ mod tests {
         assert!(help.contains("[env: REALMCTL_TOKEN]"), "{help}");
         let cli = Cli::try_parse_from(["realmctl", "version", "--token", ""]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(cli.globals.token(), None);
+    }
+
+    /// Whatever stands in quotes or backticks after `realmctl `, in messages and in documents.
+    #[test]
+    fn every_command_line_that_is_printed_anywhere_is_one() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut texts = vec![root.join("README.md")];
+        for folder in ["docs", "orchestrator", "workflows/src", "workers/src"] {
+            texts_below(&root.join(folder), &mut texts);
+        }
+        let (mut read, mut wrong) = (0, Vec::new());
+        for file in texts {
+            let text = std::fs::read_to_string(&file).expect("it can be read");
+            for line in command_lines(&text) {
+                read += 1;
+                if let Err(error) = Cli::try_parse_from(words(&line))
+                    && NO_COMMAND.contains(&error.kind())
+                {
+                    wrong.push(format!("{}: `{line}`: {error}", file.display()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert!(read > 100, "{read} found");
+    }
+
+    /// A value that stands for another one may be of the wrong form, or left out.
+    const NO_COMMAND: [ErrorKind; 2] = [ErrorKind::InvalidSubcommand, ErrorKind::UnknownArgument];
+
+    /// What processes say of themselves.
+    const SENTENCES: [&str; 3] = ["realmctl {version}", "realmctl works;", "realmctl serves "];
+
+    fn texts_below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let path = entry.path();
+            // What tests say to each other is no advice.
+            if path.is_dir() && !path.ends_with("tests") {
+                texts_below(&path, found);
+            } else if path.is_file() && path.extension().is_some_and(|kind| kind == "rs" || kind == "md") {
+                found.push(path);
+            }
+        }
+    }
+
+    fn command_lines(text: &str) -> Vec<String> {
+        // A string that goes on in the next line, which is indented.
+        let whole: String = text.split("\\\n").map(str::trim_start).collect();
+        let mut found = Vec::new();
+        for quote in ['`', '"'] {
+            let begin = format!("{quote}realmctl ");
+            for (at, _) in whole.match_indices(&begin) {
+                let line = whole[at + 1..].split([quote, '\n']).next().unwrap_or_default();
+                if !line.contains('…') && !SENTENCES.iter().any(|begin| line.starts_with(begin)) {
+                    found.push(line.to_owned());
+                }
+            }
+        }
+        found
+    }
+
+    /// The words of a command line; whatever a program fills in is `x`.
+    fn words(line: &str) -> Vec<String> {
+        let mut plain = String::new();
+        let mut inside = false;
+        for c in line.chars() {
+            match c {
+                '{' => inside = true,
+                '}' if inside => {
+                    inside = false;
+                    plain.push('x');
+                }
+                _ if inside => {}
+                _ => plain.push(c),
+            }
+        }
+        plain.split_whitespace().filter(|word| *word != "[OPTIONS]").map(str::to_owned).collect()
     }
 
     #[test]

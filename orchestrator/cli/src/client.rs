@@ -11,9 +11,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
-    CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page, Problem,
-    RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView,
-    USER_HEADER,
+    AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page,
+    Problem, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied,
+    TopologyView, USER_HEADER,
 };
 
 use crate::cli::Globals;
@@ -72,9 +72,19 @@ impl Client {
         shown.as_str().trim_end_matches('/').to_owned()
     }
 
-    /// Puts a topology in force, or with `check` only asks what the server thinks of it.
-    pub(crate) async fn put_topology(&self, yaml: String, check: bool) -> Result<TopologyApplied, Failure> {
-        let query = [("check", check.then(|| "true".to_owned()))];
+    /// Asks what the server thinks of a topology, and changes nothing.
+    pub(crate) async fn check_topology(&self, yaml: String) -> Result<TopologyApplied, Failure> {
+        self.put_topology(yaml, Some("check")).await
+    }
+
+    /// Puts a topology in force; with `accept`, whatever it does to tenants and moves besides.
+    pub(crate) async fn apply_topology(&self, yaml: String, accept: bool) -> Result<TopologyApplied, Failure> {
+        self.put_topology(yaml, accept.then_some("accept")).await
+    }
+
+    async fn put_topology(&self, yaml: String, flag: Option<&str>) -> Result<TopologyApplied, Failure> {
+        let query = flag.map(|flag| (flag, Some("true".to_owned())));
+        let query: Vec<_> = query.into_iter().collect();
         let request = self.request(Method::PUT, &["topology"], &query);
         self.answer(request.header(CONTENT_TYPE, "application/yaml").body(yaml)).await
     }
@@ -174,12 +184,21 @@ impl Client {
         self.get(&["removals", id], &[]).await
     }
 
+    /// Every key that a removal found to have been written late, as JSON lines.
+    pub(crate) async fn late_writes(&self, id: &str) -> Result<Response, Failure> {
+        self.send(self.request(Method::GET, &["removals", id, "late-writes"], &[])).await
+    }
+
     pub(crate) async fn replay_removal(&self, id: &str, change: &Replay) -> Result<Replayed, Failure> {
         self.post(&["removals", id, "replay"], change).await
     }
 
     pub(crate) async fn replay_failed(&self, request: &ReplayAll) -> Result<ReplayedAll, Failure> {
         self.post(&["removals", "replay"], request).await
+    }
+
+    pub(crate) async fn audit(&self, query: Query<'_>) -> Result<Page<AuditView>, Failure> {
+        self.get(&["audit"], query).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Failure> {

@@ -1,5 +1,6 @@
 //! The commands, one file a group: each reads its options, calls the server (or starts one), and prints.
 
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod campaigns;
 pub(crate) mod completions;

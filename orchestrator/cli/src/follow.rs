@@ -14,6 +14,8 @@ use crate::exit::{Exit, Failure};
 const MOST_FAILURES: u32 = 40;
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
+/// After how many failures it is waited as long as between two looks at a move whose stream is not to be had.
+const FAILURES_OF_A_POLL: u32 = 3;
 /// An event is a line of history or one move: far less than this.
 const LONGEST_EVENT: usize = 4 << 20;
 
@@ -62,15 +64,15 @@ impl<'a> Follow<'a> {
     /// The next event; `None` once the move has ended and everything was told.
     pub(crate) async fn next(&mut self) -> Result<Option<Event>, Failure> {
         loop {
+            if self.ended && self.stream.is_none() {
+                return Ok(None);
+            }
             while let Some(message) = self.parser.next() {
                 if let Some(event) = self.understand(&message) {
                     return Ok(Some(event));
                 }
             }
             let Some(stream) = &mut self.stream else {
-                if self.ended {
-                    return Ok(None);
-                }
                 if let Some(lost) = self.connect().await? {
                     return Ok(Some(lost));
                 }
@@ -96,9 +98,17 @@ impl<'a> Follow<'a> {
                 Ok(None)
             }
             Err(failure) if failure.exit != Exit::Failed => Err(failure),
-            // Nothing was ever heard: the address is wrong, or there is no server.
-            Err(failure) if self.last_id.is_none() && self.failures == 0 => Err(failure),
             Err(failure) => {
+                // A server may have no stream left for this display, and answer all the same.
+                if let Ok(view) = self.client.realm_move(&self.id).await {
+                    self.failures = FAILURES_OF_A_POLL;
+                    self.ended |= is_final(&view.state);
+                    return Ok(Some(Event::Move(Box::new(view))));
+                }
+                // Nothing was ever heard: the address is wrong, or there is no server.
+                if self.last_id.is_none() && self.failures == 0 {
+                    return Err(failure);
+                }
                 self.failures += 1;
                 if self.failures > MOST_FAILURES {
                     let message = format!("{}; the move itself goes on without this display", failure.message);

@@ -5,6 +5,7 @@ mod cli;
 mod client;
 mod commands;
 mod exit;
+mod files;
 mod follow;
 mod listing;
 mod local;
@@ -58,8 +59,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants, topology,
-        upgrade_check, version, worker,
+        audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants,
+        topology, upgrade_check, version, worker,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -72,6 +73,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Move(args) => moves::start(&args, globals, terminal).await,
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
+        Command::Audit(command) => audit::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Explain(args) => explain::run(&args, globals, terminal).await,
         Command::Pause(args) => pauses::pause(&args, globals, terminal).await,

@@ -14,13 +14,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
+use workers::{CredentialsFrom, HookSecrets, Movers, Settings, host};
 use workflows::Deployment;
 use workflows::controls::pause_all;
 use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 use crate::exit::{Failure, chain};
+use crate::files::read_text;
 use crate::logging::LogFormat;
 use crate::output::Terminal;
 use crate::timing_args::TimingArgs;
@@ -35,6 +36,10 @@ pub(crate) struct ProcessArgs {
     /// The catalogue's database: sqlite:PATH (one machine) or postgres://USER@HOST/DATABASE
     #[arg(long, env = "REALMCTL_STORE", value_name = "URL", hide_env_values = true)]
     store: String,
+    /// Connections to a Postgres that this process may use at a time. The server needs room for those of all processes, and for one more
+    /// of each, which hears announcements
+    #[arg(long, env = "REALMCTL_STORE_CONNECTIONS", default_value = "16", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), hide_env_values = true)]
+    store_connections: u32,
     /// How log lines on stderr look
     #[arg(
         long,
@@ -72,10 +77,13 @@ impl ProcessArgs {
 
     /// Checks the constants, then opens the store. AWS credentials come from the environment, when first needed.
     pub(crate) async fn deployment(&self) -> Result<Deployment, Failure> {
+        outlive_file_size_limits()?;
+        look_at_the_host();
         let timing = self.timing.timing()?;
         let hook_secrets = self.hook_secrets()?;
-        let store = open_store(&self.store).await?;
-        let settings = Settings { index_settle: timing.index_settle, hook_secrets, ..Settings::default() };
+        let store = open_store(&self.store, self.store_connections).await?;
+        let settings =
+            Settings { index_settle: timing.index_settle, skew: timing.skew, hook_secrets, ..Settings::default() };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
         Ok(match self.locks() {
             Ok(locks) => deployment.with_locks(locks),
@@ -97,7 +105,7 @@ impl ProcessArgs {
         let Some(file) = &self.hook_secret_file else { return Ok(HookSecrets::default()) };
         let said =
             |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| said(&error))?;
+        let text = read_text(file).map_err(|error| said(&error))?;
         HookSecrets::parse(&text).map_err(|error| said(&error))
     }
 
@@ -128,22 +136,46 @@ impl ProcessArgs {
     }
 }
 
+/// Says what of this machine and its environment may not be as somebody expects.
+fn look_at_the_host() {
+    for name in host::settings_without_effect() {
+        tracing::warn!(
+            name,
+            "this variable has no effect: the topology alone says where stores are; name the endpoint there"
+        );
+    }
+    if !host::has_authorities() {
+        tracing::warn!(
+            "no certificate authority is known on this machine: only stores and services over plain HTTP can be used. Install them (the package \
+             ca-certificates), or name a file of them in SSL_CERT_FILE, and start this process again"
+        );
+    }
+}
+
+/// A limit on the size of files (`ulimit -f`, a quota) is a full disk, and not the end of the process.
+fn outlive_file_size_limits() -> Result<(), Failure> {
+    /// Sent to a process that writes beyond its limit. Once it is listened to, it is never again the end of the process.
+    const SIGXFSZ: i32 = 25;
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop).map_err(no_signals)
+}
+
 /// Opens the store and says in one sentence why it can't be.
-pub(crate) async fn open_store(url: &str) -> Result<Store, Failure> {
+pub(crate) async fn open_store(url: &str, connections: u32) -> Result<Store, Failure> {
     // The value is never repeated: it may hold a password.
     let url: StoreUrl = url.parse().map_err(|error: StoreError| Failure::usage(format!("--store: {error}")))?;
     let named = match &url {
         StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
         StoreUrl::Postgres(_) => "of --store (postgres)".to_owned(),
     };
-    Store::open(&url).await.map_err(|error| {
-        let next = match (&error, &url) {
-            (StoreError::Unavailable(_), StoreUrl::Postgres(_)) => {
-                "check that the database runs, its address, user and password"
-            }
-            (StoreError::Migration(_) | StoreError::Refused(_), _) => {
+    Store::open_with_connections(&url, connections).await.map_err(|error| {
+        let next = match &error {
+            // They say themselves what to do.
+            StoreError::Unfit(why) => return Failure::failed(format!("can't open the store {named}: {why}")),
+            StoreError::BadUrl(why) => return Failure::usage(format!("--store: {why}")),
+            StoreError::Migration(_) | StoreError::Refused(_) => {
                 "check that this is realmctl's own database, and not of a newer version"
             }
+            _ if matches!(url, StoreUrl::Postgres(_)) => "check that the database runs, and its address",
             _ => "check that the folder exists and that this user may write there",
         };
         Failure::failed(format!("can't open the store {named}: {next} ({})", chain(&error)))
@@ -243,13 +275,18 @@ impl Running {
 
 /// Ends when the process is told to stop.
 pub(crate) async fn interrupted() -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("signals can't be received: {error}")));
+    let listen = |kind| signal(kind).map_err(no_signals);
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_signals(error: std::io::Error) -> Failure {
+    Failure::failed(format!("signals can't be received: {error}"))
 }
 
 fn outcome(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use server::api::{MoveView, StateEvent};
+use server::api::{MoveView, StateEvent, TaskErrorView};
 
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -81,6 +81,7 @@ struct Display<'a> {
     meters: Meters,
     waiting_since: Instant,
     said_waiting: Option<String>,
+    said_errors: Vec<String>,
     reported: Instant,
     bars: Option<Bars>,
 }
@@ -97,6 +98,7 @@ impl<'a> Display<'a> {
             meters: Meters::of("scheduled"),
             waiting_since: Instant::now(),
             said_waiting: None,
+            said_errors: Vec::new(),
             reported: Instant::now(),
             bars: terminal.interactive.then(|| Bars::new(terminal)),
         }
@@ -113,6 +115,7 @@ impl<'a> Display<'a> {
         self.meters = Meters::of(&self.state);
         self.waiting_since = Instant::now();
         self.said_waiting = None;
+        self.said_errors.clear();
         if is_final(&self.state) {
             self.bars = None;
             self.terminal.say(&format!("  {}", self.state));
@@ -126,6 +129,7 @@ impl<'a> Display<'a> {
         if view.state != self.state {
             return;
         }
+        self.tell_errors(view);
         if let Some(progress) = &view.progress {
             let now = Instant::now();
             self.meters.record(now, progress);
@@ -135,12 +139,13 @@ impl<'a> Display<'a> {
             } else if now.duration_since(self.reported) >= REPORT_EVERY {
                 self.reported = now;
                 let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
-                self.terminal.say(&format!("  {:<11} {:>10}   {}", self.state, "...", lines.join("; ")));
+                let failing = failing_words(&view.task_errors).map(|words| format!("; {words}")).unwrap_or_default();
+                self.terminal.say(&format!("  {:<11} {:>10}   {}{failing}", self.state, "...", lines.join("; ")));
             }
         }
         if let Some(bars) = &self.bars {
-            match &view.error {
-                Some(error) => bars.note(&self.state, &error.message),
+            match errors_of(view).into_iter().next() {
+                Some((_, text)) => bars.note(&self.state, &text),
                 None if view.offline_ms >= 1000 => {
                     let offline = words::duration(Duration::from_secs(view.offline_ms.unsigned_abs() / 1000));
                     bars.note(&self.state, &format!("{} (offline for {offline})", present_words(&self.state)));
@@ -149,6 +154,16 @@ impl<'a> Display<'a> {
             }
         }
         self.last = view.clone();
+    }
+
+    /// Tells what the state, or its data tasks, run into: each thing once, for it is tried again and again.
+    fn tell_errors(&mut self, view: &MoveView) {
+        for (key, text) in errors_of(view) {
+            if !self.said_errors.contains(&key) {
+                self.terminal.say(&format!("  {:<11} {:>10}   {text}", self.state, "..."));
+                self.said_errors.push(key);
+            }
+        }
     }
 
     /// Tells what a state waits for, once it has waited for a while.
@@ -169,6 +184,26 @@ impl<'a> Display<'a> {
     }
 }
 
+/// What a move that goes on runs into, in words, each with what tells it from others.
+fn errors_of(view: &MoveView) -> Vec<(String, String)> {
+    if is_final(&view.state) || view.state == "re_online" {
+        return Vec::new(); // Why it goes back is told when it does.
+    }
+    let own = view.error.iter().map(|error| {
+        let words = format!("tried again: {} ({})", error.message, error.code);
+        (error.message.clone(), words)
+    });
+    own.chain(view.task_errors.iter().map(|error| (error.message.clone(), words::task_error(error)))).collect()
+}
+
+/// How many data tasks are tried again, and why, in a few words.
+fn failing_words(errors: &[TaskErrorView]) -> Option<String> {
+    let tasks: u64 = errors.iter().map(|error| error.tasks).sum();
+    let first = errors.first()?;
+    let verb = if tasks == 1 { "is" } else { "are" };
+    Some(format!("{} {verb} tried again ({})", words::counted(tasks, "task"), first.code))
+}
+
 /// What a passed state came to.
 fn passed_words(change: &StateEvent, view: &MoveView) -> String {
     if matches!(change.to_state.as_str(), "re_online" | "rolled_back" | "failed") && !change.note.is_empty() {
@@ -178,6 +213,7 @@ fn passed_words(change: &StateEvent, view: &MoveView) -> String {
         "scheduled" => "its time has come".to_owned(),
         "preflight" => "stores, indexes and targets checked".to_owned(),
         "waiting" => "the targets are free".to_owned(),
+        "comparing" => "everything in what is left is in what stays".to_owned(),
         "offline" => format!("{} is offline", view.tenant),
         "drain" => "requests from before have ended".to_owned(),
         "add_data" => "copied".to_owned(),
@@ -258,6 +294,7 @@ fn present_words(state: &str) -> &'static str {
     match state {
         "preflight" => "checking stores, indexes and targets; online",
         "waiting" => "waiting for the targets to be free; online",
+        "comparing" => "comparing replicas that are left with those that stay; online",
         "offline" => "taking the tenant offline",
         "drain" => "letting requests from before end",
         "add_data" => "copying",

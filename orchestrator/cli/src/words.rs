@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use engine::StoredError;
 use jiff::Timestamp;
+use server::api::TaskErrorView;
 
 /// A duration in words: `350 ms`, `1.2 s`, `45 s`, `2 min 5 s`, `1 h 3 min`, `2 d 4 h`.
 pub(crate) fn duration(duration: Duration) -> String {
@@ -72,6 +73,15 @@ pub(crate) fn bytes(bytes: u64) -> String {
 /// A state with the code of the error that led there or stands in its way: `failed: table_not_found`.
 pub(crate) fn state(state: &str, error: Option<&StoredError>) -> String {
     error.map_or_else(|| state.to_owned(), |error| format!("{state}: {}", error.code))
+}
+
+/// What data tasks run into, and how often so far.
+pub(crate) fn task_error(error: &TaskErrorView) -> String {
+    let (tasks, verb) =
+        (counted(error.tasks, &format!("{} task", error.kind)), if error.tasks == 1 { "is" } else { "are" });
+    let TaskErrorView { attempts, attempts_max, message, code, .. } = error;
+    let of = attempts_max.map(|most| format!(" of {most}")).unwrap_or_default();
+    format!("{tasks} {verb} tried again, {attempts}{of} attempts failed: {message} ({code})")
 }
 
 /// How many a second.

@@ -13,12 +13,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
+use crate::holding::Holding;
 use crate::probe::{Moment, Point};
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
 use crate::runner::Runner;
 use crate::step::{Outcome, StepTx};
-use crate::step_error::StepError;
+use crate::step_error::{CATALOGUE_UNAVAILABLE, StepError};
 use crate::step_table::{self, Locked, Written};
 
 /// A step that has looked at the outside and is ready for its transaction.
@@ -34,6 +35,8 @@ pub(crate) enum Shared {
     Recorded { after: Box<WorkflowRecord>, go_on: bool },
     /// Not ours any more.
     Lost,
+    /// A step of ours was committed of which we have not heard; nothing of this one is written.
+    Behind,
     /// An operator holds it back.
     Paused,
     /// The step itself failed; nothing of it is written.
@@ -123,7 +126,10 @@ impl Runner {
             Ok(written) => written,
             Err(trouble) => {
                 if let Err(error) = tx.rollback().await {
-                    debug!(%error, "a group of steps was not rolled back in order; its transaction ends with its connection");
+                    debug!(
+                        error = error.chain(),
+                        "a group of steps was not rolled back in order; its transaction ends with its connection"
+                    );
                 }
                 return undo(members, trouble);
             }
@@ -179,10 +185,13 @@ fn keep_ours(members: &mut Vec<Member>, locked: Vec<Locked>) {
     let mut locked: HashMap<String, Locked> = locked.into_iter().map(|row| (row.id.clone(), row)).collect();
     for mut member in std::mem::take(members) {
         let record = &mut member.ready.record;
-        match locked.remove(&record.id).filter(|row| row.fence == record.fence) {
-            None => answer(member.reply, Shared::Lost),
-            Some(row) if row.paused => answer(member.reply, Shared::Paused),
-            Some(row) => {
+        let row = locked.remove(&record.id);
+        let holding = row.as_ref().map_or(Holding::Lost, |row| Holding::of_locked(record, row));
+        match (holding, row) {
+            (Holding::Lost, _) | (_, None) => answer(member.reply, Shared::Lost),
+            (Holding::Further, _) => answer(member.reply, Shared::Behind),
+            (Holding::AsKnown, Some(row)) if row.paused => answer(member.reply, Shared::Paused),
+            (Holding::AsKnown, Some(row)) => {
                 record.wake_at = row.wake_at;
                 members.push(member);
             }
@@ -220,5 +229,5 @@ fn point(record: &WorkflowRecord, moment: Moment) -> Point<'_> {
 
 /// One error for each of a group, since errors can't be copied.
 fn unknown(error: &StoreError) -> StepError {
-    StepError::retryable("catalogue_unavailable", format!("the outcome of a shared commit is not known: {error}"))
+    StepError::retryable(CATALOGUE_UNAVAILABLE, format!("the outcome of a shared commit is not known: {error}"))
 }

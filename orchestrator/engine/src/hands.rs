@@ -1,8 +1,10 @@
-//! What a runner has in hand: at most so many pieces of work at a time, and when it is time to claim more.
+//! What a runner has in hand: at most so many pieces of work at a time, and when it is time to claim more. Beyond the room for any
+//! work there is some that only work which keeps a tenant offline may use.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use store::StoreError;
@@ -13,43 +15,97 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+use crate::outages::Outages;
+
+/// For so many pieces of any work, one more of work that keeps a tenant offline.
+const ANY_FOR_ONE_KEPT: usize = 4;
+
+/// What fails when claims do.
+const CLAIMS: &str = "no work can be claimed";
+
 /// Work of one kind, in hand.
 pub(crate) struct Hands {
-    size: usize,
+    size: Slots,
     running: JoinSet<()>,
+    /// Of the running, those that keep no tenant offline.
+    any_running: Arc<AtomicUsize>,
     waker: Arc<Notify>,
     announced: Pin<Box<OwnedNotified>>,
-    /// Something may be due: it was announced, or the last claim filled the hands.
-    due: bool,
+    due: Due,
     poll: Duration,
     look_at: Instant,
+    outages: Arc<Outages>,
 }
 
-/// Why to claim, and how much there is room for.
+/// How many pieces of work there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Slots {
+    /// In all; more than for `any` are for work that keeps a tenant offline.
+    pub(crate) all: usize,
+    /// For work that keeps no tenant offline, at most.
+    pub(crate) any: usize,
+}
+
+impl Slots {
+    /// Room for `any` work, and what is kept beside it.
+    pub(crate) fn with_kept(any: usize) -> Self {
+        Self { all: any + any.div_ceil(ANY_FOR_ONE_KEPT), any }
+    }
+}
+
+/// Something may be due: it was announced, or the last claim took all that there was room for.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    offline: bool,
+    any: bool,
+}
+
+/// What to do about work.
 pub(crate) enum Room {
-    /// Something may be due.
-    Claim(usize),
-    /// Nobody said so: look first, without a lock.
-    Look(usize),
+    /// Something may be due, and there is room.
+    Claim(Slots),
+    /// There is room, and nobody said that something is due: look first, without a lock.
+    Look(Slots),
+    /// There is no room, also none for work that keeps a tenant offline; so many pieces in hand could wait.
+    Full(usize),
+}
+
+/// Counts a piece of work as running until it is dropped.
+struct Counted(Option<Arc<AtomicUsize>>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        if let Some(count) = &self.0 {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
 }
 
 impl Hands {
-    /// Empty hands, for `size` pieces; they look for work every `poll`, and when `waker` announces some.
-    pub(crate) fn new(size: usize, poll: Duration, waker: Arc<Notify>) -> Self {
+    /// Empty hands; they look for work every `poll`, and when `waker` announces some.
+    pub(crate) fn new(size: Slots, poll: Duration, waker: Arc<Notify>, outages: Arc<Outages>) -> Self {
         let announced = Box::pin(Arc::clone(&waker).notified_owned());
-        Self { size, running: JoinSet::new(), waker, announced, due: true, poll, look_at: Instant::now() + poll }
+        let (any_running, due) = (Arc::default(), Due { offline: true, any: true });
+        let look_at = Instant::now() + poll;
+        Self { size, running: JoinSet::new(), any_running, waker, announced, due, poll, look_at, outages }
     }
 
-    /// Waits until there is room and a reason to claim. `None`: told to stop.
+    fn free(&self) -> Slots {
+        let all = self.size.all - self.running.len();
+        let any = self.size.any.saturating_sub(self.any_running.load(Ordering::SeqCst));
+        Slots { all, any: any.min(all) }
+    }
+
+    /// Waits until there is room and a reason to claim, or none though some may be needed. `None`: told to stop.
     pub(crate) async fn room(&mut self, stop: &CancellationToken) -> Option<Room> {
         loop {
-            let room = self.size - self.running.len();
+            let free = self.free();
             if stop.is_cancelled() {
                 return None;
             }
-            if room > 0 && self.due {
+            if (self.due.offline && free.all > 0) || (self.due.any && free.any > 0) {
                 self.look_at = Instant::now() + self.poll;
-                return Some(Room::Claim(room));
+                return Some(Room::Claim(free));
             }
             tokio::select! {
                 biased; // What comes first at the same moment is not left to chance: the simulator plays everything twice.
@@ -58,31 +114,53 @@ impl Hands {
                 () = &mut self.announced => {
                     // Armed again before the claim, so that nothing announced during it is missed.
                     self.announced = Box::pin(Arc::clone(&self.waker).notified_owned());
-                    self.due = true;
+                    self.due = Due { offline: true, any: true };
                 }
-                () = tokio::time::sleep_until(self.look_at), if room > 0 => {
+                () = tokio::time::sleep_until(self.look_at), if self.size.all > 0 => {
                     self.look_at = Instant::now() + self.poll;
-                    return Some(Room::Look(room));
+                    if free.all > 0 {
+                        return Some(Room::Look(free));
+                    }
+                    return Some(Room::Full(self.any_running.load(Ordering::SeqCst)));
                 }
             }
         }
     }
 
-    /// Takes what was claimed; `room` is what was asked for.
-    pub(crate) fn take<T, F>(&mut self, claimed: Result<Vec<T>, StoreError>, room: usize, run: impl Fn(T) -> F)
-    where
+    /// Takes what was claimed; `room` is what was asked for. `is_offline`: the piece keeps a tenant offline.
+    pub(crate) fn take<T, F>(
+        &mut self,
+        claimed: Result<Vec<T>, StoreError>,
+        room: Slots,
+        is_offline: impl Fn(&T) -> bool,
+        run: impl Fn(T) -> F,
+    ) where
         F: Future<Output = ()> + Send + 'static,
     {
         match claimed {
             Ok(claimed) => {
-                self.due = claimed.len() >= room;
+                // That there is nothing may have been found by looking alone.
+                if !claimed.is_empty() {
+                    self.outages.note(CLAIMS, None);
+                }
+                let any = claimed.iter().filter(|piece| !is_offline(piece)).count();
+                let full = claimed.len() >= room.all;
+                self.due = Due { offline: full, any: full || any >= room.any };
                 for piece in claimed {
-                    self.running.spawn(run(piece));
+                    let counted = Counted((!is_offline(&piece)).then(|| Arc::clone(&self.any_running)));
+                    if let Some(count) = &counted.0 {
+                        count.fetch_add(1, Ordering::SeqCst);
+                    }
+                    let work = run(piece);
+                    self.running.spawn(async move {
+                        let _counted = counted;
+                        work.await;
+                    });
                 }
             }
             Err(error) => {
-                self.due = false;
-                warn!(%error, "no work could be claimed; trying again");
+                self.due = Due { offline: false, any: false };
+                self.outages.note(CLAIMS, Some(&error.chain()));
             }
         }
     }

@@ -14,6 +14,8 @@ pub enum Moment {
     Written,
     /// Committed.
     Recorded,
+    /// The outcome of a commit is not known; the row is about to be read again.
+    ReadBack,
 }
 
 /// What the engine is about to do, or has just done.
@@ -28,7 +30,7 @@ pub struct Point<'a> {
 }
 
 /// Decides what happens at a point. An error is treated as if the step itself had failed there; after `Recorded`, as if
-/// the reply to the commit had been lost.
+/// the reply to the commit had been lost; at `ReadBack`, as if the database could not be reached.
 pub trait Probe: Send + Sync + 'static {
     /// Called at each point of a workflow's step.
     fn step(&self, point: Point<'_>) -> Result<(), StepError>;

@@ -27,7 +27,7 @@ impl Runner {
             match self.prune(keep).await {
                 Ok(0) => {}
                 Ok(forgotten) => info!(forgotten, "workflows that ended long ago are forgotten, with their history"),
-                Err(error) => warn!(%error, "old workflows could not be forgotten; trying again later"),
+                Err(error) => warn!(error = error.chain(), "old workflows could not be forgotten; trying again later"),
             }
         }
     }
@@ -77,7 +77,9 @@ impl Runner {
             match self.forget(std::slice::from_ref(id)).await {
                 Ok(count) => forgotten += count,
                 Err(error) if error.is_retryable() => return Err(error),
-                Err(error) => warn!(workflow = id, %error, "an old workflow is still referred to and stays"),
+                Err(error) => {
+                    warn!(workflow = id, error = error.chain(), "an old workflow is still referred to and stays");
+                }
             }
         }
         Ok(forgotten)

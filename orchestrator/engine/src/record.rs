@@ -24,12 +24,18 @@ pub struct WorkflowRecord {
     pub attempt: u32,
     /// The last failure of this state.
     pub error: Option<StoredError>,
+    /// Since when attempts at this state fail.
+    pub failing: Option<Failing>,
     /// When it is due; `None` once finished.
     pub wake_at: Option<Millis>,
     /// Grows with every claim and every intervention.
     pub fence: i64,
+    /// Who holds its lease; `None` once that was given back.
+    pub owner: Option<String>,
     /// 0 low, 1 normal, 2 high: what is claimed first.
     pub priority: i64,
+    /// Its state keeps the tenant offline.
+    pub must_go_on: bool,
     /// Whether an operator holds it back.
     pub paused: bool,
     /// When it was started.
@@ -45,6 +51,31 @@ pub struct StoredError {
     pub code: String,
     /// Words for a person.
     pub message: String,
+}
+
+/// Since when attempts fail, and when the last one did. Stored beside the failure, in the same column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// When the first of them failed.
+    pub since: Millis,
+    /// When the last of them failed.
+    pub at: Millis,
+}
+
+impl Failing {
+    /// An attempt has failed `now`; `before` is what was known of those before it.
+    pub(crate) fn again(before: Option<Self>, now: Millis) -> Self {
+        Self { since: before.map_or(now, |before| before.since), at: now }
+    }
+}
+
+/// A failed attempt as stored.
+#[derive(Serialize)]
+pub(crate) struct FailedAttempt<'a> {
+    #[serde(flatten)]
+    pub(crate) error: &'a StoredError,
+    #[serde(flatten)]
+    pub(crate) failing: Failing,
 }
 
 /// Where a task stands.
@@ -98,8 +129,20 @@ pub struct TaskRecord {
     pub attempt: u32,
     /// The last failure.
     pub error: Option<StoredError>,
+    /// Since when attempts fail without progress in between.
+    pub failing: Option<Failing>,
     /// Grows with every claim.
     pub fence: i64,
+    /// It is part of what keeps a tenant offline.
+    pub must_go_on: bool,
+}
+
+impl TaskRecord {
+    /// What it ran into since it last got further, while it is tried again; or why it failed for good. An error that it has left
+    /// behind is forgotten.
+    pub fn failure(&self) -> Option<&StoredError> {
+        self.error.as_ref().filter(|_| self.status != TaskStatus::Done)
+    }
 }
 
 impl TryFrom<&Row> for WorkflowRecord {
@@ -115,10 +158,13 @@ impl TryFrom<&Row> for WorkflowRecord {
             data: row.text("data")?,
             steps: row.int("steps")?,
             attempt: count(row, "attempt")?,
-            error: opt_json(row, "error")?,
+            error: shown(row.opt_text("error")?),
+            failing: failing(row)?,
             wake_at: row.opt_int("wake_at")?,
             fence: row.int("fence")?,
+            owner: row.opt_text("lease_owner")?,
             priority: row.int("priority")?,
+            must_go_on: row.int("must_go_on")? != 0,
             paused: row.int("paused")? != 0,
             created_at: row.int("created_at")?,
             finished_at: row.opt_int("finished_at")?,
@@ -141,10 +187,29 @@ impl TryFrom<&Row> for TaskRecord {
             progress: json(row, "progress")?,
             result: opt_json(row, "result")?,
             attempt: count(row, "attempt")?,
-            error: opt_json(row, "error")?,
+            error: shown(row.opt_text("error")?),
+            failing: failing(row)?,
             fence: row.int("fence")?,
+            must_go_on: row.int("must_go_on")? != 0,
         })
     }
+}
+
+/// An error is only shown: one that another version wrote must not keep anybody from the rest of the row.
+fn shown(error: Option<String>) -> Option<StoredError> {
+    let unreadable = |_| StoredError {
+        code: "unreadable_error".to_owned(),
+        message: "what failed was stored by another version of realmctl".to_owned(),
+    };
+    error.map(|error| serde_json::from_str(&error).unwrap_or_else(unreadable))
+}
+
+/// Nothing once an attempt has got further; nor with what an older version has stored.
+fn failing(row: &Row) -> Result<Option<Failing>, StoreError> {
+    let Some(text) = row.opt_text("error")?.filter(|_| row.int("attempt").is_ok_and(|attempt| attempt > 0)) else {
+        return Ok(None);
+    };
+    Ok(serde_json::from_str(&text).ok())
 }
 
 fn count(row: &Row, column: &str) -> Result<u32, StoreError> {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use backoff::ExponentialBackoff;
 use backoff::backoff::Backoff;
+use store::Millis;
+
+use crate::record::Failing;
 
 /// An exponential policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +49,34 @@ impl RetryPolicy {
     }
 }
 
+/// Whether a failure at `now` is to be told a person, and how long it has failed by then, in milliseconds. Once `after`, and then
+/// each time that this has doubled: work that is tried without end says so a few times, and not with every attempt.
+pub(crate) fn alarm(before: Option<Failing>, now: Millis, after: Duration) -> Option<Millis> {
+    let before = before?;
+    let doublings = |until: Millis| {
+        let lasting = u64::try_from(until - before.since).unwrap_or(0);
+        (lasting / u64::try_from(after.as_millis()).unwrap_or(u64::MAX).max(1)).checked_ilog2()
+    };
+    (doublings(now) > doublings(before.at)).then_some(now - before.since)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_fails_for_long_is_told_once_and_then_whenever_the_time_has_doubled() {
+        let minutes = |count: i64| count * 60_000;
+        let mut told = Vec::new();
+        let mut failing = None;
+        for minute in 0..200 {
+            told.extend(alarm(failing, minutes(minute), Duration::from_secs(600)));
+            failing = Some(Failing::again(failing, minutes(minute)));
+        }
+        assert_eq!(told, [10, 20, 40, 80, 160].map(minutes));
+        assert_eq!(failing, Some(Failing { since: 0, at: minutes(199) }));
+    }
 
     proptest! {
         #[test]

@@ -1,23 +1,31 @@
 //! The runner: claims due workflows and tasks and runs them, until told to stop. Any number of processes run one each.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
 use store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
+use crate::claim::Claim;
 use crate::commit_group;
-use crate::hands::{Hands, Room, report_panic};
+use crate::hands::{Hands, Room, Slots, report_panic};
 use crate::ids::{Ids, RandomIds};
+use crate::in_flight::InFlight;
+use crate::outages::Outages;
 use crate::probe::{NoProbe, Probe};
 use crate::record::{TaskRecord, WorkflowRecord};
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
 use crate::task_table;
 use crate::workflow_table;
+use crate::yielding::Wanted;
+
+/// What a driver that ticks takes at a time.
+const ONE: Slots = Slots { all: 1, any: 1 };
 
 /// Groups of steps on their way at a time: while one waits for the database, the next one decides.
 const COMMITTING_AT_ONCE: usize = 2;
@@ -31,18 +39,22 @@ pub struct RunnerSettings {
     pub heartbeat: Duration,
     /// How long to wait before looking for due work again when nothing announced any.
     pub poll: Duration,
-    /// Workflows stepped at a time by this process.
+    /// Workflows stepped at a time by this process; a quarter as many again may be stepped that keep a tenant offline.
     pub workflows_at_once: usize,
     /// Steps that share a commit, at most. 1: every step has its own.
     pub shared_commit: usize,
-    /// Tasks run at a time by this process; 0 leaves data work to others.
+    /// Tasks run at a time by this process, and beside them a quarter as many that keep a tenant offline; 0 leaves data work to
+    /// others.
     pub tasks_at_once: usize,
-    /// How long work in hand may take to end once the runner is told to stop; then it is dropped where it stands.
+    /// How long work in hand may take to end once the runner is told to stop; then it is dropped where it stands. Most of it is for
+    /// answers to requests in flight.
     pub drain: Duration,
     /// How long a workflow that has ended is kept, with its history. `None`: for ever.
     pub keep_history: Option<Duration>,
     /// Waits between failed attempts.
     pub retry: RetryPolicy,
+    /// How long something may fail before that is logged as an error, for a person to look; again whenever this has doubled.
+    pub alarm_after: Duration,
 }
 
 impl Default for RunnerSettings {
@@ -57,6 +69,7 @@ impl Default for RunnerSettings {
             drain: Duration::from_secs(20),
             keep_history: None,
             retry: RetryPolicy::default(),
+            alarm_after: Duration::from_secs(600),
         }
     }
 }
@@ -64,6 +77,11 @@ impl Default for RunnerSettings {
 impl RunnerSettings {
     pub(crate) fn lease_ms(&self) -> i64 {
         i64::try_from(self.lease.as_millis()).unwrap_or(i64::MAX / 2)
+    }
+
+    /// How long answers are waited for by work that is told to stop; the rest of `drain` is for the database.
+    pub(crate) fn answers_within(&self) -> Duration {
+        self.drain / 4 * 3
     }
 }
 
@@ -75,7 +93,12 @@ pub struct Runner {
     pub(crate) settings: RunnerSettings,
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) ids: Arc<dyn Ids>,
-    owner: String,
+    pub(crate) owner: String,
+    /// When it was last said that this process is there.
+    pub(crate) said_here: Arc<AtomicI64>,
+    /// Tasks that are to make room.
+    pub(crate) wanted: Arc<Wanted>,
+    pub(crate) outages: Arc<Outages>,
 }
 
 impl Runner {
@@ -88,6 +111,9 @@ impl Runner {
             probe: Arc::new(NoProbe),
             ids: Arc::new(RandomIds),
             owner,
+            said_here: Arc::new(AtomicI64::new(i64::MIN)),
+            wanted: Arc::default(),
+            outages: Arc::default(),
         }
     }
 
@@ -113,27 +139,42 @@ impl Runner {
     /// One claim: a step of a due workflow, else a due task run to its end, else a sweep. Returns whether it found work.
     /// For drivers that decide themselves when to go on.
     pub async fn tick(&self) -> Result<bool, StoreError> {
-        if let Some(record) = self.look_for_workflows(1).await?.pop() {
+        if let Some(record) = self.look_for_workflows(ONE).await?.pop() {
             self.step_once(record).await;
             return Ok(true);
         }
-        if let Some(task) = self.look_for_tasks(1).await?.pop() {
+        if let Some(task) = self.look_for_tasks(ONE).await?.pop() {
             self.run_task(&task, &Arc::default()).await;
             return Ok(true);
         }
         Ok(self.sweep().await > 0)
     }
 
-    /// Runs until `stop`. Then no new work is claimed, steps in hand are finished, and tasks in hand are handed over from
-    /// their last checkpoint.
+    /// The same, but a workflow is stepped as [`Self::run`] does it: on and on until it waits, with commits that can be shared,
+    /// and read back when their outcome is not known.
+    pub async fn turn(&self) -> Result<bool, StoreError> {
+        let Some(record) = self.look_for_workflows(ONE).await?.pop() else { return self.tick().await };
+        let (queue, waiting) = commit_group::queue();
+        let never = CancellationToken::new();
+        tokio::select! {
+            biased;
+            () = self.drive(record, &queue, &never) => {}
+            () = self.commit_groups(waiting) => {}
+        }
+        Ok(true)
+    }
+
+    /// Runs until `stop`. Then no new work is claimed, steps in hand are finished, and tasks in hand send nothing more, have
+    /// their requests answered, and are handed over from their last checkpoint.
     pub async fn run(&self, stop: CancellationToken) {
         info!(owner = self.owner, "runner started");
         let work = async {
             tokio::join!(
                 self.run_workflows(&stop),
                 self.run_tasks(&stop),
-                self.run_sweeps(&stop),
-                self.run_pruning(&stop)
+                Box::pin(self.run_sweeps(&stop)),
+                Box::pin(self.run_presence(&stop)),
+                Box::pin(self.run_pruning(&stop))
             )
         };
         tokio::select! {
@@ -141,6 +182,8 @@ impl Runner {
             _ = work => {}
             () = self.store.carry_announcements() => {}
         }
+        // A claim that was on its way when it was told to stop may have said once more that it is there.
+        self.say_gone().await;
         info!(owner = self.owner, "runner stopped");
     }
 
@@ -151,16 +194,24 @@ impl Runner {
             let (runner, waiting) = (self.clone(), Arc::clone(&waiting));
             committing.spawn(async move { runner.commit_groups(waiting).await });
         }
-        let mut hands = Hands::new(self.settings.workflows_at_once, self.settings.poll, self.store.waker());
+        let size = Slots::with_kept(self.settings.workflows_at_once);
+        let mut hands = Hands::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
                 Room::Claim(room) => (self.claim_workflows(room).await, room),
                 Room::Look(room) => (self.look_for_workflows(room).await, room),
+                // A step does not last.
+                Room::Full(_) => continue,
             };
-            hands.take(claimed, room, |record| {
-                let (runner, queue, stop) = (self.clone(), queue.clone(), stop.clone());
-                async move { runner.drive(record, &queue, &stop).await }
-            });
+            hands.take(
+                claimed,
+                room,
+                |record| record.must_go_on,
+                |record| {
+                    let (runner, queue, stop) = (self.clone(), queue.clone(), stop.clone());
+                    async move { runner.drive(record, &queue, &stop).await }
+                },
+            );
         }
         hands.finish(self.settings.drain).await;
         drop(queue);
@@ -170,84 +221,154 @@ impl Runner {
     }
 
     async fn run_tasks(&self, stop: &CancellationToken) {
-        let mut hands = Hands::new(self.settings.tasks_at_once, self.settings.poll, self.store.waker());
+        let size = Slots::with_kept(self.settings.tasks_at_once);
+        let mut hands = Hands::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
                 Room::Claim(room) => (self.claim_tasks(room).await, room),
                 Room::Look(room) => (self.look_for_tasks(room).await, room),
+                Room::Full(could_wait) => {
+                    self.ask_for_room(could_wait).await;
+                    continue;
+                }
             };
-            hands.take(claimed, room, |task| {
-                let (runner, stop) = (self.clone(), stop.clone());
-                async move { runner.run_task_until(&task, stop).await }
-            });
+            self.wanted.set(0);
+            hands.take(
+                claimed,
+                room,
+                |task| task.must_go_on,
+                |task| {
+                    let (runner, stop) = (self.clone(), stop.clone());
+                    async move { runner.run_task_until(&task, stop).await }
+                },
+            );
         }
         hands.finish(self.settings.drain).await;
     }
 
     async fn run_task_until(&self, task: &TaskRecord, stop: CancellationToken) {
-        let unsettled = Arc::default();
-        if stop.run_until_cancelled(self.run_task(task, &unsettled)).await.is_some() {
+        // Claimed by a look that was under way when it was told to stop.
+        if stop.is_cancelled() {
+            return self.hand_task_over(task).await;
+        }
+        let in_flight = Arc::new(InFlight::default());
+        if self.until_stopped(self.run_task(task, &in_flight), &in_flight, stop).await {
             return;
         }
-        if !self.note_unsettled(task, &unsettled).await {
-            return;
+        if self.note(task, &in_flight).await {
+            self.hand_task_over(task).await;
         }
-        let released = async {
-            let mut tx = self.store.begin().await?;
-            task_table::release(&mut tx, &task.id, task.fence).await?;
-            tx.commit().await
+    }
+
+    /// There is no room: as many tasks that can wait are to yield as there are tasks that keep a tenant offline and find none.
+    async fn ask_for_room(&self, could_wait: usize) {
+        let waiting = async {
+            let mut look = self.store.read().await?;
+            let waiting = task_table::offline_due(&mut look, could_wait).await?;
+            look.rollback().await?;
+            Ok::<_, StoreError>(waiting)
         };
-        if let Err(error) = released.await {
-            warn!(task = task.id, %error, "a task could not be handed over; its lease will run out");
+        let waiting = waiting.await;
+        let cause = waiting.as_ref().err().map(StoreError::chain);
+        self.outages.note("it can't be looked for work that keeps a tenant offline", cause.as_deref());
+        if let Ok(waiting) = waiting {
+            self.wanted.set(waiting);
         }
-        self.let_go(task).await;
+    }
+
+    /// Whether the task has ended. If not, it was told to stop: then it sends nothing more, what is in flight is answered, or has been
+    /// waited for, and its work is dropped.
+    async fn until_stopped(
+        &self,
+        running: impl Future<Output = ()>,
+        in_flight: &InFlight,
+        stop: CancellationToken,
+    ) -> bool {
+        let mut running = std::pin::pin!(running);
+        if stop.run_until_cancelled(running.as_mut()).await.is_some() {
+            return true;
+        }
+        in_flight.hold();
+        tokio::select! {
+            biased;
+            () = running => true,
+            () = in_flight.all_ended(self.settings.answers_within()) => false,
+        }
     }
 
     async fn run_sweeps(&self, stop: &CancellationToken) {
-        while stop.run_until_cancelled(tokio::time::sleep(self.settings.poll)).await.is_some() {
-            self.sweep().await;
+        // While the database can't be used each pass would only be one more burden to it.
+        let rarer = RetryPolicy { first: self.settings.poll, longest: self.settings.heartbeat.max(self.settings.poll) };
+        let mut failures = 0;
+        loop {
+            let wait = if failures == 0 { self.settings.poll } else { rarer.wait(failures, self.ids.chance()) };
+            if stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                return;
+            }
+            failures = if self.try_sweeps().await.is_ok() { 0 } else { failures.saturating_add(1) };
         }
     }
 
     /// One pass of every sweep; returns how much was settled.
     pub async fn sweep(&self) -> u64 {
-        let mut settled = 0;
+        self.try_sweeps().await.unwrap_or_else(|settled| settled)
+    }
+
+    /// The same; an error if one of them failed.
+    async fn try_sweeps(&self) -> Result<u64, u64> {
+        let (mut settled, mut cause) = (0, None);
         for sweep in &self.registry.sweeps {
             match sweep.sweep().await {
                 Ok(count) => settled += count,
-                Err(error) => warn!(%error, "a sweep failed; the next one tries again"),
+                Err(error) => cause = Some(error.chain()),
             }
         }
         if settled > 0 {
             self.store.waker().notify_waiters();
         }
-        settled
+        self.outages.note("a sweep fails", cause.as_deref());
+        if cause.is_none() { Ok(settled) } else { Err(settled) }
     }
 
-    async fn look_for_workflows(&self, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
+    async fn look_for_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut look = self.store.read().await?;
-        let due = workflow_table::any_due(&mut look).await?;
+        let due = match room.any {
+            0 => workflow_table::any_offline_due(&mut look).await?,
+            _ => workflow_table::any_due(&mut look).await?,
+        };
         look.rollback().await?;
-        if due { self.claim_workflows(limit).await } else { Ok(Vec::new()) }
+        if due { self.claim_workflows(room).await } else { Ok(Vec::new()) }
     }
 
-    async fn claim_workflows(&self, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
+    async fn claim_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
-        let claimed = workflow_table::claim(&mut tx, &self.owner, self.settings.lease_ms(), limit).await?;
+        let now = tx.now().await?;
+        let claimed = workflow_table::claim(&mut tx, &self.claim(room), now).await?;
+        self.say_here_if_due(&mut tx, now).await?;
         tx.commit().await?;
         Ok(claimed)
     }
 
-    async fn look_for_tasks(&self, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn look_for_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
         let mut look = self.store.read().await?;
-        let due = task_table::any_due(&mut look).await?;
+        let due = match room.any {
+            0 => task_table::offline_due(&mut look, 1).await? > 0,
+            _ => task_table::any_due(&mut look).await?,
+        };
         look.rollback().await?;
-        if due { self.claim_tasks(limit).await } else { Ok(Vec::new()) }
+        if due { self.claim_tasks(room).await } else { Ok(Vec::new()) }
     }
 
-    async fn claim_tasks(&self, limit: usize) -> Result<Vec<TaskRecord>, StoreError> {
+    fn claim(&self, room: Slots) -> Claim<'_> {
+        let bound = |slots: usize| i64::try_from(slots).unwrap_or(i64::MAX);
+        Claim { owner: &self.owner, lease: self.settings.lease_ms(), all: bound(room.all), any: bound(room.any) }
+    }
+
+    async fn claim_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
-        let claimed = task_table::claim(&mut tx, &self.owner, self.settings.lease_ms(), limit).await?;
+        let now = tx.now().await?;
+        let claimed = task_table::claim(&mut tx, &self.claim(room), now).await?;
+        self.say_here_if_due(&mut tx, now).await?;
         tx.commit().await?;
         Ok(claimed)
     }

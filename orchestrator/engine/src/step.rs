@@ -1,9 +1,8 @@
 //! What a step can do inside its transaction, and how its outcome is written.
 
-use std::marker::PhantomData;
-
 use store::{Millis, StoreError, Tx};
 
+use crate::holding::Holding;
 use crate::ids::Ids;
 use crate::pause_table;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
@@ -12,6 +11,16 @@ use crate::step_table::{self, Written};
 use crate::task_table::{self, NewTask};
 use crate::workflow::{Next, Workflow};
 use crate::workflow_table::{self, NewWorkflow, to_json};
+
+/// What a holder found when it locked its workflow.
+pub(crate) enum Held<'a> {
+    /// The row as it knows it.
+    AsKnown(Box<StepTx<'a>>),
+    /// Its own, but further than it knows.
+    Further(Box<WorkflowRecord>),
+    /// Not its own any more.
+    Lost,
+}
 
 /// The transaction of one step (or intervention), with the workflow's row locked.
 pub struct StepTx<'a> {
@@ -23,22 +32,28 @@ pub struct StepTx<'a> {
     pub now: Millis,
     /// Source of identifiers.
     pub ids: &'a dyn Ids,
-    fence: i64,
+    pub(crate) fence: i64,
 }
 
 impl<'a> StepTx<'a> {
-    /// Locks the workflow. `None` when there is no such workflow, or its fence is not `fence`.
-    pub(crate) async fn lock(
+    /// Locks the workflow. `None` when there is no such workflow.
+    pub(crate) async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
+        let Some((record, now)) = workflow_table::lock_with_time(tx, id).await? else { return Ok(None) };
+        Ok(Some(Self::locked(tx, ids, record, now)))
+    }
+
+    /// Locks the workflow for the holder of its lease, who knows it as `known`.
+    pub(crate) async fn lock_held(
         tx: &'a mut Tx,
         ids: &'a dyn Ids,
-        id: &str,
-        fence: Option<i64>,
-    ) -> Result<Option<Self>, StoreError> {
-        let Some((record, now)) = workflow_table::lock_with_time(tx, id).await? else { return Ok(None) };
-        if fence.is_some_and(|fence| fence != record.fence) {
-            return Ok(None);
-        }
-        Ok(Some(Self::locked(tx, ids, record, now)))
+        known: &WorkflowRecord,
+    ) -> Result<Held<'a>, StoreError> {
+        let Some(step) = Self::lock(tx, ids, &known.id).await? else { return Ok(Held::Lost) };
+        Ok(match Holding::of(known, &step.record) {
+            Holding::AsKnown => Held::AsKnown(Box::new(step)),
+            Holding::Further => Held::Further(Box::new(step.record)),
+            Holding::Lost => Held::Lost,
+        })
     }
 
     /// For a workflow whose row is locked already, under the record's fence.
@@ -63,6 +78,16 @@ impl<'a> StepTx<'a> {
 
     /// Starts another workflow about the same tenant, due at `wake_at`; returns its id.
     pub async fn start<W: Workflow>(&mut self, state: &W::State, wake_at: Millis) -> Result<String, StoreError> {
+        self.start_stored::<W>(W::name(state), to_json(state), wake_at).await
+    }
+
+    /// The same with a state that is given as it is to be stored: this version need not be able to read it.
+    pub async fn start_stored<W: Workflow>(
+        &mut self,
+        state: &'static str,
+        data: String,
+        wake_at: Millis,
+    ) -> Result<String, StoreError> {
         let id = self.ids.next();
         let new = NewWorkflow {
             id: &id,
@@ -70,8 +95,8 @@ impl<'a> StepTx<'a> {
             subject: &self.record.subject,
             start_key: None,
             request: "",
-            state: W::name(state),
-            data: to_json(state),
+            state,
+            data,
             wake_at,
             priority: W::PRIORITY,
         };
@@ -157,40 +182,12 @@ impl Outcome {
             steps: written.steps,
             attempt: 0,
             error: written.error.and_then(|error| serde_json::from_str(&error).ok()),
+            failing: None,
             wake_at: written.wake_at,
             fence: written.fence,
+            must_go_on: written.must_go_on,
             ..before
         }
-    }
-}
-
-/// A change made to a workflow from outside its runner: a cancel, a lapse, a replay. It raises the fence, so that whoever
-/// runs the workflow stops.
-pub struct Intervention<'a, W> {
-    /// What can be done inside the transaction.
-    pub step: StepTx<'a>,
-    kind: PhantomData<fn() -> W>,
-}
-
-impl<'a, W: Workflow> Intervention<'a, W> {
-    /// Locks the workflow, raises its fence and erases its tasks; all of it is undone unless the transaction
-    /// commits. `None` when there is no such workflow of this kind.
-    pub async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
-        let step = StepTx::lock(tx, ids, id, None).await?;
-        let Some(mut step) = step.filter(|step| step.record.kind == W::KIND) else { return Ok(None) };
-        step.fence_off().await?;
-        Ok(Some(Self { step, kind: PhantomData }))
-    }
-
-    /// The stored state.
-    pub fn state(&self) -> Result<W::State, StepError> {
-        read_state::<W>(&self.step.record)
-    }
-
-    /// Writes where the workflow goes from here. `error` is kept with it, for displays.
-    pub async fn go(mut self, next: &Next<W::State>, error: Option<&StoredError>) -> Result<(), StepError> {
-        let outcome = self.step.decided::<W>(next, error, 0).await?;
-        self.step.write(&outcome).await.map(drop)
     }
 }
 

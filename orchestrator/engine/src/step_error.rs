@@ -13,9 +13,15 @@ pub enum Treatment {
     Retryable,
     /// A person is needed; the workflow decides where it goes from here.
     Permanent,
+    /// This process can't do it, whatever it is: it lacks credentials, authorities or files. Work that can wait is tried again, perhaps by
+    /// another process; what can't fails.
+    Unfit,
     /// The work is no longer ours: stop without a trace.
     LostLease,
 }
+
+/// The code of what failed because the database did, not the work.
+pub const CATALOGUE_UNAVAILABLE: &str = "catalogue_unavailable";
 
 /// A failure. `Display` leaves out the source; a logger prints the chain.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,11 @@ impl StepError {
         Self { treatment: Treatment::Permanent, code: code.to_owned(), message: message.into(), source: None }
     }
 
+    /// Whether it may succeed when tried again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.treatment, Treatment::Retryable | Treatment::Unfit)
+    }
+
     /// The work was taken over, revoked or fenced off.
     pub fn lost_lease() -> Self {
         Self {
@@ -59,8 +70,11 @@ impl StepError {
         let mut text = self.message.clone();
         let mut cause = self.source.as_ref().map(|source| &**source as &(dyn Error + 'static));
         while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let said = error.to_string();
+            if said != text {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
             cause = error.source();
         }
         text
@@ -80,7 +94,7 @@ impl StepError {
 impl From<StoreError> for StepError {
     fn from(error: StoreError) -> Self {
         let treatment = if error.is_retryable() { Treatment::Retryable } else { Treatment::Permanent };
-        let code = if error.is_retryable() { "catalogue_unavailable" } else { "catalogue_refused" };
+        let code = if error.is_retryable() { CATALOGUE_UNAVAILABLE } else { "catalogue_refused" };
         Self { treatment, code: code.to_owned(), message: error.to_string(), source: Some(Box::new(error)) }
     }
 }

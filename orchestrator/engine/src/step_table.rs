@@ -39,6 +39,10 @@ pub struct Locked {
     pub id: String,
     /// Its fence.
     pub fence: i64,
+    /// Its steps so far.
+    pub steps: i64,
+    /// Whether somebody holds its lease.
+    pub leased: bool,
     /// When it is due.
     pub wake_at: Option<Millis>,
     /// Whether an operator holds it back.
@@ -48,17 +52,19 @@ pub struct Locked {
 /// Locks the rows, always in the order of their ids, so that no two groups wait for each other. With them, the time at which
 /// all of them were locked.
 pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<(Vec<Locked>, Millis), StoreError> {
-    let (rows, now) =
-        sql("SELECT id, fence, wake_at, paused FROM workflows WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
-            .rows(Rows::default().texts("id", ids))
-            .fetch_locked(tx)
-            .await?;
+    let (rows, now) = sql("SELECT id, fence, steps, lease_owner, wake_at, paused FROM workflows \
+             WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
+    .rows(Rows::default().texts("id", ids))
+    .fetch_locked(tx)
+    .await?;
     let locked = rows
         .iter()
         .map(|row| {
             Ok(Locked {
                 id: row.text("id")?,
                 fence: row.int("fence")?,
+                steps: row.int("steps")?,
+                leased: row.opt_text("lease_owner")?.is_some(),
                 wake_at: row.opt_int("wake_at")?,
                 paused: row.int("paused")? != 0,
             })

@@ -16,7 +16,7 @@ pub struct Straggler {
     pub kind: String,
     /// The process, by its name.
     pub owner: String,
-    /// When it lost the task.
+    /// When it lost the task; of a request without an answer, the time that the last was signed with.
     pub since: Millis,
 }
 
@@ -71,18 +71,17 @@ pub(crate) async fn stopped(tx: &mut Tx, first: &str, last: &str) -> Result<(), 
 /// The kind of a straggler that is no process: a request without an answer. No proof of death stops it.
 pub const UNANSWERED: &str = "unanswered";
 
-/// Requests of the task got no answer.
-pub(crate) async fn unanswered(tx: &mut Tx, task: &TaskRecord) -> Result<(), StoreError> {
-    let now = tx.now().await?;
+/// Requests of the task got no answer, the last of them signed with this time.
+pub(crate) async fn unanswered(tx: &mut Tx, task: &TaskRecord, signed_at: Millis) -> Result<(), StoreError> {
     sql("INSERT INTO stragglers (task, fence, kind, subject, target, owner, since) \
          SELECT $1, $2, $3, subject, $4, $5, $6 FROM workflows WHERE id = $7 \
-         ON CONFLICT (task, fence) DO UPDATE SET since = excluded.since")
+         ON CONFLICT (task, fence) DO UPDATE SET since = excluded.since WHERE excluded.since > stragglers.since")
     .bind(format!("{}/{UNANSWERED}", task.id))
     .bind(task.fence)
     .bind(UNANSWERED)
     .bind(&task.target)
     .bind(&task.id)
-    .bind(now)
+    .bind(signed_at)
     .bind(&task.workflow_id)
     .execute(tx)
     .await

@@ -1,17 +1,20 @@
 //! Tasks: leased, checkpointed units of data work that any process can claim.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use serde_json::Value;
 use store::{Store, Tx};
 use tokio::task::JoinSet;
 
+use crate::in_flight::InFlight;
 use crate::probe::{Moment, Point, Probe};
 use crate::record::TaskRecord;
 use crate::step_error::StepError;
+use crate::straggler_table;
 use crate::task_table;
+use crate::yielding::Yielding;
 
 pub use crate::task_table::NewTask;
 
@@ -32,9 +35,13 @@ pub trait TaskHandler: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Failed attempts without progress after which the task fails for good.
-    fn max_attempts(&self) -> u32;
+    /// Failed attempts without progress after which the task fails for good; `None`: it is tried again for as long as the cause
+    /// may pass, because nothing presses.
+    fn max_attempts(&self, task: &TaskRecord) -> Option<u32>;
 }
+
+/// What is written along with a checkpoint.
+pub type Along = Box<dyn for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<(), StepError>> + Send>;
 
 /// A running task's access to its record and its checkpoint.
 pub struct TaskContext {
@@ -44,43 +51,76 @@ pub struct TaskContext {
     pub(crate) handler: Arc<dyn TaskHandler>,
     pub(crate) probe: Arc<dyn Probe>,
     pub(crate) lease_ms: i64,
-    pub(crate) unsettled: Arc<AtomicU32>,
+    pub(crate) in_flight: Arc<InFlight>,
+    pub(crate) yielding: Arc<Yielding>,
 }
+
+/// The code of the error with which work ends that was wanted back and has saved where it stands.
+pub const HANDED_OVER: &str = "handed_over";
 
 impl TaskContext {
     /// Stores where to resume, and what has been done: as shown, and as one number that grows. Fails with `LostLease` when the
     /// task is no longer ours.
     pub async fn save(&self, checkpoint: &Value, progress: &Value, done: u64) -> Result<(), StepError> {
+        self.save_along(checkpoint, progress, done, Box::new(|_| Box::pin(async { Ok(()) }))).await
+    }
+
+    /// The same, with more to be written in the transaction of the checkpoint.
+    pub async fn save_along(
+        &self,
+        checkpoint: &Value,
+        progress: &Value,
+        done: u64,
+        along: Along,
+    ) -> Result<(), StepError> {
         let done = i64::try_from(done).unwrap_or(i64::MAX);
         let (checkpoint, progress) = (checkpoint.clone(), progress.clone());
         let (store, task, handler, lease_ms) = self.parts();
+        let unanswered = self.in_flight.to_note();
         driven(async move {
             let mut tx = store.begin().await?;
             task_table::save(&mut tx, &task, &checkpoint, &progress, done, lease_ms).await?;
+            along(&mut tx).await?;
             handler.on_checkpoint(&mut tx, &task).await?;
+            if let Some(signed_at) = unanswered {
+                straggler_table::unanswered(&mut tx, &task, signed_at).await?;
+            }
             Ok::<_, StepError>(tx.commit().await?)
         })
         .await?;
+        unanswered.into_iter().for_each(|signed_at| self.in_flight.note(signed_at));
         self.probe.task(Point { kind: &self.task.kind, state: &self.task.workflow_id, moment: Moment::Written })
     }
 
-    /// Says that work goes on, without a new place to resume from. Fails with `LostLease` when the task is no longer ours.
-    pub async fn alive(&self) -> Result<(), StepError> {
+    /// Writes something besides checkpoints, if the task is still ours.
+    pub async fn write(&self, what: Along) -> Result<(), StepError> {
         let (store, task, handler, lease_ms) = self.parts();
         driven(async move {
             let mut tx = store.begin().await?;
             if !task_table::heartbeat(&mut tx, &task.id, task.fence, lease_ms).await? {
                 return Err(StepError::lost_lease());
             }
+            what(&mut tx).await?;
             handler.on_checkpoint(&mut tx, &task).await?;
             Ok(tx.commit().await?)
         })
         .await
     }
 
-    /// Where the work counts requests that it has sent and that have no answer. Those left when it ends are waited for.
-    pub fn unsettled(&self) -> Arc<AtomicU32> {
-        Arc::clone(&self.unsettled)
+    /// Says that work goes on, without a new place to resume from. Fails with `LostLease` when the task is no longer ours.
+    pub async fn alive(&self) -> Result<(), StepError> {
+        self.write(Box::new(|_| Box::pin(async { Ok(()) }))).await
+    }
+
+    /// Whether work that keeps a tenant offline needs this one's room: then it stops when no request of its is on its way, saves,
+    /// and ends with an error of the code [`HANDED_OVER`]. Whoever claims it next goes on from there.
+    pub fn is_wanted_back(&self) -> bool {
+        self.yielding.is_asked()
+    }
+
+    /// Where the work tells of the requests that it sends. What got no answer is waited for by whoever relies on the target.
+    pub fn in_flight(&self) -> Arc<InFlight> {
+        Arc::clone(&self.in_flight)
     }
 
     /// The store, for reading the catalogue inside [`driven`], such as the ledger before a permit.

@@ -2,32 +2,40 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures::FutureExt;
+use futures::future::FusedFuture;
 use serde_json::Value;
 use store::StoreError;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
+use crate::in_flight::InFlight;
 use crate::lease::while_held;
 use crate::probe::{Moment, Point};
-use crate::record::TaskRecord;
+use crate::record::{Failing, TaskRecord};
+use crate::retry::alarm;
 use crate::runner::Runner;
 use crate::step_error::{StepError, Treatment};
 use crate::straggler_table;
-use crate::task::{TaskContext, TaskHandler};
+use crate::task::{HANDED_OVER, TaskContext, TaskHandler};
 use crate::task_table::{self, TaskEnd};
+use crate::yielding::Yielding;
 
 impl Runner {
     /// Runs the task and records how it ended.
-    pub(crate) async fn run_task(&self, task: &TaskRecord, unsettled: &Arc<AtomicU32>) {
+    pub(crate) async fn run_task(&self, task: &TaskRecord, in_flight: &Arc<InFlight>) {
         let Some(handler) = self.registry.find_task(&task.kind) else {
             return self.give_back(task).await;
         };
-        let outcome = self.work(task, Arc::clone(&handler), unsettled).await;
+        let yielding = Arc::new(Yielding::new(Arc::clone(&self.wanted), !task.must_go_on));
+        let outcome = self.work(task, Arc::clone(&handler), in_flight, &yielding).await;
         // Before anything says that the work has ended. If even that fails, the lease runs out, which is as good.
-        if !self.note_unsettled(task, unsettled).await {
+        if !self.note(task, in_flight).await {
             return;
+        }
+        if yielding.was_asked() && outcome.as_ref().is_err_and(|error| error.code == HANDED_OVER) {
+            debug!(task = task.id, "gives its room to work that keeps a tenant offline");
+            return self.hand_task_over(task).await;
         }
         let recorded = match outcome {
             Ok(result) => self.end_task(task, &TaskEnd::Done(&result)).await,
@@ -41,9 +49,27 @@ impl Runner {
             }
             // Nothing is lost: the lease runs out and the task is claimed again from its checkpoint.
             Err(error) => {
-                warn!(task = task.id, %error, "the end of a task could not be recorded; it will be run again");
+                warn!(
+                    task = task.id,
+                    error = error.chain(),
+                    "the end of a task could not be recorded; it will be run again"
+                );
             }
         }
+    }
+
+    /// The work has stopped in order: somebody goes on from its last checkpoint.
+    pub(crate) async fn hand_task_over(&self, task: &TaskRecord) {
+        let released = async {
+            let mut tx = self.store.begin().await?;
+            task_table::release(&mut tx, &task.id, task.fence).await?;
+            tx.commit().await
+        };
+        let released: Result<(), StoreError> = released.await;
+        if let Err(error) = released {
+            warn!(task = task.id, error = error.chain(), "a task could not be handed over; its lease will run out");
+        }
+        self.let_go(task).await;
     }
 
     /// The work has stopped: nothing more of it will reach a store, and nobody needs to wait in case something might.
@@ -54,23 +80,29 @@ impl Runner {
             tx.commit().await
         };
         if let Err(error) = forgotten.await {
-            debug!(task = task.id, %error, "it could not be recorded that the work has stopped; what follows waits longer");
+            debug!(
+                task = task.id,
+                error = error.chain(),
+                "it could not be recorded that the work has stopped; what follows waits longer"
+            );
         }
     }
 
     /// Records that requests of the task have no answer: they may still arrive, whoever works on. `false`: it can't be recorded.
-    pub(crate) async fn note_unsettled(&self, task: &TaskRecord, unsettled: &AtomicU32) -> bool {
-        if unsettled.load(Ordering::SeqCst) == 0 {
-            return true;
-        }
+    pub(crate) async fn note(&self, task: &TaskRecord, in_flight: &InFlight) -> bool {
+        let Some(signed_at) = in_flight.to_note() else { return true };
         let noted = async {
             let mut tx = self.store.begin().await?;
-            straggler_table::unanswered(&mut tx, task).await?;
+            straggler_table::unanswered(&mut tx, task, signed_at).await?;
             tx.commit().await
         };
         let noted: Result<(), StoreError> = noted.await;
         if let Err(error) = &noted {
-            warn!(task = task.id, %error, "it could not be recorded that requests got no answer; the lease will run out");
+            warn!(
+                task = task.id,
+                error = error.chain(),
+                "it could not be recorded that requests got no answer; the lease will run out"
+            );
         }
         noted.is_ok()
     }
@@ -79,7 +111,8 @@ impl Runner {
         &self,
         task: &TaskRecord,
         handler: Arc<dyn TaskHandler>,
-        unsettled: &Arc<AtomicU32>,
+        in_flight: &Arc<InFlight>,
+        yielding: &Arc<Yielding>,
     ) -> Result<Value, StepError> {
         self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
         let cx = TaskContext {
@@ -88,17 +121,32 @@ impl Runner {
             handler: Arc::clone(&handler),
             probe: Arc::clone(&self.probe),
             lease_ms: self.settings.lease_ms(),
-            unsettled: Arc::clone(unsettled),
+            in_flight: Arc::clone(in_flight),
+            yielding: Arc::clone(yielding),
         };
         let run = AssertUnwindSafe(handler.run(&cx)).catch_unwind();
         let run = async { run.await.unwrap_or_else(|_| Err(StepError::panicked())) };
-        while_held(run, self.settings.heartbeat, self.settings.lease, || async {
-            let mut tx = self.store.begin().await?;
-            let held = task_table::heartbeat(&mut tx, &task.id, task.fence, self.settings.lease_ms()).await?;
-            tx.commit().await?;
-            Ok(held)
+        let mut run = std::pin::pin!(run.fuse());
+        let outcome = while_held(run.as_mut(), self.settings.heartbeat, self.settings.lease, || {
+            let (store, id, fence, lease) = (self.store.clone(), task.id.clone(), task.fence, self.settings.lease_ms());
+            async move {
+                let mut tx = store.begin().await?;
+                let held = task_table::heartbeat(&mut tx, &id, fence, lease).await?;
+                tx.commit().await?;
+                Ok(held)
+            }
         })
-        .await
+        .await;
+        if !run.is_terminated() {
+            // Lost: it sends nothing more, and what has been answered need not be waited for.
+            in_flight.hold();
+            tokio::select! {
+                biased;
+                _ = run => {}
+                () = in_flight.all_ended(self.settings.answers_within()) => {}
+            }
+        }
+        outcome
     }
 
     async fn end_task(&self, task: &TaskRecord, end: &TaskEnd<'_>) -> Result<(), StepError> {
@@ -120,9 +168,12 @@ impl Runner {
         }
         // Progress may have cleared the count since the task was claimed.
         let mut tx = self.store.begin().await?;
-        let failed_before = task_table::attempts(&mut tx, &task.id).await?;
+        let (failed_before, before) = task_table::attempts(&mut tx, &task.id).await?;
         let attempt = failed_before + 1;
-        if error.treatment == Treatment::Permanent || attempt >= handler.max_attempts() {
+        let most = handler.max_attempts(task);
+        // What has a deadline does not wait until this process is put right: a tenant may be offline meanwhile.
+        let had_enough = most.is_some_and(|most| attempt >= most || error.treatment == Treatment::Unfit);
+        if error.treatment == Treatment::Permanent || had_enough {
             tx.rollback().await?;
             warn!(task = task.id, kind = task.kind, code = stored.code, error = error.chain(), "task failed for good");
             return self.end_task(task, &TaskEnd::Failed(&stored)).await;
@@ -137,8 +188,22 @@ impl Runner {
             error = error.chain(),
             "task will be tried again"
         );
-        let wake_at = tx.now().await? + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
-        task_table::retry_at(&mut tx, task, attempt, &stored, wake_at).await?;
+        let now = tx.now().await?;
+        if let Some(failing_ms) = alarm(before, now, self.settings.alarm_after) {
+            error!(
+                task = task.id,
+                workflow = task.workflow_id,
+                kind = task.kind,
+                target = task.target,
+                code = stored.code,
+                failing_ms,
+                error = error.chain(),
+                "a task fails again and again: it is tried until its cause is put right"
+            );
+        }
+        let wake_at = now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
+        let failing = Failing::again(before, now);
+        task_table::retry_at(&mut tx, task, attempt, (&stored, failing), wake_at).await?;
         Ok(tx.commit().await?)
     }
 
@@ -149,12 +214,14 @@ impl Runner {
             StepError::retryable("unknown_kind", "this version of realmctl does not know this kind of task").stored();
         let given_back = async {
             let mut tx = self.store.begin().await?;
-            let later = tx.now().await? + self.settings.lease_ms();
-            task_table::retry_at(&mut tx, task, task.attempt, &error, later).await?;
+            let now = tx.now().await?;
+            let failing = Failing::again(task.failing, now);
+            task_table::retry_at(&mut tx, task, task.attempt, (&error, failing), now + self.settings.lease_ms())
+                .await?;
             Ok::<(), StepError>(tx.commit().await?)
         };
         if let Err(error) = given_back.await {
-            debug!(task = task.id, %error, "could not give the task back; its lease will run out");
+            debug!(task = task.id, error = error.chain(), "could not give the task back; its lease will run out");
         }
     }
 }

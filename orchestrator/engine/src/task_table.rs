@@ -4,9 +4,9 @@ use serde_json::Value;
 use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{any_due, with_due};
+use crate::claim::{Claim, any_due, offline_due, with_due};
 use crate::pause_table::task_may_run;
-use crate::record::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
+use crate::record::{FailedAttempt, Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
 use crate::straggler_table;
 use crate::workflow_table::{self, to_json};
@@ -14,7 +14,7 @@ use crate::workflow_table::{self, to_json};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence, lease_owner \
+            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence, lease_owner, must_go_on \
              FROM tasks ",
             $rest
         )
@@ -32,7 +32,7 @@ pub struct NewTask {
     pub input: Value,
 }
 
-/// Inserts a task of `workflow`, due now, with its priority.
+/// Inserts a task of `workflow`, due now, with its priority; it keeps a tenant offline as the state that fans it out does.
 pub(crate) async fn insert(
     tx: &mut Tx,
     id: &str,
@@ -42,8 +42,8 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     tx.announce();
     sql("INSERT INTO tasks \
-         (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at, priority) \
-         VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7, $8)")
+         (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at, priority, must_go_on) \
+         VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7, $8, $9)")
     .bind(id)
     .bind(&workflow.id)
     .bind(new.kind)
@@ -52,6 +52,7 @@ pub(crate) async fn insert(
     .bind(TaskStatus::OPEN)
     .bind(now)
     .bind(workflow.priority)
+    .bind(i64::from(workflow.must_go_on))
     .execute(tx)
     .await
     .map(drop)
@@ -64,8 +65,18 @@ async fn get(tx: &mut Tx, id: &str) -> Result<Option<TaskRecord>, StoreError> {
 
 /// All tasks of a workflow, in the order in which they were fanned out.
 pub async fn of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecord>, StoreError> {
-    let rows = sql(select!("WHERE workflow_id = $1 ORDER BY id")).bind(workflow_id).fetch_all(tx).await?;
-    rows.iter().map(TaskRecord::try_from).collect()
+    rows_of_workflow(tx, workflow_id).await?.iter().map(TaskRecord::try_from).collect()
+}
+
+/// Those of them that this version can read, for whoever only tells of them: what another version has stored must keep nobody from the
+/// rest, and no tenant offline.
+pub async fn readable_of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskRecord>, StoreError> {
+    let rows = rows_of_workflow(tx, workflow_id).await?;
+    Ok(rows.iter().filter_map(|row| TaskRecord::try_from(row).ok()).collect())
+}
+
+async fn rows_of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<Row>, StoreError> {
+    sql(select!("WHERE workflow_id = $1 ORDER BY id")).bind(workflow_id).fetch_all(tx).await
 }
 
 /// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
@@ -80,21 +91,24 @@ pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(sql(any_due!("tasks", task_may_run!())).bind(now).fetch_optional(tx).await?.is_some())
 }
 
-/// Claims at most `limit` tasks: lease, new fence. Empty when nothing is due.
-pub(crate) async fn claim(
-    tx: &mut Tx,
-    owner: &str,
-    lease: Millis,
-    limit: usize,
-) -> Result<Vec<TaskRecord>, StoreError> {
+/// How many tasks that keep a tenant offline are due, up to `most`: a look without a lock.
+pub(crate) async fn offline_due(tx: &mut Tx, most: usize) -> Result<usize, StoreError> {
     let now = tx.now().await?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let row = sql(offline_due!("tasks", task_may_run!())).bind(now).bind(most).fetch_one(tx).await?;
+    Ok(usize::try_from(row.int("due")?).unwrap_or_default())
+}
+
+/// Claims tasks due `now`: lease, new fence. Empty when nothing is due.
+pub(crate) async fn claim(tx: &mut Tx, claim: &Claim<'_>, now: Millis) -> Result<Vec<TaskRecord>, StoreError> {
     let rows = sql(with_due!(
         "tasks",
         task_may_run!(),
-        select!("WHERE id IN (SELECT id FROM due) ORDER BY priority DESC, wake_at, id")
+        select!("WHERE id IN (SELECT id FROM due) ORDER BY must_go_on DESC, priority DESC, wake_at, id")
     ))
     .bind(now)
-    .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+    .bind(claim.all)
+    .bind(claim.any)
     .fetch_all(tx)
     .await?;
     if rows.is_empty() {
@@ -103,8 +117,8 @@ pub(crate) async fn claim(
     let ids = rows.iter().map(|row| row.text("id")).collect::<Result<Vec<_>, _>>()?;
     sql("UPDATE tasks SET lease_owner = $1, lease_until = $2, fence = fence + 1, updated_at = $3 \
          WHERE id IN (SELECT id FROM {rows})")
-    .bind(owner)
-    .bind(now + lease)
+    .bind(claim.owner)
+    .bind(now + claim.lease)
     .bind(now)
     .rows(Rows::default().texts("id", ids))
     .execute(tx)
@@ -155,8 +169,8 @@ pub(crate) async fn let_go(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Stor
     straggler_table::forget(tx, id, fence).await
 }
 
-/// Stores a checkpoint under the task's fence. Getting further than ever before clears the count of failed attempts; going
-/// the same way once more does not.
+/// Stores a checkpoint under the task's fence. Getting further than ever before clears the failed attempts and the last error;
+/// going the same way once more does not.
 pub(crate) async fn save(
     tx: &mut Tx,
     task: &TaskRecord,
@@ -167,6 +181,7 @@ pub(crate) async fn save(
 ) -> Result<(), StepError> {
     let now = tx.now().await?;
     sql("UPDATE tasks SET checkpoint = $3, progress = $4, attempt = CASE WHEN $8 > furthest THEN 0 ELSE attempt END, \
+         error = CASE WHEN $8 > furthest THEN NULL ELSE error END, \
          furthest = CASE WHEN $8 > furthest THEN $8 ELSE furthest END, lease_until = $5, updated_at = $6 \
          WHERE id = $1 AND fence = $2 AND status = $7")
     .bind(&task.id)
@@ -214,7 +229,7 @@ pub(crate) async fn retry_at(
     tx: &mut Tx,
     task: &TaskRecord,
     attempt: u32,
-    error: &StoredError,
+    (error, failing): (&StoredError, Failing),
     wake_at: Millis,
 ) -> Result<(), StepError> {
     sql("UPDATE tasks SET attempt = $3, error = $4, wake_at = $5, lease_until = 0, lease_owner = NULL, \
@@ -222,7 +237,7 @@ pub(crate) async fn retry_at(
     .bind(&task.id)
     .bind(task.fence)
     .bind(i64::from(attempt))
-    .bind(to_json(error))
+    .bind(to_json(&FailedAttempt { error, failing }))
     .bind(wake_at)
     .bind(tx.now().await?)
     .bind(TaskStatus::OPEN)
@@ -230,11 +245,23 @@ pub(crate) async fn retry_at(
     .await
 }
 
-/// Failed attempts since the last progress.
-pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<u32, StepError> {
+/// Failed attempts since the last progress, and since when.
+pub(crate) async fn attempts(tx: &mut Tx, id: &str) -> Result<(u32, Option<Failing>), StepError> {
     let current = get(tx, id).await?;
     // Called off and erased: not ours any more.
-    current.map(|task| task.attempt).ok_or_else(StepError::lost_lease)
+    current.map(|task| (task.attempt, task.failing)).ok_or_else(StepError::lost_lease)
+}
+
+/// The open tasks of these workflows whose last attempt failed.
+pub async fn failing(tx: &mut Tx, workflows: Vec<String>) -> Result<Vec<TaskRecord>, StoreError> {
+    if workflows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sql(select!("WHERE workflow_id IN (SELECT id FROM {rows}) AND wake_at IS NOT NULL AND attempt > 0"))
+        .rows(Rows::default().texts("id", workflows))
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(TaskRecord::try_from).collect()
 }
 
 /// Who runs tasks now: the owner of each lease that has not run out, with the task's input; null if it can't be read.

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::commit_group::{CommitQueue, Ready, Shared};
+use crate::holding::Holding;
 use crate::lease::while_held;
 use crate::probe::{Moment, Point};
-use crate::record::WorkflowRecord;
+use crate::record::{Failing, WorkflowRecord};
 use crate::registry::AnyWorkflow;
+use crate::retry::alarm;
 use crate::runner::Runner;
-use crate::step::StepTx;
+use crate::step::{Held, StepTx};
 use crate::step_error::{StepError, Treatment};
 use crate::workflow_table;
 
@@ -54,7 +56,12 @@ impl Runner {
                 }
                 Err(error) => {
                     broken += 1;
-                    warn!(workflow = record.id, state = record.state, %error, "the outcome of a step is unknown; reading the row again");
+                    warn!(
+                        workflow = record.id,
+                        state = record.state,
+                        error = error.chain(),
+                        "the outcome of a step is unknown; reading the row again"
+                    );
                     match self.read_back(&record, broken).await {
                         Some(current) => record = current,
                         None => return,
@@ -68,7 +75,12 @@ impl Runner {
     pub(crate) async fn step_once(&self, record: WorkflowRecord) {
         let stepped = self.step(&record, None).await;
         if let Err(error) = &stepped {
-            warn!(workflow = record.id, state = record.state, %error, "the outcome of a step is unknown");
+            warn!(
+                workflow = record.id,
+                state = record.state,
+                error = error.chain(),
+                "the outcome of a step is unknown"
+            );
         }
         let fence = match &stepped {
             Ok(Stepped::GoOn(next)) => next.fence,
@@ -85,7 +97,7 @@ impl Runner {
             tx.commit().await
         };
         if let Err(error) = released.await {
-            debug!(workflow = id, %error, "the lease could not be given back; it will run out");
+            debug!(workflow = id, error = error.chain(), "the lease could not be given back; it will run out");
         }
     }
 
@@ -95,17 +107,24 @@ impl Runner {
             return None;
         }
         tokio::time::sleep(self.settings.retry.wait(broken, self.ids.chance())).await;
-        let read = async {
-            let mut tx = self.store.read().await?;
-            let current = workflow_table::get(&mut tx, &record.id).await;
-            tx.rollback().await?;
-            current
-        };
-        match read.await {
-            Ok(Some(current)) if current.fence == record.fence && current.wake_at.is_some() => Some(current),
-            Ok(_) => None,
+        match self.catch_up(record).await {
+            Ok(Stepped::GoOn(current)) => Some(*current),
+            Ok(Stepped::Parked | Stepped::Lost) => None,
+            // What is known may be older than what is stored: the next step finds that when it has locked the row.
             Err(_) => Some(record.clone()),
         }
+    }
+
+    /// What is stored of a workflow of which the holder may know an older state.
+    async fn catch_up(&self, record: &WorkflowRecord) -> Result<Stepped, StepError> {
+        self.probe.step(point(record, Moment::ReadBack))?;
+        let mut tx = self.store.read().await?;
+        let stored = workflow_table::get(&mut tx, &record.id).await;
+        tx.rollback().await?;
+        Ok(match stored? {
+            Some(stored) if Holding::of(record, &stored) != Holding::Lost => Stepped::GoOn(Box::new(stored)),
+            _ => Stepped::Lost,
+        })
     }
 
     /// One step, in a shared transaction if it may and there is a queue for those, else in its own. An error means that the
@@ -128,6 +147,7 @@ impl Runner {
         match queue.commit(ready).await {
             Shared::Recorded { after, go_on } => Ok(recorded(record, *after, go_on)),
             Shared::Lost => Ok(Stepped::Lost),
+            Shared::Behind => self.catch_up(record).await,
             Shared::Paused => self.park(record).await,
             Shared::Failed(error) => self.failed(record, Some(workflow.as_ref()), error).await,
             Shared::Undone => match self.look(workflow.as_ref(), record).await {
@@ -153,8 +173,10 @@ impl Runner {
         seen: Seen,
     ) -> Result<Stepped, StepError> {
         let mut tx = self.store.begin().await?;
-        let Some(mut step) = StepTx::lock(&mut tx, self.ids.as_ref(), &record.id, Some(record.fence)).await? else {
-            return Ok(Stepped::Lost);
+        let mut step = match StepTx::lock_held(&mut tx, self.ids.as_ref(), record).await? {
+            Held::AsKnown(step) => step,
+            Held::Further(stored) => return Ok(Stepped::GoOn(stored)),
+            Held::Lost => return Ok(Stepped::Lost),
         };
         if step.record.paused {
             tx.rollback().await?;
@@ -191,11 +213,15 @@ impl Runner {
     async fn observe(&self, workflow: &dyn AnyWorkflow, record: &WorkflowRecord) -> Result<Seen, StepError> {
         let observe = AssertUnwindSafe(workflow.observe(record)).catch_unwind();
         let observe = async { observe.await.unwrap_or_else(|_| Err(StepError::panicked())) };
-        while_held(observe, self.settings.heartbeat, self.settings.lease, || async {
-            let mut tx = self.store.begin().await?;
-            let held = workflow_table::heartbeat(&mut tx, &record.id, record.fence, self.settings.lease_ms()).await?;
-            tx.commit().await?;
-            Ok(held)
+        while_held(observe, self.settings.heartbeat, self.settings.lease, || {
+            let (store, lease) = (self.store.clone(), self.settings.lease_ms());
+            let (id, fence) = (record.id.clone(), record.fence);
+            async move {
+                let mut tx = store.begin().await?;
+                let held = workflow_table::heartbeat(&mut tx, &id, fence, lease).await?;
+                tx.commit().await?;
+                Ok(held)
+            }
         })
         .await
     }
@@ -212,8 +238,11 @@ impl Runner {
         }
         let stored = error.stored();
         let mut tx = self.store.begin().await?;
-        let Some(mut step) = StepTx::lock(&mut tx, self.ids.as_ref(), &record.id, Some(record.fence)).await? else {
-            return Ok(Stepped::Lost);
+        let mut step = match StepTx::lock_held(&mut tx, self.ids.as_ref(), record).await? {
+            Held::AsKnown(step) => step,
+            // It was not this state that failed.
+            Held::Further(stored) => return Ok(Stepped::GoOn(stored)),
+            Held::Lost => return Ok(Stepped::Lost),
         };
         let led = match workflow {
             Some(workflow) => workflow.fail(&mut step, &error, &stored, self.settings.lease_ms()).await?,
@@ -232,9 +261,22 @@ impl Runner {
                 error = error.chain(),
                 "step will be tried again"
             );
-            let wake_at = step.now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
-            let locked = step.record.clone();
-            workflow_table::retry_at(&mut tx, &locked, attempt, &stored, wake_at).await?;
+            let (now, locked) = (step.now, step.record.clone());
+            if let Some(failing_ms) = alarm(locked.failing, now, self.settings.alarm_after) {
+                error!(
+                    workflow = record.id,
+                    kind = record.kind,
+                    state = record.state,
+                    tenant = record.subject,
+                    code = stored.code,
+                    failing_ms,
+                    error = error.chain(),
+                    "a step fails again and again: it is tried until its cause is put right"
+                );
+            }
+            let wake_at = now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 2);
+            let failing = Failing::again(locked.failing, now);
+            workflow_table::retry_at(&mut tx, &locked, attempt, (&stored, failing), wake_at).await?;
             tx.commit().await?;
             return Ok(Stepped::Parked);
         };

@@ -3,10 +3,10 @@
 use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{any_due, with_due};
+use crate::claim::{Claim, any_due, offline_due, with_due};
 use crate::pause_table::workflow_may_run;
 use crate::priority::Priority;
-use crate::record::{StoredError, WorkflowRecord};
+use crate::record::{FailedAttempt, Failing, StoredError, WorkflowRecord};
 use crate::step_error::StepError;
 
 /// A workflow to be started.
@@ -35,8 +35,8 @@ pub struct NewWorkflow<'a> {
 /// What a [`WorkflowRecord`] is read from.
 macro_rules! columns {
     () => {
-        "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, priority, paused, created_at, \
-         finished_at"
+        "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, lease_owner, priority, must_go_on, \
+         paused, created_at, finished_at"
     };
 }
 
@@ -134,29 +134,29 @@ pub(crate) const ENDED_BEFORE: &str = select!(
     "WHERE finished_at IS NOT NULL AND finished_at < $1 AND (finished_at, id) > ($2, $3) ORDER BY finished_at, id LIMIT $4"
 );
 
-/// Claims at most `$2` workflows due at `$1` for the owner `$3` until `$4`.
+/// Claims at most `$2` workflows due at `$1`, of which at most `$3` keep no tenant offline, for the owner `$4` until `$5`.
 pub const CLAIM: &str = with_due!(
     "workflows",
     workflow_may_run!(),
     concat!(
-        "UPDATE workflows SET lease_owner = $3, lease_until = $4, fence = fence + 1, updated_at = $1 \
+        "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
          WHERE id IN (SELECT id FROM due) RETURNING ",
         columns!()
     )
 );
 
-/// Claims at most `limit` workflows: lease, new fence. Empty when nothing is due.
-pub async fn claim(tx: &mut Tx, owner: &str, lease: Millis, limit: usize) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let now = tx.now().await?;
+/// Claims workflows due `now`: lease, new fence. Empty when nothing is due.
+pub async fn claim(tx: &mut Tx, claim: &Claim<'_>, now: Millis) -> Result<Vec<WorkflowRecord>, StoreError> {
     let rows = sql(CLAIM)
         .bind(now)
-        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-        .bind(owner)
-        .bind(now + lease)
+        .bind(claim.all)
+        .bind(claim.any)
+        .bind(claim.owner)
+        .bind(now + claim.lease)
         .fetch_all(tx)
         .await?;
     let mut claimed: Vec<_> = rows.iter().filter_map(readable).collect();
-    claimed.sort_by_key(|record| (-record.priority, record.wake_at));
+    claimed.sort_by_key(|record| (!record.must_go_on, -record.priority, record.wake_at));
     Ok(claimed)
 }
 
@@ -175,15 +175,23 @@ pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     Ok(sql(any_due!("workflows", workflow_may_run!())).bind(now).fetch_optional(tx).await?.is_some())
 }
 
-/// Extends the lease. `false`: it is no longer ours.
+/// Whether anything that keeps a tenant offline is due: a look without a lock.
+pub(crate) async fn any_offline_due(tx: &mut Tx) -> Result<bool, StoreError> {
+    let now = tx.now().await?;
+    let row = sql(offline_due!("workflows", workflow_may_run!())).bind(now).bind(1).fetch_one(tx).await?;
+    Ok(row.int("due")? > 0)
+}
+
+/// Extends the lease. `false`: it is no longer ours, or given back by a step whose outcome the holder does not know.
 pub(crate) async fn heartbeat(tx: &mut Tx, id: &str, fence: i64, lease: Millis) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let changed = sql("UPDATE workflows SET lease_until = $3 WHERE id = $1 AND fence = $2 AND wake_at IS NOT NULL")
-        .bind(id)
-        .bind(fence)
-        .bind(now + lease)
-        .execute(tx)
-        .await?;
+    let changed = sql("UPDATE workflows SET lease_until = $3 WHERE id = $1 AND fence = $2 AND wake_at IS NOT NULL \
+                       AND lease_owner IS NOT NULL")
+    .bind(id)
+    .bind(fence)
+    .bind(now + lease)
+    .execute(tx)
+    .await?;
     Ok(changed == 1)
 }
 
@@ -219,7 +227,7 @@ pub(crate) async fn retry_at(
     tx: &mut Tx,
     record: &WorkflowRecord,
     attempt: u32,
-    error: &StoredError,
+    (error, failing): (&StoredError, Failing),
     wake_at: Millis,
 ) -> Result<(), StepError> {
     let now = tx.now().await?;
@@ -228,7 +236,7 @@ pub(crate) async fn retry_at(
     .bind(&record.id)
     .bind(record.fence)
     .bind(i64::from(attempt))
-    .bind(to_json(error))
+    .bind(to_json(&FailedAttempt { error, failing }))
     .bind(wake_at)
     .bind(now)
     .execute_one(tx, StepError::lost_lease)

@@ -19,10 +19,11 @@ pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedVie
 pub use workflows::controls::GoesOn;
 pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 pub use workflows::realm_move::{
-    CostClass, Estimate, MoveView, PartReport, PlanView, ProgressView, RemovalView, Verification, VerificationView,
-    WindowView,
+    CostClass, Estimate, MoveView, PartReport, PlanView, ProgressView, RemovalView, TaskErrorView, Verification,
+    VerificationView, WindowView,
 };
-pub use workflows::removal::RemovalDetail;
+pub use workflows::removal::{LateWritesDetail, RemovalDetail};
+pub use workflows::topology_change::Consequence;
 
 /// The media type of an error (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::connections::LetIn;
 use crate::problem::ApiError;
 use crate::settings::Token;
 
@@ -35,6 +36,9 @@ pub(crate) async fn require_token(State(door): State<Door>, request: Request, ne
         return ApiError::new(StatusCode::FORBIDDEN, "foreign_host", detail).into_response();
     }
     if door.opens_for(request.headers()) {
+        if let Some(connection) = request.extensions().get::<LetIn>() {
+            connection.note();
+        }
         return next.run(request).await;
     }
     let detail = "this server wants its token: send `Authorization: Bearer TOKEN` (clients: --token or REALMCTL_TOKEN)";

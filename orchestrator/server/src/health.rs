@@ -1,35 +1,80 @@
 //! Whether the process lives, and whether it can serve. Asked by machines, without a token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use store::StoreError;
+use store::{Store, StoreError};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::warn;
+use workflows::clocks::{self, CLOCK_SKEW};
+use workflows::host;
 
-use crate::problem::{ApiError, chain};
+use crate::problem::ApiError;
 use crate::server::App;
 
 /// How long the catalogue may take to answer before this process does not count as ready.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// `GET /healthz`: always, while the process lives.
 pub(crate) async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: when the catalogue answers.
-pub(crate) async fn readyz(State(app): State<App>) -> Result<&'static str, ApiError> {
-    match tokio::time::timeout(ANSWERS_WITHIN, ask(&app)).await {
-        Ok(Ok(())) => return Ok("ok"),
-        Ok(Err(error)) => warn!(error = chain(&error), "not ready: the catalogue does not answer"),
-        Err(_) => warn!("not ready: the catalogue does not answer in time"),
+/// How often it is tried whether the catalogue takes a write, at most: whoever asks needs no token.
+const WRITES_EVERY: Duration = Duration::from_secs(1);
+
+/// When this process last found that the catalogue takes writes.
+#[derive(Clone, Default)]
+pub(crate) struct LastWrite(Arc<Mutex<Option<Instant>>>);
+
+impl LastWrite {
+    /// Tries it, unless it was tried a moment ago and worked. One at a time: others wait for what it comes to.
+    async fn try_again(&self, store: &Store) -> Result<(), StoreError> {
+        let mut last = self.0.lock().await;
+        if last.is_none_or(|last| last.elapsed() >= WRITES_EVERY) {
+            *last = None;
+            store.try_to_write().await?;
+            *last = Some(Instant::now());
+        }
+        Ok(())
     }
-    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the catalogue does not answer"))
 }
 
-async fn ask(app: &App) -> Result<(), StoreError> {
+/// `GET /readyz`: when the catalogue answers and takes writes. A clock that is wrong, or a variable that has no effect, is told in further
+/// lines and does not make the process unready: it is as wrong for every other, and cancelling a move or bringing a tenant online needs no
+/// store.
+pub(crate) async fn readyz(State(app): State<App>) -> Result<String, ApiError> {
+    match tokio::time::timeout(ANSWERS_WITHIN, ask(&app)).await {
+        Ok(Ok(beyond_skew)) => {
+            let clocks = beyond_skew.iter().map(|difference| format!("\n{CLOCK_SKEW}: {difference}"));
+            let variables = host::settings_without_effect().into_iter();
+            let variables = variables
+                .map(|name| format!("\nwithout_effect: {name} is set; the topology alone says where stores are"));
+            Ok(std::iter::once("ok".to_owned()).chain(clocks).chain(variables).collect())
+        }
+        Ok(Err(error)) => {
+            warn!(error = error.chain(), "not ready");
+            Err(not_ready(error.to_string()))
+        }
+        Err(_) => {
+            warn!("not ready: the catalogue does not answer in time");
+            Err(not_ready(format!("the database does not answer within {} s", ANSWERS_WITHIN.as_secs())))
+        }
+    }
+}
+
+fn not_ready(why: String) -> ApiError {
+    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why)
+}
+
+/// What stores are known to have another time than the database.
+async fn ask(app: &App) -> Result<Vec<String>, StoreError> {
     let mut tx = app.deployment.store.read().await?;
     catalogue::tenants::list(&mut tx, None, None, 1).await?;
-    tx.rollback().await
+    tx.rollback().await?;
+    app.last_write.try_again(&app.deployment.store).await?;
+    clocks::beyond_skew(&app.deployment).await
 }

@@ -9,6 +9,7 @@ mod auth;
 mod body;
 mod budget;
 mod campaigns;
+mod connections;
 mod controls;
 mod explain;
 mod health;

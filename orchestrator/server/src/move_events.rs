@@ -23,7 +23,7 @@ use workflows::timestamps::rfc3339;
 use crate::api::{MoveView, StateEvent};
 use crate::moves::unknown_move;
 use crate::path::Id;
-use crate::problem::{ApiError, chain};
+use crate::problem::ApiError;
 use crate::server::App;
 
 /// Event streams open at a time; each asks the catalogue a few times a second.
@@ -107,7 +107,7 @@ impl Follower {
             let stop = self.app.stop.clone();
             stop.run_until_cancelled(tokio::time::sleep(POLL)).await?;
             if let Err(error) = self.look().await {
-                warn!(error = chain(&error), "an event stream ends early: the catalogue does not answer");
+                warn!(error = error.chain(), "an event stream ends early: the catalogue does not answer");
                 return None;
             }
         }

@@ -3,13 +3,10 @@
 //! What a caller did wrong is told to the caller in full. What went wrong in here is told to the log; the caller gets a name
 //! (`instance`) to ask about.
 
-use std::error::Error;
-use std::fmt::Write as _;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engine::{Ids, RandomIds};
+use engine::{CATALOGUE_UNAVAILABLE, Ids, RandomIds};
 use store::StoreError;
 use tracing::{error, warn};
 use workflows::refusal::Refusal;
@@ -43,9 +40,9 @@ impl ApiError {
     }
 
     /// Something in here went wrong. The log gets the chain of causes; the caller gets a name for it.
-    pub(crate) fn internal(cause: &(dyn Error + 'static)) -> Self {
+    pub(crate) fn internal(cause: &StoreError) -> Self {
         let instance = format!("urn:uuid:{}", RandomIds.next());
-        error!(instance, error = chain(cause), "a request failed inside the server");
+        error!(instance, error = cause.chain(), "a request failed inside the server");
         let detail = "the server failed; its log says why under this instance";
         Self { instance: Some(instance), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail) }
     }
@@ -100,10 +97,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
-                warn!(error = chain(&error), "the catalogue is not available");
-                let detail = "the catalogue is not available, and whether a change was made is not known: repeat the same \
-                              request, which is safe";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "catalogue_unavailable", detail)
+                warn!(error = error.chain(), "the catalogue is not available");
+                let detail =
+                    format!("{error}. Whether a change was made is not known: repeat the same request, which is safe");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, CATALOGUE_UNAVAILABLE, detail)
             }
             StoreError::Duplicate(_) => {
                 let detail = "another request did the same at the same moment: repeat yours to see what came of it";
@@ -116,17 +113,6 @@ impl From<StoreError> for ApiError {
 
 fn shown(problem: catalogue::topology::Problem) -> TopologyProblem {
     TopologyProblem { line: problem.line, path: problem.path, reason: problem.reason }
-}
-
-/// The error and its causes, for the log.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(found) = cause {
-        write!(text, ": {found}").expect("a String takes everything");
-        cause = found.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,12 +1,17 @@
 //! `/v1/removals`: listing, showing and replaying removals.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
 use serde::Deserialize;
+use store::StoreError;
 use workflows::explain::explain_workflow;
 use workflows::planning;
 use workflows::refusal::Refusal;
-use workflows::removal::{ReplayOutcome, list_removals, replay_removal, view_removal};
+use workflows::removal::{LateWriteLine, ReplayOutcome, late_write_lines, list_removals, replay_removal, view_removal};
 use workflows::requester::Requester;
 
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
@@ -19,6 +24,9 @@ use crate::requester::Caller;
 use crate::server::App;
 
 const FAILED: &str = "failed";
+
+/// Keys read at a time.
+const LINES: i64 = 1_000;
 
 /// Failed removals looked up at a time.
 const BATCH: i64 = 100;
@@ -53,6 +61,25 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Remo
     find(&app, &id).await.map(Json)
 }
 
+/// `GET /v1/removals/{id}/late-writes`: every key that was found to have been written late, as JSON lines. Read page by page, each in a
+/// transaction of its own, so that however many there are nothing is held.
+pub(crate) async fn late_writes(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
+    let removal = find(&app, &id).await?;
+    let lines = stream::try_unfold(Some((-1, -1)), move |after| {
+        let (app, removal) = (app.clone(), removal.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            let mut tx = app.deployment.store.read().await?;
+            let (lines, next) = late_write_lines(&mut tx, &removal, after, LINES).await?;
+            tx.rollback().await?;
+            let json = |line: &LateWriteLine| serde_json::to_string(line).map(|line| line + "\n");
+            let text = lines.iter().map(json).collect::<Result<String, _>>().expect("plain data with text keys");
+            Ok::<_, StoreError>((!lines.is_empty()).then_some((text, next)))
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
 /// `POST /v1/removals/{id}/replay`
 pub(crate) async fn replay(
     State(app): State<App>,
@@ -61,7 +88,7 @@ pub(crate) async fn replay(
     JsonBody(asked): JsonBody<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
     let requester = caller.because(asked.reason)?;
-    let outcome = replay_removal(&app.deployment, &id, asked.accept_late_writes, &requester).await?;
+    let outcome = replay_removal(&app.deployment, &id, asked.accept_late_writes.as_deref(), &requester).await?;
     app.announce();
     Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
 }
@@ -95,7 +122,7 @@ pub(crate) async fn replay_all(
 }
 
 async fn replay_one(app: &App, id: &str, requester: &Requester, answer: &mut ReplayedAll) -> Result<(), ApiError> {
-    match replay_removal(&app.deployment, id, false, requester).await {
+    match replay_removal(&app.deployment, id, None, requester).await {
         Ok(ReplayOutcome::Replayed) => answer.replayed.push(id.to_owned()),
         // Somebody else was faster.
         Ok(ReplayOutcome::StillRunning | ReplayOutcome::AlreadyDone) => {}

@@ -1,30 +1,30 @@
 //! The server: its routes, what its handlers share, and how it stops.
 
-use std::future::IntoFuture as _;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post, put};
-use axum::serve::ListenerExt as _;
-use axum::{Router, serve};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use workflows::Deployment;
 
 use crate::auth::{Door, require_token};
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
+use crate::health::LastWrite;
 use crate::move_events::STREAMS_MAX;
 use crate::problem::ApiError;
 use crate::settings::{self, ExposureError, ServerSettings};
 use crate::{
-    audit, campaigns, controls, explain, health, limits, move_events, moves, removals, request_log, tenants, topology,
+    audit, campaigns, connections, controls, explain, health, limits, move_events, moves, removals, request_log,
+    tenants, topology,
 };
 
 /// How long requests in hand may take to end once the server is told to stop.
@@ -45,6 +45,7 @@ pub(crate) struct App {
     pub(crate) stop: CancellationToken,
     /// One permit for each open event stream.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) last_write: LastWrite,
     waker: Arc<Notify>,
 }
 
@@ -79,26 +80,19 @@ impl Server {
         Self::check_exposure(&at, &self.settings)
             .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
         info!(%at, "listening");
-        let listener = listener.tap_io(|connection| {
-            // Events are small and should not wait for each other. A connection that is gone already fails by itself.
-            if let Err(error) = connection.set_nodelay(true) {
-                debug!(%error, "a connection ended as it began");
-            }
-        });
-        let serving = serve(listener, self.router(stop.clone())).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let settings = self.settings.clone();
         tokio::select! {
-            ended = serving.into_future() => ended,
-            () = grace(stop) => {
-                warn!("requests in hand took too long to end; they are cut off");
-                Ok(())
-            }
+            () = connections::serve(listener, self.router(stop.clone()), &settings, stop.clone()) => {}
+            () = grace(stop) => warn!("requests in hand took too long to end; they are cut off"),
         }
+        Ok(())
     }
 
     fn router(self, stop: CancellationToken) -> Router {
         let door = Door::new(self.settings.token.as_ref());
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        let app = App { deployment: self.deployment, stop, streams, waker: self.waker };
+        let last_write = LastWrite::default();
+        let app = App { deployment: self.deployment, stop, streams, last_write, waker: self.waker };
         // Layers wrap what stands above them, the fallbacks too: without the token, nobody learns what routes there are.
         let v1 = resources()
             .method_not_allowed_fallback(method_not_allowed)
@@ -143,6 +137,7 @@ fn resources() -> Router<App> {
         .route("/removals", get(removals::list))
         .route("/removals/replay", post(removals::replay_all))
         .route("/removals/{id}", get(removals::show))
+        .route("/removals/{id}/late-writes", get(removals::late_writes))
         .route("/removals/{id}/replay", post(removals::replay))
         .route("/removals/{id}/pause", post(controls::pause_removal))
         .route("/removals/{id}/resume", post(controls::resume_removal))

@@ -3,13 +3,29 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// How a server behaves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// What callers of `/v1` must show; without it, the server listens on loopback only.
     pub token: Option<Token>,
+    /// Connections that may be open at a time.
+    pub connections: usize,
+    /// How long a client may take to say what it wants, after it has connected and after each answer.
+    pub headers_within: Duration,
 }
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self { token: None, connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
+    }
+}
+
+/// With what stores and the catalogue need it fits into the 1,024 files that a process may usually have open.
+const CONNECTIONS: usize = 512;
+
+const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The secret that callers show as `Authorization: Bearer …`. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
@@ -68,7 +84,7 @@ mod tests {
     #[test]
     fn without_a_token_only_loopback_will_do() {
         let open = ServerSettings::default();
-        let closed = ServerSettings { token: Some("secret".parse().expect("a token")) };
+        let closed = ServerSettings { token: Some("secret".parse().expect("a token")), ..ServerSettings::default() };
         for loopback in ["127.0.0.1:80", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80"] {
             let at = loopback.parse().expect("an address");
             assert_eq!(check_exposure(&at, &open), Ok(()), "{loopback}");
@@ -83,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_token_is_never_shown_and_never_empty() {
-        let settings = ServerSettings { token: Some("hunter2".parse().expect("a token")) };
+        let settings = ServerSettings { token: Some("hunter2".parse().expect("a token")), ..ServerSettings::default() };
         assert!(!format!("{settings:?}").contains("hunter2"));
         for bad in ["", " ", "a b", "é", &"a".repeat(513)] {
             assert_eq!(bad.parse::<Token>(), Err(InvalidToken), "{bad}");

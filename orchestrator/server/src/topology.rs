@@ -5,7 +5,7 @@ use axum::extract::State;
 use catalogue::topologies;
 use serde::Deserialize;
 use workflows::timestamps::rfc3339;
-use workflows::topology_change::{apply_topology, check_topology};
+use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
 
 use crate::api::{TopologyApplied, TopologyView};
 use crate::body::YamlBody;
@@ -21,6 +21,9 @@ pub(crate) struct Apply {
     /// Only check the file, and store nothing.
     #[serde(default)]
     check: bool,
+    /// Put it in force though it does something to tenants or moves besides.
+    #[serde(default)]
+    accept: bool,
     /// Why; the body is the file itself.
     reason: Option<String>,
 }
@@ -34,13 +37,19 @@ pub(crate) async fn apply(
 ) -> Result<Json<TopologyApplied>, ApiError> {
     let requester = caller.because(query.reason)?;
     if query.check {
-        let topology = check_topology(&app.deployment, &yaml).await?;
-        return Ok(Json(TopologyApplied { version: None, hash: topology.version_hash(), changed: false, topology }));
+        let (topology, consequences) = check_topology(&app.deployment, &yaml).await?;
+        let hash = topology.version_hash();
+        return Ok(Json(TopologyApplied { version: None, hash, changed: false, consequences, topology }));
     }
-    let (stored, changed) = apply_topology(&app.deployment, &yaml, &requester).await?;
-    let applied =
-        TopologyApplied { version: Some(stored.version), hash: stored.hash, changed, topology: stored.topology };
-    Ok(Json(applied))
+    let Applied { stored, changed, consequences } =
+        apply_topology_accepting(&app.deployment, &yaml, query.accept, &requester).await?;
+    Ok(Json(TopologyApplied {
+        version: Some(stored.version),
+        hash: stored.hash,
+        changed,
+        consequences,
+        topology: stored.topology,
+    }))
 }
 
 /// `GET /v1/topology`

@@ -9,9 +9,14 @@ mod error;
 mod faults;
 mod migrate;
 mod open;
+mod pooler;
+mod postgres;
 mod row;
 mod rows;
+mod server_checks;
+mod silence;
 mod sql;
+mod sqlite;
 mod tx;
 
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqlSafeStr, SqlStr};
 
 use crate::error::StoreError;
 use crate::sql::sql;
@@ -20,23 +20,85 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
     (8, "keep every start key", include_str!("../../../migrations/0008_keep_every_start_key.sql")),
     (9, "limit units", include_str!("../../../migrations/0009_limit_units.sql")),
+    (12, "keep room for what is offline", include_str!("../../../migrations/0012_keep_room_for_what_is_offline.sql")),
+    (15, "keep keys out of the audit", include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sql")),
+    (16, "keep fingerprints", include_str!("../../../migrations/0016_keep_fingerprints.sql")),
+    (17, "try to write", include_str!("../../../migrations/0017_try_to_write.sql")),
 ];
 
-/// What a migration says to Postgres besides: how tables are kept there.
-const POSTGRES_ONLY: &[(i64, &str)] = &[(4, include_str!("../../../migrations/0004_keep_steps_cheap.postgres.sql"))];
+/// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.
+const POSTGRES_ONLY: &[(i64, &str)] = &[
+    (4, include_str!("../../../migrations/0004_keep_steps_cheap.postgres.sql")),
+    (15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.postgres.sql")),
+];
+
+/// What a migration says to SQLite besides.
+const SQLITE_ONLY: &[(i64, &str)] =
+    &[(15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sqlite.sql"))];
 
 /// Everything that brings a SQLite schema up to date. What is applied already is skipped; a changed text is an error.
 pub(crate) fn for_sqlite() -> Migrator {
-    migrator(|_, text| SqlStr::from_static(text))
+    migrator(|version, text| with(SQLITE_ONLY, version, text))
 }
 
 /// The same for Postgres.
-pub(crate) fn for_postgres() -> Migrator {
-    migrator(|version, text| match POSTGRES_ONLY.iter().find(|(of, _)| *of == version) {
+fn for_postgres() -> Migrator {
+    let mut migrator = migrator(|version, text| with(POSTGRES_ONLY, version, text));
+    migrator.set_locking(false);
+    migrator
+}
+
+/// Brings the schema up to date, in one transaction: of processes that start together the others wait for it. (sqlx's own lock belongs to
+/// a session, which a pooler may give to somebody else meanwhile.)
+pub(crate) async fn run_on_postgres(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let mut tx = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?;
+    sqlx::raw_sql(ALONE).execute(&mut *tx).await?;
+    let migrator = for_postgres();
+    migrator.run_direct(None, &mut *tx, false).await?;
+    // sqlx names its statements, and behind a pooler the next one may be given this session.
+    sqlx::raw_sql("DEALLOCATE ALL").execute(&mut *tx).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Checks that there is nothing to bring up to date, for a role that could not.
+pub(crate) async fn is_up_to_date(connection: &mut PgConnection) -> Result<(), StoreError> {
+    let rows = sqlx::raw_sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(connection).await?;
+    let applied = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    let versions = SchemaVersions { applied, known: known() };
+    if let Some(newer) = versions.unknown().first() {
+        return Err(MigrateError::VersionMissing(*newer).into());
+    }
+    if versions.missing().is_empty() {
+        return Ok(());
+    }
+    Err(StoreError::Unfit(
+        "the schema is older than this version, and its role may not change it: start one process of this version with the role that owns \
+         the tables"
+            .to_owned(),
+    ))
+}
+
+fn known() -> Vec<i64> {
+    MIGRATIONS.iter().map(|(version, _, _)| *version).collect()
+}
+
+/// Without the limits on time, since migrations may wait for each other and take long.
+const ALONE: &str =
+    "SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0;
+    DEALLOCATE ALL; SELECT pg_advisory_xact_lock(7237118416423817580)";
+
+/// The tables that migrations have made, also those that later ones have dropped.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    let statements = MIGRATIONS.iter().flat_map(|(_, _, text)| text.split("CREATE TABLE ").skip(1));
+    statements.filter_map(|statement| statement.split([' ', '(']).next())
+}
+
+fn with(own: &[(i64, &str)], version: i64, text: &'static str) -> SqlStr {
+    match own.iter().find(|(of, _)| *of == version) {
         // Both texts are part of this program.
         Some((_, more)) => AssertSqlSafe(format!("{text}{more}")).into_sql_str(),
         None => SqlStr::from_static(text),
-    })
+    }
 }
 
 fn migrator(text_of: impl Fn(i64, &'static str) -> SqlStr) -> Migrator {
@@ -64,7 +126,7 @@ impl SchemaVersions {
     pub async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
         let rows = sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(tx).await?;
         let applied = rows.iter().map(|row| row.int("version")).collect::<Result<_, _>>()?;
-        Ok(Self { applied, known: MIGRATIONS.iter().map(|(version, _, _)| *version).collect() })
+        Ok(Self { applied, known: known() })
     }
 
     /// Versions that opening the store would apply.

@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, Executor};
 
 use crate::Millis;
 use crate::error::StoreError;
+use crate::postgres::PostgresTx;
 use crate::row::Row;
 use crate::rows::{Column, Rows};
 use crate::tx::{Tx, TxInner};
@@ -107,7 +108,8 @@ impl Sql {
         }
     }
 
-    fn for_postgres(self) -> Query<sqlx::Postgres> {
+    /// `named`: whether the statement may keep its name in the session, and so its plan.
+    fn for_postgres(self, named: bool) -> Query<sqlx::Postgres> {
         let mut text = Cow::Borrowed(self.text);
         if let Some(rows) = &self.rows {
             text = Cow::Owned(text.replace(ROWS, &rows.as_arrays(self.values.len() + 1)));
@@ -127,7 +129,7 @@ impl Sql {
             }
         }
         let columns = self.rows.into_iter().flat_map(Rows::into_columns);
-        columns.fold(bound!(sqlx::Postgres, text, self.values), |query, column| match column {
+        columns.fold(bound!(sqlx::Postgres, text, self.values).persistent(named), |query, column| match column {
             Column::Int(cells) => query.bind(cells),
             Column::Text(cells) => query.bind(cells),
         })
@@ -137,7 +139,9 @@ impl Sql {
     pub async fn execute(self, tx: &mut Tx) -> Result<u64, StoreError> {
         match &mut tx.inner {
             TxInner::Sqlite(tx) => Ok((&mut **tx).execute(self.for_sqlite()).await?.rows_affected()),
-            TxInner::Postgres(tx) => Ok((&mut **tx).execute(self.for_postgres()).await?.rows_affected()),
+            TxInner::Postgres(PostgresTx { tx, named, with_server, .. }) => {
+                Ok(with_server.answer((&mut **tx).execute(self.for_postgres(*named))).await?.rows_affected())
+            }
         }
     }
 
@@ -155,8 +159,9 @@ impl Sql {
             TxInner::Sqlite(tx) => {
                 Ok((&mut **tx).fetch_all(self.for_sqlite()).await?.into_iter().map(Row::from).collect())
             }
-            TxInner::Postgres(tx) => {
-                Ok((&mut **tx).fetch_all(self.for_postgres()).await?.into_iter().map(Row::from).collect())
+            TxInner::Postgres(PostgresTx { tx, named, with_server, .. }) => {
+                let rows = with_server.answer((&mut **tx).fetch_all(self.for_postgres(*named))).await?;
+                Ok(rows.into_iter().map(Row::from).collect())
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::faults::{CommitFate, Faults, Held};
+use crate::postgres::PostgresTx;
 use crate::sql::{clock, sql};
 
 /// An open transaction.
@@ -22,7 +23,7 @@ pub struct Tx {
 
 pub(crate) enum TxInner {
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+    Postgres(PostgresTx),
 }
 
 impl Tx {
@@ -64,7 +65,7 @@ impl Tx {
         }
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
-            TxInner::Postgres(tx) => tx.commit().await?,
+            TxInner::Postgres(PostgresTx { tx, with_server, .. }) => with_server.answer(tx.commit()).await?,
         }
         if self.announces {
             self.bell.ring();
@@ -76,7 +77,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<(), StoreError> {
         match self.inner {
             TxInner::Sqlite(tx) => tx.rollback().await?,
-            TxInner::Postgres(tx) => tx.rollback().await?,
+            TxInner::Postgres(PostgresTx { tx, with_server, .. }) => with_server.answer(tx.rollback()).await?,
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ use service::Service;
 pub enum Fault {
     /// Answered with 500 or 503.
     ServerError(Effect),
+    /// Answered with 502 or 504 by something on the way, in words that are none of the store's.
+    Gateway(Effect),
     /// The connection is reset instead of an answer.
     Reset(Effect),
     /// Never answered; the connection stays open.
@@ -66,6 +68,8 @@ impl Odds {
         let faults = [
             Fault::ServerError(Effect::None),
             Fault::ServerError(Effect::Done),
+            Fault::Gateway(Effect::None),
+            Fault::Gateway(Effect::Done),
             Fault::Reset(Effect::None),
             Fault::Reset(Effect::Done),
             Fault::Truncated,

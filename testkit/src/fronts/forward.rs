@@ -80,6 +80,14 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     reply
 }
 
+/// What a gateway says in place of what is behind it.
+pub(crate) fn of_a_gateway(status: u16) -> Reply {
+    let mut reply = Response::new(Bytes::from(format!("<html><h1>{status}</h1><p>from a gateway</p></html>")));
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    reply
+}
+
 /// The same answer with another body, and without what described the old one.
 pub(crate) fn with_body(reply: Reply, body: impl Into<Bytes>) -> Reply {
     let (mut head, _) = reply.into_parts();

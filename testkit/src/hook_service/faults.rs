@@ -18,6 +18,8 @@ pub enum Fault {
     Cut,
     /// Keeps the request as it is; see `HookService::release`. Nobody gets an answer.
     Hold,
+    /// The same, and a gateway answers with this status in its place.
+    Gateway(u16),
     /// Answers 200 with something that is not of the protocol.
     Nonsense,
     /// The work that is under way fails with this reason.

@@ -90,6 +90,10 @@ impl Front {
                 self.0.inside().held.push(received);
                 std::future::pending().await
             }
+            Some(Fault::Gateway(status)) => {
+                self.0.inside().held.push(received);
+                Ok(crate::fronts::forward::of_a_gateway(status).map(Full::new))
+            }
         }
     }
 }

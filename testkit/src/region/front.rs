@@ -9,9 +9,11 @@ use hyper::StatusCode;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::clock::ServerClock;
 use super::gate::Gate;
+use super::replicas::Replicas;
 use crate::Error;
-use crate::fronts::forward::{Forward, Reply, Whole, json, operation};
+use crate::fronts::forward::{Forward, Reply, Whole, json, of_a_gateway, operation};
 use crate::fronts::service::Front;
 
 /// The front.
@@ -19,24 +21,34 @@ use crate::fronts::service::Front;
 pub(super) struct AgeFront {
     forward: Forward,
     age: Duration,
+    clock: ServerClock,
     gate: Gate,
+    replicas: Replicas,
     held: Arc<Mutex<JoinSet<()>>>,
 }
 
 impl Front for AgeFront {
     async fn answer(&self, request: Whole) -> Reply {
         let is_write = operation(request.headers()) == "BatchWriteItem";
-        if is_write && self.gate.catches() { self.hold(request).await } else { self.pass(request).await }
+        match if is_write { self.gate.catches() } else { None } {
+            Some(gateway) => self.hold(request, gateway).await,
+            None => self.pass(request).await,
+        }
     }
 }
 
 impl AgeFront {
-    pub(super) fn new(behind: &str, age: Duration, gate: Gate) -> Result<Self, Error> {
-        Ok(Self { forward: Forward::to(behind)?, age, gate, held: Arc::default() })
+    pub(super) fn new(
+        behind: &str,
+        (age, clock): (Duration, ServerClock),
+        gate: Gate,
+        replicas: Replicas,
+    ) -> Result<Self, Error> {
+        Ok(Self { forward: Forward::to(behind)?, age, clock, gate, replicas, held: Arc::default() })
     }
 
     /// The request goes on when the gate is opened, even if its sender has long given up.
-    async fn hold(&self, request: Whole) -> Reply {
+    async fn hold(&self, request: Whole, gateway: Option<u16>) -> Reply {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let front = self.clone();
         self.held.lock().await.spawn(async move {
@@ -46,14 +58,20 @@ impl AgeFront {
             // Nobody may be waiting any more.
             drop(sender.send(reply));
         });
-        receiver.await.unwrap_or_default()
+        match gateway {
+            Some(status) => of_a_gateway(status),
+            None => receiver.await.unwrap_or_default(),
+        }
     }
 
     async fn pass(&self, request: Whole) -> Reply {
         let signed = request.headers().get("x-amz-date").and_then(|date| date.to_str().ok());
-        match signed.and_then(|date| refusal(date, SystemTime::now(), self.age)) {
+        match signed.and_then(|date| refusal(date, self.clock.now(), self.age)) {
             Some(refusal) => json(StatusCode::BAD_REQUEST, refusal),
-            None => self.forward.pass(request).await,
+            None => {
+                let reply = self.forward.pass(request.clone()).await;
+                self.replicas.after(&request, reply)
+            }
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Holds one write up on its way to the DynamoDB, as if the process that signed it had been paused before it was sent.
-//! The request arrives later, whether or not anybody still waits for its answer.
+//! The request arrives later, whether or not anybody still waits for its answer: a gateway may have given one in its place.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ pub struct Gate(Arc<watch::Sender<State>>);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
     Open,
-    /// The next write is held.
-    Armed,
+    /// The next write is held; with a status, a gateway answers it at once.
+    Armed(Option<u16>),
     Holding,
     /// The held write goes on.
     Released,
@@ -32,7 +32,12 @@ impl Default for Gate {
 impl Gate {
     /// Holds up the next write that arrives.
     pub fn hold_next_write(&self) {
-        self.0.send_replace(State::Armed);
+        self.0.send_replace(State::Armed(None));
+    }
+
+    /// Holds up the next write that arrives, and answers it with this status, as a gateway does that passes it on all the same.
+    pub fn hold_next_write_behind_a_gateway(&self, status: u16) {
+        self.0.send_replace(State::Armed(Some(status)));
     }
 
     /// Whether a write is held.
@@ -56,15 +61,16 @@ impl Gate {
         }
     }
 
-    /// Whether the write that asks is the one to hold.
-    pub(super) fn catches(&self) -> bool {
+    /// Whether the write that asks is the one to hold, and what a gateway answers it.
+    pub(super) fn catches(&self) -> Option<Option<u16>> {
+        let mut caught = None;
         self.0.send_if_modified(|state| {
-            let armed = *state == State::Armed;
-            if armed {
-                *state = State::Holding;
+            if let State::Armed(status) = *state {
+                (*state, caught) = (State::Holding, Some(status));
             }
-            armed
-        })
+            caught.is_some()
+        });
+        caught
     }
 
     /// Until the held write may go on.

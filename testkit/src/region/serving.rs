@@ -10,11 +10,13 @@ use dynoxide::Database;
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::HttpService;
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::{Dated, ServerClock};
 use crate::Error;
 use crate::s3::Embedded;
 
@@ -109,15 +111,41 @@ where
     Server::start(name, listener, |listener, stop| accept(listener, service, stop))
 }
 
+/// The same with the time of this clock on its answers.
+pub(super) fn dated_front<S, B>(
+    name: &str,
+    listener: BoundListener,
+    service: S,
+    clock: ServerClock,
+) -> Result<Server, Error>
+where
+    S: hyper::service::Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    S::Error: Into<Box<dyn StdError + Send + Sync>>,
+{
+    front(name, listener, Dated { service, clock })
+}
+
 /// Serves the embedded S3, which accepts requests signed at most `age` ago.
-pub(super) fn s3(region: &str, listener: BoundListener, embedded: Embedded, age: Duration) -> Result<Server, Error> {
-    let service = embedded.into_service(age);
-    Server::start(&format!("{region}-s3"), listener, |listener, stop| accept(listener, service, stop))
+pub(super) fn s3(
+    region: &str,
+    listener: BoundListener,
+    embedded: Embedded,
+    (age, clock): (Duration, ServerClock),
+) -> Result<Server, Error> {
+    dated_front(&format!("{region}-s3"), listener, embedded.into_service(age), clock)
 }
 
 /// Serves the sample service with hooks.
-pub(crate) fn hooks(listener: BoundListener, front: crate::hook_service::Front) -> Result<Server, Error> {
-    Server::start("hooks", listener, |listener, stop| accept(listener, front, stop))
+pub(crate) fn hooks(
+    listener: BoundListener,
+    front: crate::hook_service::Front,
+    age: Duration,
+) -> Result<Server, Error> {
+    dated_front("hooks", listener, front, ServerClock::of_age(age))
 }
 
 async fn accept<S>(listener: TcpListener, service: S, stop: CancellationToken)
@@ -163,7 +191,8 @@ where
         tracing::debug!(%error, "a connection stays without TCP_NODELAY");
     }
     let ended = {
-        let serving = http1::Builder::new().serve_connection(TokioIo::new(&mut stream), service);
+        let serving =
+            http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(&mut stream), service);
         let mut serving = std::pin::pin!(serving);
         tokio::select! {
             ended = serving.as_mut() => ended,

@@ -38,13 +38,27 @@ pub struct SimulatedTable {
     indexed: BTreeMap<String, String>,
     /// What the index has yet to learn: when, which key, its index value or that it is gone.
     unlearned: VecDeque<(Millis, String, Option<String>)>,
+    /// The index's sort key: items without that attribute are not listed.
+    sort: Option<&'static str>,
+    /// When the index is ready; until then it answers nothing.
+    ready_at: Millis,
 }
 
 impl SimulatedTable {
     /// An empty table.
     pub fn new(shape: TableShape) -> Self {
         let (base, index, indexed, unlearned) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new(), VecDeque::new());
-        Self { shape, base, index, indexed, unlearned }
+        Self { shape, base, index, indexed, unlearned, sort: None, ready_at: 0 }
+    }
+
+    /// Makes the index anew, with another sort key or none; it is ready at that time.
+    pub fn make_index(&mut self, sort: Option<&'static str>, ready_at: Millis) {
+        (self.sort, self.ready_at) = (sort, ready_at);
+    }
+
+    /// The index's sort key, and whether it is ready at `now`.
+    pub fn index(&self, now: Millis) -> (Option<&'static str>, bool) {
+        (self.sort, self.ready_at <= now)
     }
 
     /// Writes an item at `now`; the index learns of it `lag` later. Returns what it replaced.
@@ -79,7 +93,12 @@ impl SimulatedTable {
     pub fn page(&mut self, now: Millis, value: &str, after: Option<&str>, limit: usize) -> Page {
         self.catch_up(now);
         let Some(keys) = self.index.get(value) else { return Page { keys: Vec::new(), last: None } };
-        let mut rest = keys.iter().filter(|key| after.is_none_or(|after| key.as_str() > after));
+        let is_listed = |key: &&String| match (self.sort, self.base.get(*key)) {
+            (Some(sort), Some(item)) => item.contains_key(sort),
+            _ => true,
+        };
+        let rest = keys.iter().filter(|key| after.is_none_or(|after| key.as_str() > after));
+        let mut rest = rest.filter(is_listed);
         let keys: Vec<String> = rest.by_ref().take(limit).cloned().collect();
         let last = rest.next().and(keys.last().cloned());
         Page { keys, last }
@@ -117,6 +136,14 @@ pub fn text<'a>(item: &'a Attributes, name: &str) -> Option<&'a str> {
     }
 }
 
+/// A number attribute that is whole.
+pub fn number(item: &Attributes, name: &str) -> Option<i64> {
+    match item.get(name) {
+        Some(AttributeValue::N(number)) => number.parse().ok(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +166,20 @@ mod tests {
         assert!(table.get("a").is_none());
         assert_eq!(table.page(29, "t#0", None, 5).keys, ["a"]);
         assert_eq!(table.page(30, "t#0", None, 5).keys, Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_index_with_a_sort_key_lists_what_has_it() {
+        let mut table = SimulatedTable::new(SHAPE);
+        table.put(item("a", "t#0"), 0, 0);
+        let mut with = item("b", "t#0");
+        with.insert("due".to_owned(), AttributeValue::S("1".to_owned()));
+        table.put(with, 0, 0);
+        table.make_index(Some("due"), 5);
+        assert_eq!((table.index(4), table.index(5)), ((Some("due"), false), (Some("due"), true)));
+        assert_eq!(table.page(5, "t#0", None, 5).keys, ["b"]);
+        table.make_index(None, 5);
+        assert_eq!(table.page(5, "t#0", None, 5).keys, ["a", "b"]);
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use acceptance::Database;
 use acceptance::world::{fresh_store, wait_until};
 use async_trait::async_trait;
 use catalogue::references;
-use engine::task::{NewTask, TaskContext, TaskHandler};
+use engine::task::{HANDED_OVER, NewTask, TaskContext, TaskHandler};
 use engine::workflow_table::{self, NewWorkflow};
 use engine::{
-    Next, OnFailure, Priority, Registry, Runner, RunnerSettings, StepError, StepTx, TaskRecord, Workflow,
+    Next, OnFailure, Priority, Registry, Runner, RunnerSettings, StepError, StepTx, TaskRecord, Treatment, Workflow,
     WorkflowRecord,
 };
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ pub(super) struct Walk {
     pub(super) blow_at: usize,
     pub(super) blow: Option<Blow>,
     pub(super) fans_out: bool,
+    /// How often it has stayed where it is.
+    pub(super) stayed: u32,
 }
 
 /// What happens to a walk at its place.
@@ -50,7 +52,7 @@ pub(super) enum Blow {
 
 impl Walk {
     pub(super) fn plain() -> Self {
-        Self { place: 0, blow_at: 0, blow: None, fans_out: false }
+        Self { place: 0, blow_at: 0, blow: None, fans_out: false, stayed: 0 }
     }
 
     fn struck(&self) -> Option<Blow> {
@@ -112,7 +114,10 @@ impl Workflow for Chain {
             Some(Blow::Fail) => return Err(StepError::permanent("injected", "injected")),
             Some(Blow::Panic) => panic!("injected"),
             Some(Blow::BadStatement) => drop(sql("SELECT no_such_column FROM workflows").fetch_all(step.tx).await?),
-            Some(Blow::Wait) => return Ok(Next::Stay(state, step.now + AN_HOUR_MS)),
+            Some(Blow::Wait) => {
+                let stayed = state.stayed + 1;
+                return Ok(Next::Stay(Walk { stayed, ..state }, step.now + AN_HOUR_MS));
+            }
             _ => {}
         }
         if state.fans_out && state.place == 1 {
@@ -139,7 +144,11 @@ pub(super) struct EndlessTask(Arc<Seen>);
 
 #[derive(Default)]
 struct Seen {
+    entered: AtomicUsize,
     begun: AtomicUsize,
+    can_stop: AtomicBool,
+    unfit: AtomicBool,
+    has_a_deadline: AtomicBool,
     running: AtomicUsize,
     resumed_from: AtomicI64,
 }
@@ -147,6 +156,27 @@ struct Seen {
 impl EndlessTask {
     const KIND: &'static str = "endless";
 
+    /// One that looks whether its room is wanted.
+    pub(super) fn that_can_stop() -> Self {
+        let task = Self::default();
+        task.0.can_stop.store(true, Ordering::SeqCst);
+        task
+    }
+
+    /// One that this process can't do, `max_attempts` times at most or for as long as it takes.
+    pub(super) fn beyond_this_process(has_a_deadline: bool) -> Self {
+        let task = Self::default();
+        task.0.unfit.store(true, Ordering::SeqCst);
+        task.0.has_a_deadline.store(has_a_deadline, Ordering::SeqCst);
+        task
+    }
+
+    /// How many runs have begun, whether or not they have saved a checkpoint.
+    pub(super) fn entered(&self) -> usize {
+        self.0.entered.load(Ordering::SeqCst)
+    }
+
+    /// How many runs have saved a checkpoint.
     pub(super) fn begun(&self) -> usize {
         self.0.begun.load(Ordering::SeqCst)
     }
@@ -177,21 +207,38 @@ impl TaskHandler for EndlessTask {
     }
 
     async fn run(&self, cx: &TaskContext) -> Result<Value, StepError> {
+        self.0.entered.fetch_add(1, Ordering::SeqCst);
         self.0.running.fetch_add(1, Ordering::SeqCst);
         let _running = Running(Arc::clone(&self.0));
+        if self.0.unfit.load(Ordering::SeqCst) {
+            let message = "this process lacks something".to_owned();
+            return Err(StepError { treatment: Treatment::Unfit, ..StepError::permanent("unfit", message) });
+        }
         let from = cx.task.checkpoint.as_ref().and_then(Value::as_i64).unwrap_or(0);
         self.0.resumed_from.store(from, Ordering::SeqCst);
         cx.save(&json!(from + 1), &json!({}), 1).await?;
         self.0.begun.fetch_add(1, Ordering::SeqCst);
-        pending().await
+        if !self.0.can_stop.load(Ordering::SeqCst) {
+            return pending().await;
+        }
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while !cx.is_wanted_back() {
+            look.tick().await;
+        }
+        Err(StepError::retryable(HANDED_OVER, "its room is wanted"))
     }
 
     async fn on_checkpoint(&self, _: &mut Tx, _: &TaskRecord) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn max_attempts(&self) -> u32 {
-        1
+    fn max_attempts(&self, _: &TaskRecord) -> Option<u32> {
+        let unfit = self.0.unfit.load(Ordering::SeqCst);
+        match (unfit, self.0.has_a_deadline.load(Ordering::SeqCst)) {
+            (false, _) => Some(1),
+            (true, true) => Some(6),
+            (true, false) => None,
+        }
     }
 }
 
@@ -231,8 +278,36 @@ impl Stage {
         self.start_about(id, id, walk).await;
     }
 
+    /// A walk whose tenant is offline until it has taken its first step.
+    pub(super) async fn start_offline(&self, id: &str, walk: Walk) {
+        let mut tx = self.store.begin().await.expect("begins");
+        self.insert(&mut tx, (id, id), walk).await;
+        let offline = sql("UPDATE workflows SET must_go_on = 1 WHERE id = $1").bind(id);
+        offline.execute(&mut tx).await.expect("executed");
+        tx.commit().await.expect("commits");
+    }
+
+    pub(super) async fn tasks(&self) -> usize {
+        self.rows("SELECT id FROM tasks").await.len()
+    }
+
+    pub(super) async fn tasks_of(&self, id: &str) -> usize {
+        let mut tx = self.store.read().await.expect("begins");
+        engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed").len()
+    }
+
+    /// Tasks that somebody is at work on.
+    pub(super) async fn tasks_held(&self) -> usize {
+        self.rows("SELECT id FROM tasks WHERE lease_owner IS NOT NULL AND lease_until > 0").await.len()
+    }
+
     pub(super) async fn start_about(&self, id: &str, subject: &str, walk: Walk) {
         let mut tx = self.store.begin().await.expect("begins");
+        self.insert(&mut tx, (id, subject), walk).await;
+        tx.commit().await.expect("commits");
+    }
+
+    async fn insert(&self, tx: &mut Tx, (id, subject): (&str, &str), walk: Walk) {
         let now = tx.now().await.expect("a clock");
         let new = NewWorkflow {
             id,
@@ -245,8 +320,7 @@ impl Stage {
             wake_at: now,
             priority: Priority::default(),
         };
-        workflow_table::insert(&mut tx, new, now).await.expect("inserted");
-        tx.commit().await.expect("commits");
+        workflow_table::insert(tx, new, now).await.expect("inserted");
     }
 
     /// Runs until that many walks have ended, and stops in order.
@@ -279,6 +353,13 @@ impl Stage {
         let mut tx = self.store.read().await.expect("begins");
         let record = workflow_table::get(&mut tx, id).await.expect("readable").expect("it exists");
         (record.state, record.fence)
+    }
+
+    /// The stored state of a walk.
+    pub(super) async fn walk(&self, id: &str) -> Walk {
+        let mut tx = self.store.read().await.expect("begins");
+        let record = workflow_table::get(&mut tx, id).await.expect("readable").expect("it exists");
+        serde_json::from_str(&record.data).expect("a walk")
     }
 
     pub(super) async fn rows(&self, text: &'static str) -> Vec<Row> {
@@ -323,9 +404,14 @@ impl Working {
         Self { stop, running: tokio::spawn(async move { runner.run(stopped).await }) }
     }
 
+    /// Tells it to stop.
+    pub(super) fn tell_to_stop(&self) {
+        self.stop.cancel();
+    }
+
     /// Stops it in order, bounded.
     pub(super) async fn end(self) {
-        self.stop.cancel();
+        self.tell_to_stop();
         tokio::time::timeout(Duration::from_secs(30), self.running).await.expect("it stops in time").expect("no panic");
     }
 }

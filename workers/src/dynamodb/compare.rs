@@ -21,7 +21,8 @@ pub(crate) async fn differing_keys(
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     let mut batches = std::pin::pin!(source.batches(part, None, pulse)?);
-    while let Some(batch) = batches.try_next().await? {
+    while let Some(mut batch) = batches.try_next().await? {
+        batch.items.retain(|item| source.is_lasting(item));
         let there = by_key(at, &matching(at, &batch.items, part, pulse).await?)?;
         for (key, (words, digest)) in by_key(source, &batch.items)? {
             match there.get(&key) {
@@ -36,7 +37,8 @@ pub(crate) async fn differing_keys(
     }
     let mut batches = std::pin::pin!(at.batches(part, None, pulse)?);
     while found.len() < most {
-        let Some(batch) = batches.try_next().await? else { break };
+        let Some(mut batch) = batches.try_next().await? else { break };
+        batch.items.retain(|item| at.is_lasting(item));
         let in_source = by_key(source, &matching(source, &batch.items, part, pulse).await?)?;
         let extra = by_key(at, &batch.items)?.into_iter().filter(|(key, _)| !in_source.contains_key(key));
         found.extend(extra.map(|(_, (words, _))| Mismatch::Extra(words)));
@@ -45,29 +47,50 @@ pub(crate) async fn differing_keys(
     Ok(found)
 }
 
-/// Up to `most` keys at `at` that `live` lacks or has with other contents: what would be lost with `at`.
-pub(crate) async fn unlike(
+/// Up to `most` keys of items that expire and that `at` lacks, or has with other contents.
+pub(crate) async fn lacking_keys(
+    source: &Table,
     at: &Table,
-    live: &Table,
     part: &Part,
     most: usize,
     pulse: &Pulse<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
-    let mut batches = std::pin::pin!(at.batches(part, None, pulse)?);
+    let mut batches = std::pin::pin!(source.batches(part, None, pulse)?);
     while found.len() < most {
         let Some(batch) = batches.try_next().await? else { break };
-        let there = by_key(live, &matching(live, &batch.items, part, pulse).await?)?;
-        for (key, (words, digest)) in by_key(at, &batch.items)? {
-            match there.get(&key) {
-                None => found.push(Mismatch::Extra(words)),
-                Some((_, other)) if *other != digest => found.push(Mismatch::Different(words)),
-                Some(_) => {}
-            }
+        let passing = batch.items.into_iter().filter(|item| !source.is_lasting(item)).collect();
+        for item in lacking(source, at, passing, part, pulse).await? {
+            found.push(Mismatch::Missing(keys::printable(&source.key_of(&item)?)));
         }
     }
     found.truncate(most);
     Ok(found)
+}
+
+/// Those of `items`, read at `source`, that `at` lacks or has with other contents, but for what its store may have deleted.
+pub(super) async fn lacking(
+    source: &Table,
+    at: &Table,
+    items: Vec<Item>,
+    part: &Part,
+    pulse: &Pulse<'_>,
+) -> Result<Vec<Item>, WorkError> {
+    if items.is_empty() {
+        return Ok(items);
+    }
+    let there = by_key(at, &matching(at, &items, part, pulse).await?)?;
+    let mut lacks = Vec::new();
+    for item in items {
+        let same = by_key(source, std::slice::from_ref(&item))?
+            .into_iter()
+            .all(|(key, (_, digest))| there.get(&key).is_some_and(|(_, other)| *other == digest));
+        // Judged now that both sides have been read.
+        if !same && !source.may_be_gone(&item) {
+            lacks.push(item);
+        }
+    }
+    Ok(lacks)
 }
 
 /// The items of the part in `table` that have the same keys as `items`.

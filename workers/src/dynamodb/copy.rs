@@ -54,18 +54,20 @@ async fn write_all(
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|batch| (batch, receiver)) });
     let written = batches
         .map(|batch| async move {
-            let Batch { items, tally, listed, resume_at } = batch;
+            let Batch { items, tally, besides, marks, listed, resume_at } = batch;
             match key_prefix {
                 Some(prefix) => to.refuse_other_keys(&items, prefix)?,
                 None => to.refuse_foreign(&items, part, pulse).await?,
             }
             to.put(items, permits, pulse).await?;
-            Ok::<_, WorkError>((tally, listed, resume_at))
+            Ok::<_, WorkError>((tally, besides, marks, listed, resume_at))
         })
         .buffered(WRITTEN);
     let mut written = std::pin::pin!(written);
-    while let Some((tally, listed, resume_at)) = written.try_next().await? {
+    while let Some((tally, besides, marks, listed, resume_at)) = written.try_next().await? {
         run.count(&tally);
+        run.note(marks);
+        run.pass_over(&besides);
         run.list(&listed);
         if let Some(key) = resume_at {
             run.reached(keys::to_json(&key)?).await?;

@@ -2,7 +2,7 @@
 
 use futures::TryStreamExt;
 
-use super::{Part, Table, keys};
+use super::{Part, Table, compare, keys, read};
 use crate::error::WorkError;
 use crate::run::Run;
 
@@ -12,6 +12,28 @@ pub(crate) async fn digest_pass(at: &Table, part: &Part, run: &mut Run<'_>) -> R
     let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &pulse)?);
     while let Some(batch) = batches.try_next().await? {
         run.count(&batch.tally);
+        run.note(batch.marks);
+        run.pass_over(&batch.besides);
+        run.list(&batch.listed);
+        if let Some(key) = batch.resume_at {
+            run.reached(keys::to_json(&key)?).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The same of a part that was copied `to` another table, with a look at each item that expires: those are not in the tally, so it
+/// would not show that one was missed. What is lacking at `to` is counted twice, so that the part has to be copied again.
+pub(crate) async fn look_pass(at: &Table, to: &Table, part: &Part, run: &mut Run<'_>) -> Result<(), WorkError> {
+    let pulse = run.pulse();
+    let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &pulse)?);
+    while let Some(batch) = batches.try_next().await? {
+        let passing = batch.items.into_iter().filter(|item| !at.is_lasting(item)).collect();
+        let lacks = compare::lacking(at, to, passing, part, &pulse).await?;
+        run.count(&batch.tally);
+        run.note(batch.marks);
+        run.pass_over(&batch.besides);
+        run.count(&read::tally(&lacks)?);
         run.list(&batch.listed);
         if let Some(key) = batch.resume_at {
             run.reached(keys::to_json(&key)?).await?;

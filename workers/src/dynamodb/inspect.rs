@@ -3,38 +3,16 @@
 use futures::TryStreamExt;
 
 use super::read::Read;
+use super::values::check_values;
 use super::{Part, Table};
 use crate::error::WorkError;
 use crate::inspection::Inspection;
 use crate::pulse::Pulse;
 
-/// How many index values past the last are looked at. A `shardCount` that was written down too small would leave the items
-/// of all later values behind, and nothing else would notice.
-const PROBED_BEYOND: u32 = 16;
-
-/// Whether the tenant has items under index values that the shard count says do not exist.
-///
-/// # Errors
-/// `shard_count_too_small`, naming the first such value.
-pub(crate) async fn check_shard_count(at: &Table, tenant: &str, parts: u32) -> Result<(), WorkError> {
-    for n in parts..parts.saturating_add(PROBED_BEYOND) {
-        let part = Part::new(tenant, n);
-        if !is_empty(at, &part).await? {
-            let message = format!(
-                "{} holds items of the tenant under `{}`, but its shardCount is {parts}: correct shardCount in the topology",
-                at.site,
-                part.value()
-            );
-            return Err(WorkError::permanent("shard_count_too_small", message));
-        }
-    }
-    Ok(())
-}
-
 /// Shape, replication, and whether the tenant has anything in any of `parts` parts. The table was opened, so it exists and
 /// its index is ready.
 pub(crate) async fn inspect(at: &Table, tenant: &str, parts: u32) -> Result<Inspection, WorkError> {
-    check_shard_count(at, tenant, parts).await?;
+    Box::pin(check_values(at, tenant, parts, &Pulse::unheard())).await?;
     let mut empty = true;
     for n in 0..parts {
         if !is_empty(at, &Part::new(tenant, n)).await? {
@@ -42,7 +20,13 @@ pub(crate) async fn inspect(at: &Table, tenant: &str, parts: u32) -> Result<Insp
             break;
         }
     }
-    Ok(Inspection { schema: Some(at.schema.clone()), replicates_to: at.replicates_to.clone(), empty })
+    at.check_still_complete().await?;
+    Ok(Inspection {
+        schema: Some(at.schema.clone()),
+        expires_by: at.expires_by().map(str::to_owned),
+        replicates_to: at.replicates_to.clone(),
+        empty,
+    })
 }
 
 async fn is_empty(at: &Table, part: &Part) -> Result<bool, WorkError> {

@@ -162,6 +162,11 @@ pub(super) fn printable(key: &Item) -> String {
     parts.join(", ")
 }
 
+/// The words of a key that [`to_json`] wrote; `None` if it did not.
+pub(crate) fn in_words(key: &Value) -> Option<String> {
+    from_json(key).ok().map(|key| printable(&key))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Item, Part, Table, canonical, keys, size};
 use crate::digest::Digest;
 use crate::error::WorkError;
+use crate::fingerprint::Mark;
 use crate::patience::Patience;
 use crate::progress::Tally;
 use crate::pulse::Pulse;
@@ -15,14 +16,29 @@ use crate::tables::Got;
 /// BatchGetItem answers with at most so many bytes (DynamoDB API Reference, "BatchGetItem").
 const MOST_ANSWERED: usize = 16 << 20;
 
-/// Items of the part, with their tally.
+/// Items of the part that have not expired, with the tally of those that stay.
 pub(super) struct Batch {
     pub(super) items: Vec<Item>,
     pub(super) tally: Tally,
+    /// What stands for everything that was read, also for what expires or has expired.
+    pub(super) marks: Vec<Mark>,
+    /// What was read besides and is not in the tally: items that expire.
+    pub(super) besides: Tally,
     /// What the index had listed for it.
     pub(super) listed: Listed,
     /// Set when a checkpoint can stand after this batch.
     pub(super) resume_at: Option<Item>,
+}
+
+/// What there is of some items.
+#[derive(Default)]
+pub(super) struct Measured {
+    /// Of those that stay.
+    pub(super) tally: Tally,
+    /// Of those that expire.
+    pub(super) besides: Tally,
+    /// What stands for each of them, in their order.
+    pub(super) marks: Vec<Mark>,
 }
 
 /// Which attributes of the items to read.
@@ -47,7 +63,9 @@ impl Table {
             let mut items = self.get(chunk.keys, Read::Whole, pulse).await?;
             items.retain(|item| self.belongs(item, part));
             pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
-            Ok(Batch { tally: tally(&items)?, items, listed: chunk.listed, resume_at: chunk.resume_at })
+            let Measured { tally, besides, marks } = self.measured(&items)?;
+            items.retain(|item| !self.has_expired(item));
+            Ok(Batch { tally, marks, besides, items, listed: chunk.listed, resume_at: chunk.resume_at })
         };
         Ok(self.chunks(part, start, pulse).map_ok(read).try_buffered(self.settings.batch_concurrency))
     }
@@ -102,6 +120,21 @@ impl Table {
         Ok(found)
     }
 
+    /// What there is of items, and what stands for each of them.
+    pub(super) fn measured(&self, items: &[Item]) -> Result<Measured, WorkError> {
+        let (mut found, mut form) = (Measured::default(), Vec::new());
+        for item in items {
+            let tally = tally(std::slice::from_ref(item))?;
+            form.clear();
+            canonical::item(&self.key_of(item)?, &mut form)?;
+            let mark = Mark::of(&form, &tally.digest);
+            found.marks.push(if self.can_expire(item) { mark.expiring() } else { mark });
+            let of = if self.is_lasting(item) { &mut found.tally } else { &mut found.besides };
+            of.merge(&tally);
+        }
+        Ok(found)
+    }
+
     fn owner_attributes(&self) -> Vec<String> {
         let mut names: Vec<_> = self.schema.keys.iter().map(|key| key.name.clone()).collect();
         if !names.contains(&self.index_key) {
@@ -112,13 +145,14 @@ impl Table {
 }
 
 /// Counts items and digests their canonical form.
-pub(super) fn tally(items: &[Item]) -> Result<Tally, WorkError> {
-    let (mut digest, mut bytes, mut form) = (Digest::default(), 0, Vec::new());
+pub(super) fn tally<'a>(items: impl IntoIterator<Item = &'a Item>) -> Result<Tally, WorkError> {
+    let (mut digest, mut count, mut bytes, mut form) = (Digest::default(), 0, 0, Vec::new());
     for item in items {
+        count += 1;
         form.clear();
         canonical::item(item, &mut form)?;
         bytes += form.len() as u64;
         digest.add(&form);
     }
-    Ok(Tally { items: items.len() as u64, objects: 0, bytes, digest })
+    Ok(Tally { items: count, objects: 0, bytes, digest })
 }

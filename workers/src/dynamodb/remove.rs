@@ -1,10 +1,12 @@
 //! Empties one part of a table, and proves it empty by the base table.
 
-use futures::TryStreamExt;
+use futures::future;
+use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
-use super::read::{self, Read};
+use super::read::{Measured, Read};
 use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
+use crate::fingerprint::{Fingerprint, Mark};
 use crate::permit::Permits;
 use crate::progress::Tally;
 use crate::pulse::Pulse;
@@ -41,39 +43,110 @@ pub(crate) async fn remove(
     Err(WorkError::retryable("not_empty", message))
 }
 
+/// Pages are read whole before anything of them is deleted, so that what is about to be deleted can be noted at once; the next page
+/// is read meanwhile.
 async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
     let start = run.cursor().map(keys::from_json).transpose()?;
-    let pulse = &*run.pulse();
-    let removed = at
+    let (pulse, wanted_back) = (&*run.pulse(), run.wanted_back());
+    let read = at
         .chunks(part, start, pulse)
-        .map_ok(|chunk| async move { Ok((remove_chunk(at, part, chunk.keys, permits, pulse).await?, chunk.resume_at)) })
+        .try_take_while(move |_| future::ready(Ok(!wanted_back())))
+        .map_ok(|chunk| async move { Doomed::read(at, part, chunk, None, pulse).await })
         .try_buffered(at.settings.batch_concurrency);
-    let mut removed = std::pin::pin!(removed);
-    while let Some((tally, resume_at)) = removed.try_next().await? {
-        run.count(&tally);
+    let mut read = std::pin::pin!(read);
+    let mut page = next_page(&mut read).await?;
+    while !page.is_empty() {
+        let marks: Vec<Mark> = page.iter_mut().flat_map(|doomed| std::mem::take(&mut doomed.marks)).collect();
+        permits.check_seen(&at.site, &marks, false)?;
+        if !marks.is_empty() {
+            run.doom(marks.clone()).await?;
+        }
+        let resume_at = page.last_mut().and_then(|doomed| doomed.resume_at.take());
+        let deletes = stream::iter(page).map(|doomed| delete(at, part, doomed, permits, pulse));
+        let deletes = deletes.buffer_unordered(at.settings.batch_concurrency).try_collect::<Vec<Tally>>();
+        let (deleted, following) = tokio::try_join!(deletes, next_page(&mut read))?;
+        run.doomed_is_deleted();
+        permits.forget_seen(&marks);
+        deleted.iter().for_each(|tally| run.count(tally));
         if let Some(key) = resume_at {
             run.reached(keys::to_json(&key)?).await?;
         }
+        page = following;
     }
-    Ok(())
+    run.hand_over_if_wanted().await
 }
 
-/// Deletes those of `keys` whose items belong to the part, by the base table and not by the index, and makes sure that
-/// they are gone.
-async fn remove_chunk(
+/// Deletes what the index lists of the part, the base table says is its, and was `found` before; once and without a checkpoint: for
+/// what is little.
+pub(super) async fn remove_found(
     at: &Table,
-    part: &Part,
-    keys: Vec<Item>,
+    (part, found): (&Part, &Fingerprint),
     permits: &Permits<'_>,
     pulse: &Pulse<'_>,
 ) -> Result<Tally, WorkError> {
-    let mut ours = at.get(keys, Read::Whole, pulse).await?;
-    ours.retain(|item| at.belongs(item, part));
-    let tally = read::tally(&ours)?;
-    let doomed = ours.iter().map(|item| at.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-    drop(ours);
-    at.delete(doomed.clone(), permits, pulse).await?;
-    let left = at.get(doomed, Read::Owner, pulse).await?;
+    let mut removed = Tally::default();
+    let mut chunks = std::pin::pin!(at.chunks(part, None, pulse));
+    while let Some(chunk) = chunks.try_next().await? {
+        let doomed = Doomed::read(at, part, chunk, Some(found), pulse).await?;
+        removed.merge(&delete(at, part, doomed, permits, pulse).await?);
+    }
+    Ok(removed)
+}
+
+/// What of a chunk of keys is the part's, by the base table and not by the index.
+struct Doomed {
+    keys: Vec<Item>,
+    marks: Vec<Mark>,
+    tally: Tally,
+    resume_at: Option<Item>,
+}
+
+impl Doomed {
+    async fn read(
+        at: &Table,
+        part: &Part,
+        chunk: keys::Chunk,
+        found: Option<&Fingerprint>,
+        pulse: &Pulse<'_>,
+    ) -> Result<Self, WorkError> {
+        let mut ours = at.get(chunk.keys, Read::Whole, pulse).await?;
+        ours.retain(|item| at.belongs(item, part));
+        if let Some(found) = found {
+            let mut marks = at.measured(&ours)?.marks.into_iter();
+            ours.retain(|_| marks.next().is_some_and(|mark| found.has(mark)));
+        }
+        let Measured { mut tally, besides, marks } = at.measured(&ours)?;
+        tally.merge(&besides);
+        let keys = ours.iter().map(|item| at.key_of(item)).collect::<Result<_, _>>()?;
+        Ok(Self { keys, marks, tally, resume_at: chunk.resume_at })
+    }
+}
+
+/// The chunks up to one at which a checkpoint can stand, or the last ones.
+async fn next_page(
+    read: &mut (impl Stream<Item = Result<Doomed, WorkError>> + Unpin),
+) -> Result<Vec<Doomed>, WorkError> {
+    let mut page = Vec::new();
+    while let Some(doomed) = read.try_next().await? {
+        let ends = doomed.resume_at.is_some();
+        page.push(doomed);
+        if ends {
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Deletes the items, and makes sure that they are gone.
+async fn delete(
+    at: &Table,
+    part: &Part,
+    doomed: Doomed,
+    permits: &Permits<'_>,
+    pulse: &Pulse<'_>,
+) -> Result<Tally, WorkError> {
+    at.delete(doomed.keys.clone(), permits, pulse).await?;
+    let left = at.get(doomed.keys, Read::Owner, pulse).await?;
     if left.iter().any(|item| at.belongs(item, part)) {
         let message = format!(
             "items of the tenant came back into {} while they were removed: something is writing them",
@@ -81,5 +154,5 @@ async fn remove_chunk(
         );
         return Err(WorkError::retryable("not_empty", message));
     }
-    Ok(tally)
+    Ok(doomed.tally)
 }

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::http::HttpResponse;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::batch_write_item::BatchWriteItemError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, DeleteRequest, KeySchemaElement, KeysAndAttributes, Projection as SdkProjection,
-    ProjectionType, PutRequest, Select, WriteRequest,
+    ProjectionType, PutRequest, Select, TimeToLiveStatus, WriteRequest,
 };
 
 use crate::clients::{Clients, Pair};
@@ -21,7 +21,8 @@ use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
 use crate::place::Place;
 use crate::signed;
 use crate::tables::{
-    AttributeValue, Change, Counted, Got, IndexFacts, Item, Page, Projection, Query, TableApi, TableFacts, Tables,
+    AttributeValue, Change, Counted, Expires, Got, IndexFacts, Item, Page, Projection, Query, TableApi, TableFacts,
+    Tables,
 };
 
 #[async_trait]
@@ -51,20 +52,24 @@ struct SdkTable {
 #[async_trait]
 impl TableApi for SdkTable {
     async fn describe(&self) -> Result<TableFacts, WorkError> {
-        let described = self.clients.reads.describe_table().table_name(&self.name).send().await;
+        let described = self.clients.reads.describe_table().table_name(&self.name).send();
+        let (described, expires) = tokio::join!(described, self.expires());
         let described = described.map_err(|error| self.site.failed("describe", error))?.table.ok_or_else(|| {
             WorkError::retryable("store_error", format!("{} was described without any description", self.site))
         })?;
         let kinds = described.attribute_definitions();
         let index = described.global_secondary_indexes().iter().find(|index| index.index_name() == Some(&self.index));
         Ok(TableFacts {
+            id: described.table_id().filter(|id| !id.is_empty()).map(str::to_owned),
             status: status(described.table_status.as_ref()),
             schema: TableSchema { keys: keys(described.key_schema(), kinds) },
             index: index.map(|index| IndexFacts {
                 status: status(index.index_status.as_ref()),
+                backfilling: index.backfilling.unwrap_or(false),
                 keys: keys(index.key_schema(), kinds),
                 projection: projection(index.projection()),
             }),
+            expires: expires?,
             replicas: described.replicas().iter().filter_map(|replica| replica.region_name.clone()).collect(),
         })
     }
@@ -154,6 +159,24 @@ pub(super) fn is_by_table(error: &WorkError) -> bool {
 }
 
 impl SdkTable {
+    /// A store that does not know the operation has no items that expire.
+    async fn expires(&self) -> Result<Expires, WorkError> {
+        let said = match self.clients.reads.describe_time_to_live().table_name(&self.name).send().await {
+            Ok(answer) => answer.time_to_live_description,
+            Err(error) if error.code() == Some("UnknownOperationException") => {
+                tracing::debug!(table = %self.site, "the store knows no time to live: its items never expire");
+                return Ok(Expires::Never);
+            }
+            Err(error) => return Err(self.site.failed("describe the time to live of", error)),
+        };
+        let Some(said) = said else { return Ok(Expires::Never) };
+        Ok(match (said.time_to_live_status, said.attribute_name) {
+            (None | Some(TimeToLiveStatus::Disabled), _) => Expires::Never,
+            (Some(TimeToLiveStatus::Enabled), Some(attribute)) => Expires::By(attribute),
+            (Some(status), _) => Expires::Changing(status.as_str().to_owned()),
+        })
+    }
+
     fn change_in(&self, request: WriteRequest) -> Result<Change, WorkError> {
         match (request.put_request, request.delete_request) {
             (Some(put), None) => Ok(Change::Put(put.item)),

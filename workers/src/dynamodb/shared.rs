@@ -25,6 +25,8 @@ pub(crate) enum Described {
     Now,
     /// Some seconds old at most: for work that others have looked into before.
     Lately,
+    /// Asked for after this: what was read before it is judged by it.
+    Since(Instant),
 }
 
 /// One for each table; as many as the topology has.
@@ -60,8 +62,12 @@ impl Shared {
             return describe(table, patience).await;
         }
         let mut kept = self.facts.lock().await;
+        let is_new = |at: Instant| match described {
+            Described::Since(since) => at >= since,
+            _ => at.elapsed() < LATELY,
+        };
         if let Some((at, facts)) = &*kept
-            && at.elapsed() < LATELY
+            && is_new(*at)
         {
             return Ok(facts.clone());
         }

@@ -48,9 +48,9 @@ impl Table {
         while !left.is_empty() {
             let asked = left.next().await?;
             let permit: WritePermit = permits.write().await?;
-            permits.sent();
-            let answer = self.api.batch_write(left.piece(&asked), permit.read_at()).await;
-            left.after(&asked, answer, permits).await?;
+            let request = self.api.batch_write(left.piece(&asked), permit.read_at());
+            let answer = permits.answered(permit.read_at(), request).await;
+            left.after(&asked, answer).await?;
         }
         Ok(())
     }
@@ -59,9 +59,9 @@ impl Table {
         while !left.is_empty() {
             let asked = left.next().await?;
             let permit: RemovalPermit = permits.removal().await?;
-            permits.sent();
-            let answer = self.api.batch_write(left.piece(&asked), permit.read_at()).await;
-            left.after(&asked, answer, permits).await?;
+            let request = self.api.batch_write(left.piece(&asked), permit.read_at());
+            let answer = permits.answered(permit.read_at(), request).await;
+            left.after(&asked, answer).await?;
         }
         Ok(())
     }
@@ -115,13 +115,7 @@ impl<'a> Left<'a> {
 
     /// Takes the answer to a request. Whole requests are safe to send again: a put or delete repeated is the same put or
     /// delete.
-    async fn after(
-        &mut self,
-        asked: &Asked,
-        answer: Result<Vec<Change>, WorkError>,
-        permits: &Permits<'_>,
-    ) -> Result<(), WorkError> {
-        permits.settled();
+    async fn after(&mut self, asked: &Asked, answer: Result<Vec<Change>, WorkError>) -> Result<(), WorkError> {
         let pacers = &self.table.pacers;
         let why = match answer {
             Ok(undone) if undone.is_empty() => {
@@ -151,7 +145,6 @@ impl<'a> Left<'a> {
                 error
             }
         };
-        permits.after(&why);
         // The pacer says when it is sent again.
         if why.code == "throttled" { self.patience.again(why).await } else { self.patience.wait(why).await }
     }

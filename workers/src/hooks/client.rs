@@ -2,17 +2,20 @@
 //! called is what the topology says.
 
 use std::error::Error;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Response, StatusCode, Url};
+use tokio::time::Instant;
 
 use super::protocol::Refused;
 use super::secrets::HookSecrets;
 use super::signing::{Signed, delivery_id, timestamp};
+use crate::clocks::{ClockOf, Clocks};
 use crate::error::WorkError;
-use crate::failure::{REQUEST_TOO_OLD, Site, UNREACHABLE};
+use crate::failure::{REQUEST_TOO_OLD, Site, UNREACHABLE, is_of_a_gateway};
+use crate::host;
 use crate::settings::Settings;
 
 /// No answer of the protocol is longer.
@@ -38,6 +41,8 @@ pub(super) struct Request<'a> {
     pub(super) secret: Option<&'a str>,
     /// What it is signed with.
     pub(super) at: SystemTime,
+    /// Whose clock its answer tells.
+    pub(super) clock: &'a ClockOf,
 }
 
 /// The client of all services with hooks. Makes its connections when first used.
@@ -46,15 +51,17 @@ pub(crate) struct HookClient {
     connect_timeout: std::time::Duration,
     attempt_timeout: std::time::Duration,
     http: OnceLock<reqwest::Client>,
+    clocks: Arc<Clocks>,
 }
 
 impl HookClient {
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, clocks: Arc<Clocks>) -> Self {
         Self {
             secrets: settings.hook_secrets.clone(),
             connect_timeout: settings.connect_timeout,
             attempt_timeout: settings.attempt_timeout,
             http: OnceLock::new(),
+            clocks,
         }
     }
 
@@ -66,12 +73,15 @@ impl HookClient {
             );
             WorkError::permanent("hook_secret_missing", message)
         })?;
-        let Request { method, url, body, at, .. } = request;
+        let Request { method, url, body, at, clock, .. } = request;
         let hook = url.path().rsplit('/').next().unwrap_or_default().to_owned();
         let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let (timestamp, delivery) = (timestamp(at), delivery_id());
         let signed = Signed { method: method.as_str(), path: &path, body: &body, timestamp, delivery: &delivery };
         let signature = signed.signature(key);
+        if url.scheme() == "https" && !host::has_authorities() {
+            return Err(host::without_authorities());
+        }
         let mut sending = self
             .http()?
             .request(method, url)
@@ -86,12 +96,21 @@ impl HookClient {
             if let Some(why) = distrust(&error) {
                 return untrusted(site, &hook, &why).because(error.without_url());
             }
+            if let Some(mine) = host::of_this_machine(&error) {
+                let mine = if error.is_connect() { mine } else { mine.unanswered() };
+                return mine.because(error.without_url());
+            }
             let how = if error.is_timeout() { "did not answer in time" } else { "could not be reached" };
             let message = format!("{site} {how} for /{hook}: check the service, its address and the network");
-            WorkError::retryable(UNREACHABLE, message).because(error.without_url())
+            let failed = WorkError::retryable(UNREACHABLE, message);
+            // Without a connection nothing of the request has left.
+            let failed = if error.is_connect() { failed } else { failed.unanswered() };
+            failed.because(error.without_url())
         };
+        let sent = Instant::now();
         let answer = sending.send().await.map_err(unreachable)?;
         let status = answer.status();
+        self.note_date(clock, sent, &answer);
         let body = read(answer).await.map_err(unreachable)?;
         match status {
             StatusCode::ACCEPTED => Ok(Answer::Working),
@@ -100,24 +119,37 @@ impl HookClient {
         }
     }
 
+    fn note_date(&self, clock: &ClockOf, sent: Instant, answer: &Response) {
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        self.clocks.answered(clock, sent, answer.status().as_u16(), header);
+    }
+
     fn http(&self) -> Result<&reqwest::Client, WorkError> {
         if let Some(http) = self.http.get() {
             return Ok(http);
         }
         // Another crate of this process may have installed the same provider: either serves.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let built = reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .connect_timeout(self.connect_timeout)
             .timeout(self.attempt_timeout)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             // A connection that was kept and has been closed there would look like a request without an answer.
             .pool_max_idle_per_host(0)
-            .user_agent("realmctl")
+            .user_agent("realmctl");
+        let client = if host::has_authorities() { client } else { client.tls_backend_preconfigured(trusts_nobody()) };
+        // It reads the authorities anew, for which there may be no more files.
+        let built = client
             .build()
-            .map_err(without_authorities)?;
+            .map_err(|error| host::of_this_machine(&error).unwrap_or_else(host::without_authorities).because(error))?;
         Ok(self.http.get_or_init(|| built))
     }
+}
+
+/// For a machine without any authority, on which plain HTTP goes on.
+fn trusts_nobody() -> rustls::ClientConfig {
+    rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
 }
 
 /// Why the service's certificate was not taken, if that was it: then nothing of the request was sent.
@@ -144,12 +176,6 @@ fn untrusted(site: &Site, hook: &str, why: &str) -> WorkError {
     WorkError::permanent("hook_certificate_refused", message)
 }
 
-fn without_authorities(error: reqwest::Error) -> WorkError {
-    let message = "no certificate authority is known by which services with hooks could be trusted: install this machine's (the package \
-                   ca-certificates), or see that the file that SSL_CERT_FILE names is there and has some";
-    WorkError::permanent("no_certificate_authorities", message).because(error)
-}
-
 /// The body, cut where no answer of the protocol goes on.
 async fn read(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut body = Vec::new();
@@ -164,7 +190,11 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, reqwest::Error> {
 }
 
 fn refused(site: &Site, hook: &str, status: StatusCode, body: &[u8]) -> WorkError {
-    let said: Refused = serde_json::from_slice(body).unwrap_or_default();
+    let said: Option<Refused> = serde_json::from_slice(body).ok();
+    if is_of_a_gateway(status.as_u16(), said.as_ref().is_some_and(Refused::says_something)) {
+        return site.of_a_gateway(&format!("call /{hook} of"), status.as_u16());
+    }
+    let said = said.unwrap_or_default();
     let reason = match shown(&said.reason) {
         reason if reason.is_empty() => format!("HTTP {}", status.as_u16()),
         reason => reason,
@@ -215,23 +245,27 @@ mod tests {
     use crate::place::Place;
 
     fn of(status: u16, body: &str) -> (Treatment, &'static str, String) {
+        let error = failed(status, body);
+        (error.treatment, error.code, error.message)
+    }
+
+    fn failed(status: u16, body: &str) -> WorkError {
         let place = Place::Hooks {
             region: "eu-west-1".to_owned(),
             url: "https://editor.example".to_owned(),
             secret: None,
             longest: std::time::Duration::from_secs(1),
         };
-        let error = refused(&Site::of(&place), "start", StatusCode::from_u16(status).unwrap(), body.as_bytes());
-        (error.treatment, error.code, error.message)
+        refused(&Site::of(&place), "start", StatusCode::from_u16(status).unwrap(), body.as_bytes())
     }
 
     #[test]
     fn what_may_pass_is_told_from_what_may_not() {
         use Treatment::{Permanent, Retryable};
         for (status, treatment, code) in [
-            (500, Retryable, "hook_unavailable"),
-            (502, Retryable, "hook_unavailable"),
-            (503, Retryable, "hook_unavailable"),
+            (500, Retryable, "gateway_error"),
+            (502, Retryable, "gateway_error"),
+            (503, Retryable, "gateway_error"),
             (429, Retryable, "throttled"),
             (302, Permanent, "hook_redirected"),
             (308, Permanent, "hook_redirected"),
@@ -244,6 +278,11 @@ mod tests {
             let (said, named, _) = of(status, "<html>");
             assert_eq!((said, named), (treatment, code), "{status}");
         }
+        for (status, unanswered) in [(500, false), (503, false), (502, true), (504, true)] {
+            let error = failed(status, r#"{"code":"busy","reason":"restarting"}"#);
+            assert_eq!(error.unanswered, unanswered, "{status}: {error}");
+        }
+        assert_eq!(of(503, r#"{"reason":"restarting"}"#).1, "hook_unavailable");
         assert_eq!(of(401, r#"{"code":"request_too_old"}"#).1, "request_too_old");
         assert_eq!(of(409, r#"{"code":"stale_generation"}"#).1, "hook_stale_generation");
     }

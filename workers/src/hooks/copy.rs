@@ -102,3 +102,14 @@ pub(super) fn failed(service: &Service, what: &str, status: &Status) -> WorkErro
     let reason = super::client::shown(status.reason.as_deref().unwrap_or("it gave no reason"));
     WorkError::permanent("hook_failed", format!("{service} could not {what}: {reason}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::as_stored;
+
+    #[test]
+    fn a_checkpoint_of_a_services_work_is_read_as_it_was_stored() {
+        assert_eq!(as_stored::<Resume>("checkpoint_of_a_service").since_ms, 1_700_000_000_000);
+    }
+}

@@ -17,4 +17,5 @@ pub use protocol::Change;
 pub(crate) use remove::remove;
 pub use secrets::{HookSecrets, SecretsError};
 pub(crate) use service::Service;
-pub(crate) use verify::{compare, tally, verify};
+pub(crate) use signing::delivery_id;
+pub(crate) use verify::{compare, compare_replica, tally, verify};

@@ -95,3 +95,10 @@ pub(super) struct Refused {
     #[serde(default)]
     pub(super) reason: String,
 }
+
+impl Refused {
+    /// Whether it is a service's own: what is between us and it does not speak the protocol.
+    pub(super) fn says_something(&self) -> bool {
+        !self.code.is_empty() || !self.reason.is_empty()
+    }
+}

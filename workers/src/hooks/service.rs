@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
+use crate::clocks::ClockOf;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{Inspection, Size};
@@ -27,6 +28,7 @@ pub(crate) struct Service {
     /// As in the topology.
     address: String,
     base: Url,
+    clock: ClockOf,
     region: String,
     secret: Option<String>,
     tenant: String,
@@ -62,6 +64,7 @@ impl Service {
             site,
             address: url.clone(),
             base,
+            clock: ClockOf::place(place),
             region: region.clone(),
             secret: secret.clone(),
             tenant: tenant.to_owned(),
@@ -73,7 +76,7 @@ impl Service {
     /// Whether the service can be reached, and whether it has nothing of the tenant there.
     pub(crate) async fn inspect(&self) -> Result<Inspection, WorkError> {
         let status = self.status(None, &Pulse::unheard()).await?;
-        Ok(Inspection { schema: None, replicates_to: Vec::new(), empty: status.empty })
+        Ok(Inspection { schema: None, expires_by: None, replicates_to: Vec::new(), empty: status.empty })
     }
 
     /// How much there is, for estimates: items, like those of a table.
@@ -115,9 +118,8 @@ impl Service {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.write().await?;
-            permits.sent();
-            let answer = self.send_start(&permit, source).await;
-            if after(answer, permits, &mut patience).await? {
+            let answer = permits.answered(permit.read_at(), self.send_start(&permit, source)).await;
+            if after(answer, &mut patience).await? {
                 return Ok(());
             }
         }
@@ -128,9 +130,8 @@ impl Service {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.write().await?;
-            permits.sent();
-            let answer = self.send_provision(&permit).await;
-            if after(answer, permits, &mut patience).await? {
+            let answer = permits.answered(permit.read_at(), self.send_provision(&permit)).await;
+            if after(answer, &mut patience).await? {
                 return Ok(());
             }
         }
@@ -141,9 +142,8 @@ impl Service {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.live().await?;
-            permits.sent();
-            let answer = self.send_commit(&permit).await;
-            if after(answer, permits, &mut patience).await? {
+            let answer = permits.answered(permit.read_at(), self.send_commit(&permit)).await;
+            if after(answer, &mut patience).await? {
                 return Ok(());
             }
         }
@@ -154,9 +154,8 @@ impl Service {
         let mut patience = Patience::new(self.settings.patience, pulse);
         loop {
             let permit = permits.removal().await?;
-            permits.sent();
-            let answer = self.send_removal(hook, &permit).await;
-            if after(answer, permits, &mut patience).await? {
+            let answer = permits.answered(permit.read_at(), self.send_removal(hook, &permit)).await;
+            if after(answer, &mut patience).await? {
                 return Ok(());
             }
         }
@@ -224,7 +223,7 @@ impl Service {
             }
         }
         let body = body.map(|body| serde_json::to_vec(body).expect("plain data with text keys")).unwrap_or_default();
-        let request = Request { method, url, body, secret: self.secret.as_deref(), at };
+        let request = Request { method, url, body, secret: self.secret.as_deref(), at, clock: &self.clock };
         self.client.send(&self.site, request).await
     }
 
@@ -245,14 +244,8 @@ impl Service {
 }
 
 /// Whether the request is done; if it may be tried again, that is waited for.
-async fn after(
-    answer: Result<(), WorkError>,
-    permits: &Permits<'_>,
-    patience: &mut Patience<'_>,
-) -> Result<bool, WorkError> {
-    permits.settled();
+async fn after(answer: Result<(), WorkError>, patience: &mut Patience<'_>) -> Result<bool, WorkError> {
     let Err(error) = answer else { return Ok(true) };
-    permits.after(&error);
     patience.wait(error).await?;
     Ok(false)
 }

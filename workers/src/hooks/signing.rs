@@ -37,7 +37,7 @@ pub(super) fn timestamp(at: SystemTime) -> u128 {
 }
 
 /// A name for one attempt at one request that no other has.
-pub(super) fn delivery_id() -> String {
+pub(crate) fn delivery_id() -> String {
     let mut bytes = [0; 16];
     SystemRandom::new().fill(&mut bytes).expect("the operating system has random bytes");
     hex(&bytes)

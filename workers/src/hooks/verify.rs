@@ -1,10 +1,11 @@
 //! What a service counts and digests. It names no keys, so a difference is told by the counts alone.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::service::Service;
 use super::waits::Waits;
 use crate::error::WorkError;
+use crate::late::{Compared, Known, LateWrites};
 use crate::progress::Tally;
 use crate::pulse::Pulse;
 
@@ -41,32 +42,52 @@ pub(crate) async fn verify(at: &Service, expected: &Tally, pulse: &Pulse<'_>) ->
     }
 }
 
-/// Whether `at` still holds what was verified there, or at least the same as the live copy.
-///
-/// # Errors
-/// `late_writes`.
+/// Whether `at` still holds what was verified there, or at least the same as the live copy: by the counts and the digest alone.
 pub(crate) async fn compare(
     at: &Service,
     live: Option<&Service>,
-    verified: &Tally,
+    known: &Known,
+    pulse: &Pulse<'_>,
+) -> Result<Compared, WorkError> {
+    let seen = tally(at, pulse).await?;
+    let same = match live {
+        _ if seen == known.tally || (known.begun && seen.items <= known.tally.items) => true,
+        Some(live) => tally(live, pulse).await? == seen,
+        None => false,
+    };
+    let late = if same { LateWrites::default() } else { LateWrites::of_counts(&known.tally, &seen) };
+    Ok(Compared { seen, late })
+}
+
+/// Asks both until they count the same, for both may be written to.
+///
+/// # Errors
+/// `replica_diverged` after the last look.
+pub(crate) async fn compare_replica(
+    at: &Service,
+    kept: &Service,
+    again_after: Duration,
     pulse: &Pulse<'_>,
 ) -> Result<Tally, WorkError> {
-    let seen = tally(at, pulse).await?;
-    if seen == *verified {
-        return Ok(seen);
+    let mut looks = 0;
+    loop {
+        let (here, there) = (tally(at, pulse).await?, tally(kept, pulse).await?);
+        if here == there {
+            return Ok(here);
+        }
+        if looks == at.settings.settle_rounds {
+            let message = format!(
+                "{at} is to be emptied and holds {}, where {kept}, which stays, holds {}{NO_KEYS}. Nothing was deleted: make the two \
+                 equal, then start the move again, or replay the removal",
+                counts(&here),
+                counts(&there)
+            );
+            return Err(WorkError::permanent("replica_diverged", message));
+        }
+        looks += 1;
+        tokio::time::sleep(again_after).await;
+        pulse.beat().await?;
     }
-    if let Some(live) = live
-        && tally(live, pulse).await? == seen
-    {
-        return Ok(seen);
-    }
-    let message = format!(
-        "{at} has been written to since the move verified it: it holds {} where {} were verified{NO_KEYS}. Nothing was deleted: find the \
-         writer, carry over what is missed, then replay the removal, accepting late writes",
-        counts(&seen),
-        counts(verified)
-    );
-    Err(WorkError::permanent("late_writes", message))
 }
 
 const NO_KEYS: &str = " (a difference of the digest alone counts too); the service's own tools can name the keys";

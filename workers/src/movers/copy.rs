@@ -11,14 +11,16 @@ use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 use crate::run::Operation;
 use crate::settle;
+use crate::verification::Verification;
 
 impl Movers {
     /// Copies one part, and looks again, as closely as its verification asks for, until the source has settled. Returns the tally of
     /// the settled source; without the full look, that of what was copied.
     ///
     /// # Errors
-    /// `not_settled` (retryable), `foreign_item`, `schema_mismatch`, `key_prefix_mismatch` when an item's key is not as stated, lost
-    /// leases of `permits` and `checkpoints`, or what went wrong with a store.
+    /// `source_written` and `not_settled` (permanent), `shard_count_too_small`, `index_value_invalid`, `foreign_item`,
+    /// `schema_mismatch`, `expiry_mismatch`, `key_prefix_mismatch` when an item's key is not as stated, lost leases of `permits` and
+    /// `checkpoints`, or what went wrong with a store.
     pub async fn copy(
         &self,
         copy: PartCopy<'_>,
@@ -37,6 +39,15 @@ impl Movers {
         let target = self.open(copy.target(), Described::Lately).await?;
         source.check_same_shape(&target)?;
         let mut run = self.run(Operation::Copy, checkpoints, resume);
-        settle::copy(&source, &target, &copy, permits, &mut run, self.settings()).await
+        // A service may have come to write under more values since preflight looked.
+        source.check_values(copy.source(), &run.pulse()).await?;
+        let copied = settle::copy(&source, &target, &copy, permits, &mut run, self.settings()).await?;
+        // The verification looks last, where there is one.
+        if copy.verification == Verification::Off {
+            source.check_values(copy.source(), &run.pulse()).await?;
+        }
+        source.check_still_complete().await?;
+        run.finish().await?;
+        Ok(copied)
     }
 }

@@ -27,6 +27,7 @@ impl Movers {
         let store = self.open(at, Described::Lately).await?;
         let mut run = self.run(Operation::Digest, checkpoints, resume);
         store.digest_pass(&mut run).await?;
+        store.check_still_complete().await?;
         Ok(run.tally())
     }
 }

@@ -3,6 +3,7 @@
 use super::Movers;
 use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
+use crate::hooks::delivery_id;
 use crate::inspection::{Depth, Inspection, Survey};
 use crate::part::PartAt;
 use crate::place::Place;
@@ -23,6 +24,24 @@ impl Movers {
         match self.open(PartAt::new(place, tenant, 0), Described::Now).await? {
             Store::Table(table, _) => dynamodb::inspect(&table, tenant, place.parts()).await,
             Store::Bucket(bucket) => s3::inspect(&bucket).await,
+        }
+    }
+
+    /// Whether two addresses lead to one and the same place. Not for places that replicate into each other by themselves.
+    ///
+    /// # Errors
+    /// Why a store could not be asked.
+    pub async fn is_one_place(&self, one: &Place, other: &Place, tenant: &str) -> Result<bool, WorkError> {
+        let open = |place| self.open(PartAt::new(place, tenant, 0), Described::Now);
+        match (one, other) {
+            (Place::Dynamodb { .. }, Place::Dynamodb { .. }) | (Place::S3 { .. }, Place::S3 { .. }) => {
+                match (open(one).await?, open(other).await?) {
+                    (Store::Table(one, _), Store::Table(other, _)) => Ok(one.is(&other)),
+                    (Store::Bucket(one), Store::Bucket(other)) => s3::is_same(&one, &other, &delivery_id()).await,
+                    _ => Ok(false),
+                }
+            }
+            _ => Ok(false),
         }
     }
 

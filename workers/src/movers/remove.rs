@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::Movers;
 use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
+use crate::fingerprint::Fingerprint;
 use crate::hooks;
 use crate::part::PartAt;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
+use crate::replicated;
 use crate::run::Operation;
 use crate::store::Store;
 
@@ -17,7 +19,8 @@ impl Movers {
     /// checkpointed is missing from it.
     ///
     /// # Errors
-    /// `not_empty` (retryable), lost leases of `permits` and `checkpoints`, or what went wrong with a store.
+    /// `late_writes` when something is there that `permits` are not for; `not_empty` (retryable), `shard_count_too_small`, `index_value_invalid`, lost leases of `permits` and `checkpoints`, or
+    /// what went wrong with a store.
     pub async fn remove(
         &self,
         at: PartAt<'_>,
@@ -29,11 +32,52 @@ impl Movers {
             return Box::pin(hooks::remove(&service, permits, checkpoints, resume)).await;
         }
         let store = self.open(at, Described::Now).await?;
-        // Once a place, not once a part: a place is not empty while items stand under values that nobody removes.
-        if let (Store::Table(table, _), 0) = (&store, at.part) {
-            dynamodb::check_shard_count(table, at.tenant, at.place.parts()).await?;
-        }
         let mut run = self.run(Operation::Remove, checkpoints, resume);
-        store.remove(permits, &mut run).await
+        // A place is not empty while items stand under values that nobody removes.
+        store.check_values(at, &run.pulse()).await?;
+        let removed = store.remove(permits, &mut run).await?;
+        store.check_values(at, &run.pulse()).await?;
+        store.check_still_complete().await?;
+        run.finish().await?;
+        Ok(removed)
+    }
+
+    /// Deletes what was `found` under index values that name the tenant and that no part has: beyond the shard count, or of another
+    /// form. For what a person has seen and accepted; the removal of part 0 looks again whether there is more.
+    ///
+    /// # Errors
+    /// Lost leases of `permits` and `checkpoints`, `not_empty` (retryable), or what went wrong with a store.
+    pub async fn remove_strays(
+        &self,
+        at: PartAt<'_>,
+        found: &Fingerprint,
+        permits: &Permits<'_>,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Tally, WorkError> {
+        if self.service(at.place, at.tenant)?.is_some() {
+            return Ok(Tally::default());
+        }
+        match self.open(at, Described::Now).await? {
+            Store::Table(table, _) => {
+                let (of, pulse) = ((at.tenant, at.place.parts()), self.pulse(checkpoints));
+                Box::pin(dynamodb::remove_strays(&table, of, found, permits, &pulse)).await
+            }
+            Store::Bucket(_) => Ok(Tally::default()),
+        }
+    }
+
+    /// Proves that the deletes of another place, which the store's own replication brings to this one, have
+    /// left nothing of one part. Deletes nothing.
+    ///
+    /// # Errors
+    /// `replica_behind` when nothing more goes; `shard_count_too_small`, `index_value_invalid`; lost leases of
+    /// `checkpoints`; or what went wrong with a store.
+    pub async fn prove_emptied(&self, at: PartAt<'_>, checkpoints: &dyn Checkpoints) -> Result<Tally, WorkError> {
+        let store = self.open(at, Described::Now).await?;
+        let mut run = self.run(Operation::Verify, checkpoints, None);
+        replicated::emptied(&store, at.place, &mut run, self.settings()).await?;
+        store.check_values(at, &run.pulse()).await?;
+        store.check_still_complete().await?;
+        Ok(Tally::default())
     }
 }

@@ -6,21 +6,45 @@ use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartCopy;
 use crate::progress::{Checkpoints, Tally};
+use crate::replicated;
 use crate::run::Operation;
-use crate::settle;
+use crate::settle::{self, ReadBack};
 use crate::verification::{Verification, Verified};
 
 impl Movers {
-    /// Reads the target of a copy back, as closely as its verification asks for, and again while it differs from `expected`, for an
-    /// index may be late. With [`Verification::Off`] nothing is read.
+    /// Reads the target of a copy back, as closely as its verification asks for, and again while it differs from `expected` and in no
+    /// key from the source, for an index may be late. With [`Verification::Off`] nothing is read.
     ///
     /// # Errors
-    /// `verify_mismatch`, naming up to ten keys in which it differs from the source; lost leases of `checkpoints`; or what went
-    /// wrong with a store.
+    /// `verify_mismatch`, naming up to ten keys in which it differs from the source; `shard_count_too_small`,
+    /// `index_value_invalid`; lost leases of `checkpoints`; or what went wrong with a store.
     pub async fn verify(
         &self,
         copy: PartCopy<'_>,
         expected: &Tally,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Verified, WorkError> {
+        self.read_back(copy, expected, ReadBack::Copied, checkpoints).await
+    }
+
+    /// The same of a replica that was there before: it may lag, so that a key that differs is looked at again, too.
+    ///
+    /// # Errors
+    /// As those of [`Movers::verify`].
+    pub async fn verify_kept(
+        &self,
+        copy: PartCopy<'_>,
+        expected: &Tally,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Verified, WorkError> {
+        self.read_back(copy, expected, ReadBack::Kept, checkpoints).await
+    }
+
+    async fn read_back(
+        &self,
+        copy: PartCopy<'_>,
+        expected: &Tally,
+        what: ReadBack,
         checkpoints: &dyn Checkpoints,
     ) -> Result<Verified, WorkError> {
         if copy.verification == Verification::Off {
@@ -33,6 +57,30 @@ impl Movers {
         let target = self.open(copy.target(), Described::Lately).await?;
         let source = self.open(copy.source(), Described::Lately).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
-        settle::verify(&source, &target, &copy, expected, &mut run, self.settings()).await
+        let verified = settle::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
+        target.check_still_complete().await?;
+        // The last look at the source before the switch.
+        source.check_values(copy.source(), &run.pulse()).await?;
+        Ok(verified)
+    }
+
+    /// The same of a place that the store's own replication fills: waits for it, and always reads all of it.
+    ///
+    /// # Errors
+    /// `replica_behind` when nothing more arrives, naming up to ten keys; lost leases of `checkpoints`; or
+    /// what went wrong with a store.
+    pub async fn verify_replicated(
+        &self,
+        copy: PartCopy<'_>,
+        expected: &Tally,
+        checkpoints: &dyn Checkpoints,
+    ) -> Result<Verified, WorkError> {
+        let target = self.open(copy.target(), Described::Lately).await?;
+        let source = self.open(copy.source(), Described::Lately).await?;
+        let mut run = self.run(Operation::Verify, checkpoints, None);
+        let verified = replicated::arrived(&source, &target, &copy, expected, &mut run, self.settings()).await?;
+        target.check_still_complete().await?;
+        source.check_values(copy.source(), &run.pulse()).await?;
+        Ok(verified)
     }
 }

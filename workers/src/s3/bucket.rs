@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_s3::Client;
 
 use super::budget::Budget;
+use super::deleting::Forms;
 use super::share::Share;
 use crate::clients::{Clients, Pair};
 use crate::error::WorkError;
@@ -25,6 +26,8 @@ pub(crate) struct Bucket {
     /// What the process may hold of objects' contents.
     pub(super) budget: Arc<Budget>,
     pub(super) settings: Settings,
+    /// How it takes requests to delete.
+    pub(super) forms: Forms,
 }
 
 impl Bucket {
@@ -56,11 +59,17 @@ impl Bucket {
             share,
             budget: clients.budget(),
             settings: settings.clone(),
+            forms: Forms::default(),
         })
     }
 
     /// The whole key of a key relative to the prefix.
     pub(super) fn key(&self, relative: &str) -> String {
         format!("{}{relative}", self.prefix)
+    }
+
+    /// The key relative to the prefix.
+    pub(super) fn relative<'k>(&self, key: &'k str) -> &'k str {
+        key.strip_prefix(&self.prefix).unwrap_or(key)
     }
 }

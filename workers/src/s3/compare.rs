@@ -47,31 +47,3 @@ pub(crate) async fn differing_keys(
     }
     Ok(found)
 }
-
-/// Up to `most` keys at `at` that `live` lacks or has with other contents: what would be lost with `at`.
-pub(crate) async fn unlike(
-    at: &Bucket,
-    live: &Bucket,
-    most: usize,
-    pulse: &Pulse<'_>,
-) -> Result<Vec<Mismatch>, WorkError> {
-    let mut found = Vec::new();
-    let compared = at
-        .objects(None)
-        .map_ok(|Entry { key, version }| async move {
-            let (here, there) =
-                tokio::try_join!(at.tally_of(&key, version.size, pulse), live.tally_of(&key, version.size, pulse))?;
-            Ok(match (here, there) {
-                (Some(_), None) => Some(Mismatch::Extra(shorten(&key))),
-                (Some(here), Some(there)) if here != there => Some(Mismatch::Different(shorten(&key))),
-                _ => None,
-            })
-        })
-        .try_buffered(at.settings.object_concurrency);
-    let mut compared = std::pin::pin!(compared);
-    while found.len() < most {
-        let Some(mismatch) = compared.try_next().await? else { break };
-        found.extend(mismatch);
-    }
-    Ok(found)
-}

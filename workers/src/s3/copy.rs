@@ -12,6 +12,7 @@ use super::object::listed;
 use super::route::Route;
 use super::underway::{Counted, Underway};
 use crate::error::WorkError;
+use crate::fingerprint::Mark;
 use crate::patience::Patience;
 use crate::permit::Permits;
 use crate::pulse::Pulse;
@@ -74,6 +75,8 @@ async fn along(
                     }
                 };
                 run.count(&counted.tally);
+                // One that was deleted meanwhile counts nothing.
+                run.note((counted.tally.objects > 0).then(|| Mark::of(key.as_bytes(), &counted.tally.digest)));
                 run.list(&counted.listed);
                 underway.reached(key);
             }
@@ -100,7 +103,7 @@ async fn look_again(at: &Bucket, run: &mut Run<'_>) -> Result<bool, WorkError> {
     }
     let same = now == before;
     if same {
-        run.count(&previous);
+        run.count_as_before();
         run.list(&now);
     }
     Ok(same)

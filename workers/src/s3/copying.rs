@@ -100,7 +100,7 @@ impl Copying<'_> {
         if let Some(source) = by_store {
             let copied = async {
                 let permit = self.permits.write().await?;
-                self.permits.answered(self.to.copy_object(&permit, key, source, &head)).await
+                self.permits.answered(permit.read_at(), self.to.copy_object(&permit, key, source, &head)).await
             };
             // Both to their ends: a request that is dropped is one without an answer.
             let (copied, read) = future::join(copied, contents.exhaust(self.from)).await;
@@ -110,7 +110,8 @@ impl Copying<'_> {
             let mut patience = self.patience();
             loop {
                 let permit = self.permits.write().await?;
-                match self.permits.answered(self.to.put(&permit, key, &head.attributes, body.clone())).await {
+                let put = self.to.put(&permit, key, &head.attributes, body.clone());
+                match self.permits.answered(permit.read_at(), put).await {
                     Ok(()) => break,
                     Err(error) => patience.wait(error).await?,
                 }
@@ -125,7 +126,8 @@ impl Copying<'_> {
         self.underway.forget(key);
         let (Some(upload), None) = (large.upload, large.counted) else { return Ok(()) };
         let permit = self.permits.write().await?;
-        if let Err(error) = self.permits.answered(self.to.abort_upload(permit, &self.to.key(key), &upload)).await {
+        let (at, key) = (permit.read_at(), self.to.key(key));
+        if let Err(error) = self.permits.answered(at, self.to.abort_upload(permit, &key, &upload)).await {
             tracing::debug!(%error, "an unfinished upload stays until the end of the pass");
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Looks at a bucket before any work begins.
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{ReplicationRule, ReplicationRuleStatus};
+use aws_sdk_s3::types::{EncodingType, ReplicationRule, ReplicationRuleStatus};
 
 use super::Bucket;
 use crate::error::WorkError;
@@ -13,7 +13,12 @@ use crate::inspection::Inspection;
 /// `bucket_not_found`; `access_denied` when the replication settings may not be read; or why the store could not be asked.
 pub(crate) async fn inspect(at: &Bucket) -> Result<Inspection, WorkError> {
     at.exists().await?;
-    Ok(Inspection { schema: None, replicates_to: at.replicates_to().await?, empty: at.is_empty().await? })
+    Ok(Inspection {
+        schema: None,
+        expires_by: None,
+        replicates_to: at.replicates_to().await?,
+        empty: at.is_empty().await?,
+    })
 }
 
 impl Bucket {
@@ -21,6 +26,7 @@ impl Bucket {
         // Not a HEAD: the answer to one has no body, so that a request that was signed too long ago could not be told from one
         // that is not allowed.
         let list = self.reads.list_objects_v2().bucket(&self.name).prefix(&self.prefix).max_keys(1);
+        let list = list.encoding_type(EncodingType::Url);
         let Err(error) = list.send().await else { return Ok(()) };
         if error.raw_response().is_some_and(|raw| raw.status().as_u16() == 301) {
             let message = format!("{} is in another region: correct the topology", self.site);

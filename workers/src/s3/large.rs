@@ -56,7 +56,7 @@ impl Copying<'_> {
         let mut patience = self.patience();
         let upload = loop {
             let permit = self.permits.write().await?;
-            match self.permits.answered(self.to.begin_upload(&permit, key, &head.attributes)).await {
+            match self.permits.answered(permit.read_at(), self.to.begin_upload(&permit, key, &head.attributes)).await {
                 Ok(upload) => break upload,
                 Err(error) => patience.wait(error).await?,
             }
@@ -137,14 +137,15 @@ impl Copying<'_> {
         let stored = if let Some(source) = self.route.by_store() {
             let copied = async {
                 let permit = self.permits.write().await?;
-                self.permits.answered(self.to.copy_part(&permit, at, named, source, (job.head, &range))).await
+                let copy = self.to.copy_part(&permit, at, named, source, (job.head, &range));
+                self.permits.answered(permit.read_at(), copy).await
             };
             let (copied, read) = future::join(copied, contents.exhaust(self.from)).await;
             read.and(copied)?
         } else {
             let body = contents.collect(self.from).await?;
             let permit = self.permits.write().await?;
-            self.permits.answered(self.to.upload_part(&permit, at, named, body)).await?
+            self.permits.answered(permit.read_at(), self.to.upload_part(&permit, at, named, body)).await?
         };
         self.pulse.beat().await?;
         Ok((number, contents.part(), stored))
@@ -155,7 +156,7 @@ impl Copying<'_> {
         loop {
             let permit = self.permits.write().await?;
             let completed = self.to.complete_upload(&permit, (job.key, &job.upload), job.head.stamp.size, stored);
-            match self.permits.answered(completed).await {
+            match self.permits.answered(permit.read_at(), completed).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.code == CHANGED => return Err(error),
                 Err(error) => patience.wait(error).await?,

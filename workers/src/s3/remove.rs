@@ -4,25 +4,25 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, EncodingType, ObjectIdentifier};
+use aws_sdk_s3::types::EncodingType;
+use futures::future;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::Bucket;
+use super::deleting::Version;
 use crate::error::WorkError;
-use crate::patience::Patience;
-use crate::permit::{Permits, RemovalPermit};
+use crate::fingerprint::Mark;
+use crate::permit::Permits;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 use crate::run::Run;
-use crate::signed;
 
-/// A version of an object, or a delete marker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Version {
-    key: String,
-    id: Option<String>,
+/// Which versions are deleted. Those that nobody sees go first: if the latest went before an older one, and the work stopped in between,
+/// the older one would be seen again, as if somebody had written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Older,
+    Latest,
 }
 
 /// Where a page of versions begins: key marker and version marker.
@@ -38,6 +38,18 @@ struct Page {
     next: Option<Markers>,
 }
 
+impl Page {
+    /// Leaves only such versions on the page.
+    fn keep(&mut self, which: Which) {
+        self.versions.retain(|version| version.latest == (which == Which::Latest));
+        self.tally = Tally::default();
+        for size in self.versions.iter().filter_map(|version| version.size) {
+            self.tally.objects += 1;
+            self.tally.bytes += size;
+        }
+    }
+}
+
 /// Deletes everything under the prefix until a look at it finds nothing. Needs no cursor: what was deleted is not listed
 /// again. The tally counts versions of objects, and no digest.
 ///
@@ -50,10 +62,11 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
         return Err(WorkError::permanent("place_invalid", message));
     }
     for _ in 0..=at.settings.settle_rounds {
-        delete_versions(at, permits, run).await?;
+        delete_versions(at, Which::Older, permits, run).await?;
+        delete_versions(at, Which::Latest, permits, run).await?;
         for upload in at.uploads(&BTreeSet::new()).await? {
             let permit = permits.removal().await?;
-            permits.answered(at.abort_upload(permit, &upload.key, &upload.id)).await?;
+            permits.answered(permit.read_at(), at.abort_upload(permit, &upload.key, &upload.id)).await?;
         }
         if at.is_empty().await? {
             return Ok(run.tally());
@@ -65,41 +78,63 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
     Err(WorkError::retryable("not_empty", message))
 }
 
-/// Lists the next pages while those before are being deleted.
-async fn delete_versions(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
-    let (pulse, failed) = (run.pulse(), AtomicBool::new(false));
+/// Lists the next pages while those before are being deleted. What a plain read finds is noted before it is deleted.
+async fn delete_versions(at: &Bucket, which: Which, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
+    let (pulse, failed, wanted_back) = (run.pulse(), AtomicBool::new(false), run.wanted_back());
     let (pulse, failed) = (&*pulse, &failed);
-    let deleted = pages(at, failed).map_ok(|page| async move {
-        at.delete(page.versions, permits, pulse).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
-        Ok(page.tally)
-    });
-    let mut deleted = pin!(deleted.try_buffered(PAGES_AT_ONCE));
-    loop {
-        match deleted.try_next().await {
-            Ok(None) => return Ok(()),
-            Ok(Some(tally)) => {
-                run.count(&tally);
-                run.reached(Value::Null).await?;
-            }
-            Err(error) => {
-                // Requests on their way are answered first: one without an answer may arrive at any time.
-                while !matches!(deleted.try_next().await, Ok(None)) {}
-                return Err(error);
+    let pages = pages(at, which, failed).try_take_while(move |_| future::ready(Ok(!wanted_back())));
+    let mut groups = pin!(pages.try_chunks(PAGES_AT_ONCE).map_err(|stopped| stopped.1));
+    let mut group = groups.try_next().await?;
+    while let Some(pages) = group {
+        let mut objects = Vec::new();
+        if which == Which::Latest {
+            let mark = |version: &Version| Mark::of_key(at.relative(&version.key).as_bytes());
+            let latest = || pages.iter().flat_map(|page| &page.versions);
+            // What a plain read does not find was not seen.
+            objects = latest().filter(|version| version.size.is_some()).map(mark).collect();
+            permits.check_seen(&at.site, &objects, true)?;
+            let marks: Vec<_> = latest().map(mark).collect();
+            if !marks.is_empty() {
+                run.doom(marks).await?;
             }
         }
+        let deletes = pages.into_iter().map(|page| async move {
+            at.delete(page.versions, permits, pulse).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            Ok::<_, WorkError>(page.tally)
+        });
+        // All to their ends: a request that is dropped is one without an answer.
+        let (deleted, following) = future::join(future::join_all(deletes), groups.try_next()).await;
+        let mut why = None;
+        for one in deleted {
+            match one {
+                Ok(tally) => run.count(&tally),
+                Err(error) => why = why.or(Some(error)),
+            }
+        }
+        if let Some(why) = why {
+            return Err(why);
+        }
+        if which == Which::Latest {
+            run.doomed_is_deleted();
+            permits.forget_seen(&objects);
+        }
+        run.reached(Value::Null).await?;
+        group = following?;
     }
+    run.hand_over_if_wanted().await
 }
 
 /// Pages of versions, one after the other, until the deletion of one has failed.
-fn pages<'a>(at: &'a Bucket, failed: &'a AtomicBool) -> BoxStream<'a, Result<Page, WorkError>> {
+fn pages<'a>(at: &'a Bucket, which: Which, failed: &'a AtomicBool) -> BoxStream<'a, Result<Page, WorkError>> {
     let pages = stream::try_unfold(Some((None, None)), move |markers: Option<Markers>| async move {
         let Some((key, version)) = markers.filter(|_| !failed.load(Ordering::Relaxed)) else { return Ok(None) };
-        let page = at.versions(key.clone(), version.clone(), None).await?;
+        let mut page = at.versions(key.clone(), version.clone(), None).await?;
         if page.next == Some((key, version)) {
             let message = format!("{} keeps answering a listing with the same page", at.site);
             return Err(WorkError::retryable("store_error", message));
         }
         let next = page.next.clone();
+        page.keep(which);
         Ok(Some((page, next)))
     });
     pages.boxed()
@@ -109,6 +144,7 @@ impl Bucket {
     /// Nothing under the prefix: no version, delete marker, object or unfinished upload.
     pub(super) async fn is_empty(&self) -> Result<bool, WorkError> {
         let list = self.reads.list_objects_v2().bucket(&self.name).prefix(&self.prefix).max_keys(1);
+        let list = list.encoding_type(EncodingType::Url);
         let objects = list.send().await.map_err(|error| self.site.failed("list objects of", error))?;
         Ok(objects.contents().is_empty()
             && self.versions(None, None, Some(1)).await?.versions.is_empty()
@@ -126,124 +162,28 @@ impl Bucket {
         let list = list.set_key_marker(after.clone()).set_version_id_marker(version.clone());
         let page = list.send().await.map_err(|error| self.site.failed("list object versions of", error))?;
         let encoding = page.encoding_type.as_ref();
-        let (mut versions, mut tally) = (Vec::new(), Tally::default());
-        let ours = |key: Option<&str>, id: Option<&str>| -> Result<Option<Version>, WorkError> {
+        let mut versions = Vec::new();
+        let ours = |key: Option<&str>, id: Option<&str>, latest, size| -> Result<Option<Version>, WorkError> {
             let found = self.decode(key.unwrap_or_default(), encoding)?.into_owned();
             let id = id.map(str::to_owned);
             // Some stores begin a page with what its markers name, which the page before has listed: it must not count twice.
             let again = after.as_ref() == Some(&found) && (version.is_none() || version == id);
-            Ok((found.starts_with(&self.prefix) && !again).then_some(Version { key: found, id }))
+            Ok((found.starts_with(&self.prefix) && !again).then_some(Version { key: found, id, latest, size }))
         };
+        // A store that does not say which is the latest has no versions.
         for version in page.versions() {
-            if let Some(found) = ours(version.key(), version.version_id())? {
-                versions.push(found);
-                tally.objects += 1;
-                tally.bytes += version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
-            }
+            let size = version.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+            let latest = version.is_latest().unwrap_or(true);
+            versions.extend(ours(version.key(), version.version_id(), latest, Some(size))?);
         }
         for marker in page.delete_markers() {
-            versions.extend(ours(marker.key(), marker.version_id())?);
+            let latest = marker.is_latest().unwrap_or(true);
+            versions.extend(ours(marker.key(), marker.version_id(), latest, None)?);
         }
         let next = (page.is_truncated == Some(true)).then_some((page.next_key_marker, page.next_version_id_marker));
         let decoded =
             |key: Option<String>| key.map(|key| self.decode(&key, encoding).map(|k| k.into_owned())).transpose();
         let next = next.map(|(key, version)| Ok::<_, WorkError>((decoded(key)?, version))).transpose()?;
-        Ok(Page { versions, tally, next })
-    }
-
-    async fn delete(&self, versions: Vec<Version>, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        let (mut together, alone): (Vec<_>, Vec<_>) = versions.into_iter().partition(|v| survives_xml(&v.key));
-        let mut patience = Patience::new(self.settings.patience, pulse);
-        while !together.is_empty() {
-            let permit = permits.removal().await?;
-            let asked = together.len();
-            let why = match permits.answered(self.delete_together(&permit, &together)).await {
-                Ok(left) if left.is_empty() => break,
-                Ok(left) => {
-                    together = left;
-                    let message = format!("{} leaves the deletion of {} versions undone", self.site, together.len());
-                    WorkError::retryable("store_error", message)
-                }
-                Err(error) => error,
-            };
-            if together.len() < asked {
-                patience.progress();
-            }
-            patience.wait(why).await?;
-        }
-        for version in alone {
-            let mut patience = Patience::new(self.settings.patience, pulse);
-            loop {
-                let permit = permits.removal().await?;
-                match permits.answered(self.delete_alone(&permit, &version)).await {
-                    Ok(()) => break,
-                    Err(error) => patience.wait(error).await?,
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives back the versions that the store left undone.
-    async fn delete_together(&self, permit: &RemovalPermit, versions: &[Version]) -> Result<Vec<Version>, WorkError> {
-        let unbuilt =
-            |error| WorkError::permanent("store_error", "a request to delete could not be built").because(error);
-        let mut delete = Delete::builder().quiet(true);
-        for version in versions {
-            let object = ObjectIdentifier::builder().key(&version.key).set_version_id(version.id.clone()).build();
-            delete = delete.objects(object.map_err(unbuilt)?);
-        }
-        let request = self.writes.delete_objects().bucket(&self.name).delete(delete.build().map_err(unbuilt)?);
-        let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).customize();
-        let request = request.config_override(signed::s3(permit.read_at()));
-        let answer = request.send().await.map_err(|error| self.site.failed("delete objects from", error))?;
-        let mut left = Vec::new();
-        for error in answer.errors() {
-            match error.code().unwrap_or_default() {
-                "NoSuchKey" | "NoSuchVersion" => {}
-                "AccessDenied" => {
-                    let (key, id) = (error.key().unwrap_or_default(), error.version_id());
-                    return Err(self.undeletable(key, id).await);
-                }
-                _ => left.push(Version {
-                    key: error.key().unwrap_or_default().to_owned(),
-                    id: error.version_id().map(str::to_owned),
-                }),
-            }
-        }
-        // Only what was asked for may be asked for again.
-        left.retain(|version| versions.iter().any(|asked| asked.key == version.key));
-        Ok(left)
-    }
-
-    async fn delete_alone(&self, permit: &RemovalPermit, version: &Version) -> Result<(), WorkError> {
-        let delete = self.writes.delete_object().bucket(&self.name).key(&version.key);
-        let delete = delete.set_version_id(version.id.clone()).customize();
-        match delete.config_override(signed::s3(permit.read_at())).send().await {
-            Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(()),
-            Err(error) if error.code() == Some("AccessDenied") => {
-                Err(self.undeletable(&version.key, version.id.as_deref()).await.because(error))
-            }
-            other => other.map(drop).map_err(|error| self.site.failed("delete an object from", error)),
-        }
-    }
-}
-
-/// Whether a key comes out of an XML document as it went in: XML 1.0 cannot write most control characters, and parsers
-/// may trim white space.
-fn survives_xml(key: &str) -> bool {
-    key.trim() == key && !key.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{fffe}' | '\u{ffff}'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn odd_keys_are_deleted_one_by_one() {
-        assert!(survives_xml("t/a b+c%<&>\"'ü"));
-        assert!(!survives_xml("t/a\u{1}"));
-        assert!(!survives_xml("t/a\r\n"));
-        assert!(!survives_xml("t/a "));
+        Ok(Page { versions, tally: Tally::default(), next })
     }
 }

@@ -147,6 +147,18 @@ impl Underway {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::golden::as_stored;
+
+    /// P10: one object in the middle, with its first and its last part, and one that is whole.
+    #[test]
+    fn a_cursor_in_the_middle_of_large_objects_is_read_as_it_was_stored() {
+        let cursor: Cursor = as_stored("cursor_of_large_objects");
+        assert_eq!(cursor.after.as_deref(), Some("a.png"));
+        let (begun, whole) = (&cursor.large["b.bin"], &cursor.large["c.bin"]);
+        assert_eq!((begun.part_size, begun.upload.as_deref()), (8 << 20, Some("upload-1")));
+        assert_eq!((begun.hashing.missing(), begun.counted), (vec![1], None));
+        assert_eq!(whole.counted.map(|counted| counted.tally.bytes), Some(9));
+    }
 
     #[test]
     fn a_cursor_reads_back_and_one_of_an_older_version_is_read() {

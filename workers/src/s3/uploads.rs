@@ -146,7 +146,7 @@ impl Bucket {
             }
             for upload in uploads {
                 let permit = permits.write().await?;
-                permits.answered(self.abort_upload(permit, &upload.key, &upload.id)).await?;
+                permits.answered(permit.read_at(), self.abort_upload(permit, &upload.key, &upload.id)).await?;
             }
         }
         let message =

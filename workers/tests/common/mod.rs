@@ -3,6 +3,7 @@
 
 pub(crate) mod front;
 pub(crate) mod hardship;
+pub(crate) mod notebook;
 pub(crate) mod s3_front;
 
 use std::collections::HashMap;

@@ -28,12 +28,25 @@ pub(crate) struct Faults {
     pub(crate) parts: u64,
     /// Refuse to copy objects and parts, with this code.
     pub(crate) refuse_copies: Option<&'static str>,
+    /// Refuse DeleteObjects: without Content-MD5, or however it is sent.
+    pub(crate) refuse_deletes: Option<WithoutMd5>,
+    /// DeleteObjects calls that were let through.
+    pub(crate) deletes: u64,
     /// Until when objects are locked, in compliance mode.
     pub(crate) locked_until: Option<&'static str>,
     /// Requests to copy an object or a part.
     pub(crate) copies: u64,
     /// Bytes sent in bodies.
     pub(crate) sent: u64,
+}
+
+/// Which requests a store refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutMd5 {
+    /// Those without Content-MD5, with this code.
+    Alone(&'static str),
+    /// These and all others, with this code.
+    AndAll(&'static str),
 }
 
 pub(crate) struct S3Front {
@@ -76,7 +89,11 @@ async fn handle(State(behind): State<Behind>, request: Request) -> Response {
     let fault = {
         let mut faults = behind.faults.lock().unwrap();
         faults.sent += body.len() as u64;
-        let fault = faults.next(&head.method, head.uri.query().unwrap_or_default());
+        let query = head.uri.query().unwrap_or_default();
+        let fault = match faults.refuses_delete(&head.method, query, head.headers.contains_key("content-md5")) {
+            Some(refused) => refused,
+            None => faults.next(&head.method, query),
+        };
         if copies { faults.copy(fault) } else { fault }
     };
     if let Fault::Answer(answer) = fault {
@@ -102,6 +119,22 @@ impl Faults {
         let Some(code) = self.refuse_copies else { return otherwise };
         let body = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
         Fault::Answer((StatusCode::FORBIDDEN, body).into_response())
+    }
+
+    fn refuses_delete(&mut self, method: &Method, query: &str, with_md5: bool) -> Option<Fault> {
+        if method != Method::POST || !query.split('&').any(|part| part == "delete" || part == "delete=") {
+            return None;
+        }
+        let code = match self.refuse_deletes {
+            Some(WithoutMd5::Alone(code)) if !with_md5 => code,
+            Some(WithoutMd5::AndAll(code)) => code,
+            _ => {
+                self.deletes += 1;
+                return None;
+            }
+        };
+        let body = format!("<Error><Code>{code}</Code><Message>Missing required header: Content-MD5</Message></Error>");
+        Some(Fault::Answer((StatusCode::BAD_REQUEST, body).into_response()))
     }
 
     fn next(&mut self, method: &Method, query: &str) -> Fault {

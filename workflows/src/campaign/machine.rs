@@ -32,9 +32,6 @@ pub(super) fn subject(id: &str) -> String {
     format!("campaign:{id}")
 }
 
-/// Attempts at a step before the campaign halts.
-const MAX_ATTEMPTS: u32 = 6;
-
 /// A campaign of which nothing runs is looked at this often, in milliseconds: only a person can change that.
 const IDLE_MS: Millis = 3_600_000;
 
@@ -97,10 +94,10 @@ impl Workflow for Campaign {
         Ok(())
     }
 
-    /// A step that fails for good halts the campaign: its moves are not touched. One that only counts is tried again while the
-    /// campaign lasts: it changes nothing but the campaign's own rows.
-    fn on_failure(&self, state: &CampaignState, error: &StepError, attempt: u32) -> OnFailure<CampaignState> {
-        let may_pass = error.treatment == Treatment::Retryable && attempt < MAX_ATTEMPTS;
+    /// A step that fails for good halts the campaign: its moves are not touched. What may pass is tried again for as long as it
+    /// lasts, and so is a step that only counts: it changes nothing but the campaign's own rows.
+    fn on_failure(&self, state: &CampaignState, error: &StepError, _: u32) -> OnFailure<CampaignState> {
+        let may_pass = error.treatment == Treatment::Retryable;
         match state.stage {
             CampaignStage::Running | CampaignStage::Resting { .. } if !may_pass => {
                 OnFailure::Go(state.clone().at_stage(CampaignStage::Halted { error: error.stored() }))
@@ -123,7 +120,7 @@ pub(super) async fn halt(
         who: "realmctl".to_owned(),
         action: "campaign.halt".to_owned(),
         tenant: None,
-        why: format!("{}: {}", error.code, error.message),
+        why: error.code.clone(),
         before: json!({ "campaign": id, "state": state.stage.name() }),
         after: json!({ "campaign": id, "state": "halted" }),
     };

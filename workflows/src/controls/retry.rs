@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Kind, lock_open};
 use crate::deployment::Deployment;
+use crate::explain::resume;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
 use crate::timestamps::rfc3339;
@@ -16,12 +17,8 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
     let mut tx = deployment.store.begin().await?;
     let record = lock_open(&mut tx, kind, id).await?;
     if let Some(pause) = pause_table::holding(&mut tx, id).await? {
-        let resume = match &pause.scope {
-            pause_table::PauseScope::All => "realmctl resume --all".to_owned(),
-            pause_table::PauseScope::Tenant(tenant) => format!("realmctl tenants resume {tenant}"),
-            pause_table::PauseScope::Workflow(id) => format!("realmctl {}s resume {id}", record.kind),
-        };
-        let message = format!("{} {id} is paused, by {}: let it go on with `{resume}`", record.kind, pause.who);
+        let next = resume(&pause.scope, &record.kind).map(|command| format!(": let it go on with `{command}`"));
+        let message = format!("{} {id} is paused, by {}{}", record.kind, pause.who, next.unwrap_or_default());
         return Err(Refusal::conflict("paused", message));
     }
     let now = tx.now().await?;
@@ -45,7 +42,10 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
             action: format!("{}.retry", record.kind),
             tenant: Some(record.subject.clone()),
             why: requester.why.clone(),
-            before: json!({ kind.stored(): id, "state": record.state, "wakeAt": record.wake_at, "error": record.error }),
+            before: json!({
+                kind.stored(): id, "state": record.state, "wakeAt": record.wake_at,
+                "code": record.error.as_ref().map(|error| &error.code),
+            }),
             after: json!({ kind.stored(): id, "state": record.state, "woken": woken }),
         };
         audit::append(&mut tx, &entry).await?;

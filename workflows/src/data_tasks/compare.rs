@@ -1,18 +1,24 @@
 //! Looks, before a location is emptied, whether it still holds what the move verified there. Writes nothing.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use catalogue::location::Location;
-use engine::task::{TaskContext, TaskHandler};
+use engine::task::{TaskContext, TaskHandler, driven};
 use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::Tx;
+use store::{Millis, Tx};
 use workers::PartAt;
+use workers::fingerprint::Fingerprint;
+use workers::late::Known;
 use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
+use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, NOT_ACCEPTED, SEEN, VERIFIED};
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::same_store::check_apart;
+use super::{max_attempts, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::unit_limits::limited_movers;
 
@@ -34,6 +40,43 @@ pub struct CompareInput {
     pub bounds: Vec<String>,
     /// What the move verified there.
     pub verified: Tally,
+    /// Whether that is known to be nothing: the part came later, or the location was proved empty.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub was_empty: bool,
+    /// Set where the move left the location without having read it: what the live copy lacks is late then, at two looks so many
+    /// milliseconds apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Millis>,
+    /// Whether the removal has begun to delete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub begun: bool,
+}
+
+impl CompareInput {
+    /// Which part of what the removal has deleted: a prefix is emptied as a whole.
+    fn deleted_as(&self) -> u32 {
+        if self.bounds.is_empty() { self.part } else { 0 }
+    }
+}
+
+async fn known(cx: &TaskContext, input: &CompareInput, seen: Evidence) -> Result<Known, StepError> {
+    let (store, deleted_as, was_empty) = (cx.store(), input.deleted_as(), input.was_empty);
+    let (items, deleted, doomed) = driven(async move {
+        let mut tx = store.read().await?;
+        let mut items = seen.named(VERIFIED).read(&mut tx, MOST_SEEN).await?;
+        if let (Some(items), Some(except)) = (&mut items, seen.named(NOT_ACCEPTED).read(&mut tx, u64::MAX).await?) {
+            items.take(&except);
+        }
+        let whole = Evidence { part: deleted_as, ..seen };
+        let deleted = whole.named(DELETED).read(&mut tx, MOST_DELETED).await?;
+        let doomed = whole.named(DOOMED).read(&mut tx, MOST_DELETED).await?;
+        tx.rollback().await?;
+        Ok((items, deleted.unwrap_or_default(), doomed.unwrap_or_default()))
+    })
+    .await?;
+    let items = items.or_else(|| was_empty.then(Fingerprint::default));
+    let unread = input.unread.map(|after| Duration::from_millis(after.unsigned_abs()));
+    Ok(Known { tally: input.verified, items, deleted, doomed, unread, begun: input.begun })
 }
 
 /// Runs compare tasks.
@@ -60,10 +103,15 @@ impl TaskHandler for CompareTask {
         let place = |location| place_of(location).divided_at(&input.bounds);
         let (at, live) = (place(&input.at), input.live.as_ref().map(place));
         let resume = cx.task.checkpoint.clone();
-        let checkpoints = TaskCheckpoints(cx);
+        let seen = Evidence::new(&cx.task.workflow_id, SEEN, input.part);
+        let known = known(cx, &input, seen.clone()).await?;
+        let checkpoints = TaskCheckpoints::noting(cx, seen);
         let movers = limited_movers(&self.0).await?;
+        // Compared with itself, nothing would be missing anywhere.
+        let of = (input.service.as_str(), input.tenant.as_str());
+        check_apart(movers, of, &input.at, input.live.iter()).await.map_err(step_error)?;
         let at = PartAt::new(&at, &input.tenant, input.part);
-        let seen = movers.compare(at, live.as_ref(), &input.verified, &checkpoints, resume).await;
+        let seen = movers.compare(at, live.as_ref(), &known, &checkpoints, resume).await;
         Ok(to_value(&seen.map_err(step_error)?))
     }
 
@@ -75,7 +123,7 @@ impl TaskHandler for CompareTask {
         CompareInput::deserialize(input).map(drop).map_err(|error| error.to_string())
     }
 
-    fn max_attempts(&self) -> u32 {
-        MAX_ATTEMPTS
+    fn max_attempts(&self, task: &TaskRecord) -> Option<u32> {
+        max_attempts(task)
     }
 }

@@ -13,10 +13,12 @@ use store::{Millis, Tx};
 use workers::permit::Permits;
 use workers::{PartCopy, Verification};
 
-use super::checkpoints::TaskCheckpoints;
+use super::checkpoints::{TaskCheckpoints, requests_of};
+use super::evidence::{self, Evidence};
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::{max_attempts, read_input, step_error, to_value};
+use crate::clocks::time_of;
 use crate::deployment::Deployment;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
@@ -82,10 +84,10 @@ impl TaskHandler for CopyTask {
             epoch: Some(input.epoch),
         };
         let movers = limited_movers(&self.0).await?;
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
-        let permits = permits.of_generation(input.generation);
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).reporting(requests_of(cx));
         let (from, to) =
             (place_of(&input.from).divided_at(&input.bounds), place_of(&input.to).divided_at(&input.bounds));
+        let permits = permits.watching(movers.clock_watch(&to, self.0.timing.skew)).of_generation(input.generation);
         let copy = PartCopy {
             from: &from,
             to: &to,
@@ -93,9 +95,11 @@ impl TaskHandler for CopyTask {
             part: input.part,
             verification: input.verification,
             key_prefix: input.key_prefix.as_deref(),
+            ends: Some(time_of(input.deadline)),
         };
         let resume = cx.task.checkpoint.clone();
-        let checkpoints = TaskCheckpoints(cx);
+        let kept = evidence::copied(&input.service, &input.to);
+        let checkpoints = TaskCheckpoints::noting(cx, Evidence::new(&cx.task.workflow_id, &kept, input.part));
         let copied = movers.copy(copy, &permits, &checkpoints, resume).await;
         Ok(to_value(&copied.map_err(step_error)?))
     }
@@ -109,8 +113,8 @@ impl TaskHandler for CopyTask {
         CopyInput::deserialize(input).map(drop).map_err(|error| error.to_string())
     }
 
-    fn max_attempts(&self) -> u32 {
-        MAX_ATTEMPTS
+    fn max_attempts(&self, task: &TaskRecord) -> Option<u32> {
+        max_attempts(task)
     }
 }
 

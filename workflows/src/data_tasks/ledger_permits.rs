@@ -2,7 +2,6 @@
 //! own fence, read in one snapshot.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
@@ -10,11 +9,12 @@ use catalogue::location::Location;
 use catalogue::{placements, tenants, topologies};
 use engine::task::driven;
 use engine::{TaskRecord, task_table};
-use store::{Millis, Store, StoreError, Tx};
+use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
 use workers::permit::{CellFacts, Ledger, Reading};
 
 use super::work_error;
+use crate::clocks::time_of;
 
 /// One task's view of one cell.
 #[derive(Clone)]
@@ -126,8 +126,4 @@ fn state_of(state: CellState) -> workers::permit::CellState {
         CellState::Live => workers::permit::CellState::Live,
         CellState::Removing => workers::permit::CellState::Removing,
     }
-}
-
-fn time_of(at: Millis) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or_default())
 }

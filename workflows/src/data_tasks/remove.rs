@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use catalogue::location::Location;
-use engine::task::{TaskContext, TaskHandler};
+use engine::task::{TaskContext, TaskHandler, driven};
 use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::Tx;
 use workers::PartAt;
+use workers::fingerprint::Fingerprint;
 use workers::permit::Permits;
+use workers::place::Place;
+use workers::progress::Tally;
 
-use super::checkpoints::TaskCheckpoints;
+use super::checkpoints::{TaskCheckpoints, requests_of};
+use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, STRAYS, VERIFIED};
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
 use super::removal_permits::RemovalLedger;
-use super::{MAX_ATTEMPTS, read_input, step_error, to_value};
+use super::{max_attempts, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::unit_limits::limited_movers;
 
@@ -36,6 +40,43 @@ pub struct RemoveInput {
     /// Whether it was being added to by a move that went back: a service with hooks is told so first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolled_back: bool,
+    /// Whether what is deleted is noted, so that a replay can tell it from what others delete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noted: bool,
+    /// The store itself brings the deletes of another location here: nothing is deleted, and their arrival is
+    /// waited for and proved.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_prove: bool,
+    /// What stands under index values that no part has goes first: somebody has seen its keys and accepted that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strays: bool,
+}
+
+/// What the comparison before has seen at the location.
+struct Seen {
+    /// Without what was deleted since.
+    left: Fingerprint,
+    /// What stands under index values that no part has, and was accepted.
+    strays: Fingerprint,
+}
+
+async fn seen(cx: &TaskContext, (evidence, place): (&Evidence, &Place), strays: bool) -> Result<Seen, StepError> {
+    let [verified, deleted, accepted] = [VERIFIED, DELETED, STRAYS].map(|name| evidence.named(name));
+    let store = cx.store();
+    // A prefix is compared in parts and emptied as a whole.
+    let whole = matches!(place, Place::S3 { .. });
+    driven(async move {
+        let mut tx = store.read().await?;
+        let all =
+            if whole { Some(verified.read_whole(&mut tx).await?) } else { verified.read(&mut tx, MOST_SEEN).await? };
+        let deleted = deleted.read(&mut tx, MOST_DELETED).await?;
+        let strays = if strays { accepted.read(&mut tx, u64::MAX).await? } else { None };
+        tx.rollback().await?;
+        let mut left = all.unwrap_or_default();
+        left.forget_all(&deleted.unwrap_or_default());
+        Ok(Seen { left, strays: strays.unwrap_or_default() })
+    })
+    .await
 }
 
 /// Runs remove tasks.
@@ -70,17 +111,39 @@ impl TaskHandler for RemoveTask {
         };
         let movers = limited_movers(&self.0).await?;
         let at = place_of(&input.at);
-        let ledger = RemovalLedger::new(ledger, movers, at.clone());
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).counting(cx.unsettled());
-        let permits = permits.of_generation(input.generation);
+        let watch = movers.clock_watch(&at, self.0.timing.skew);
+        let ledger = RemovalLedger::new(ledger, movers, input.at.clone());
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).reporting(requests_of(cx));
+        let permits = permits.watching(watch).of_generation(input.generation);
         if input.rolled_back {
             movers.roll_back(&at, &input.tenant, &permits).await.map_err(step_error)?;
         }
         let resume = cx.task.checkpoint.clone();
-        let checkpoints = TaskCheckpoints(cx);
+        let evidence = Evidence::new(&cx.task.workflow_id, DOOMED, input.part);
+        let seen = match &at {
+            // A service with hooks names nothing that could be known again.
+            Place::Hooks { .. } => None,
+            place if input.noted => Some(seen(cx, (&evidence, place), input.strays).await?),
+            _ => None,
+        };
+        let checkpoints = if input.noted { TaskCheckpoints::noting(cx, evidence) } else { TaskCheckpoints::new(cx) };
+        let (strays, permits) = match seen {
+            None => (Fingerprint::default(), permits),
+            Some(seen) => (seen.strays, permits.of_seen(seen.left)),
+        };
         let at = PartAt::new(&at, &input.tenant, input.part);
-        let removed = movers.remove(at, &permits, &checkpoints, resume).await;
-        Ok(to_value(&removed.map_err(step_error)?))
+        if input.only_prove {
+            let seen = movers.prove_emptied(at, &checkpoints).await;
+            return Ok(to_value(&seen.map_err(step_error)?));
+        }
+        let mut removed = Tally::default();
+        if input.strays {
+            let strays = movers.remove_strays(at, &strays, &permits, &checkpoints).await;
+            removed.merge(&strays.map_err(step_error)?);
+        }
+        let of_part = movers.remove(at, &permits, &checkpoints, resume).await;
+        removed.merge(&of_part.map_err(step_error)?);
+        Ok(to_value(&removed))
     }
 
     async fn on_checkpoint(&self, _: &mut Tx, _: &TaskRecord) -> Result<(), StepError> {
@@ -91,7 +154,7 @@ impl TaskHandler for RemoveTask {
         RemoveInput::deserialize(input).map(drop).map_err(|error| error.to_string())
     }
 
-    fn max_attempts(&self) -> u32 {
-        MAX_ATTEMPTS
+    fn max_attempts(&self, task: &TaskRecord) -> Option<u32> {
+        max_attempts(task)
     }
 }

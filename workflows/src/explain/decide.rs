@@ -1,14 +1,15 @@
 //! From the facts to the answer: the first of these that holds is what a workflow waits for. Pure.
 
 use engine::pause_table::{Pause, PauseScope};
-use engine::{StoredError, TaskStatus, WorkflowRecord};
+use engine::{Failing, StoredError, TaskStatus, WorkflowRecord};
 use store::Millis;
+use workers::late::LATE_WRITES;
 
 use super::gather::{Facts, StageFacts, Waits};
 use super::tasks;
 use super::view::{Explanation, Holder, WaitsFor};
+use crate::clocks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
 use crate::realm_move;
-use crate::removal;
 use crate::timestamps::rfc3339;
 
 pub(super) fn explain(facts: &Facts) -> Explanation {
@@ -38,13 +39,13 @@ pub(super) fn holder(owner: Option<&str>, until: Millis, now: Millis) -> Option<
 fn waits_for(facts: &Facts) -> WaitsFor {
     let record = &facts.record;
     let Some(wake_at) = record.wake_at else { return ended(facts) };
+    if let Some(lapsed) = lapsed(facts) {
+        return lapsed;
+    }
     if let StageFacts::Unreadable(why) = &facts.stage {
         let text =
             format!("a process of the version that wrote its state {}: this one can't read it ({why})", record.state);
         return WaitsFor::new("unreadable_state", text);
-    }
-    if let Some(lapsed) = lapsed(facts) {
-        return lapsed;
     }
     if let Some(pause) = &facts.pause {
         return paused(pause);
@@ -59,7 +60,9 @@ fn waits_for(facts: &Facts) -> WaitsFor {
     }
     if let (Some(error), true) = (&record.error, record.attempt > 0 && wake_at > facts.now) {
         let attempts = attempts(record);
-        let text = format!("its next attempt, {} failed{attempts}: {} ({})", record.attempt, error.message, error.code);
+        let since = since(record.failing);
+        let text =
+            format!("its next attempt, {} failed{attempts}{since}: {} ({})", record.attempt, error.message, error.code);
         return WaitsFor::new("retry", text).until(wake_at);
     }
     if let Some(waits) = stage_waits(&facts.stage) {
@@ -80,7 +83,7 @@ fn ended_with(stage: &StageFacts) -> Option<&StoredError> {
 }
 
 fn has_late_writes(stage: &StageFacts) -> bool {
-    ended_with(stage).is_some_and(|error| error.code == "late_writes")
+    ended_with(stage).is_some_and(|error| [LATE_WRITES, "replica_diverged"].contains(&error.code.as_str()))
 }
 
 fn ended(facts: &Facts) -> WaitsFor {
@@ -88,7 +91,7 @@ fn ended(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("ended", "nothing: it has ended");
     }
     let text = if has_late_writes(&facts.stage) {
-        "a person: carry over what is missed, then replay it accepting the late writes, which deletes all that is there"
+        "a person: carry over what is missed and replay it, or replay it accepting exactly what was found, which is deleted then"
     } else {
         "a person: put the cause right, then replay it, which is safe at any time"
     };
@@ -97,8 +100,11 @@ fn ended(facts: &Facts) -> WaitsFor {
 
 /// The tenant is offline and its lease has run out: any process that is up brings it back.
 fn lapsed(facts: &Facts) -> Option<WaitsFor> {
-    let StageFacts::Move { offline: Some(offline), .. } = &facts.stage else { return None };
-    let tenant = facts.tenant.as_ref().filter(|tenant| tenant.epoch == offline.epoch)?;
+    let tenant = facts.tenant.as_ref().filter(|tenant| match &facts.stage {
+        StageFacts::Move { offline: Some(offline), .. } => tenant.epoch == offline.epoch,
+        StageFacts::Unreadable(_) => tenant.mover.as_ref() == Some(&facts.record.id),
+        _ => false,
+    })?;
     let until = tenant.lease_until.filter(|until| *until <= facts.now)?;
     let text = format!(
         "any process that reaches the catalogue to bring tenant {} back online: its offline lease lapsed {} ago. Is a server \
@@ -128,7 +134,11 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
             WaitsFor::new("target_busy", format!("{what}, to be absent{which}"))
         }
         Waits::Drain(until) => WaitsFor::new("drain", "requests from before to end").until(*until),
+        Waits::Unquiet(reason) | Waits::Reason(reason) if reason.starts_with(CLOCKS_TO_AGREE) => {
+            WaitsFor::new(CLOCK_SKEW, reason.clone())
+        }
         Waits::Unquiet(reason) => WaitsFor::new("unquiet", reason.clone()),
+        Waits::Worker(missing) => WaitsFor::new("no_worker", missing.clone()),
         Waits::Reason(reason) => WaitsFor::new("waiting", reason.clone()),
     })
 }
@@ -159,10 +169,14 @@ fn doubt(idle: Millis, patience: Millis) -> &'static str {
     if idle > patience { ". Is a server or worker running?" } else { "" }
 }
 
+/// Since when attempts fail, in words; nothing where an older version has not stored it.
+pub(super) fn since(failing: Option<Failing>) -> String {
+    failing.map(|failing| format!(" since {}", rfc3339(failing.since))).unwrap_or_default()
+}
+
 fn attempts(record: &WorkflowRecord) -> String {
     let most = match record.kind.as_str() {
         "move" => realm_move::max_attempts(&record.state),
-        "removal" => Some(removal::MAX_ATTEMPTS),
         _ => None,
     };
     most.map(|most| format!(" of {most}")).unwrap_or_default()
@@ -179,14 +193,19 @@ fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     }
     let mut commands = match waits_for.code.as_str() {
         "replay" if has_late_writes(&facts.stage) => {
-            vec![format!("realmctl removals replay {id} --accept-late-writes")]
+            let replay = format!("realmctl removals replay {id}");
+            let mut commands = vec![format!("realmctl removals show {id} --keys FILE"), replay.clone()];
+            if let StageFacts::Removal { late: Some(hash), .. } = &facts.stage {
+                commands.push(format!("{replay} --accept-late-writes {hash}"));
+            }
+            commands
         }
         "replay" => vec![format!("realmctl removals replay {id}")],
-        "paused" => facts.pause.as_ref().map(|pause| resume(pause, kind)).into_iter().collect(),
+        "paused" => facts.pause.as_ref().and_then(|pause| resume(&pause.scope, kind)).into_iter().collect(),
         "capacity" => vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", limit(&facts.stage))],
         "target_busy" => vec![format!("realmctl explain {}", in_the_way(&facts.stage))],
-        "retry" | "tasks" | "next_look" => vec![format!("realmctl {kind}s retry {id}")],
-        "unclaimed" | "lease_expired" | "lapsed" => vec!["realmctl worker --store URL".to_owned()],
+        "retry" | "tasks" | "next_look" | CLOCK_SKEW => retry(kind, id).into_iter().collect(),
+        "unclaimed" | "lease_expired" | "lapsed" | "no_worker" => vec!["realmctl worker --store URL".to_owned()],
         _ => Vec::new(),
     };
     let stage = &facts.stage;
@@ -200,11 +219,24 @@ fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
     commands
 }
 
-fn resume(pause: &Pause, kind: &str) -> String {
-    match &pause.scope {
-        PauseScope::All => "realmctl resume --all".to_owned(),
-        PauseScope::Tenant(id) => format!("realmctl tenants resume {id}"),
-        PauseScope::Workflow(id) => format!("realmctl {kind}s resume {id}"),
+/// The command that ends a pause of workflows of this kind. Rechecks and the creation of tenants have none of their own: they go on by
+/// themselves.
+pub(crate) fn resume(scope: &PauseScope, kind: &str) -> Option<String> {
+    match (scope, kind) {
+        (PauseScope::All, _) => Some("realmctl resume --all".to_owned()),
+        (PauseScope::Tenant(id), _) => Some(format!("realmctl tenants resume {id}")),
+        (PauseScope::Workflow(id), "move") => Some(format!("realmctl moves resume {id}")),
+        (PauseScope::Workflow(id), "removal") => Some(format!("realmctl removals resume {id}")),
+        (PauseScope::Workflow(id), "campaign") => Some(format!("realmctl campaigns resume {id}")),
+        (PauseScope::Workflow(_), _) => None,
+    }
+}
+
+fn retry(kind: &str, id: &str) -> Option<String> {
+    match kind {
+        "move" => Some(format!("realmctl moves retry {id}")),
+        "removal" => Some(format!("realmctl removals retry {id}")),
+        _ => None,
     }
 }
 

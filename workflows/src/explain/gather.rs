@@ -12,6 +12,7 @@ use crate::deployment::Deployment;
 use crate::realm_move::{MoveState, OfflinePeriod, RealmMove, Stage, busy_cell};
 use crate::removal::{Removal, RemovalStage, RemovalState};
 use crate::timing::millis;
+use crate::worker_there;
 
 /// Everything that an explanation depends on.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub(super) enum StageFacts {
     Removal {
         waits: Option<Waits>,
         error: Option<StoredError>,
+        /// What stands for the late writes that it found.
+        late: Option<String>,
     },
     /// Another version's.
     Unreadable(String),
@@ -57,6 +60,8 @@ pub(super) enum Waits {
     Drain(Millis),
     /// Requests of a process that was lost, which a store might still accept.
     Unquiet(String),
+    /// Somebody who would run its tasks.
+    Worker(String),
     /// As the state tells it.
     Reason(String),
 }
@@ -132,7 +137,10 @@ async fn move_facts(
             },
             None => match capacity::waits_for(tx, id).await? {
                 Some(blocked) => Waits::Capacity(blocked),
-                None => Waits::Reason(reason.clone()),
+                None => match worker_there::missing(tx).await? {
+                    Some(missing) => Waits::Worker(missing),
+                    None => Waits::Reason(reason.clone()),
+                },
             },
         }),
         Stage::Drain { until: Some(until), .. } => Some(Waits::Drain(*until)),
@@ -159,7 +167,7 @@ async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<St
         RemovalStage::Failed { error } => Some(error.clone()),
         _ => None,
     };
-    Ok(StageFacts::Removal { waits, error })
+    Ok(StageFacts::Removal { waits, error, late: state.late.map(|late| late.hash()) })
 }
 
 /// What the workflow that is in the way waits for itself.

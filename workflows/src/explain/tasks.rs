@@ -1,12 +1,12 @@
 //! What data tasks wait for, one by one and together. Pure.
 
 use engine::survey_table::TaskStanding;
-use engine::{TaskRecord, TaskStatus};
+use engine::{StoredError, TaskRecord, TaskStatus};
 
-use super::decide::{holder, unclaimed};
+use super::decide::{holder, since, unclaimed};
 use super::gather::Facts;
 use super::view::{TaskExplanation, WaitsFor};
-use crate::data_tasks::MAX_ATTEMPTS;
+use crate::data_tasks::max_attempts;
 use crate::timestamps::rfc3339;
 
 pub(super) fn explain(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> TaskExplanation {
@@ -18,7 +18,7 @@ pub(super) fn explain(task: &TaskRecord, standing: &TaskStanding, facts: &Facts)
         waits_for: waits_for(task, standing, facts),
         holder: holder(standing.lease_owner.as_deref(), standing.lease_until, facts.now),
         attempt: task.attempt,
-        last_error: task.error.clone(),
+        last_error: task.failure().cloned(),
         progress: task.progress.clone(),
         saved_at: rfc3339(standing.updated_at),
     }
@@ -47,7 +47,19 @@ pub(super) fn summary(facts: &Facts) -> WaitsFor {
         parts.push(format!("{failed} failed"));
     }
     let (done, all) = (count(TaskStatus::Done), facts.tasks.len());
-    WaitsFor::new("tasks", format!("its data tasks: {done} of {all} done, {}", parts.join(", ")))
+    let text = format!("its data tasks: {done} of {all} done, {}{}", parts.join(", "), failing_longest(facts));
+    // Nothing goes on but attempts that fail.
+    let only_retries = codes.iter().any(|code| code == "retry") && !codes.iter().any(|code| code == "at_work");
+    WaitsFor::new(if only_retries { "retry" } else { "tasks" }, text)
+}
+
+/// What the task that fails for longest runs into.
+fn failing_longest(facts: &Facts) -> String {
+    let open = facts.tasks.iter().map(|(task, _)| task).filter(|task| task.status == TaskStatus::Open);
+    let longest = open.filter_map(|task| Some((task.failing?, task.error.as_ref()?))).min_by_key(|(by, _)| by.since);
+    longest
+        .map(|(by, error)| format!("; attempts fail{}: {} ({})", since(Some(by)), error.message, error.code))
+        .unwrap_or_default()
 }
 
 fn waits_for(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> Option<WaitsFor> {
@@ -58,15 +70,20 @@ fn waits_for(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> Optio
     if let Some(holder) = holder(standing.lease_owner.as_deref(), standing.lease_until, facts.now)
         && holder.alive
     {
-        let text = format!("{}, which is at work on it", holder.owner);
+        let so_far = task.failure().map(|error| format!("; {}", failed(task, error))).unwrap_or_default();
+        let text = format!("{}, which is at work on it{so_far}", holder.owner);
         return Some(WaitsFor::new("at_work", text).until(standing.lease_until));
     }
     if let (Some(error), true) = (&task.error, wake_at > facts.now) {
-        let failed = task.attempt;
-        let text = format!("its next attempt, {failed} of {MAX_ATTEMPTS} failed: {} ({})", error.message, error.code);
-        return Some(WaitsFor::new("retry", text).until(wake_at));
+        return Some(WaitsFor::new("retry", format!("its next attempt, {}", failed(task, error))).until(wake_at));
     }
     Some(unclaimed((standing.lease_owner.as_deref(), standing.lease_until), wake_at, facts))
+}
+
+fn failed(task: &TaskRecord, error: &StoredError) -> String {
+    let (failed, since) = (task.attempt, since(task.failing));
+    let of = max_attempts(task).map(|most| format!(" of {most}")).unwrap_or_default();
+    format!("{failed}{of} failed{since}: {} ({})", error.message, error.code)
 }
 
 fn status(status: TaskStatus) -> &'static str {

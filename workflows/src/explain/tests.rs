@@ -4,7 +4,7 @@ use catalogue::capacity::Usage;
 use catalogue::tenants::{Tenant, TenantStatus};
 use engine::pause_table::{Pause, PauseScope};
 use engine::survey_table::{Standing, TaskStanding};
-use engine::{StoredError, TaskRecord, TaskStatus, WorkflowRecord};
+use engine::{Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use serde_json::json;
 
 use super::decide::explain;
@@ -27,9 +27,12 @@ fn a_move(state: &str) -> Facts {
         steps: 3,
         attempt: 0,
         error: None,
+        failing: None,
         wake_at: Some(NOW),
         fence: 3,
+        owner: None,
         priority: 1,
+        must_go_on: false,
         paused: false,
         created_at: NOW - 60_000,
         finished_at: None,
@@ -44,7 +47,7 @@ fn a_removal(state: &str) -> Facts {
     let mut facts = a_move(state);
     facts.record.id = "r-1".to_owned();
     facts.record.kind = "removal".to_owned();
-    facts.stage = StageFacts::Removal { waits: None, error: None };
+    facts.stage = StageFacts::Removal { waits: None, error: None, late: None };
     facts
 }
 
@@ -101,7 +104,7 @@ fn a_move_without_room_names_the_limit_and_who_has_it() {
     assert!(text.contains("region:eu-west-1 is 20") && text.contains("by m-9"), "{text}");
     assert_eq!(can_do[1], "realmctl limits set region:eu-west-1 N");
     let mut removal = a_removal("waiting");
-    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), error: None };
+    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), error: None, late: None };
     assert_eq!(told(&removal).0, "capacity");
 }
 
@@ -172,6 +175,16 @@ fn a_drain_says_until_when() {
 }
 
 #[test]
+fn clocks_that_differ_are_told_from_other_waits() {
+    let reason = "clocks to agree: the database's is ahead".to_owned();
+    for waits in [Waits::Unquiet(reason.clone()), Waits::Reason(reason.clone())] {
+        let (code, text, can_do) = told(&waiting(waits));
+        assert_eq!((code.as_str(), text.as_str()), ("clock_skew", reason.as_str()));
+        assert!(can_do[0].ends_with("s retry m-1"), "{can_do:?}");
+    }
+}
+
+#[test]
 fn an_unquiet_location_says_whose_requests_are_waited_for() {
     let (code, text, _) = told(&waiting(Waits::Unquiet("requests of host/7, which was lost".to_owned())));
     assert_eq!((code.as_str(), text.as_str()), ("unquiet", "requests of host/7, which was lost"));
@@ -190,13 +203,42 @@ fn open_tasks_are_counted_and_told_one_by_one() {
     ];
     let about = explain(&facts);
     let wanted = "its data tasks: 1 of 5 done, 1 at work, 1 waiting for their next attempt, 1 waiting to be claimed, 1 whose \
-                  holder is lost";
-    assert_eq!((about.waits_for.code.as_str(), about.waits_for.text.as_str()), ("tasks", wanted));
+                  holder is lost; attempts fail since ";
+    assert_eq!(about.waits_for.code, "tasks");
+    let text = &about.waits_for.text;
+    assert!(text.starts_with(wanted) && text.ends_with(": the table is throttled (throttled)"), "{text}");
     let codes: Vec<_> =
         about.tasks.iter().map(|task| task.waits_for.as_ref().map(|waits| waits.code.as_str())).collect();
     assert_eq!(codes, [None, Some("at_work"), Some("lease_expired"), Some("retry"), Some("unclaimed")]);
     let retry = about.tasks[3].waits_for.as_ref().expect("it waits");
-    assert!(retry.text.contains("3 of 8 failed") && retry.until.is_some(), "{retry:?}");
+    assert!(retry.text.contains("3 of 8 failed since 2023-") && retry.until.is_some(), "{retry:?}");
+}
+
+#[test]
+fn a_removal_whose_tasks_only_fail_waits_for_their_retry_and_says_since_when_and_why() {
+    let mut facts = a_removal("removing");
+    facts.record.wake_at = Some(NOW + 1_000);
+    let (mut failing, standing) = task(TaskStatus::Open, None, 0, Some(error()));
+    failing.kind = "remove".to_owned();
+    facts.tasks = vec![(failing, standing)];
+    let (code, text, can_do) = told(&facts);
+    assert_eq!((code.as_str(), can_do), ("retry", vec!["realmctl removals retry r-1".to_owned()]));
+    let why = "1 waiting for their next attempt; attempts fail since 2023-11-14T22:14:00.000Z: the table is throttled (throttled)";
+    assert!(text.ends_with(why), "{text}");
+    let retry = explain(&facts).tasks[0].waits_for.clone().expect("it waits");
+    assert!(retry.text.starts_with("its next attempt, 3 failed since "), "it has no last attempt: {}", retry.text);
+}
+
+#[test]
+fn what_a_task_ran_into_is_told_while_it_is_at_work_again() {
+    let mut facts = a_move("add_data");
+    facts.record.wake_at = Some(NOW + 30_000);
+    facts.tasks = vec![task(TaskStatus::Open, Some("host/7"), NOW + 9_000, Some(error()))];
+    let about = explain(&facts);
+    let waits = about.tasks[0].waits_for.as_ref().expect("it waits");
+    assert_eq!(waits.code, "at_work");
+    assert!(waits.text.contains("at work on it; 3 of 8 failed since "), "{waits:?}");
+    assert!(about.waits_for.text.ends_with("the table is throttled (throttled)"), "{:?}", about.waits_for);
 }
 
 fn task(
@@ -217,8 +259,10 @@ fn task(
         progress: json!({}),
         result: None,
         attempt: if error.is_some() { 3 } else { 0 },
+        failing: error.is_some().then_some(Failing { since: NOW - 60_000, at: NOW - 4_000 }),
         error,
         fence: 1,
+        must_go_on: true,
     };
     let standing = TaskStanding {
         id: "t".to_owned(),
@@ -279,8 +323,16 @@ fn what_has_ended_says_what_to_do_next() {
     let mut late = a_removal("failed");
     let error = StoredError { code: "late_writes".to_owned(), message: "3 keys differ".to_owned() };
     late.record.wake_at = None;
-    late.stage = StageFacts::Removal { waits: None, error: Some(error.clone()) };
-    assert_eq!(told(&late).2, ["realmctl removals replay r-1 --accept-late-writes"]);
+    late.stage =
+        StageFacts::Removal { waits: None, error: Some(error.clone()), late: Some("0123456789abcdef".to_owned()) };
+    assert_eq!(
+        told(&late).2,
+        [
+            "realmctl removals show r-1 --keys FILE",
+            "realmctl removals replay r-1",
+            "realmctl removals replay r-1 --accept-late-writes 0123456789abcdef"
+        ]
+    );
     assert_eq!(explain(&late).last_error, Some(error));
     assert_eq!(ended(a_move("failed")).2, ["realmctl move acme --to eu"]);
     assert_eq!(ended(a_move("rolled_back")).2, ["realmctl move acme --to eu"]);

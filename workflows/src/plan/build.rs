@@ -1,7 +1,7 @@
 //! Builds the plan, one service at a time.
 
 use catalogue::location::Location;
-use catalogue::topology::Service;
+use catalogue::topology::{Service, Shard, Topology};
 
 use super::choose::choose_shard;
 use super::difference::{Difference, difference};
@@ -43,17 +43,30 @@ fn plan_service(
     service: &Service,
     placed: &Placed,
 ) -> Result<ServicePlan, PlanError> {
-    let no_live = || PlanError::NoLiveLocation { service: name.to_owned() };
-    // Grown index shard counts first: a copy or removal by the count stored long ago would miss the newer values.
-    let old: Vec<Location> = placed.locations.iter().map(|stored| input.topology.refresh(name, stored)).collect();
-    let primary = old.first().ok_or_else(no_live)?.clone();
-    let Some(shard) = choose_shard(input.topology, name, input.to, Some(&placed.shard), input.load) else {
-        if service.optional {
-            return Ok(staying(name, placed, old));
-        }
+    if placed.locations.is_empty() {
+        return Err(PlanError::NoLiveLocation { service: name.to_owned() });
+    }
+    let shard = choose_shard(input.topology, name, input.to, Some(&placed.shard), input.load);
+    if shard.is_none() && !service.optional {
         return Err(PlanError::NoShard { service: name.to_owned(), realm: input.to.to_owned() });
-    };
-    let new = input.topology.locations(name, &shard.shard, input.tenant)?;
+    }
+    plan_on_shard(input.topology, input.tenant, (name, service), placed, shard)
+}
+
+/// What a move does in a service once its new shard is chosen; without one the data stays where it is.
+pub(super) fn plan_on_shard(
+    topology: &Topology,
+    tenant: &str,
+    (name, service): (&str, &Service),
+    placed: &Placed,
+    shard: Option<&Shard>,
+) -> Result<ServicePlan, PlanError> {
+    // Grown index shard counts first: a copy or removal by the count stored long ago would miss the newer values.
+    let old: Vec<Location> = placed.locations.iter().map(|stored| topology.refresh(name, stored)).collect();
+    let no_live = || PlanError::NoLiveLocation { service: name.to_owned() };
+    let primary = old.first().ok_or_else(no_live)?.clone();
+    let Some(shard) = shard else { return Ok(staying(name, placed, old)) };
+    let new = topology.locations(name, &shard.shard, tenant)?;
     let Difference { add, keep, remove } = difference(&old, &new);
     let changes = placed.shard != shard.shard || !add.is_empty() || !remove.is_empty();
     // Where nothing changes, nothing is removed and the primary stays: a lagging replica is as safe as it was.
@@ -70,7 +83,7 @@ fn plan_service(
         source,
         compare_keep,
         stays_out_of_realm: false,
-        key_prefix: input.topology.key_prefix(name, &shard.shard, input.tenant),
+        key_prefix: topology.key_prefix(name, &shard.shard, tenant),
     })
 }
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, Cell, CellState};
 use catalogue::{changes, placements, references, tenants, topologies};
-use engine::{Next, OnFailure, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord};
+use engine::{Next, OnFailure, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{StoreError, Tx};
@@ -16,7 +16,7 @@ use workers::permit::Permits;
 use crate::data_tasks::{CellLedger, place_of, step_error};
 use crate::deployment::Deployment;
 use crate::realm_move::RemovalRef;
-use crate::removal::{Cause, queue_removal};
+use crate::removal::{Cause, Found, queue_removal};
 use crate::requester::Requester;
 
 /// The creation of a tenant as stored.
@@ -130,7 +130,7 @@ impl Workflow for Provision {
     }
 
     fn on_failure(&self, state: &ProvisionState, error: &StepError, attempt: u32) -> OnFailure<ProvisionState> {
-        let may_pass = error.treatment == Treatment::Retryable && attempt < MAX_ATTEMPTS;
+        let may_pass = error.may_pass() && attempt < MAX_ATTEMPTS;
         // Undoing touches nothing but the catalogue.
         if may_pass || matches!(state.stage, ProvisionStage::Undoing { .. }) {
             return OnFailure::Retry;
@@ -142,6 +142,7 @@ impl Workflow for Provision {
 
 impl Provision {
     async fn prepare(&self, tenant: &str, cell: Cell) -> Result<(), StepError> {
+        let place = place_of(&cell.location);
         let ledger = CellLedger {
             store: self.deployment.store.clone(),
             tenant: tenant.to_owned(),
@@ -151,7 +152,8 @@ impl Provision {
         };
         let movers = &self.deployment.movers;
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(cell.generation);
-        movers.provision(&place_of(&cell.location), tenant, &permits).await.map_err(step_error)
+        let permits = permits.watching(movers.clock_watch(&place, self.deployment.timing.skew));
+        movers.provision(&place, tenant, &permits).await.map_err(step_error)
     }
 }
 
@@ -174,7 +176,8 @@ async fn go_online(step: &mut StepTx<'_>, by: &Requester) -> Result<ProvisionSta
     for cell in unprepared(step.tx, &step.record).await? {
         let key = cell.location.key();
         let position = positions.get(&(cell.service.clone(), key.clone())).copied().unwrap_or_default();
-        let live = ledger::become_live(step.tx, &tenant, &cell.service, &key, Some(&id)).await?
+        let by = (Some(id.as_str()), by.changes(step.ids, Some(&id)));
+        let live = ledger::become_live(step.tx, &tenant, &cell.service, &key, by).await?
             && ledger::set_position(step.tx, &tenant, &cell.service, &key, position).await?;
         if !live {
             return Err(StepError::permanent("ledger_mismatch", format!("the ledger's cell of {key} is not adding")));
@@ -212,10 +215,11 @@ async fn undo(step: &mut StepTx<'_>, error: StoredError, by: &Requester) -> Resu
     let mut removals = Vec::new();
     for cell in ledger::of_tenant(step.tx, &tenant).await? {
         let cause = Cause::NotCreated { provision_id: id.clone() };
-        let (service, at) = (&cell.service, &cell.location);
-        removals.extend(queue_removal(step, &tenant, service, at, cell.state, (cause, None)).await?);
+        let (service, at) = (&cell.service, cell.location.key());
+        let why = (cause, Found::default(), by);
+        removals.extend(queue_removal(step, &tenant, service, &at, cell.state, why).await?);
     }
-    let after = json!({ "status": "gone", "epoch": epoch, "error": error });
+    let after = json!({ "status": "gone", "epoch": epoch, "code": error.code });
     record(step, ("tenant.undone", by), (&tenant, epoch), after).await?;
     changes::append(step.tx, &tenant, epoch, "gone").await?;
     Ok(ProvisionStage::Undone { error, removals })

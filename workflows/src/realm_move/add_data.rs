@@ -1,6 +1,7 @@
 //! `add_data`: waits for the copies, bounded by the offline budget; then fans out the verification. What was copied is kept in
 //! the state, and the copy tasks are erased.
 
+use catalogue::location::Location;
 use engine::task::NewTask;
 use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
 use store::Millis;
@@ -8,11 +9,13 @@ use workers::Verification;
 use workers::progress::Tally;
 
 use super::drain::{past_deadline, retreat, retreat_if_over};
+use super::leaving;
 use super::on_course;
 use super::projection::{Pace, Work};
 use super::state::{CopiedPart, MoveState, OfflinePeriod, Stage};
 use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::plan::ServicePlan;
 use crate::quiet::{self, Unquiet};
 use crate::timing::millis;
 
@@ -36,7 +39,9 @@ pub(super) async fn advance(
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
     }
-    for verify in verifications(&step.record.subject, &state, &copied, &offline) {
+    let of_replicas = leaving::comparisons(deployment, &step.record.subject, &state, Some(&offline));
+    let verifications = verifications(&step.record.subject, &state, &copied, &offline);
+    for verify in verifications.into_iter().chain(of_replicas) {
         let target = verify.at.key();
         step.fan_out(&NewTask { kind: VerifyTask::KIND, target, input: to_value(&verify) }).await?;
     }
@@ -71,7 +76,7 @@ pub(super) async fn settle_tasks(
         return Ok(Tasks::Next(Box::new(retreat(state, offline, code, message))));
     }
     if tasks.iter().any(|task| task.status != TaskStatus::Done) {
-        if let Some(over) = past_deadline(step, state, offline) {
+        if let Some(over) = past_deadline(step, state, offline, &tasks) {
             return Ok(Tasks::Next(Box::new(over)));
         }
         return Ok(match on_course::look(deployment, step, state, offline, (pace, work), &tasks)? {
@@ -119,28 +124,49 @@ fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {
     Ok(CopiedPart { service: input.service, to: input.to, part: input.part, bounds: input.bounds, tally })
 }
 
-/// Every copied part is read back where it was copied to; for lagging replicas every kept location is compared too.
+/// Locations to which the store itself brings what was copied, with each part of it.
+fn replicated<'a>(
+    service: &'a ServicePlan,
+    state: &'a MoveState,
+    copied: &'a [CopiedPart],
+) -> impl Iterator<Item = (&'a Location, &'a CopiedPart)> {
+    let filled = service.add.iter().filter_map(|at| Some((at, state.sets.filled_by(&service.service, &at.key())?)));
+    filled.flat_map(move |(at, by)| {
+        let parts = copied.iter().filter(move |part| part.service == service.service && part.to.key() == by);
+        parts.map(move |part| (at, part))
+    })
+}
+
+/// Every copied part is read back where it was copied to, and where the store brings it; for lagging replicas
+/// every kept location is compared too.
 fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline: &OfflinePeriod) -> Vec<VerifyInput> {
     let mut inputs = Vec::new();
     for service in &state.plan.services {
         let Some(source) = &service.source else { continue };
-        let input =
-            |at: &catalogue::location::Location, part, bounds: &[String], expected: Option<Tally>| VerifyInput {
-                tenant: tenant.to_owned(),
-                service: service.service.clone(),
-                source: source.clone(),
-                at: at.clone(),
-                part,
-                bounds: bounds.to_vec(),
-                expected,
-                epoch: offline.epoch,
-                deadline: offline.deadline,
-                // What nothing was copied to is compared whole: it is about to become the only copy.
-                verification: if expected.is_some() { state.verification } else { Verification::Full },
-            };
+        let input = |at: &Location, part, bounds: &[String], expected: Option<Tally>| VerifyInput {
+            tenant: tenant.to_owned(),
+            service: service.service.clone(),
+            source: source.clone(),
+            at: at.clone(),
+            part,
+            bounds: bounds.to_vec(),
+            expected,
+            epoch: offline.epoch,
+            deadline: offline.deadline,
+            // What nothing was copied to is compared whole: it is about to become the only copy.
+            verification: if expected.is_some() { state.verification } else { Verification::Full },
+            left: None,
+            replicated: false,
+        };
         let read_back = state.verification != Verification::Off;
         let parts = copied.iter().filter(|part| read_back && part.service == service.service);
         inputs.extend(parts.map(|part| input(&part.to, part.part, &part.bounds, Some(part.tally))));
+        inputs.extend(replicated(service, state, copied).map(|(at, part)| VerifyInput {
+            // Nothing was copied there: that it has arrived is seen by reading it.
+            verification: Verification::Full,
+            replicated: true,
+            ..input(at, part.part, &part.bounds, Some(part.tally))
+        }));
         if service.compare_keep {
             let others = service.keep.iter().filter(|kept| kept.key() != source.key());
             let (count, bounds) =

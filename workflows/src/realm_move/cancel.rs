@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::machine::RealmMove;
 use super::re_online::bring_back;
-use super::state::Stage;
+use super::state::{MoveState, Stage};
+use super::unread;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
@@ -25,10 +26,26 @@ pub enum CancelOutcome {
 /// Cancels the move. The tenant is back online when this returns.
 pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requester) -> Result<CancelOutcome, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let mut held = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+    let held = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
         Refusal::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
     })?;
-    let state = held.state()?;
+    let outcome = match held.state() {
+        Ok(state) => cancel(deployment, held, state, requester).await?,
+        Err(_) => unread::cancel(deployment, held, requester).await?,
+    };
+    if outcome == CancelOutcome::Cancelled {
+        tx.commit().await?;
+    }
+    Ok(outcome)
+}
+
+async fn cancel(
+    deployment: &Deployment,
+    mut held: Intervention<'_, RealmMove>,
+    state: MoveState,
+    requester: &Requester,
+) -> Result<CancelOutcome, Refusal> {
+    let id = held.step.record.id.clone();
     match &state.stage {
         Stage::RolledBack { .. } => return Ok(CancelOutcome::AlreadyRolledBack),
         Stage::Failed { .. } => {
@@ -44,29 +61,41 @@ pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requeste
         }
         _ => {}
     }
-    let error = StoredError { code: "cancelled".to_owned(), message: format!("cancelled by {}", requester.who) };
-    let entry = AuditEntry {
+    let error = cancelled_by(requester);
+    let stage = match state.stage.offline() {
+        Some(offline) => bring_back(&mut held.step, (offline, &state.sets), error.clone(), requester).await?,
+        None => {
+            let subject = held.step.record.subject.clone();
+            tenants::release(held.step.tx, &subject, &id).await?;
+            capacity::release(held.step.tx, &id).await?;
+            Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
+        }
+    };
+    let entry = audit_entry(deployment, &held, requester);
+    audit::append(held.step.tx, &entry).await?;
+    let next = Next::Go(state.at_stage(stage), error.message.clone());
+    held.go(&next, Some(&error)).await?;
+    Ok(CancelOutcome::Cancelled)
+}
+
+pub(super) fn cancelled_by(requester: &Requester) -> StoredError {
+    StoredError { code: "cancelled".to_owned(), message: format!("cancelled by {}", requester.who) }
+}
+
+pub(super) fn audit_entry(
+    deployment: &Deployment,
+    held: &Intervention<'_, RealmMove>,
+    requester: &Requester,
+) -> AuditEntry {
+    let record = &held.step.record;
+    AuditEntry {
         id: deployment.ids.next(),
         at: held.step.now,
         who: requester.who.clone(),
         action: "move.cancel".to_owned(),
-        tenant: Some(held.step.record.subject.clone()),
+        tenant: Some(record.subject.clone()),
         why: requester.why.clone(),
-        before: json!({ "move": id, "state": state.stage.name() }),
-        after: json!({ "move": id, "state": "rolled_back" }),
-    };
-    let stage = match state.stage.offline() {
-        Some(offline) => bring_back(&mut held.step, offline, error.clone(), requester).await?,
-        None => {
-            let subject = held.step.record.subject.clone();
-            tenants::release(held.step.tx, &subject, id).await?;
-            capacity::release(held.step.tx, id).await?;
-            Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
-        }
-    };
-    audit::append(held.step.tx, &entry).await?;
-    let next = Next::Go(state.at_stage(stage), format!("cancelled by {}", requester.who));
-    held.go(&next, Some(&error)).await?;
-    tx.commit().await?;
-    Ok(CancelOutcome::Cancelled)
+        before: json!({ "move": record.id, "state": record.state }),
+        after: json!({ "move": record.id, "state": "rolled_back" }),
+    }
 }

@@ -5,25 +5,28 @@
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
-use catalogue::{capacity, changes, placements, tenants, topologies};
+use catalogue::{capacity, changes, fingerprints, placements, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
 use workers::Verification;
 
 use super::drain::retreat;
+use super::leaving::ComparedPart;
 use super::report::PartReport;
 use super::state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage, copied_amount};
+use crate::data_tasks::evidence;
 use crate::deployment::Deployment;
 use crate::plan::{Plan, ServicePlan};
 use crate::quiet;
-use crate::removal::{Cause, VerifiedPart, queue_removal};
+use crate::removal::{Cause, Found, VerifiedPart, queue_removal};
+use crate::requester::Requester;
 
 pub(super) async fn advance(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     state: MoveState,
     offline: Option<OfflinePeriod>,
-    (copied, report): (Vec<CopiedPart>, Vec<PartReport>),
+    (copied, report, compared): (Vec<CopiedPart>, Vec<PartReport>, Vec<ComparedPart>),
 ) -> Result<Next<MoveState>, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     if let (Some(offline), Some(unquiet)) = (&offline, quiet::unquiet_target(deployment, step, &state.plan).await?) {
@@ -54,11 +57,16 @@ pub(super) async fn advance(
     };
     let mut removals = Vec::new();
     for service in &state.plan.services {
-        switch(step, &tenant, &id, service).await?;
+        switch(step, &tenant, &id, service, &state.requester).await?;
         for location in &service.remove {
-            removals.push(remove_later(step, &tenant, service, location, &copied).await?);
+            let found = found_at(service, location, (&copied, &compared), offline.is_none());
+            let follows = state.sets.emptied_by(&service.service, &location.key()).map(str::to_owned);
+            let found = Found { follows, ..found };
+            let left = (location, read_for(service, location, &copied));
+            removals.push(remove_later(step, (&tenant, &state.requester), service, left, found).await?);
         }
     }
+    fingerprints::erase_all(step.tx, &id).await?;
     capacity::release(step.tx, &id).await?;
     let now = step.tx.now().await?;
     let committed = Committed {
@@ -121,13 +129,20 @@ async fn not_committed(
 }
 
 /// Moves the placement: added cells become live, kept ones stay, and all take the order of the new shard's regions.
-async fn switch(step: &mut StepTx<'_>, tenant: &str, id: &str, service: &ServicePlan) -> Result<(), StepError> {
+async fn switch(
+    step: &mut StepTx<'_>,
+    tenant: &str,
+    id: &str,
+    service: &ServicePlan,
+    requester: &Requester,
+) -> Result<(), StepError> {
     if service.stays_out_of_realm {
         return Ok(());
     }
     placements::put(step.tx, tenant, &service.service, &service.to_shard).await?;
     for location in &service.add {
-        let live = ledger::become_live(step.tx, tenant, &service.service, &location.key(), Some(id)).await?;
+        let by = (Some(id), requester.changes(step.ids, Some(id)));
+        let live = ledger::become_live(step.tx, tenant, &service.service, &location.key(), by).await?;
         expect_cell(live, "adding", location)?;
     }
     let mut order: Vec<&Location> = service.add.iter().chain(&service.keep).collect();
@@ -141,23 +156,65 @@ async fn switch(step: &mut StepTx<'_>, tenant: &str, id: &str, service: &Service
 
 async fn remove_later(
     step: &mut StepTx<'_>,
-    tenant: &str,
+    (tenant, requester): (&str, &Requester),
     service: &ServicePlan,
-    location: &Location,
-    copied: &[CopiedPart],
+    (location, read_for): (&Location, Option<&Location>),
+    found: Found,
 ) -> Result<RemovalRef, StepError> {
     let cause = Cause::Moved { move_id: step.record.id.clone() };
-    let why = (cause, verified_at(service, location, copied));
-    let removal = queue_removal(step, tenant, &service.service, location, CellState::Live, why).await?;
-    removal.ok_or_else(|| wrong_cell("live", location))
+    let (key, why) = (location.key(), (cause, found, requester));
+    let removal = queue_removal(step, tenant, &service.service, &key, CellState::Live, why).await?;
+    let removal = removal.ok_or_else(|| wrong_cell("live", location))?;
+    if let Some(to) = read_for {
+        let read = evidence::copied(&service.service, to);
+        let move_id = step.record.id.clone();
+        fingerprints::hand_over(step.tx, (&move_id, &read), (&removal.id, evidence::VERIFIED)).await?;
+    }
+    Ok(removal)
+}
+
+/// What the move found at a location that it leaves, by a copy or by comparing it with one that stays.
+fn found_at(
+    service: &ServicePlan,
+    location: &Location,
+    (copied, compared): (&[CopiedPart], &[ComparedPart]),
+    online: bool,
+) -> Found {
+    let verified = verified_at(service, location, copied);
+    let compared = compared_at(service, location, compared);
+    match (verified, online) {
+        (Some(verified), _) => Found { verified: Some(verified), ..Found::default() },
+        (None, false) => Found { verified: compared, ..Found::default() },
+        (None, true) => Found { compared, ..Found::default() },
+    }
 }
 
 /// What the move found, part by part, at a location that it leaves. Only the source of a copy has been read.
 fn verified_at(service: &ServicePlan, location: &Location, copied: &[CopiedPart]) -> Option<Vec<VerifiedPart>> {
-    let is_source = service.source.as_ref().is_some_and(|source| source.key() == location.key());
-    let to = service.add.first().filter(|_| is_source)?;
-    let parts = copied.iter().filter(|part| part.service == service.service && part.to.key() == to.key());
+    let to = read_for(service, location, copied)?.key();
+    let parts = copied.iter().filter(|part| part.service == service.service && part.to.key() == to);
     Some(parts.map(|part| VerifiedPart { part: part.part, bounds: part.bounds.clone(), tally: part.tally }).collect())
+}
+
+/// For which copy the location was read, if it was. Of several targets the first one's: the source was read once for each.
+fn read_for<'a>(service: &ServicePlan, location: &Location, copied: &'a [CopiedPart]) -> Option<&'a Location> {
+    let is_source = service.source.as_ref().is_some_and(|source| source.key() == location.key());
+    let first = copied.iter().find(|part| part.service == service.service);
+    first.filter(|_| is_source).map(|part| &part.to)
+}
+
+/// The same of a location that no copy read, and that was compared with one that stays.
+fn compared_at(service: &ServicePlan, location: &Location, compared: &[ComparedPart]) -> Option<Vec<VerifiedPart>> {
+    let key = location.key();
+    let parts = compared.iter().filter(|part| part.service == service.service && part.at == key);
+    // The source is found once for each kept location that it was compared with.
+    let mut verified: Vec<VerifiedPart> = Vec::new();
+    for part in parts {
+        if verified.iter().all(|known| known.part != part.part) {
+            verified.push(VerifiedPart { part: part.part, bounds: part.bounds.clone(), tally: part.tally });
+        }
+    }
+    (!verified.is_empty()).then_some(verified)
 }
 
 fn expect_cell(holds: bool, state: &str, location: &Location) -> Result<(), StepError> {

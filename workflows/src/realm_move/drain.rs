@@ -3,11 +3,14 @@
 
 use catalogue::{ledger, tenants};
 use engine::task::NewTask;
-use engine::{Next, StepError, StepTx, StoredError};
+use engine::{Next, StepError, StepTx, StoredError, TaskRecord};
 use store::Millis;
+use workers::clocks::CLOCK_SKEW;
 
+use super::cause::{self, Stopped};
 use super::projection::Pace;
 use super::state::{MoveState, OfflinePeriod, Stage};
+use crate::clocks;
 use crate::data_tasks::{CopyInput, CopyTask, to_value};
 use crate::deployment::Deployment;
 use crate::plan::ServicePlan;
@@ -22,6 +25,10 @@ pub(super) async fn advance(
 ) -> Result<Next<MoveState>, StepError> {
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
+    }
+    // By the database's clock, at the beginning and at the end: if it has been set meanwhile, requests from before may still run.
+    if let Some(difference) = clocks::difference(deployment, step, clocks::targets(&state.plan)).await? {
+        return Ok(retreat(&state, &offline, CLOCK_SKEW, &difference));
     }
     // Counted from a transaction that began after the one that took the tenant offline had committed.
     let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
@@ -44,7 +51,7 @@ async fn fan_out_copies(
     let tenant = step.record.subject.clone();
     let divided = &state.divided;
     let Some(source) = &service.source else { return Ok(()) };
-    for target in &service.add {
+    for target in service.add.iter().filter(|at| state.sets.filled_by(&service.service, &at.key()).is_none()) {
         let cell = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
         let generation = cell.map(|cell| cell.generation).ok_or_else(|| {
             StepError::permanent("cell_missing", format!("the ledger has no cell for {}", target.key()))
@@ -78,7 +85,7 @@ pub(super) async fn retreat_if_over(
 ) -> Result<Option<Next<MoveState>>, StepError> {
     let until = (step.now + millis(deployment.timing.offline_lease)).min(offline.deadline);
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
-    if let Some(retreat) = past_deadline(step, state, offline) {
+    if let Some(retreat) = past_deadline(step, state, offline, &[]) {
         return Ok(Some(retreat));
     }
     if !tenants::renew(step.tx, &tenant, &id, offline.epoch, until).await? {
@@ -88,14 +95,21 @@ pub(super) async fn retreat_if_over(
     Ok(None)
 }
 
-/// The way back when the deadline or the budget is spent.
-pub(super) fn past_deadline(step: &StepTx<'_>, state: &MoveState, offline: &OfflinePeriod) -> Option<Next<MoveState>> {
+/// The way back when the deadline or the budget is spent, with these tasks.
+pub(super) fn past_deadline(
+    step: &StepTx<'_>,
+    state: &MoveState,
+    offline: &OfflinePeriod,
+    tasks: &[TaskRecord],
+) -> Option<Next<MoveState>> {
     if step.now < offline.deadline {
         return None;
     }
     let (spent, allowed) = (step.now - offline.since, offline.deadline - offline.since);
     let message = format!("offline for {} s of the {} s allowed", spent / 1_000, allowed / 1_000);
-    Some(retreat(state, offline, "offline_deadline", &message))
+    let ran_out = StoredError { code: "offline_deadline".to_owned(), message };
+    let StoredError { code, message } = cause::of(ran_out, Stopped::Perhaps, tasks);
+    Some(retreat(state, offline, &code, &message))
 }
 
 pub(super) fn retreat(state: &MoveState, offline: &OfflinePeriod, code: &str, message: &str) -> Next<MoveState> {

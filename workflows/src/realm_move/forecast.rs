@@ -138,6 +138,12 @@ fn after_copying(at: &Reading, copying: f64, work: &Work) -> (f64, f64) {
 }
 
 impl Forecast {
+    /// Two forecasts of the same work, of which neither is known to be right.
+    pub(super) fn between(self, other: Self) -> Self {
+        let end = self.end.min(other.end) + (self.end - other.end).abs() / 2;
+        Self { end, low: self.low.min(other.low), high: self.high.max(other.high) }
+    }
+
     /// Both kinds must end: the later of each.
     pub(super) fn later(self, other: Self) -> Self {
         Self { end: self.end.max(other.end), low: self.low.max(other.low), high: self.high.max(other.high) }

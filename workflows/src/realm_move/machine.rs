@@ -1,13 +1,17 @@
 //! The move as the engine runs it: which file handles which state, and where failures lead.
 
 use async_trait::async_trait;
-use catalogue::{capacity, references, tenants};
+use catalogue::{capacity, fingerprints, references, tenants};
 use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
 use store::{StoreError, Tx};
 
 use super::preflight::Preflight;
 use super::state::{MoveState, Stage};
-use super::{add_data, commit, drain, notify, offline, preflight, re_online, schedule, transitions, verify, waiting};
+use super::{
+    add_data, commit, drain, leaving, notify, offline, preflight, re_online, schedule, transitions, verify, waiting,
+};
+use crate::audited;
+use crate::clocks::{self, Whose};
 use crate::deployment::Deployment;
 
 /// The move of a tenant to another realm.
@@ -84,6 +88,13 @@ impl Workflow for RealmMove {
         match state.stage {
             Stage::Preflight => preflight::observe(&self.deployment, &record.subject, state).await.map(Seen::Preflight),
             Stage::Notify { .. } => notify::observe(&self.deployment, &record.subject, state).await.map(Seen::Told),
+            // Before the tenant goes offline, and before the drain ends.
+            Stage::Waiting { .. } | Stage::Drain { .. } => {
+                clocks::hear_targets(&self.deployment, Whose::All, &state.plan).await.map(|()| Seen::Nothing)
+            }
+            Stage::AddData { .. } | Stage::Verify { .. } => {
+                clocks::hear_targets(&self.deployment, Whose::Unquiet, &state.plan).await.map(|()| Seen::Nothing)
+            }
             _ => Ok(Seen::Nothing),
         }
     }
@@ -99,14 +110,15 @@ impl Workflow for RealmMove {
             (Stage::Waiting { since, looked_at, .. }, _) => {
                 waiting::advance(deployment, step, state, since, looked_at).await
             }
+            (Stage::Comparing, _) => leaving::advance(deployment, step, state).await,
             (Stage::Offline, _) => offline::advance(deployment, step, state).await,
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
             (Stage::AddData { offline, pace }, _) => add_data::advance(deployment, step, state, offline, pace).await,
             (Stage::Verify { offline, copied, pace }, _) => {
                 verify::advance(deployment, step, state, (offline, pace), copied).await
             }
-            (Stage::Commit { offline, copied, report }, _) => {
-                commit::advance(deployment, step, state, offline, (copied, report)).await
+            (Stage::Commit { offline, copied, report, compared }, _) => {
+                commit::advance(deployment, step, state, offline, (copied, report, compared)).await
             }
             (Stage::Notify { committed }, Seen::Told(warnings)) => Ok(notify::advance(state, committed, warnings)),
             (Stage::ReOnline { offline, error }, _) => re_online::advance(step, state, offline, error).await,
@@ -116,8 +128,13 @@ impl Workflow for RealmMove {
         }
     }
 
-    async fn ended(&self, step: &mut StepTx<'_>, _: &MoveState) -> Result<(), StepError> {
+    async fn ended(&self, step: &mut StepTx<'_>, state: &MoveState) -> Result<(), StepError> {
+        // One that went back has its entry by `bring_back`.
+        if let Stage::Failed { error } = &state.stage {
+            audited::failed(step, "move", error).await?;
+        }
         step.erase_tasks().await?;
+        fingerprints::erase_all(step.tx, &step.record.id).await?;
         capacity::release(step.tx, &step.record.id).await?;
         // A commit and a `re_online` have let go already; a failed move does here.
         let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
@@ -129,7 +146,7 @@ impl Workflow for RealmMove {
         let may_pass = error.treatment == Treatment::Retryable;
         let error = error.stored();
         let next = match &state.stage {
-            // The only endless retry: the tenant is offline and must come back.
+            // Tried without end: the tenant is offline and must come back.
             Stage::ReOnline { .. } => return OnFailure::Retry,
             Stage::Notify { .. } if may_pass && attempt < MAX_NOTIFY_ATTEMPTS => return OnFailure::Retry,
             Stage::Notify { committed } => {

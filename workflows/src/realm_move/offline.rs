@@ -13,6 +13,7 @@ use super::waiting::busy_target;
 use crate::capacity::{self, wants_of_move};
 use crate::deployment::Deployment;
 use crate::timing::millis;
+use crate::worker_there;
 
 pub(super) async fn advance(
     deployment: &Deployment,
@@ -26,6 +27,10 @@ pub(super) async fn advance(
     if let Some(reason) = busy_target(deployment, step, &state.plan).await? {
         let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "a target is in use again".to_owned()));
+    }
+    if let Some(reason) = worker_there::missing(step.tx).await? {
+        let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
+        return Ok(Next::Go(state.at_stage(stage), "the last worker has gone".to_owned()));
     }
     if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan, &state.divided)).await? {
         let stage = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
@@ -42,7 +47,8 @@ pub(super) async fn advance(
     }
     for service in &state.plan.services {
         for target in &service.add {
-            ledger::begin_adding(step.tx, &tenant, &service.service, target, Some(&id)).await?.ok_or_else(|| {
+            let by = (Some(id.as_str()), state.requester.changes(step.ids, Some(&id)));
+            ledger::begin_adding(step.tx, &tenant, &service.service, target, by).await?.ok_or_else(|| {
                 StepError::retryable("target_busy", format!("{} at {} is in use again", service.service, target.name))
             })?;
         }

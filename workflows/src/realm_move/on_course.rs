@@ -1,10 +1,11 @@
 //! Looks whether an offline move still keeps its offline budget: reads its tasks' progress and asks the projection.
 
 use catalogue::location::{Address, Location};
-use engine::{Next, StepError, StepTx, TaskRecord, TaskStatus};
+use engine::{Next, StepError, StepTx, StoredError, TaskRecord, TaskStatus};
 use serde::Deserialize;
 use store::Millis;
 
+use super::cause::{self, Stopped};
 use super::drain::retreat;
 use super::projection::{Budget, Measure, Pace, Work};
 use super::state::{CopiedPart, MoveState, OfflinePeriod};
@@ -24,15 +25,22 @@ pub(super) fn look_every(deployment: &Deployment, offline: &OfflinePeriod) -> Mi
 /// What copying has to do.
 pub(super) fn copy_work(deployment: &Deployment, state: &MoveState) -> Work {
     // Tables are counted in items before the move goes offline, buckets in bytes too.
-    let expected = state.expected.unwrap_or_default();
-    let expected = Measure { items: expected.items, bytes: expected.bytes };
-    Work { expected, copying: true, settle_ms: millis(deployment.timing.index_settle) }
+    let Amount { items, objects, bytes } = state.expected.unwrap_or_default();
+    let expected = Measure { items, objects, bytes };
+    let settle_ms = millis(deployment.timing.index_settle);
+    Work { expected, copying: true, settle_ms, told_every_ms: told_every(deployment) }
 }
 
 /// What reading back has to do.
-pub(super) fn verify_work(copied: &[CopiedPart]) -> Work {
+pub(super) fn verify_work(deployment: &Deployment, copied: &[CopiedPart]) -> Work {
     let parts = copied.iter().map(|part| measured(&part.to, Amount::from(part.tally)));
-    Work { expected: parts.fold(Measure::default(), plus), copying: false, settle_ms: 0 }
+    let expected = parts.fold(Measure::default(), plus);
+    Work { expected, copying: false, settle_ms: 0, told_every_ms: told_every(deployment) }
+}
+
+/// Tasks tell of their work at their checkpoints.
+fn told_every(deployment: &Deployment) -> Millis {
+    millis(deployment.movers.settings().checkpoint_every)
 }
 
 /// Looks at the tasks. `Err`: the way back, because the move can't end within its budget.
@@ -63,7 +71,9 @@ pub(super) fn look(
         (step.now - offline.since) / 1_000,
         pace.words(done, work),
     );
-    Ok(Err(retreat(state, offline, "offline_budget", &message)))
+    let ran_out = StoredError { code: "offline_budget".to_owned(), message };
+    let StoredError { code, message } = cause::of(ran_out, Stopped::Perhaps, tasks);
+    Ok(Err(retreat(state, offline, &code, &message)))
 }
 
 fn done_by(task: &TaskRecord) -> Result<Measure, StepError> {
@@ -82,11 +92,11 @@ fn done_by(task: &TaskRecord) -> Result<Measure, StepError> {
 
 fn measured(at: &Location, amount: Amount) -> Measure {
     match at.address {
-        Address::Dynamodb { .. } | Address::Hooks { .. } => Measure { items: amount.items, bytes: 0 },
-        Address::S3 { .. } => Measure { items: 0, bytes: amount.bytes },
+        Address::Dynamodb { .. } | Address::Hooks { .. } => Measure { items: amount.items, ..Measure::default() },
+        Address::S3 { .. } => Measure { objects: amount.objects, bytes: amount.bytes, ..Measure::default() },
     }
 }
 
 fn plus(left: Measure, right: Measure) -> Measure {
-    Measure { items: left.items + right.items, bytes: left.bytes + right.bytes }
+    Measure { items: left.items + right.items, objects: left.objects + right.objects, bytes: left.bytes + right.bytes }
 }

@@ -1,6 +1,6 @@
 //! `preflight`: everything that can be checked while the tenant is online. The approved plan still holds; every store is
-//! reachable and of the right shape; targets are proved empty; nothing that is removed or added is linked by the store's
-//! own replication to what stays; services with hooks are asked. Counts what there is to copy.
+//! reachable, of the right shape, and agrees with the database on what time it is; targets are proved empty; nothing that is removed
+//! or added is linked by the store's own replication to what stays; services with hooks are asked. Counts what there is to copy.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,22 @@ use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
 use catalogue::tenants::{self, Tenant};
 use catalogue::topologies;
+use catalogue::topology::Replication;
 use engine::{Next, StepError, StepTx};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use store::Tx;
+use workers::error::WorkError;
 use workers::place::Place;
-use workers::{Change, Cuts, Depth, Inspection};
+use workers::{Change, Cuts, Depth, Inspection, REQUEST_TOO_OLD};
 
 use super::divided::Divided;
 use super::state::{MoveState, Stage};
-use crate::data_tasks::{Amount, place_of, step_error};
+use crate::clocks;
+use crate::data_tasks::{Amount, SAME_STORE, place_of, step_error};
 use crate::deployment::Deployment;
-use crate::plan::{Plan, ServicePlan};
+use crate::plan::{Plan, ServicePlan, changed_since};
 use crate::planning;
+use crate::replica_sets::ReplicaSets;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
 
@@ -30,6 +34,8 @@ pub struct Preflight {
     expected: Amount,
     /// How it is divided.
     divided: Divided,
+    /// What the stores replicate by themselves.
+    sets: ReplicaSets,
 }
 
 /// Locations inspected at a time.
@@ -37,16 +43,18 @@ const INSPECTED_AT_ONCE: usize = 8;
 
 /// Looks at the catalogue and at every store that the plan names.
 pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveState) -> Result<Preflight, StepError> {
-    let busy = check_catalogue(deployment, tenant, &state.plan).await?;
-    let (mut expected, mut divided) = (Amount::default(), Divided::default());
+    let known = check_catalogue(deployment, tenant, &state.plan).await?;
+    let (mut expected, mut divided, mut sets) = (Amount::default(), Divided::default(), ReplicaSets::default());
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
-            let (counted, cuts) = check_service(deployment, tenant, service, &busy).await?;
+            let (counted, cuts, linked) = check_service(deployment, tenant, service, &known).await?;
             divided.decide(&service.service, counted, &cuts, deployment.part_size);
-            expected = service.add.iter().fold(expected, |sum, _| sum.plus(counted));
+            sets.extend(linked);
+            let copied_to = service.add.iter().filter(|at| sets.filled_by(&service.service, &at.key()).is_none());
+            expected = copied_to.fold(expected, |sum, _| sum.plus(counted));
         }
     }
-    Ok(Preflight { expected, divided })
+    Ok(Preflight { expected, divided, sets })
 }
 
 /// Stores the count and waits for the targets to be free. A budget that not even an empty tenant's move could keep is refused:
@@ -66,44 +74,50 @@ pub(super) async fn advance(
         return Err(StepError::permanent("budget_too_small", message));
     }
     let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
-    let state = MoveState { expected: Some(found.expected), divided: found.divided, ..state };
+    let state = MoveState { expected: Some(found.expected), divided: found.divided, sets: found.sets, ..state };
     Ok(Next::Go(state.at_stage(waiting), String::new()))
 }
 
-/// Checks the plan against the catalogue; returns the keys of target cells that are not absent yet.
-async fn check_catalogue(deployment: &Deployment, tenant: &str, plan: &Plan) -> Result<BTreeSet<String>, StepError> {
+/// What the catalogue knows that preflight asks for.
+struct Known {
+    /// Keys of cells that are not absent.
+    busy: BTreeSet<String>,
+    /// Services whose stores replicate by themselves, as the topology states.
+    native: BTreeSet<String>,
+}
+
+/// Checks the plan against the catalogue.
+async fn check_catalogue(deployment: &Deployment, tenant: &str, plan: &Plan) -> Result<Known, StepError> {
     let mut tx = deployment.store.read().await?;
     let locked = tenants::get(&mut tx, tenant).await?;
     still_holds(&mut tx, locked.as_ref(), plan).await?;
     let cells = ledger::of_tenant(&mut tx, tenant).await?;
+    let topology = topologies::current(&mut tx).await?;
     tx.rollback().await?;
-    Ok(cells.into_iter().filter(|cell| cell.state != CellState::Absent).map(|cell| cell.location.key()).collect())
+    let busy =
+        cells.into_iter().filter(|cell| cell.state != CellState::Absent).map(|cell| cell.location.key()).collect();
+    let services = topology.map(|stored| stored.topology.services).unwrap_or_default();
+    let native = services.into_iter().filter(|(_, service)| service.replication == Replication::Native);
+    Ok(Known { busy, native: native.map(|(name, _)| name).collect() })
 }
 
-/// Whether the plan is still the approved one: the tenant's epoch, the topology's version, and the ledger's live
-/// locations are what they were. (The load that broke ties between shards may have changed: the choice stands.)
+/// Whether the plan is still the approved one: the tenant's epoch, and what else it rests on. Edits of the topology that do not
+/// touch it do not matter.
 pub(super) async fn still_holds(tx: &mut Tx, tenant: Option<&Tenant>, plan: &Plan) -> Result<(), StepError> {
     let changed = |what: &str| {
-        Err(StepError::permanent("plan_changed", format!("{what} since the plan was approved: start the move again")))
+        let message = format!("{what}, since the plan was approved: start the move again");
+        Err(StepError::permanent("plan_changed", message))
     };
     let Some(tenant) = tenant else { return changed("the tenant has gone") };
     if tenant.epoch != plan.epoch {
         return changed("the tenant's placement or status has changed");
     }
-    let Some(topology) = topologies::current(tx).await? else { return changed("the topology has gone") };
-    if topology.hash != plan.topology_version {
-        return changed("the topology has changed");
+    let Some(stored) = topologies::current(tx).await? else { return changed("the topology has gone") };
+    let placed = planning::placed(tx, &tenant.id, &stored.topology).await?;
+    match changed_since(plan, &stored.topology, &placed) {
+        Some(what) => changed(&what),
+        None => Ok(()),
     }
-    let placed = planning::placed(tx, &tenant.id, &topology.topology).await?;
-    for service in &plan.services {
-        let keys = |locations: &[Location]| locations.iter().map(Location::key).collect::<BTreeSet<_>>();
-        let live = placed.get(&service.service).map(|placed| keys(&placed.locations)).unwrap_or_default();
-        let planned: BTreeSet<_> = keys(&service.keep).union(&keys(&service.remove)).cloned().collect();
-        if live != planned {
-            return changed("the ledger's live locations have changed");
-        }
-    }
-    Ok(())
 }
 
 /// Returns how much the source holds, if it is copied.
@@ -111,21 +125,34 @@ async fn check_service(
     deployment: &Deployment,
     tenant: &str,
     service: &ServicePlan,
-    busy: &BTreeSet<String>,
-) -> Result<(Amount, Cuts), StepError> {
+    known: &Known,
+) -> Result<(Amount, Cuts, ReplicaSets), StepError> {
+    let native = known.native.contains(&service.service);
     let movers = limited_movers(deployment).await?;
     let all: Vec<&Location> = service.keep.iter().chain(&service.add).chain(&service.remove).collect();
     let places: Vec<Place> = all.iter().map(|location| place_of(location)).collect();
-    let inspections =
-        places.into_iter().map(|place| async move { movers.inspect(&place, tenant).await.map_err(step_error) });
-    let found: Vec<Inspection> = stream::iter(inspections).buffered(INSPECTED_AT_ONCE).try_collect().await?;
+    let inspections = places.into_iter().map(|place| async move { movers.inspect(&place, tenant).await });
+    let found: Result<Vec<Inspection>, WorkError> =
+        stream::iter(inspections).buffered(INSPECTED_AT_ONCE).try_collect().await;
+    let found = match found {
+        // By then the store has told its own time: if that is why, say which clocks differ, and by how much.
+        Err(error) if error.code == REQUEST_TOO_OLD => {
+            clocks::check(deployment, all.iter().copied()).await?;
+            return Err(step_error(error));
+        }
+        found => found.map_err(step_error)?,
+    };
     let found: Vec<(&Location, Inspection)> = all.into_iter().zip(found).collect();
-    check_targets(service, &found, busy)?;
-    check_replication(service, &found)?;
+    check_places(deployment, tenant, service, &found).await?;
+    check_targets(service, &found, &known.busy)?;
+    let sets = replica_sets(service, &found, native)?;
+    clocks::check(deployment, service.add.iter().chain(&service.remove)).await?;
     ask_service(deployment, tenant, service).await?;
-    let (Some(source), false) = (&service.source, service.add.is_empty()) else { return Ok(Default::default()) };
+    let (Some(source), false) = (&service.source, service.add.is_empty()) else {
+        return Ok((Amount::default(), Cuts::default(), sets));
+    };
     let found = movers.survey(&place_of(source), tenant, Depth::Listed).await.map_err(step_error)?;
-    Ok((found.size.into(), found.cuts))
+    Ok((found.size.into(), found.cuts, sets))
 }
 
 /// Asks a service with hooks whether it can take part. A refusal ends the move, with the service's reason.
@@ -137,6 +164,37 @@ async fn ask_service(deployment: &Deployment, tenant: &str, service: &ServicePla
     }
     for left in &service.remove {
         movers.schedule(&place_of(left), tenant, Change::Remove, None).await.map_err(step_error)?;
+    }
+    Ok(())
+}
+
+/// Two names must not lead to one store: what is removed there would be what stays.
+async fn check_places(
+    deployment: &Deployment,
+    tenant: &str,
+    service: &ServicePlan,
+    found: &[(&Location, Inspection)],
+) -> Result<(), StepError> {
+    for (n, (one, first)) in found.iter().enumerate() {
+        for (other, second) in found[n + 1..].iter().filter(|(other, _)| other.key() != one.key()) {
+            // What is written to the one is then found in the other, whether or not they are two.
+            let reaches = |from: &Location, found: &Inspection, to: &Location| {
+                found.replicates_to.iter().any(|link| from.replicates_into(link, to))
+            };
+            let linked = reaches(one, first, other) || reaches(other, second, one);
+            let (a, b) = (place_of(one), place_of(other));
+            if !linked && deployment.movers.is_one_place(&a, &b, tenant).await.map_err(step_error)? {
+                let message = format!(
+                    "service {}: the stores of {} and {} are one and the same, by two names ({} and {}): correct their endpoints in the topology",
+                    service.service,
+                    one.name,
+                    other.name,
+                    one.key(),
+                    other.key()
+                );
+                return Err(StepError::permanent(SAME_STORE, message));
+            }
+        }
     }
     Ok(())
 }
@@ -159,6 +217,21 @@ fn check_targets(
             );
             return Err(StepError::permanent("schema_mismatch", message));
         }
+        if let Some(source) = source
+            && source.expires_by != at_target.expires_by
+        {
+            let words = |by: &Option<String>| {
+                by.as_ref().map_or("does not expire items".to_owned(), |by| format!("expires items by `{by}`"))
+            };
+            let message = format!(
+                "service {}: the table at {} {}, and the source {}: give both the same time to live",
+                service.service,
+                target.name,
+                words(&at_target.expires_by),
+                words(&source.expires_by)
+            );
+            return Err(StepError::permanent("expiry_mismatch", message));
+        }
         // A cell that is not absent yet belongs to a removal: `waiting` waits for it to prove the place empty.
         if !at_target.empty && !busy.contains(&target.key()) {
             let message = format!(
@@ -172,24 +245,13 @@ fn check_targets(
     Ok(())
 }
 
-/// Where a store itself replicates between a location that stays and one that is removed (or, should the move roll back,
-/// one that is added), deleting in one deletes in both.
-fn check_replication(service: &ServicePlan, found: &[(&Location, Inspection)]) -> Result<(), StepError> {
-    let keys = |locations: &[Location]| locations.iter().map(Location::key).collect::<BTreeSet<_>>();
-    let emptied: BTreeSet<_> = keys(&service.remove).union(&keys(&service.add)).cloned().collect();
-    for (from, inspection) in found {
-        for (to, _) in found {
-            let linked = from.key() != to.key() && inspection.replicates_to.iter().any(|link| to.is_named(link));
-            let harmful = emptied.contains(&from.key()) || emptied.contains(&to.key());
-            if linked && harmful {
-                let message = format!(
-                    "service {}: the store replicates {} to {} by itself, so emptying one would empty the other: unlink \
-                     them first",
-                    service.service, from.name, to.name
-                );
-                return Err(StepError::permanent("replicated_store", message));
-            }
-        }
-    }
-    Ok(())
+/// What is left to the stores' own replication, as their settings are now.
+fn replica_sets(
+    service: &ServicePlan,
+    found: &[(&Location, Inspection)],
+    native: bool,
+) -> Result<ReplicaSets, StepError> {
+    let linked: Vec<_> = found.iter().map(|(at, inspection)| (*at, inspection.replicates_to.as_slice())).collect();
+    ReplicaSets::of(service, &linked, native)
+        .map_err(|harmful| StepError::permanent(harmful.code(), format!("service {}: {harmful}", service.service)))
 }

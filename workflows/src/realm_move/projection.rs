@@ -9,18 +9,39 @@ use store::Millis;
 
 use super::forecast::{Forecast, Learned, Reading};
 
-/// How much of each kind: items of tables, bytes of buckets.
+/// How much of each kind: items of tables, objects of buckets and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Measure {
     /// Items of tables.
     pub items: u64,
+    /// Objects.
+    pub objects: u64,
     /// Bytes of objects.
     pub bytes: u64,
 }
 
+/// An object takes its requests beside its bytes: as long as at least so many bytes more (a store nearby), and at most so many (two
+/// requests of 150 ms at 85 MB/s and more: see `estimate`). What it really is lies between, so the end does, too.
+const OBJECT_AT_LEAST: u64 = 16 << 10;
+const OBJECT_AT_MOST: u64 = 32 << 20;
+
 impl Measure {
     fn at_most(self, most: Self) -> Self {
-        Self { items: self.items.min(most.items), bytes: self.bytes.min(most.bytes) }
+        Self {
+            items: self.items.min(most.items),
+            objects: self.objects.min(most.objects),
+            bytes: self.bytes.min(most.bytes),
+        }
+    }
+
+    /// Bytes, where it is size that takes time.
+    fn by_size(self) -> u64 {
+        self.bytes.saturating_add(self.objects.saturating_mul(OBJECT_AT_LEAST))
+    }
+
+    /// The same where it is mostly the number of objects.
+    fn by_count(self) -> u64 {
+        self.bytes.saturating_add(self.objects.saturating_mul(OBJECT_AT_MOST))
     }
 }
 
@@ -33,6 +54,8 @@ pub struct Work {
     pub copying: bool,
     /// The wait before the look for changes, in milliseconds.
     pub settle_ms: Millis,
+    /// How late progress may be told, in milliseconds.
+    pub told_every_ms: Millis,
 }
 
 /// The offline period: what the projection is held against.
@@ -51,8 +74,12 @@ pub struct Pace {
     looked: Millis,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     items: Option<Track>,
+    /// Objects by their size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bytes: Option<Track>,
+    /// Objects mostly by their number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    objects: Option<Track>,
     /// When the offline period would end, as last projected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     projected_end: Option<Millis>,
@@ -92,7 +119,7 @@ struct Track {
 const READING_SHARE: f64 = 0.1;
 /// Looks in a row that must agree before a move is given up.
 const LOOKS_THAT_AGREE: u32 = 2;
-/// Nothing is judged before this many looks of work.
+/// Nothing is judged before this many looks of work, nor before work was told of so many times.
 const LEAST_LOOKS: i64 = 4;
 /// The projected end must lie beyond the deadline by more than this share of the time still projected.
 const MARGIN: f64 = 0.1;
@@ -132,21 +159,24 @@ impl Pace {
         }
         // The source may have grown since it was counted: then all that was counted is done.
         let done = done.at_most(work.expected);
+        let all = work.expected;
         let mut pace = Self {
             looked: now,
-            items: self.track(self.items, now, (done.items, work.expected.items), look_every),
-            bytes: self.track(self.bytes, now, (done.bytes, work.expected.bytes), look_every),
+            items: self.track(self.items, now, (done.items, all.items), look_every),
+            bytes: self.track(self.bytes, now, (done.by_size(), all.by_size()), look_every),
+            objects: self.track(self.objects, now, (done.by_count(), all.by_count()), look_every),
             ..self.clone()
         };
         pace.forecast = pace.forecast_at(now, done, work, look_every).or(pace.forecast);
-        let ends = [(pace.items, done.items, work.expected.items), (pace.bytes, done.bytes, work.expected.bytes)]
-            .into_iter()
-            .filter_map(|(track, done, expected)| {
-                let track = track.filter(|_| expected > 0)?;
-                let left = track.left(now, done, expected, work)?;
-                Some((now.saturating_add(left), track.is_telling(now, done, expected, budget, look_every)))
-            });
-        let Some((end, telling)) = ends.max_by_key(|(end, _)| *end) else {
+        let end = |(track, done, expected): (Option<Track>, u64, u64)| {
+            let track = track.filter(|_| expected > 0)?;
+            let left = track.left(now, done, expected, work)?;
+            Some((now.saturating_add(left), track.is_telling(now, (done, expected), work, budget, look_every)))
+        };
+        let [items, sized, counted] = pace.kinds(done, all).map(end);
+        // Of one bucket's work both are told, and what is true lies between; of tables and buckets the later one counts.
+        let objects = sized.into_iter().chain(counted).min_by_key(|(end, _)| *end);
+        let Some((end, telling)) = items.into_iter().chain(objects).max_by_key(|(end, _)| *end) else {
             pace.over = 0;
             return pace;
         };
@@ -157,29 +187,36 @@ impl Pace {
         pace
     }
 
-    fn forecast_at(&self, now: Millis, done: Measure, work: &Work, look_every: Millis) -> Option<Forecast> {
-        let kinds = [(self.items, done.items, work.expected.items), (self.bytes, done.bytes, work.expected.bytes)];
-        let forecasts =
-            kinds.into_iter().filter(|(_, _, expected)| *expected > 0).filter_map(|(track, done, expected)| {
-                let track = track?;
-                let now = Mark { at: now, done };
-                let reading = Reading { begun: track.begun.at, grown: track.grown.at, now, expected };
-                track.learned?.forecast(&reading, work, look_every)
-            });
-        forecasts.reduce(Forecast::later)
+    /// Items, objects by their size, and objects by their number: what is known of each, how much is done, and how much there is.
+    fn kinds(&self, done: Measure, all: Measure) -> [(Option<Track>, u64, u64); 3] {
+        [
+            (self.items, done.items, all.items),
+            (self.bytes, done.by_size(), all.by_size()),
+            (self.objects, done.by_count(), all.by_count()),
+        ]
     }
 
-    /// How many a second of the kind that decides, in words for a person: `1200 of 20000 items at 30/s`.
+    fn forecast_at(&self, now: Millis, done: Measure, work: &Work, look_every: Millis) -> Option<Forecast> {
+        let forecast = |(track, done, expected): (Option<Track>, u64, u64)| {
+            let track = track.filter(|_| expected > 0)?;
+            let now = Mark { at: now, done };
+            let reading = Reading { begun: track.begun.at, grown: track.grown.at, now, expected };
+            track.learned?.forecast(&reading, work, look_every)
+        };
+        let [items, sized, counted] = self.kinds(done, work.expected).map(forecast);
+        let objects = sized.into_iter().chain(counted).reduce(Forecast::between);
+        items.into_iter().chain(objects).reduce(Forecast::later)
+    }
+
+    /// How far it is, in words for a person: `1200 of 20000 items at 30/s, 40 of 127 objects (7000 of 246609 bytes)`.
     pub fn words(&self, done: Measure, work: &Work) -> String {
-        let kinds = [
-            (self.items, done.items, work.expected.items, "items"),
-            (self.bytes, done.bytes, work.expected.bytes, "bytes"),
-        ];
-        let told = kinds.into_iter().filter_map(|(track, done, expected, noun)| {
-            let rate = track?.rate(self.looked, done, expected)? * 1_000.0;
-            (expected > 0).then(|| format!("{done} of {expected} {noun} at {rate:.0}/s"))
-        });
-        told.collect::<Vec<_>>().join(", ")
+        let all = work.expected;
+        let rate = self.items.and_then(|items| items.rate(self.looked, done.items, all.items));
+        let items = rate.filter(|_| all.items > 0);
+        let items = items.map(|rate| format!("{} of {} items at {:.0}/s", done.items, all.items, rate * 1_000.0));
+        let objects = (all.objects > 0)
+            .then(|| format!("{} of {} objects ({} of {} bytes)", done.objects, all.objects, done.bytes, all.bytes));
+        items.into_iter().chain(objects).collect::<Vec<_>>().join(", ")
     }
 
     fn track(
@@ -232,10 +269,17 @@ impl Track {
         Some(settle.saturating_add(left.min(MOST_MS) as Millis))
     }
 
-    /// Whether there is enough to judge by: some looks and some time, and some progress or much time.
-    fn is_telling(&self, now: Millis, done: u64, expected: u64, budget: Budget, look_every: Millis) -> bool {
+    /// Whether there is enough to judge by: some looks and reports and some time, and some progress or much time.
+    fn is_telling(
+        &self,
+        now: Millis,
+        (done, expected): (u64, u64),
+        work: &Work,
+        budget: Budget,
+        look_every: Millis,
+    ) -> bool {
         let (spent, allowed) = (now - self.begun.at, budget.deadline - budget.since);
-        let some = spent >= LEAST_LOOKS * look_every && spent >= allowed / 20;
+        let some = spent >= LEAST_LOOKS * look_every.max(work.told_every_ms) && spent >= allowed / 20;
         some && (done >= expected / 50 || spent >= allowed / 4)
     }
 }

@@ -4,12 +4,13 @@
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, CellState};
-use catalogue::{capacity, changes, tenants};
+use catalogue::{capacity, changes, fingerprints, tenants};
 use engine::{Next, StepError, StepTx, StoredError};
 use serde_json::json;
 
 use super::state::{MoveState, OfflinePeriod, RemovalRef, Stage};
-use crate::removal::{Cause, queue_removal};
+use crate::removal::{Cause, Found, queue_removal};
+use crate::replica_sets::ReplicaSets;
 use crate::requester::Requester;
 
 pub(super) async fn advance(
@@ -18,15 +19,16 @@ pub(super) async fn advance(
     offline: OfflinePeriod,
     error: StoredError,
 ) -> Result<Next<MoveState>, StepError> {
-    let by = Requester::realmctl(&format!("{}: {}", error.code, error.message));
-    let rolled_back = bring_back(step, &offline, error, &by).await?;
+    // The code and not the message, which may name keys: the audit trail keeps it for ever.
+    let by = Requester::realmctl(&error.code);
+    let rolled_back = bring_back(step, (&offline, &state.sets), error, &by).await?;
     Ok(Next::Go(state.at_stage(rolled_back), String::new()))
 }
 
 /// Brings the tenant back online in the caller's transaction; returns the stage that records it.
 pub(super) async fn bring_back(
     step: &mut StepTx<'_>,
-    offline: &OfflinePeriod,
+    (offline, sets): (&OfflinePeriod, &ReplicaSets),
     error: StoredError,
     by: &Requester,
 ) -> Result<Stage, StepError> {
@@ -37,7 +39,8 @@ pub(super) async fn bring_back(
         let message = format!("tenant {tenant} is not offline for move {id} at epoch {}", offline.epoch);
         return Err(StepError::permanent("not_offline", message));
     }
-    let removals = remove_added(step, &tenant, &id).await?;
+    let removals = remove_added(step, &tenant, (&id, by), sets).await?;
+    fingerprints::erase_all(step.tx, &id).await?;
     capacity::release(step.tx, &id).await?;
     let now = step.tx.now().await?;
     let epoch = offline.epoch + 1;
@@ -49,21 +52,26 @@ pub(super) async fn bring_back(
         tenant: Some(tenant.clone()),
         why: by.why.clone(),
         before: json!({ "status": "moving", "epoch": offline.epoch, "move": id }),
-        after: json!({ "status": "online", "epoch": epoch }),
+        after: json!({ "status": "online", "epoch": epoch, "code": error.code }),
     };
     audit::append(step.tx, &entry).await?;
     changes::append(step.tx, &tenant, epoch, "back_online").await?;
     Ok(Stage::RolledBack { error, offline_ms: now - offline.since, removals })
 }
 
-/// Only what this move was adding is removed, and the ledger says what that is: not the plan, not memory.
-async fn remove_added(step: &mut StepTx<'_>, tenant: &str, id: &str) -> Result<Vec<RemovalRef>, StepError> {
-    let cells = ledger::of_tenant(step.tx, tenant).await?;
+/// Only what this move was adding is removed, and the ledger says what that is: not the plan, not memory. No place is read:
+/// another version may have written it.
+async fn remove_added(
+    step: &mut StepTx<'_>,
+    tenant: &str,
+    (id, by): (&str, &Requester),
+    sets: &ReplicaSets,
+) -> Result<Vec<RemovalRef>, StepError> {
     let mut removals = Vec::new();
-    for cell in cells.iter().filter(|c| c.state == CellState::Adding && c.workflow.as_deref() == Some(id)) {
-        let cause = Cause::RolledBack { move_id: id.to_owned() };
-        let (service, at) = (&cell.service, &cell.location);
-        removals.extend(queue_removal(step, tenant, service, at, CellState::Adding, (cause, None)).await?);
+    for cell in ledger::being_added_by(step.tx, tenant, id).await? {
+        let follows = sets.filled_by(&cell.service, &cell.key).map(str::to_owned);
+        let why = (Cause::RolledBack { move_id: id.to_owned() }, Found { follows, ..Found::default() }, by);
+        removals.extend(queue_removal(step, tenant, &cell.service, &cell.key, CellState::Adding, why).await?);
     }
     Ok(removals)
 }

@@ -65,6 +65,7 @@ pub(super) fn missed(timing: &Timing, state: &MoveState, now: Millis) -> Option<
         Stage::Scheduled
             | Stage::Preflight
             | Stage::Waiting { .. }
+            | Stage::Comparing
             | Stage::Offline
             | Stage::Commit { offline: None, .. }
     );

@@ -17,6 +17,7 @@ use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::planning;
 use crate::refusal::Refusal;
+use crate::replica_sets::ReplicaSets;
 use crate::requester::Requester;
 use crate::timestamps::rfc3339;
 use crate::timing::millis;
@@ -206,6 +207,7 @@ async fn insert(
         budget_ms: request.budget_ms,
         expected: None,
         divided: Divided::default(),
+        sets: ReplicaSets::default(),
         window: request.when.window,
         priority: request.priority,
         campaign: request.campaign.clone(),

@@ -9,11 +9,13 @@ use workers::progress::Tally;
 
 use super::divided::Divided;
 use super::forecast::Forecast;
+use super::leaving::ComparedPart;
 use super::projection::Pace;
 use super::report::PartReport;
 use super::schedule::Window;
 use crate::data_tasks::Amount;
 use crate::plan::Plan;
+use crate::replica_sets::ReplicaSets;
 use crate::requester::Requester;
 
 /// A move as stored.
@@ -34,6 +36,9 @@ pub struct MoveState {
     /// Where a service's objects are divided into parts, if they are: decided with the count.
     #[serde(default, skip_serializing_if = "Divided::is_empty")]
     pub divided: Divided,
+    /// What is left to the stores' own replication, as their settings were then.
+    #[serde(default, skip_serializing_if = "ReplicaSets::is_empty")]
+    pub sets: ReplicaSets,
     /// Within which it may keep its tenant offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
@@ -71,6 +76,8 @@ pub enum Stage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         looked_at: Option<Millis>,
     },
+    /// Compares replicas that are left with copies that stay; for a move that stays online.
+    Comparing,
     /// About to take the tenant offline.
     Offline,
     /// Offline; waits until nobody acts on the old context any more.
@@ -107,6 +114,9 @@ pub enum Stage {
         /// What the verification found, part by part.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         report: Vec<PartReport>,
+        /// What was found at locations that are left, and that no copy read.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        compared: Vec<ComparedPart>,
     },
     /// Switched; tells the world.
     Notify {
@@ -216,6 +226,7 @@ impl Stage {
             Self::Scheduled => "scheduled",
             Self::Preflight => "preflight",
             Self::Waiting { .. } => "waiting",
+            Self::Comparing => "comparing",
             Self::Offline => "offline",
             Self::Drain { .. } => "drain",
             Self::AddData { .. } => "add_data",
@@ -231,7 +242,7 @@ impl Stage {
 
     /// Whether the tenant has yet to go offline for this move.
     fn is_before_offline(&self) -> bool {
-        matches!(self, Self::Scheduled | Self::Preflight | Self::Waiting { .. } | Self::Offline)
+        matches!(self, Self::Scheduled | Self::Preflight | Self::Waiting { .. } | Self::Comparing | Self::Offline)
     }
 
     /// The offline period, while the tenant is offline for this move.

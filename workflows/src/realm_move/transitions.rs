@@ -1,10 +1,11 @@
 //! What may follow what in a move: the only table. Everything else is an illegal transition.
 
 /// All states, in the order in which a move can pass them.
-pub const STATES: [&str; 13] = [
+pub const STATES: [&str; 14] = [
     "scheduled",
     "preflight",
     "waiting",
+    "comparing",
     "offline",
     "drain",
     "add_data",
@@ -38,7 +39,8 @@ fn successors(from: &str) -> &'static [&'static str] {
     match from {
         "scheduled" => &["preflight", "failed", "rolled_back"],
         "preflight" => &["waiting", "failed", "rolled_back"],
-        "waiting" => &["offline", "commit", "failed", "rolled_back"],
+        "waiting" => &["offline", "comparing", "commit", "failed", "rolled_back"],
+        "comparing" => &["commit", "failed", "rolled_back"],
         "offline" => &["drain", "waiting", "failed", "rolled_back"],
         "drain" => &["add_data", "re_online", "rolled_back"],
         "add_data" => &["verify", "re_online", "rolled_back"],

@@ -4,6 +4,7 @@ use engine::{Next, StepError, StepTx};
 
 use super::add_data::{Tasks, next_look, settle_tasks};
 use super::drain::retreat_if_over;
+use super::leaving;
 use super::on_course;
 use super::projection::Pace;
 use super::report::report;
@@ -17,7 +18,7 @@ pub(super) async fn advance(
     (offline, pace): (OfflinePeriod, Pace),
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
-    let work = on_course::verify_work(&copied);
+    let work = on_course::verify_work(deployment, &copied);
     let verified = match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
         Tasks::Done(tasks) => tasks,
         Tasks::GoOn(pace) => {
@@ -26,9 +27,9 @@ pub(super) async fn advance(
         }
         Tasks::Next(next) => return Ok(*next),
     };
-    let report = report(state.verification, &copied, &verified)?;
+    let (report, compared) = (report(state.verification, &copied, &verified)?, leaving::compared(&verified)?);
     if let Some(retreat) = retreat_if_over(deployment, step, &state, &offline).await? {
         return Ok(retreat);
     }
-    Ok(Next::Go(state.at_stage(Stage::Commit { offline: Some(offline), copied, report }), String::new()))
+    Ok(Next::Go(state.at_stage(Stage::Commit { offline: Some(offline), copied, report, compared }), String::new()))
 }

@@ -4,6 +4,8 @@ mod facts;
 mod plan;
 mod progress;
 mod removals;
+mod task_errors;
+mod unread;
 mod waiting;
 
 use engine::{Priority, StoredError, Workflow, WorkflowRecord, task_table, workflow_table};
@@ -21,11 +23,13 @@ use crate::timestamps::rfc3339;
 use facts::Facts;
 use progress::progress;
 use removals::removal_views;
+use task_errors::task_errors;
 use waiting::waiting_for;
 
 pub use plan::PlanView;
 pub use progress::ProgressView;
 pub use removals::RemovalView;
+pub use task_errors::TaskErrorView;
 pub use waiting::WindowView;
 
 /// A move.
@@ -65,6 +69,9 @@ pub struct MoveView {
     pub error: Option<StoredError>,
     /// How far the data work of the current state is.
     pub progress: Option<ProgressView>,
+    /// What its data tasks run into while they are tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub task_errors: Vec<TaskErrorView>,
     /// How long the tenant may be offline for it, in milliseconds, while it is.
     #[serde(default)]
     pub offline_allowed_ms: Option<i64>,
@@ -138,11 +145,12 @@ pub async fn list_moves(
 }
 
 async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreError> {
-    let state: MoveState = serde_json::from_str(&record.data)
-        .map_err(|error| StoreError::Corrupt(format!("move {} was written by another version: {error}", record.id)))?;
+    let Ok(state) = serde_json::from_str::<MoveState>(&record.data) else { return Ok(unread::view(record)) };
     let now = tx.now().await?;
     let tasks = match state.stage {
-        Stage::AddData { .. } | Stage::Verify { .. } => task_table::of_workflow(tx, &record.id).await?,
+        Stage::Comparing | Stage::AddData { .. } | Stage::Verify { .. } => {
+            task_table::readable_of_workflow(tx, &record.id).await?
+        }
         _ => Vec::new(),
     };
     let facts = Facts::of(&state.stage, now);
@@ -165,6 +173,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         finished_at: record.finished_at.map(rfc3339),
         error: facts.error.or_else(|| record.error.clone()),
         progress: progress(&state, &tasks),
+        task_errors: task_errors(&tasks),
         offline_allowed_ms: state.stage.offline().map(|offline| offline.deadline - offline.since),
         projected_offline_ms: eta(|forecast| forecast.end).map(|eta_ms| facts.offline_ms + eta_ms),
         eta_ms: eta(|forecast| forecast.end),

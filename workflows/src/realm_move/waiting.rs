@@ -4,13 +4,17 @@
 use catalogue::ledger::{self, Cell, CellState};
 use engine::{Next, StepError, StepTx};
 use store::{Millis, StoreError, Tx};
+use workers::clocks::CLOCK_SKEW;
 
+use super::leaving;
 use super::state::{MoveState, Stage};
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_move};
+use crate::clocks::{self, CLOCKS_TO_AGREE};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::quiet;
 use crate::timing::millis;
+use crate::worker_there;
 
 pub(super) async fn advance(
     deployment: &Deployment,
@@ -23,7 +27,7 @@ pub(super) async fn advance(
         let stage = if state.plan.needs_offline() {
             Stage::Offline
         } else {
-            Stage::Commit { offline: None, copied: Vec::new(), report: Vec::new() }
+            return online(deployment, step, state).await;
         };
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };
@@ -37,6 +41,25 @@ pub(super) async fn advance(
     let wake = until.min(step.now + LOOK_AGAIN_MS);
     let stage = Stage::Waiting { since, reason: obstacle.reason, looked_at: Some(step.now) };
     Ok(Next::Stay(state.at_stage(stage), wake))
+}
+
+/// A move without an offline window goes on to its commit; one that leaves replicas compares them first.
+async fn online(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: MoveState,
+) -> Result<Next<MoveState>, StepError> {
+    if !state.plan.leaves_replicas() {
+        let commit = Stage::Commit { offline: None, copied: Vec::new(), report: Vec::new(), compared: Vec::new() };
+        return Ok(Next::Go(state.at_stage(commit), String::new()));
+    }
+    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan, &state.divided)).await? {
+        let waiting = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
+        let wake = step.now + LOOK_AGAIN_MS;
+        return Ok(Next::Stay(state.at_stage(waiting), wake));
+    }
+    leaving::begin(deployment, step, &state).await?;
+    Ok(Next::Go(state.at_stage(Stage::Comparing), String::new()))
 }
 
 /// Since when the wait counts: a gap in which nobody looked, such as a pause, does not.
@@ -75,8 +98,15 @@ async fn obstacle(
     if let Some(reason) = busy_target(deployment, step, plan).await? {
         return Ok(Some(Obstacle::target(reason)));
     }
-    if !plan.needs_offline() {
+    if !plan.needs_offline() && !plan.leaves_replicas() {
         return Ok(None);
+    }
+    if let Some(reason) = worker_there::missing(step.tx).await? {
+        return Ok(Some(Obstacle { reason, code: "no_worker", advice: "start one: `realmctl worker --store URL`" }));
+    }
+    if let Some(difference) = clocks::difference(deployment, step, clocks::targets(plan)).await? {
+        let advice = "look at the time synchronisation (NTP) of both hosts";
+        return Ok(Some(Obstacle { reason: format!("{CLOCKS_TO_AGREE}{difference}"), code: CLOCK_SKEW, advice }));
     }
     let blocked = capacity::look(step, &wants_of_move(plan, &state.divided)).await?;
     Ok(blocked.map(|blocked| Obstacle {

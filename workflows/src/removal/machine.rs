@@ -1,4 +1,5 @@
-//! The removal as the engine runs it: `waiting -> comparing -> removing -> done`, and `failed`, from which a replay goes back.
+//! The removal as the engine runs it: `waiting -> comparing -> removing -> done`, and `failed`, from which a replay goes back. From
+//! `removing` it goes back to `waiting` when its deletes meet something that was written late.
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
@@ -6,19 +7,25 @@ use catalogue::location::Location;
 use catalogue::{capacity as reservations, references};
 use engine::task::NewTask;
 use engine::{
-    Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Treatment, Workflow,
-    WorkflowRecord,
+    Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord,
 };
 use store::{Millis, StoreError, Tx};
+use workers::late::{LATE_WRITES, LateWrites};
 use workers::progress::Tally;
 
-use super::compare::{fan_out_compares, location_now};
+use super::compare::{
+    Comparison, erase_evidence, fan_out_compares, fan_out_unread, found, go_on_with_seen, location_now, stopped,
+    trust_the_rest,
+};
 use super::recheck;
-use super::state::{Cause, RemovalStage, RemovalState};
+use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
+use crate::audited;
 use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_removal};
+use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
 use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::quiet::{self, Unquiet};
+use crate::requester::Requester;
 use crate::timing::millis;
 
 /// The workflow that empties one `removing` cell.
@@ -33,11 +40,11 @@ impl Removal {
     }
 }
 
+/// So often it compares again by itself because of what its deletes have met.
+const MOST_COMPARED_AGAIN: u32 = 5;
+
 /// All states.
 pub const STATES: [&str; 5] = ["waiting", "comparing", "removing", "done", "failed"];
-
-/// Attempts at a step before the removal fails and waits for a person. The data work's own attempts are its tasks'.
-pub(crate) const MAX_ATTEMPTS: u32 = 6;
 
 #[async_trait]
 impl Workflow for Removal {
@@ -57,9 +64,11 @@ impl Workflow for Removal {
             (from, to),
             ("waiting" | "failed", "comparing" | "removing")
                 | ("comparing", "removing")
+                // Something was written late while it was being deleted.
+                | ("removing", "waiting")
                 // From `done`: data turned up afterwards.
                 | ("waiting" | "comparing" | "removing" | "done", "failed")
-                | ("failed", "waiting")
+                | ("failed" | "done", "waiting")
                 | ("waiting" | "comparing" | "removing" | "failed", "done")
         )
     }
@@ -77,8 +86,9 @@ impl Workflow for Removal {
         references::names_workflow(tx, &record.id).await
     }
 
-    async fn observe(&self, _: &WorkflowRecord, _: &RemovalState) -> Result<(), StepError> {
-        Ok(())
+    async fn observe(&self, record: &WorkflowRecord, state: &RemovalState) -> Result<(), StepError> {
+        let whose = if matches!(state.stage, RemovalStage::Waiting { .. }) { Whose::All } else { Whose::Unquiet };
+        clocks::hear(&self.deployment, &record.subject, whose, std::iter::once(&state.location)).await
     }
 
     async fn advance(
@@ -97,13 +107,20 @@ impl Workflow for Removal {
         }
     }
 
-    async fn ended(&self, step: &mut StepTx<'_>, _: &RemovalState) -> Result<(), StepError> {
+    async fn ended(&self, step: &mut StepTx<'_>, state: &RemovalState) -> Result<(), StepError> {
+        if let RemovalStage::Failed { error } = &state.stage {
+            audited::failed(step, "removal", error).await?;
+        }
         reservations::release(step.tx, &step.record.id).await?;
+        if matches!(state.stage, RemovalStage::Done { .. }) {
+            erase_evidence(step).await?;
+        }
         Ok(step.erase_tasks().await?)
     }
 
-    fn on_failure(&self, state: &RemovalState, error: &StepError, attempt: u32) -> OnFailure<RemovalState> {
-        if error.treatment == Treatment::Retryable && attempt < MAX_ATTEMPTS {
+    /// Nothing presses: what may pass is tried again for as long as it lasts, and so are its tasks.
+    fn on_failure(&self, state: &RemovalState, error: &StepError, _: u32) -> OnFailure<RemovalState> {
+        if error.may_pass() {
             return OnFailure::Retry;
         }
         OnFailure::Go(state.clone().at_stage(RemovalStage::Failed { error: error.stored() }))
@@ -117,6 +134,12 @@ async fn wait(
     state: RemovalState,
     until: Option<Millis>,
 ) -> Result<Next<RemovalState>, StepError> {
+    // By the database's clock, at the beginning and at the end: if it has been set meanwhile, requests from before may still run.
+    if let Some(difference) = clocks::difference(deployment, step, std::iter::once(&state.location)).await? {
+        let look_again = step.now + millis(deployment.timing.heartbeat);
+        let (stage, why) = (RemovalStage::Waiting { until }, Some(format!("{CLOCKS_TO_AGREE}{difference}")));
+        return Ok(Next::Stay(RemovalState { waits_for: why, ..state.at_stage(stage) }, look_again));
+    }
     let until = until.unwrap_or(step.now + millis(deployment.timing.drained_after()));
     if step.now < until {
         return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(until) }), until));
@@ -139,21 +162,51 @@ pub(super) async fn begin(
         let waiting = state.at_stage(RemovalStage::Waiting { until: Some(step.now) });
         return Ok(until_quiet(deployment, step, waiting, unquiet));
     }
+    if let Some(next) = follow(deployment, step, &state).await? {
+        return Ok(next);
+    }
     let location = location_now(step, &state).await?;
     if capacity::take(step, &wants_of_removal(&location)).await?.is_some() {
         let wake = step.now + LOOK_AGAIN_MS;
         return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(step.now) }), wake));
     }
     match &state.verified {
-        Some(verified) if !state.accept_late_writes => {
+        _ if state.only_proves() => remove(step, state, &location, false).await,
+        Some(verified) => {
             fan_out_compares(step, &state, &location, verified).await?;
             Ok(Next::Go(state.at_stage(RemovalStage::Comparing), String::new()))
         }
-        _ => remove(step, state, &location).await,
+        None if fan_out_unread(deployment, step, &state, &location).await? => {
+            Ok(Next::Go(state.at_stage(RemovalStage::Comparing), String::new()))
+        }
+        None => remove(step, state, &location, false).await,
     }
 }
 
-/// Every part still is as it was verified: deletes.
+/// Waits for the set's first location to be emptied: until that has been compared and deleted from, a delete
+/// here would be brought there unseen. What was written there late may still be on its way here then, as
+/// requests from before may: that is waited for as well.
+async fn follow(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &RemovalState,
+) -> Result<Option<Next<RemovalState>>, StepError> {
+    let Some(first) = state.follows.as_ref().filter(|_| !state.first_is_empty) else {
+        return Ok(None);
+    };
+    let cell = ledger::get(step.tx, &step.record.subject, &state.service, first).await?;
+    let busy = cell.filter(|cell| cell.state == CellState::Removing);
+    let until = if busy.is_some() { step.now } else { step.now + millis(deployment.timing.drained_after()) };
+    let waits_for = busy
+        .as_ref()
+        .map(|cell| format!("{} to be emptied first: its store brings the deletes here", cell.location.name));
+    let first_is_empty = busy.is_none();
+    let waiting = state.clone().at_stage(RemovalStage::Waiting { until: Some(until) });
+    let wake = until.max(step.now + if first_is_empty { 0 } else { LOOK_AGAIN_MS });
+    Ok(Some(Next::Stay(RemovalState { waits_for, first_is_empty, ..waiting }, wake)))
+}
+
+/// All parts have been compared. If each still is as it was verified, or somebody has accepted exactly what differs, deletes.
 async fn compared(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
@@ -161,22 +214,50 @@ async fn compared(
 ) -> Result<Next<RemovalState>, StepError> {
     match finished(deployment, step, &state).await? {
         Tasks::Next(next) => Ok(*next),
-        Tasks::Done(_) => match superseded(step, &state).await? {
-            Some(done) => Ok(done),
-            None => {
-                step.erase_tasks().await?;
-                let location = location_now(step, &state).await?;
-                // From here on the location changes by the removal's own deletes: a replay must not compare again.
-                remove(step, RemovalState { verified: None, ..state }, &location).await
+        Tasks::Done(tasks) => {
+            if let Some(done) = superseded(step, &state).await? {
+                return Ok(done);
             }
-        },
+            let Comparison { parts, late, location } = found(&tasks)?;
+            if late != LateWrites::default() && state.accepted.as_ref() != Some(&late.hash()) {
+                return stop(step, state, parts, late).await;
+            }
+            step.erase_tasks().await?;
+            go_on_with_seen(step).await?;
+            // What was compared, and nothing else: the service may have grown index shards since.
+            let location = match location {
+                Some(location) => location,
+                None => location_now(step, &state).await?,
+            };
+            let state = RemovalState { verified: Some(parts), unread: false, late: None, begun: true, ..state };
+            remove(step, state, &location, late.strays > 0).await
+        }
     }
 }
 
+/// Something was written late, and nobody has accepted exactly that.
+async fn stop(
+    step: &mut StepTx<'_>,
+    state: RemovalState,
+    parts: Vec<VerifiedPart>,
+    late: LateWrites,
+) -> Result<Next<RemovalState>, StepError> {
+    let error = stopped(&step.record.id, &state, &late);
+    let note = format!("{}: {}", error.code, error.message);
+    let unread = state.is_unread();
+    let mut state = RemovalState { late: Some(late), accepted: None, ..state };
+    if trust_the_rest(step, parts.len()).await? {
+        (state.verified, state.unread) = (Some(parts), unread);
+    }
+    Ok(Next::Go(state.at_stage(RemovalStage::Failed { error }), note))
+}
+
+/// With `strays`, somebody has accepted to delete items that stand where no part is.
 async fn remove(
     step: &mut StepTx<'_>,
     state: RemovalState,
     location: &Location,
+    strays: bool,
 ) -> Result<Next<RemovalState>, StepError> {
     let tenant = step.record.subject.clone();
     for part in 0..place_of(location).parts() {
@@ -187,6 +268,9 @@ async fn remove(
             part,
             generation: state.generation,
             rolled_back: matches!(state.cause, Cause::RolledBack { .. }),
+            noted: state.verified.is_some(),
+            only_prove: state.only_proves(),
+            strays: strays && part == 0,
         };
         step.fan_out(&NewTask { kind: RemoveTask::KIND, target: location.key(), input: to_value(&input) }).await?;
     }
@@ -210,6 +294,7 @@ async fn superseded(step: &mut StepTx<'_>, state: &RemovalState) -> Result<Optio
     if ours {
         return Ok(None);
     }
+    erase_evidence(step).await?;
     let done = RemovalStage::Done { removed: Amount::default() };
     Ok(Some(Next::Go(state.clone().at_stage(done), "superseded: the cell is not this removal's any more".to_owned())))
 }
@@ -244,6 +329,9 @@ async fn settle(
     step: &mut StepTx<'_>,
     state: RemovalState,
 ) -> Result<Next<RemovalState>, StepError> {
+    if let Some(again) = compare_again(deployment, step, &state).await? {
+        return Ok(again);
+    }
     let tasks = match finished(deployment, step, &state).await? {
         Tasks::Done(tasks) => tasks,
         Tasks::Next(next) => return Ok(*next),
@@ -255,11 +343,34 @@ async fn settle(
     let removed = tasks.iter().map(removed_by).sum::<Result<Amount, _>>()?;
     let tenant = step.record.subject.clone();
     let key = state.location.key();
-    if !ledger::become_absent(step.tx, &tenant, &state.service, &key, state.generation).await? {
+    let by = Requester::realmctl("proved empty").changes(step.ids, Some(&step.record.id));
+    if !ledger::become_absent(step.tx, &tenant, &state.service, &key, (state.generation, by)).await? {
         return Err(StepError::permanent("ledger_mismatch", format!("the ledger's cell of {key} is not removing")));
     }
     recheck::queue(deployment, step, &state).await?;
     Ok(Next::Go(state.at_stage(RemovalStage::Done { removed }), String::new()))
+}
+
+/// The deletes have met something that was not there when it was compared: it is left where it is, and all is compared again, a few times.
+/// Then a person is needed, though nothing has been found: somebody writes there and at the live copy.
+async fn compare_again(
+    deployment: &Deployment,
+    step: &mut StepTx<'_>,
+    state: &RemovalState,
+) -> Result<Option<Next<RemovalState>>, StepError> {
+    let tasks = step.tasks().await?;
+    let mut errors =
+        tasks.iter().filter(|task| task.status == TaskStatus::Failed).filter_map(|task| task.error.as_ref());
+    let Some(late) = errors.find(|error| error.code == LATE_WRITES) else { return Ok(None) };
+    if state.compared_again >= MOST_COMPARED_AGAIN {
+        return Ok(None);
+    }
+    let note = format!("{}: {}", late.code, late.message);
+    step.erase_tasks().await?;
+    let compared_again = state.compared_again + 1;
+    let until = Some(step.now + millis(deployment.timing.lease) * i64::from(compared_again - 1));
+    let state = RemovalState { accepted: None, compared_again, ..state.clone() };
+    Ok(Some(Next::Go(state.at_stage(RemovalStage::Waiting { until }), note)))
 }
 
 fn removed_by(task: &TaskRecord) -> Result<Amount, StepError> {

@@ -2,42 +2,73 @@
 //! neither.
 
 use catalogue::ledger::{self, CellState};
-use catalogue::location::Location;
 use engine::{StepError, StepTx};
+use serde_json::Value;
 
 use super::machine::Removal;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 use crate::realm_move::RemovalRef;
+use crate::requester::Requester;
 
-/// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not in the state `from`.
+/// What a move has found at a location that it leaves.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// While nothing was written to it.
+    pub verified: Option<Vec<VerifiedPart>>,
+    /// While the tenant was online.
+    pub compared: Option<Vec<VerifiedPart>>,
+    /// Key of the location whose deletes the store itself brings here.
+    pub follows: Option<String>,
+}
+
+/// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not
+/// in the state `from`.
+/// Needs nothing of the place but its key: what was stored of it goes with the removal as it is, so that a tenant can come back
+/// online in a version that can't read it. Whoever can goes on with the removal.
 pub async fn queue_removal(
     step: &mut StepTx<'_>,
     tenant: &str,
     service: &str,
-    location: &Location,
+    key: &str,
     from: CellState,
-    (cause, verified): (Cause, Option<Vec<VerifiedPart>>),
+    (cause, found, by): (Cause, Found, &Requester),
 ) -> Result<Option<RemovalRef>, StepError> {
-    let key = location.key();
-    let Some(cell) = ledger::get(step.tx, tenant, service, &key).await? else { return Ok(None) };
+    let Some(cell) = ledger::get_stored(step.tx, tenant, service, key).await? else { return Ok(None) };
+    // Not even JSON: another version's all the same.
+    let place = serde_json::from_str(&cell.place).unwrap_or(Value::String(cell.place));
+    let name = place.get("name").and_then(Value::as_str).unwrap_or(key).to_owned();
     let state = RemovalState {
         service: service.to_owned(),
-        location: location.clone(),
+        location: place,
         generation: cell.generation,
         cause,
-        verified,
+        verified: found.verified,
+        compared: found.compared,
+        follows: found.follows,
+        unread: false,
+        first_is_empty: false,
         accept_late_writes: false,
+        late: None,
+        accepted: None,
+        compared_again: 0,
+        left_behind: false,
+        begun: false,
         waits_for: None,
         stage: RemovalStage::Waiting { until: None },
     };
-    let now = step.now;
-    let id = step.start::<Removal>(&state, now).await?;
-    match ledger::begin_removing(step.tx, tenant, service, &key, from, &id).await? {
+    let (now, data) = (step.now, serde_json::to_string(&state).map_err(unwritable)?);
+    let id = step.start_stored::<Removal>(state.stage.name(), data, now).await?;
+    let by = by.changes(step.ids, Some(&step.record.id));
+    match ledger::begin_removing(step.tx, tenant, service, key, from, (&id, by)).await? {
         Some(generation) if generation == cell.generation => {
-            Ok(Some(RemovalRef { id, service: service.to_owned(), location: location.name.clone() }))
+            Ok(Some(RemovalRef { id, service: service.to_owned(), location: name }))
         }
         _ => {
             Err(StepError::retryable("ledger_mismatch", format!("the ledger's cell of {key} is not {}", from.as_str())))
         }
     }
+}
+
+fn unwritable(error: serde_json::Error) -> StepError {
+    StepError { source: Some(Box::new(error)), ..StepError::permanent("unwritable_state", "a removal can't be stored") }
 }

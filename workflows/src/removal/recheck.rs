@@ -1,21 +1,24 @@
 //! Looks once more at an emptied location, after the longest time that a write may lie in a queue or stream. If data of the
-//! tenant has turned up there, the cell is `removing` again and the removal fails with `late_writes`, for a person to look. It
-//! deletes nothing itself, and a cell that a move has filled since is none of its business.
+//! tenant has turned up there, the cell is `removing` again and the removal compares what is there with nothing, which stops
+//! it with `late_writes` for a person to look, unless the live copy has the same. It deletes nothing itself, and a cell that a
+//! move has filled since is none of its business.
 
 use async_trait::async_trait;
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
 use catalogue::topologies;
-use engine::{
-    Intervention, Next, OnFailure, Priority, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord,
-};
+use engine::{Intervention, Next, OnFailure, Priority, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use store::{StoreError, Tx};
 
+use super::compare::erase_evidence;
 use super::machine::Removal;
-use super::state::{RemovalStage, RemovalState};
+use super::state::{OF_STRAYS, RemovalStage, RemovalState};
+use crate::audited;
 use crate::data_tasks::{place_of, step_error};
 use crate::deployment::Deployment;
+use crate::requester::Requester;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
 
@@ -42,7 +45,7 @@ pub enum RecheckStage {
     Waiting,
     /// Nothing was there, or the location is in use again.
     Done,
-    /// Data had turned up: the removal failed, and can be replayed.
+    /// Data had turned up: the removal looks at it.
     Found,
     /// The store could not be asked.
     Failed {
@@ -54,8 +57,26 @@ pub enum RecheckStage {
 /// All states.
 pub const STATES: [&str; 4] = ["waiting", "done", "found", "failed"];
 
-/// Attempts at asking the store before it is given up.
-const MAX_ATTEMPTS: u32 = 100;
+/// What there is at an emptied location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing of the tenant.
+    Nothing,
+    /// Data of the tenant.
+    Data,
+    /// It is in use again, and none of the recheck's business.
+    InUse,
+}
+
+impl Found {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Data => "data",
+            Self::InUse => "in_use",
+        }
+    }
+}
 
 /// The second look at an emptied location.
 pub struct Recheck {
@@ -89,8 +110,7 @@ pub(super) async fn queue(
 #[async_trait]
 impl Workflow for Recheck {
     type State = RecheckState;
-    /// Whether data of the tenant is there.
-    type Seen = bool;
+    type Seen = Found;
 
     const KIND: &'static str = "recheck";
 
@@ -118,13 +138,13 @@ impl Workflow for Recheck {
         name != "failed"
     }
 
-    async fn observe(&self, record: &WorkflowRecord, state: &RecheckState) -> Result<bool, StepError> {
+    async fn observe(&self, record: &WorkflowRecord, state: &RecheckState) -> Result<Found, StepError> {
         let mut tx = self.deployment.store.read().await?;
         let ours = is_empty_cell(&mut tx, &record.subject, state).await?;
         let topology = topologies::current(&mut tx).await?;
         tx.rollback().await?;
         if !ours {
-            return Ok(false);
+            return Ok(Found::InUse);
         }
         let location = match topology {
             Some(stored) => stored.topology.refresh(&state.service, &state.location),
@@ -132,9 +152,12 @@ impl Workflow for Recheck {
         };
         let found = limited_movers(&self.deployment).await?.inspect(&place_of(&location), &record.subject).await;
         match found {
-            Ok(found) => Ok(!found.empty),
+            Ok(found) if found.empty => Ok(Found::Nothing),
+            Ok(_) => Ok(Found::Data),
+            // Under index values that no part has.
+            Err(strays) if OF_STRAYS.contains(&strays.code) => Ok(Found::Data),
             // It has gone, and everything in it.
-            Err(gone) if ["table_not_found", "bucket_not_found"].contains(&gone.code) => Ok(false),
+            Err(gone) if ["table_not_found", "bucket_not_found"].contains(&gone.code) => Ok(Found::Nothing),
             Err(error) => Err(step_error(error)),
         }
     }
@@ -143,10 +166,17 @@ impl Workflow for Recheck {
         &self,
         step: &mut StepTx<'_>,
         state: RecheckState,
-        found: bool,
+        found: Found,
     ) -> Result<Next<RecheckState>, StepError> {
         let tenant = step.record.subject.clone();
-        if !found || !is_empty_cell(step.tx, &tenant, &state).await? {
+        let still_ours = is_empty_cell(step.tx, &tenant, &state).await?;
+        let found = if still_ours { found } else { Found::InUse };
+        let what = json!({
+            "removal": state.removal, "service": state.service, "location": state.location.name,
+            "locationKey": state.location.key(), "found": found.name(),
+        });
+        audited::found(step, "removal.recheck", found.name(), what).await?;
+        if found != Found::Data {
             return Ok(Next::Go(RecheckState { stage: RecheckStage::Done, ..state }, String::new()));
         }
         reopen(step, &tenant, &state).await?;
@@ -154,12 +184,16 @@ impl Workflow for Recheck {
         Ok(Next::Go(RecheckState { stage: RecheckStage::Found, ..state }, note))
     }
 
-    async fn ended(&self, _: &mut StepTx<'_>, _: &RecheckState) -> Result<(), StepError> {
+    async fn ended(&self, step: &mut StepTx<'_>, state: &RecheckState) -> Result<(), StepError> {
+        if let RecheckStage::Failed { error } = &state.stage {
+            audited::failed(step, Self::KIND, error).await?;
+        }
         Ok(())
     }
 
-    fn on_failure(&self, state: &RecheckState, error: &StepError, attempt: u32) -> OnFailure<RecheckState> {
-        if error.treatment == Treatment::Retryable && attempt < MAX_ATTEMPTS {
+    /// A store that can't be asked just now is asked later.
+    fn on_failure(&self, state: &RecheckState, error: &StepError, _: u32) -> OnFailure<RecheckState> {
+        if error.may_pass() {
             return OnFailure::Retry;
         }
         OnFailure::Go(RecheckState { stage: RecheckStage::Failed { error: error.stored() }, ..state.clone() })
@@ -172,23 +206,30 @@ async fn is_empty_cell(tx: &mut Tx, tenant: &str, state: &RecheckState) -> Resul
     Ok(cell.is_some_and(|cell| cell.state == CellState::Absent && cell.generation == state.generation))
 }
 
-/// The cell is `removing` again, and the removal failed: in one transaction, or not at all.
+/// The cell is `removing` again, and the removal compares what is there with nothing: in one transaction, or not at all.
 async fn reopen(step: &mut StepTx<'_>, tenant: &str, state: &RecheckState) -> Result<(), StepError> {
-    let (key, id) = (state.location.key(), &state.removal);
+    let (key, id, recheck) = (state.location.key(), &state.removal, step.record.id.clone());
     let held = Intervention::<Removal>::lock(step.tx, step.ids, id).await?;
-    let held = held.ok_or_else(|| StepError::permanent("unknown_removal", format!("there is no removal {id}")))?;
-    if !ledger::reopen_removing(held.step.tx, tenant, &state.service, &key, state.generation, id).await? {
+    let mut held = held.ok_or_else(|| StepError::permanent("unknown_removal", format!("there is no removal {id}")))?;
+    let by = Requester::realmctl("late_writes").changes(held.step.ids, Some(&recheck));
+    if !ledger::reopen_removing(held.step.tx, tenant, &state.service, &key, state.generation, (id, by)).await? {
         return Err(StepError::retryable("ledger_mismatch", format!("the ledger's cell of {key} has changed")));
     }
-    let message = format!(
-        "data of the tenant turned up at {} of {} after it had been emptied: something still writes there. Find the writer, carry \
-         over what is missed, then replay the removal, accepting late writes",
-        state.location.name, state.service
-    );
-    let error = StoredError { code: "late_writes".to_owned(), message };
-    let note = format!("{}: {}", error.code, error.message);
+    erase_evidence(&mut held.step).await?;
+    let note =
+        "data of the tenant turned up at a location that had been emptied: something still writes there".to_owned();
     // Whoever accepted late writes before has not seen these.
-    let removal = RemovalState { accept_late_writes: false, ..held.state()? };
-    let failed = removal.at_stage(RemovalStage::Failed { error: error.clone() });
-    held.go(&Next::Go(failed, note), Some(&error)).await
+    let removal = RemovalState {
+        verified: Some(Vec::new()),
+        accept_late_writes: false,
+        accepted: None,
+        late: None,
+        unread: false,
+        compared_again: 0,
+        left_behind: true,
+        begun: false,
+        ..held.state()?
+    };
+    let waiting = RemovalStage::Waiting { until: Some(held.step.now) };
+    held.go(&Next::Go(removal.at_stage(waiting), note), None).await
 }

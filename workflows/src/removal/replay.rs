@@ -4,9 +4,11 @@
 use catalogue::audit::{self, AuditEntry};
 use engine::Intervention;
 use serde_json::json;
+use workers::late::{LATE_WRITES, LateWrites};
 
+use super::compare::erase_evidence;
 use super::machine::{Removal, begin};
-use super::state::RemovalStage;
+use super::state::{Cause, OF_STRAYS, RemovalStage};
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
@@ -22,14 +24,22 @@ pub enum ReplayOutcome {
     AlreadyDone,
 }
 
-/// Runs a failed removal again. With `accept_late_writes` it does not look any more whether the location has been written to
-/// since it was left.
+/// Runs a failed removal again; it compares again first. With `accept` it deletes what was written since, if that is exactly what
+/// `accept` stands for: more, less or other stops it again.
+///
+/// # Errors
+/// `unknown_removal`; `hash_invalid`; `other_late_writes` when something else has been found by now than what `accept` stands for.
 pub async fn replay_removal(
     deployment: &Deployment,
     id: &str,
-    accept_late_writes: bool,
+    accept: Option<&str>,
     requester: &Requester,
 ) -> Result<ReplayOutcome, Refusal> {
+    if let Some(hash) = accept.filter(|hash| !LateWrites::is_hash(hash)) {
+        let message =
+            format!("`{hash}` is no hash of late writes, which has 16 digits: see `realmctl removals show {id}`");
+        return Err(Refusal::invalid("hash_invalid", message));
+    }
     let mut tx = deployment.store.begin().await?;
     let mut held = Intervention::<Removal>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
         Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
@@ -42,12 +52,33 @@ pub async fn replay_removal(
         }
         RemovalStage::Failed { error } => error.clone(),
     };
-    // With something to compare with, it looks again; without, only a person can.
-    if error.code == "late_writes" && state.verified.is_none() && !accept_late_writes {
-        let message = format!("removal {id} found data that was written late: look at it, then accept late writes");
-        return Err(Refusal::conflict("late_writes", message));
+    if let (Some(accept), Some(late)) = (accept, &state.late)
+        && late.hash() != accept
+    {
+        let message = format!(
+            "what was found is not {accept} but {}: look at its keys (`realmctl removals show {id} --keys FILE`) before accepting it",
+            late.hash()
+        );
+        return Err(Refusal::conflict("other_late_writes", message));
     }
-    state.accept_late_writes |= accept_late_writes;
+    // An older version found data at a location that it had emptied.
+    if error.code == LATE_WRITES && state.verified.is_none() {
+        state.verified = Some(Vec::new());
+        erase_evidence(&mut held.step).await?;
+    }
+    let strays = OF_STRAYS.contains(&error.code.as_str());
+    // The deletes that it was to follow do not arrive, or can't empty it. What is still here is compared with nothing.
+    if (error.code == "replica_behind" || strays) && state.only_proves() {
+        (state.left_behind, state.verified) = (true, Some(Vec::new()));
+        erase_evidence(&mut held.step).await?;
+    }
+    // What a rollback empties is compared with nothing, unless it can't be emptied without that somebody looks.
+    if strays && state.verified.is_none() && !matches!(state.cause, Cause::Moved { .. }) {
+        state.verified = Some(Vec::new());
+    }
+    state.accepted = accept.map(str::to_owned);
+    state.compared_again = 0;
+    state.late = None;
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: held.step.now,
@@ -55,8 +86,8 @@ pub async fn replay_removal(
         action: "removal.replay".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
         why: requester.why.clone(),
-        before: json!({ "removal": id, "state": "failed", "error": error }),
-        after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept_late_writes }),
+        before: json!({ "removal": id, "state": "failed", "code": error.code }),
+        after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept }),
     };
     audit::append(held.step.tx, &entry).await?;
     let next = begin(deployment, &mut held.step, state).await?;

@@ -1,12 +1,13 @@
 //! A removal as the outside sees it.
 
-use engine::workflow_table;
-use engine::{StoredError, Workflow, WorkflowRecord};
+use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
+use engine::{task_table, workflow_table};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
+use super::late_writes::LateWritesDetail;
 use super::machine::Removal;
-use super::state::{RemovalStage, RemovalState};
+use super::state::{Cause, RemovalStage, RemovalState};
 use crate::data_tasks::Amount;
 use crate::explain::Explanation;
 use crate::timestamps::rfc3339;
@@ -31,9 +32,12 @@ pub struct RemovalDetail {
     pub queued_by: String,
     /// What it waits for, when that is out of the ordinary.
     pub waiting_for: Option<String>,
-    /// Whether it looks, before it deletes, for what was written after the move: `compared`, `accepted` (a person said that it may
-    /// be deleted), or `not_verified` (the move did not read this location, so there is nothing to compare with).
+    /// Whether it looks, before it deletes, for what was written after the move: `compared`, `accepted` (a person said that exactly what
+    /// was found may be deleted), or `not_verified` (a move that went back was adding it, so there is nothing to compare with).
     pub late_writes: String,
+    /// What it found to have been written late, if that stopped it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_writes_found: Option<LateWritesDetail>,
     /// How much it deleted.
     pub removed: Option<Amount>,
     /// When it was queued.
@@ -44,17 +48,39 @@ pub struct RemovalDetail {
     pub finished_at: Option<String>,
     /// Why it failed, or what its last attempt ran into.
     pub error: Option<StoredError>,
+    /// While its attempts fail. It goes on trying for as long as the cause may pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrying: Option<Retrying>,
     /// What it waits for and what can be done; only when one removal is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<Box<Explanation>>,
 }
 
-/// The removal, if there is one.
+/// Attempts that fail, and are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Retrying {
+    /// Since when.
+    pub since: String,
+    /// How many have failed in a row: of its own step, or of the task of it that fails for longest.
+    pub attempts: u32,
+    /// What the last of them ran into.
+    pub error: StoredError,
+}
+
+/// The removal, if there is one, with some of the keys that were written late.
 pub async fn view_removal(tx: &mut Tx, id: &str) -> Result<Option<RemovalDetail>, StoreError> {
-    match workflow_table::get(tx, id).await? {
-        Some(record) if record.kind == Removal::KIND => view(&record).map(Some),
-        _ => Ok(None),
+    let record = workflow_table::get(tx, id).await?.filter(|record| record.kind == Removal::KIND);
+    let Some(record) = record else { return Ok(None) };
+    let Some(mut detail) = views(tx, vec![record]).await?.pop() else { return Ok(None) };
+    if let Some(late) = &mut detail.late_writes_found {
+        late.name_keys(tx, id).await?;
+        let keys = late.in_words();
+        if let Some(error) = detail.error.as_mut().filter(|_| !keys.is_empty()) {
+            error.message = format!("{}. {keys}", error.message);
+        }
     }
+    Ok(Some(detail))
 }
 
 /// Removals, newest first, older than the id `before`; optionally of one tenant or in one state.
@@ -66,17 +92,33 @@ pub async fn list_removals(
     limit: i64,
 ) -> Result<Vec<RemovalDetail>, StoreError> {
     let records = workflow_table::list(tx, Removal::KIND, tenant, state, before, limit).await?;
-    records.iter().map(view).collect()
+    views(tx, records).await
 }
 
-fn view(record: &WorkflowRecord) -> Result<RemovalDetail, StoreError> {
+async fn views(tx: &mut Tx, records: Vec<WorkflowRecord>) -> Result<Vec<RemovalDetail>, StoreError> {
+    let tasks = task_table::failing(tx, records.iter().map(|record| record.id.clone()).collect()).await?;
+    records.iter().map(|record| view(record, &tasks)).collect()
+}
+
+/// What has failed for longest: the removal's own step, or a task of it.
+fn retrying(record: &WorkflowRecord, tasks: &[TaskRecord]) -> Option<Retrying> {
+    let open = record.failing.filter(|_| record.wake_at.is_some());
+    let own = open.and_then(|failing| Some((failing, record.attempt, record.error.clone()?)));
+    let of_tasks = tasks.iter().filter(|task| task.workflow_id == record.id);
+    let of_tasks = of_tasks.filter_map(|task| Some((task.failing?, task.attempt, task.error.clone()?)));
+    let (failing, attempts, error) = own.into_iter().chain(of_tasks).min_by_key(|(failing, ..)| failing.since)?;
+    Some(Retrying { since: rfc3339(failing.since), attempts, error })
+}
+
+fn view(record: &WorkflowRecord, tasks: &[TaskRecord]) -> Result<RemovalDetail, StoreError> {
+    let retrying = retrying(record, tasks);
     let state: RemovalState = serde_json::from_str(&record.data).map_err(|error| {
         StoreError::Corrupt(format!("removal {} was written by another version: {error}", record.id))
     })?;
     let (removed, error) = match &state.stage {
         RemovalStage::Done { removed } => (Some(*removed), None),
         RemovalStage::Failed { error } => (None, Some(error.clone())),
-        _ => (None, record.error.clone()),
+        _ => (None, retrying.as_ref().map(|retrying| retrying.error.clone()).or_else(|| record.error.clone())),
     };
     Ok(RemovalDetail {
         id: record.id.clone(),
@@ -88,19 +130,22 @@ fn view(record: &WorkflowRecord) -> Result<RemovalDetail, StoreError> {
         queued_by: state.move_id().to_owned(),
         waiting_for: state.waits_for.clone(),
         late_writes: late_writes(&state).to_owned(),
+        late_writes_found: state.late.as_ref().map(LateWritesDetail::counts),
         removed,
         queued_at: rfc3339(record.created_at),
         due_at: record.wake_at.map(rfc3339),
         finished_at: record.finished_at.map(rfc3339),
         error,
+        retrying,
         explain: None,
     })
 }
 
 fn late_writes(state: &RemovalState) -> &'static str {
     match &state.verified {
-        _ if state.accept_late_writes => "accepted",
+        _ if state.accepted.is_some() => "accepted",
         Some(_) => "compared",
+        None if matches!(state.cause, Cause::Moved { .. }) => "compared",
         None => "not_verified",
     }
 }

@@ -46,7 +46,8 @@ pub(crate) fn hooks_identity(url: &str) -> String {
     host_port_path(url)
 }
 
-/// The identity of a DynamoDB endpoint: tables of one name are different tables in different regions of AWS.
+/// The identity of a DynamoDB endpoint: tables of one name are different tables in different regions of AWS. It is stored in the ledger:
+/// an endpoint's identity never changes. Whether two identities are one place is told by [`dynamodb_place`].
 pub(crate) fn dynamodb_identity(endpoint: Option<&str>, region: &str) -> String {
     let Some(endpoint) = endpoint else { return format!("aws:{region}") };
     let identity = host_port_path(endpoint);
@@ -56,7 +57,7 @@ pub(crate) fn dynamodb_identity(endpoint: Option<&str>, region: &str) -> String 
     }
 }
 
-/// The identity of an S3 endpoint. Bucket names are unique over all regions of AWS, so a region is not part of it.
+/// The identity of an S3 endpoint. Bucket names are unique over all regions of AWS, so a region is not part of it. Stored, as the one above.
 pub(crate) fn s3_identity(endpoint: Option<&str>) -> String {
     let Some(endpoint) = endpoint else { return "aws".to_owned() };
     let identity = host_port_path(endpoint);
@@ -64,6 +65,32 @@ pub(crate) fn s3_identity(endpoint: Option<&str>) -> String {
         Some((host, _)) if host.starts_with("s3.") => "aws".to_owned(),
         _ => identity,
     }
+}
+
+/// Where a DynamoDB endpoint leads, as far as its name tells: by FIPS and by IPv6 it is the same table.
+pub(crate) fn dynamodb_place(endpoint: Option<&str>, region: &str) -> String {
+    let identity = folded(&dynamodb_identity(endpoint, region));
+    let rest = ["dynamodb.", "dynamodb-fips."].iter().find_map(|begin| identity.strip_prefix(begin));
+    let named = rest.and_then(|rest| [".amazonaws.com:", ".api.aws:"].iter().find_map(|end| rest.split_once(end)));
+    named.map_or(identity.clone(), |(region, _)| format!("aws:{region}"))
+}
+
+/// Where an S3 endpoint leads, as far as its name tells, whatever kind of address of AWS it is.
+pub(crate) fn s3_place(endpoint: Option<&str>) -> String {
+    let identity = folded(&s3_identity(endpoint));
+    match identity.split_once("amazonaws.com:") {
+        Some((host, _)) if ["s3.", "s3-"].iter().any(|begin| host.starts_with(begin)) => "aws".to_owned(),
+        _ => identity,
+    }
+}
+
+/// A host of many names by one of them.
+fn folded(identity: &str) -> String {
+    let Some((host, rest)) = identity.rsplit_once(':') else { return identity.to_owned() };
+    // A name may end in a dot, which makes it whole.
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let host = if ["localhost", "[::1]"].contains(&host) { "127.0.0.1" } else { host };
+    format!("{host}:{rest}")
 }
 
 /// Lower-case host, explicit port, path without a trailing slash. The scheme is left out: the same server on the same

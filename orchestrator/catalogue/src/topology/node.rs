@@ -41,6 +41,8 @@ pub(super) fn parse(yaml: &str) -> Result<Node, Problem> {
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
+        // Another program's (`!Ref name`): what it would have put there is not known here.
+        reject_unsupported_tags: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         with_snippet: false,

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::endpoint::s3_identity;
+use super::endpoint::s3_place;
 use super::lines::Lines;
 use super::model::Topology;
 use super::problem::Problem;
@@ -16,7 +16,7 @@ pub(super) fn same_or_nested(one: &Location, other: &Location) -> bool {
         (Address::S3 { prefix, .. }, Address::S3 { prefix: other_prefix, .. }) => {
             group(one) == group(other) && prefixes_meet(prefix, other_prefix)
         }
-        _ => one.key() == other.key(),
+        _ => one.place() == other.place(),
     }
 }
 
@@ -30,8 +30,8 @@ fn prefixes_meet(one: &str, other: &str) -> bool {
 /// What two locations must have in common before they can meet: the table, or the bucket.
 fn group(location: &Location) -> String {
     match &location.address {
-        Address::Dynamodb { .. } | Address::Hooks { .. } => location.key(),
-        Address::S3 { endpoint, bucket, .. } => format!("s3|{}|{bucket}", s3_identity(endpoint.as_deref())),
+        Address::Dynamodb { .. } | Address::Hooks { .. } => location.place(),
+        Address::S3 { endpoint, bucket, .. } => format!("s3|{}|{bucket}", s3_place(endpoint.as_deref())),
     }
 }
 
@@ -84,7 +84,7 @@ fn conflict(site: &Site<'_>, other: &Site<'_>) -> Option<String> {
         let at = &other.location.region;
         return Some(format!("{place} is one physical place for {at} and {region}: use {{region}} in its name"));
     }
-    if site.location.key() != other.location.key() {
+    if site.location.place() != other.location.place() {
         return Some(format!("{place} in {region} lies within or around another shard's prefix"));
     }
     // One table, reached in two ways: a tenant's items would be found by one shard and missed by the other.

@@ -1,8 +1,11 @@
 //! `realmctl removals`: find removals, understand them, and replay failed ones. A replay is safe at any time.
 
+use std::io::Write;
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, ReplayedAll};
+use server::api::{LateWritesDetail, Outcome, Page, RemovalDetail, Replay, ReplayAll, ReplayedAll};
 
 use super::explain::{can_do, tasks_table, waits_for};
 use super::pauses::ChangeArgs;
@@ -50,11 +53,16 @@ pub(crate) struct ListArgs {
 
 /// Show a removal, and why it failed
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  realmctl removals show 0199f3a1-7c00-7000-8000-000000000001")]
+#[command(after_help = "Examples:
+  realmctl removals show 0199f3a1-7c00-7000-8000-000000000001
+  realmctl removals show 0199f3a1-7c00-7000-8000-000000000001 --keys late.jsonl")]
 pub(crate) struct ShowArgs {
     /// Its id
     #[arg(value_parser = parse_id)]
     id: String,
+    /// Write all keys that were written late to this file, one JSON object a line; `-` is stdout, instead of the removal
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
 }
 
 /// Run failed removals again; safe at any time, also twice
@@ -74,9 +82,10 @@ pub(crate) struct ReplayArgs {
     /// With --failed: only this tenant's
     #[arg(long, conflicts_with = "id")]
     tenant: Option<String>,
-    /// Delete also what was written there after the move; only after somebody has looked at it
-    #[arg(long, requires = "id", conflicts_with = "failed")]
-    accept_late_writes: bool,
+    /// Delete also what was written there after the move, if it is exactly what this hash of `removals show` stands for; only after somebody
+    /// has looked at it
+    #[arg(long, value_name = "HASH", requires = "id", conflicts_with = "failed")]
+    accept_late_writes: Option<String>,
     /// Why; kept in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -123,13 +132,30 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
             });
             terminal.data(&page.await?, list_table)?;
         }
-        RemovalsCommand::Show(args) => terminal.data(&client.removal(&args.id).await?, show_table)?,
+        RemovalsCommand::Show(args) => show(args, &client, terminal).await?,
         RemovalsCommand::Replay(args) => replay(args, &client, terminal).await?,
         RemovalsCommand::Pause(PauseArgs { change }) => controlled(&client, "pause", change, terminal).await?,
         RemovalsCommand::Resume(ResumeArgs { change }) => controlled(&client, "resume", change, terminal).await?,
         RemovalsCommand::Retry(RetryArgs { change }) => controlled(&client, "retry", change, terminal).await?,
     }
     Ok(Exit::Done)
+}
+
+async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    let Some(path) = &args.keys else { return terminal.data(&client.removal(&args.id).await?, show_table) };
+    let to_stdout = path.as_os_str() == "-";
+    let unwritten = |error: std::io::Error| Failure::failed(format!("{} can't be written: {error}", path.display()));
+    let mut out: Box<dyn Write + Send> =
+        if to_stdout { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(path).map_err(unwritten)?) };
+    let mut lines = client.late_writes(&args.id).await?;
+    let cut = |error: reqwest::Error| {
+        Failure::failed(format!("the list of keys was cut off, so the file is not whole: {error}"))
+    };
+    while let Some(some) = lines.chunk().await.map_err(cut)? {
+        out.write_all(&some).map_err(unwritten)?;
+    }
+    out.flush().map_err(unwritten)?;
+    if to_stdout { Ok(()) } else { terminal.data(&client.removal(&args.id).await?, show_table) }
 }
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<(), Failure> {
@@ -139,7 +165,7 @@ async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: 
 
 async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     let Some(id) = &args.id else { return replay_failed(args, client, terminal).await };
-    let replay = Replay { accept_late_writes: args.accept_late_writes, reason: args.reason.clone() };
+    let replay = Replay { accept_late_writes: args.accept_late_writes.clone(), reason: args.reason.clone() };
     let replayed = client.replay_removal(id, &replay).await?;
     terminal.say(match replayed.outcome {
         Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",
@@ -186,15 +212,31 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
     let rows = page.items.iter().map(|removal| {
         let what = format!("{}/{}", removal.service, removal.location);
         let age = words::age(&removal.queued_at, now);
-        [removal.id.clone(), removal.tenant.clone(), what, words::state(&removal.state, removal.error.as_ref()), age]
+        [removal.id.clone(), removal.tenant.clone(), what, state(removal, now), age]
     });
     lines(&columns, rows)
+}
+
+/// The state, with what failed, or what is tried again and for how long.
+fn state(removal: &RemovalDetail, now: Timestamp) -> String {
+    match &removal.retrying {
+        Some(retrying) => format!("retrying for {}: {}", words::age(&retrying.since, now), retrying.error.code),
+        None => words::state(&removal.state, removal.error.as_ref()),
+    }
+}
+
+fn late_writes(late: &LateWritesDetail) -> String {
+    let (added, changed, deleted) = (late.added.count, late.changed.count, late.deleted.count);
+    format!("{added} added, {changed} changed, {deleted} deleted (hash {})", late.hash)
 }
 
 fn show_table(removal: &RemovalDetail) -> String {
     let removed = removal.removed.map(|removed| words::amount(removed.items, removed.objects, removed.bytes));
     let time = |at: &Option<String>| at.as_deref().map(words::time).unwrap_or_default();
     let error = removal.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
+    let retrying = removal.retrying.as_ref().map(|retrying| {
+        format!("{} failed since {}", words::counted(retrying.attempts.into(), "attempt"), words::time(&retrying.since))
+    });
     let explain = removal.explain.as_deref();
     let mut text = facts([
         ("Removal", removal.id.clone()),
@@ -208,6 +250,8 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Looked at next", time(&removal.due_at)),
         ("Ended", time(&removal.finished_at)),
         ("Removed", removed.unwrap_or_default()),
+        ("Written late", removal.late_writes_found.as_ref().map(late_writes).unwrap_or_default()),
+        ("Retrying", retrying.unwrap_or_default()),
         ("Error", error.unwrap_or_default()),
         ("Waits for", waits_for(explain, None)),
         ("Can do", can_do(explain)),
@@ -217,4 +261,27 @@ fn show_table(removal: &RemovalDetail) -> String {
         text.push_str(&tasks);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_removal_that_is_tried_again_says_for_how_long_and_why() {
+        let error = json!({ "code": "endpoint_unreachable", "message": "no answer" });
+        let since = Timestamp::now() - jiff::SignedDuration::from_mins(5);
+        let removal: RemovalDetail = serde_json::from_value(json!({
+            "id": "0199f3a1-7c00-7000-8000-000000000001", "tenant": "acme", "service": "issue-service",
+            "location": "us-east-1", "locationKey": "dynamodb|aws:us-east-1|issues", "state": "removing",
+            "queuedBy": "m", "lateWrites": "compared", "queuedAt": since, "error": error,
+            "retrying": { "since": since, "attempts": 12, "error": error },
+        }))
+        .expect("a removal");
+        let text = list_table(&Page { items: vec![removal.clone()], next_cursor: None });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(state(&removal, Timestamp::now()), "retrying for 5m: endpoint_unreachable");
+        assert!(show_table(&removal).contains("12 attempts failed since"), "{}", show_table(&removal));
+    }
 }

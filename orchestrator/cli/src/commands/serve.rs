@@ -59,5 +59,5 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
 pub(crate) fn settings(globals: &Globals) -> Result<ServerSettings, Failure> {
     let token = globals.token().map(str::parse).transpose();
     let token = token.map_err(|error: server::InvalidToken| Failure::usage(format!("--token: {error}")))?;
-    Ok(ServerSettings { token })
+    Ok(ServerSettings { token, ..ServerSettings::default() })
 }

@@ -1,7 +1,7 @@
 //! `realmctl topology`: check, apply and show the topology. Checking needs no server.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use catalogue::topology::{Problem, Topology};
 use clap::{Args, Subcommand};
@@ -11,6 +11,7 @@ use server::api::TopologyView;
 use crate::cli::Globals;
 use crate::client::{Client, mistake};
 use crate::exit::{Exit, Failure};
+use crate::files::{read_text, without_mark};
 use crate::output::{Column, Terminal, facts, table};
 use crate::words;
 
@@ -29,7 +30,7 @@ pub(crate) enum TopologyCommand {
 /// List every mistake in a topology file
 ///
 /// Works without a server. With --server or REALMCTL_SERVER it also asks that server whether the change would strand
-/// a tenant. Nothing is changed.
+/// a tenant, and what it would do to tenants and moves besides. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl topology check topology.yaml
@@ -41,11 +42,19 @@ pub(crate) struct CheckArgs {
 }
 
 /// Put a topology file in force
+///
+/// Refused where it would strand a tenant's data. Where it does something else to tenants or moves, such as a new
+/// service in which existing tenants are not placed, it says so with numbers and is refused without --accept.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  realmctl topology apply topology.yaml")]
+#[command(after_help = "Examples:
+  realmctl topology apply topology.yaml
+  realmctl topology apply topology.yaml --accept")]
 pub(crate) struct ApplyArgs {
     /// The file; - reads stdin
     file: PathBuf,
+    /// Put it in force whatever it does to tenants and moves besides
+    #[arg(long)]
+    accept: bool,
 }
 
 /// Show the topology in force
@@ -71,20 +80,26 @@ async fn check(args: &CheckArgs, globals: &Globals, terminal: &Terminal) -> Resu
         Err(problems) => return refuse(&problems, args, terminal),
     };
     let hash = topology.version_hash();
-    let mut against = None;
+    let (mut against, mut consequences) = (None, Vec::new());
     if globals.server.is_some() {
         let client = Client::of(globals)?;
-        client.put_topology(yaml, true).await?;
+        consequences = client.check_topology(yaml).await?.consequences;
         against = Some(client.address());
     }
-    let told = match &against {
-        Some(server) => format!("{}: no problems, also not for {server}.", args.file.display()),
-        None => {
-            format!("{}: no problems. (Not compared with what is in force: --server does that.)", args.file.display())
+    let file = args.file.display();
+    match &against {
+        Some(server) if consequences.is_empty() => {
+            terminal.say(&format!("{file}: no problems, also not for {server}."));
         }
-    };
-    terminal.say(&told);
-    let answer = json!({ "hash": hash, "problems": [], "server": against });
+        Some(server) => {
+            terminal.say(&format!("{file}: no problems, but {server} would apply it with --accept only:"));
+            consequences.iter().for_each(|found| terminal.say(&format!("  {}.", found.message)));
+        }
+        None => terminal.say(&format!(
+            "{file}: no problems. (Not compared with what is in force, nor with tenants and moves: --server does that.)"
+        )),
+    }
+    let answer = json!({ "hash": hash, "problems": [], "server": against, "consequences": consequences });
     terminal.data(&answer, |_| facts([("Hash", hash.clone()), ("Has", sizes(&topology))]))?;
     Ok(Exit::Done)
 }
@@ -101,9 +116,10 @@ fn refuse(problems: &[Problem], args: &CheckArgs, terminal: &Terminal) -> Result
 
 async fn apply(args: &ApplyArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
-    let applied = client.put_topology(read(&args.file)?, false).await?;
+    let applied = client.apply_topology(read(&args.file)?, args.accept).await?;
     let told = if applied.changed { "In force now." } else { "In force already; nothing was changed." };
     terminal.say(told);
+    applied.consequences.iter().for_each(|found| terminal.say(&format!("  {}.", found.message)));
     terminal.data(&applied, |applied| {
         let version = applied.version.map(|version| version.to_string()).unwrap_or_default();
         facts([("Version", version), ("Hash", applied.hash.clone()), ("Has", sizes(&applied.topology))])
@@ -111,12 +127,12 @@ async fn apply(args: &ApplyArgs, globals: &Globals, terminal: &Terminal) -> Resu
     Ok(Exit::Done)
 }
 
-fn read(file: &PathBuf) -> Result<String, Failure> {
+fn read(file: &Path) -> Result<String, Failure> {
     let text = if file.as_os_str() == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
+        std::io::stdin().read_to_string(&mut text).map(|_| without_mark(text))
     } else {
-        std::fs::read_to_string(file)
+        read_text(file)
     };
     text.map_err(|error| Failure::failed(format!("can't read {}: {error}", file.display())))
 }

@@ -43,7 +43,7 @@ impl Embedded {
         };
         let regions = [start(REGIONS[0], us, us_ports)?, start(REGIONS[1], eu, eu_ports)?];
         testkit::prepare(&[&regions[0], &regions[1]]).await?;
-        let store = open_store(&format!("sqlite:{}", places.store.display())).await?;
+        let store = open_store(&format!("sqlite:{}", places.store.display()), 1).await?;
         let deployment = local_deployment(store, timing);
         let listener = listen(places.api).await?;
         let api = listener.local_addr().map_err(|error| Failure::failed(format!("no address: {error}")))?;
@@ -63,7 +63,7 @@ impl Embedded {
 
     /// Puts testkit's topology over these regions in force, as a user would.
     pub(crate) async fn apply_topology(&self, client: &Client) -> Result<(), Failure> {
-        client.put_topology(testkit::topology(&self.regions()), false).await.map(drop)
+        client.apply_topology(testkit::topology(&self.regions()), false).await.map(drop)
     }
 
     /// Ends it all, cleanly.

@@ -3,9 +3,11 @@
 
 pub(crate) mod world;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,6 +16,9 @@ use serde_json::Value;
 const REALMCTL: &str = env!("CARGO_BIN_EXE_realmctl");
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Lines that a process has logged.
+type Log = Arc<Mutex<Vec<String>>>;
 
 /// What a run of `realmctl` left.
 #[derive(Debug)]
@@ -42,7 +47,8 @@ impl Ran {
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(REALMCTL);
     command.args(args).stdin(Stdio::null());
-    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("REALMCTL_"));
+    let ours = std::env::vars_os()
+        .filter(|(name, _)| ["REALMCTL_", "AWS_"].iter().any(|begin| name.to_string_lossy().starts_with(begin)));
     for name in ours.map(|(name, _)| name).chain(["RUST_LOG", "COLUMNS", "CLICOLOR_FORCE"].map(Into::into)) {
         command.env_remove(name);
     }
@@ -70,6 +76,7 @@ pub(crate) struct Up {
     /// Reads what else it says, and tells when that ends: with the process.
     drain: Option<JoinHandle<()>>,
     ended: Receiver<()>,
+    log: Log,
     /// Where its API is.
     pub(crate) url: String,
 }
@@ -77,14 +84,25 @@ pub(crate) struct Up {
 impl Up {
     /// `realmctl serve` on a free port.
     pub(crate) fn serve(store: &std::path::Path, more: &[&str]) -> Self {
+        Self::serve_with(store, more, &[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn serve_with(store: &std::path::Path, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let store = format!("sqlite:{}", store.display());
         let mut args = vec!["serve", "--listen", "127.0.0.1:0", "--store", &store];
         args.extend(more);
-        let mut child = command(&args).stderr(Stdio::piped()).spawn().expect("realmctl can be started");
+        let mut serve = command(&args);
+        serve.envs(environment.iter().copied()).stderr(Stdio::piped());
+        let mut child = serve.spawn().expect("realmctl can be started");
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
         let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains(" serves "));
         let url = said.and_then(|line| line.split(" serves ").nth(1).map(str::to_owned));
-        let mut up = Self::draining(child, move || lines.map_while(Result::ok).for_each(drop));
+        let log: Log = Arc::default();
+        let kept = Arc::clone(&log);
+        let keep = move |line| kept.lock().expect("nobody panics with the log in hand").push(line);
+        let mut up = Self::draining(child, move || lines.map_while(Result::ok).for_each(keep));
+        up.log = log;
         up.url = url.unwrap_or_else(|| panic!("the server said nothing and ended with {:?}", up.child.wait()));
         up
     }
@@ -109,7 +127,29 @@ impl Up {
             // Nobody asks any more when the test is over.
             let _ = tell.send(());
         });
-        Self { child, drain: Some(drain), ended, url: String::new() }
+        Self { child, drain: Some(drain), ended, log: Log::default(), url: String::new() }
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged since it was up, if it is a server.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        self.log.lock().expect("nobody panics with the log in hand").clone()
+    }
+
+    /// Status and body of a GET without a token.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let host = self.url.strip_prefix("http://").expect("a server without TLS");
+        let mut stream = TcpStream::connect(host).expect("the server listens");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("it is sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status"), body.to_owned())
     }
 
     /// Runs a client command against it.

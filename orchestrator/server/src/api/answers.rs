@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use workflows::realm_move::{Estimate, PlanView};
 use workflows::removal::RemovalDetail;
+use workflows::topology_change::Consequence;
 
 /// An error (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,9 @@ pub struct TopologyApplied {
     pub hash: String,
     /// Whether this request put a new version in force.
     pub changed: bool,
+    /// What it does to tenants and moves besides: to be accepted before it is put in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consequences: Vec<Consequence>,
     /// The file as understood.
     pub topology: Topology,
 }

@@ -102,9 +102,10 @@ pub struct Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replay {
-    /// Somebody has looked at what was written to the location after the move: it may be deleted with the rest.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub accept_late_writes: bool,
+    /// Somebody has looked at what was written to the location after the move, and exactly what this hash stands for may be deleted with
+    /// the rest (`lateWritesFound.hash` of the removal). Anything else stops it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_late_writes: Option<String>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -3,6 +3,7 @@
 
 mod audit;
 mod campaigns;
+mod connections;
 mod controls;
 mod harness;
 mod health;

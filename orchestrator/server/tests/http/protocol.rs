@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{Answer, Api};
 
 fn with_token() -> ServerSettings {
-    ServerSettings { token: Some("s3cret-token".parse().expect("a token")) }
+    ServerSettings { token: Some("s3cret-token".parse().expect("a token")), ..ServerSettings::default() }
 }
 
 #[tokio::test]

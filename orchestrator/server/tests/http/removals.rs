@@ -1,6 +1,6 @@
 //! `/v1/removals`.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, CellState, ChangedBy};
 use engine::StoredError;
 use engine::workflow_table::{self, NewWorkflow};
 use reqwest::StatusCode;
@@ -27,7 +27,16 @@ async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
         generation: cell.generation,
         cause: Cause::Moved { move_id: "the-move".to_owned() },
         verified: None,
+        compared: None,
+        follows: None,
+        unread: false,
+        first_is_empty: false,
         accept_late_writes: false,
+        late: None,
+        accepted: None,
+        compared_again: 0,
+        left_behind: false,
+        begun: false,
         waits_for: None,
         stage: RemovalStage::Failed { error },
     };
@@ -50,7 +59,9 @@ async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
         .await
         .expect("ended");
     let key = cell.location.key();
-    let removing = ledger::begin_removing(&mut tx, tenant, &cell.service, &key, CellState::Live, &id).await;
+    let (entry, who) = (api.deployment.ids.next(), "test".to_owned());
+    let by = ChangedBy { entry, who, why: String::new(), workflow: None };
+    let removing = ledger::begin_removing(&mut tx, tenant, &cell.service, &key, CellState::Live, (&id, by)).await;
     assert_eq!(removing.expect("written"), Some(cell.generation));
     tx.commit().await.expect("committed");
     id
@@ -81,16 +92,18 @@ async fn a_failed_removal_is_found_and_replayed() {
 }
 
 #[tokio::test]
-async fn late_writes_are_deleted_only_when_somebody_says_so() {
+async fn late_writes_are_compared_again_and_accepted_by_their_hash() {
     let api = Api::with_tenants(&["acme"]).await;
     let id = failed_with(&api, "acme", "late_writes").await;
     let path = format!("/v1/removals/{id}/replay");
-    api.post(&path, &json!({})).await.problem(StatusCode::CONFLICT, "late_writes");
-    let all: ReplayedAll = api.post("/v1/removals/replay", &json!({})).await.expect(StatusCode::OK).json();
-    assert_eq!((all.replayed.len(), all.refused[0].code.as_str()), (0, "late_writes"));
-    let accepted = json!({ "acceptLateWrites": true, "reason": "looked at it" });
+    let flag = json!({ "acceptLateWrites": true });
+    api.post(&path, &flag).await.problem(StatusCode::BAD_REQUEST, "invalid_body");
+    let accepted = json!({ "acceptLateWrites": "0123456789abcdef", "reason": "looked at it" });
     let replayed: Replayed = api.post(&path, &accepted).await.expect(StatusCode::OK).json();
-    assert_eq!((replayed.outcome, replayed.removal.late_writes.as_str()), (Outcome::Replayed, "accepted"));
+    assert_eq!((replayed.outcome, replayed.removal.state.as_str()), (Outcome::Replayed, "comparing"));
+    assert_eq!(replayed.removal.late_writes, "accepted");
+    let none = api.get(&format!("/v1/removals/{id}/late-writes")).await.expect(StatusCode::OK);
+    assert_eq!(none.body, "", "nothing has been found yet");
 }
 
 #[tokio::test]

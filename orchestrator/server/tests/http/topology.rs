@@ -64,6 +64,64 @@ async fn an_edit_that_strands_a_tenant_is_refused() {
     assert!(problem.problems.iter().any(|problem| problem.reason.contains("issues-us-east-1")), "{problem:?}");
 }
 
+/// One more service, in which no tenant is placed.
+const SEARCH: &str = "  search-service:
+    store: { s3: { bucket: \"search-{region}\", prefix: \"{tenant}/\" } }
+    shards:
+      - { shard: search-us-east-1, dataRegions: [us-east-1] }
+      - { shard: search-eu-west-1, dataRegions: [eu-west-1] }
+";
+
+#[tokio::test]
+async fn a_service_that_tenants_are_not_placed_in_is_refused_with_numbers_until_it_is_accepted() {
+    let api = Api::with_tenants(&["acme", "bolt"]).await;
+    let edited = format!("{TOPOLOGY}{SEARCH}");
+    let checked: TopologyApplied = api.put_topology(edited.clone(), "?check=true").await.expect(StatusCode::OK).json();
+    let [found] = &checked.consequences[..] else { panic!("{checked:?}") };
+    assert_eq!((found.code.as_str(), found.service.as_deref(), found.count), ("not_placed", Some("search-service"), 2));
+    let refused = api.put_topology(edited.clone(), "").await;
+    let problem = refused.problem(StatusCode::CONFLICT, "consequences_not_accepted");
+    let says = |words: &str| assert!(problem.detail.contains(words), "{words}: {}", problem.detail);
+    for words in ["2 tenants have no placement in service search-service", "optional: true", "--accept"] {
+        says(words);
+    }
+    let shown: TopologyView = api.get("/v1/topology").await.expect(StatusCode::OK).json();
+    assert_eq!(shown.version, 1, "nothing was changed");
+
+    let applied: TopologyApplied = api.put_topology(edited.clone(), "?accept=true").await.expect(StatusCode::OK).json();
+    assert_eq!((applied.version, applied.consequences), (Some(2), checked.consequences));
+    let again: TopologyApplied = api.put_topology(edited.clone(), "").await.expect(StatusCode::OK).json();
+    assert!(!again.changed, "applying it again needs no accepting");
+    let later = format!("{edited}\nlimits: {{ writeUnits: 1000 }}\n");
+    api.put_topology(later, "").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_optional_service_has_no_consequences_until_it_is_made_mandatory() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let optional = SEARCH.replace("  search-service:\n", "  search-service:\n    optional: true\n");
+    api.put_topology(format!("{TOPOLOGY}{optional}"), "").await.expect(StatusCode::OK);
+    let refused = api.put_topology(format!("{TOPOLOGY}{SEARCH}"), "").await;
+    let problem = refused.problem(StatusCode::CONFLICT, "consequences_not_accepted");
+    assert!(problem.detail.contains("1 tenant has no placement"), "{}", problem.detail);
+}
+
+#[tokio::test]
+async fn an_edit_that_voids_a_scheduled_move_is_refused_until_it_is_accepted() {
+    let api = Api::with_tenants(&["acme"]).await;
+    let scheduled = api.schedule_move("acme").await;
+    let edited = TOPOLOGY.replace("shardCount: 10", "shardCount: 12");
+    let problem = api.put_topology(edited.clone(), "").await.problem(StatusCode::CONFLICT, "consequences_not_accepted");
+    for words in ["1 move has", &scheduled.id, "shardCount (10, now 12)"] {
+        assert!(problem.detail.contains(words), "{words}: {}", problem.detail);
+    }
+    api.put_topology(edited, "?accept=true").await.expect(StatusCode::OK);
+    let spare = TOPOLOGY
+        .replace("shardCount: 10", "shardCount: 12")
+        .replace("realms:\n", "realms:\n  spare: { dataRegions: [us-east-1] }\n");
+    api.put_topology(spare, "").await.expect(StatusCode::OK);
+}
+
 #[tokio::test]
 async fn wrong_bodies_and_queries_are_refused() {
     let api = Api::empty().await;

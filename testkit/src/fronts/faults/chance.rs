@@ -51,9 +51,9 @@ mod tests {
         };
         assert_eq!(draws(1), draws(1));
         assert_ne!(draws(1), draws(2));
-        for (fault, _) in &odds.faults {
-            let times = draws(3).iter().filter(|drawn| **drawn == Some(*fault)).count();
-            assert!((900..1_100).contains(&times), "{fault:?}: {times}");
+        for (fault, odds) in &odds.faults {
+            let times = draws(3).iter().filter(|drawn| **drawn == Some(*fault)).count() as f64;
+            assert!((0.9..1.1).contains(&(times / (odds * 10_000.0))), "{fault:?}: {times}");
         }
         let certain = [(Fault::Reset(Effect::None), 1.0)];
         assert!((0..100).all(|seed| Chance::new(seed).fault(&certain).is_some()));

@@ -12,7 +12,7 @@ use hyper::header::CONTENT_LENGTH;
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::{Effect, Fault, Shared};
-use crate::fronts::forward::{Forward, Reply, json, operation, sent, whole};
+use crate::fronts::forward::{Forward, Reply, json, of_a_gateway, operation, sent, whole};
 use crate::region::Reset;
 
 #[derive(Clone)]
@@ -39,7 +39,12 @@ impl Service {
         let speaks_json = !operation(request.headers()).is_empty();
         let has_effect = !matches!(
             fault,
-            Some(Fault::ServerError(Effect::None) | Fault::Reset(Effect::None) | Fault::Timeout(Effect::None))
+            Some(
+                Fault::ServerError(Effect::None)
+                    | Fault::Gateway(Effect::None)
+                    | Fault::Reset(Effect::None)
+                    | Fault::Timeout(Effect::None)
+            )
         );
         let reply = if has_effect { Some(self.forward.pass(request).await) } else { None };
         match (fault, reply) {
@@ -50,6 +55,10 @@ impl Service {
                 Err(Reset)
             }
             (Some(Fault::ServerError(_)), _) => Ok(sent(server_error(speaks_json)).map(Either::Left)),
+            (Some(Fault::Gateway(effect)), _) => {
+                let status = if effect == Effect::Done { 504 } else { 502 };
+                Ok(sent(of_a_gateway(status)).map(Either::Left))
+            }
             (Some(Fault::Reset(_) | Fault::Truncated), _) | (_, None) => Err(Reset),
         }
     }

@@ -80,7 +80,7 @@ prop_compose! {
 
 prop_compose! {
     /// A tenant placed on any shards, with any load.
-    fn any_case()(
+    pub(super) fn any_case()(
         topology in any_topology(),
         chosen in prop::collection::vec((any::<Index>(), prop::collection::vec(0..4_u64, 5)), 3),
     ) -> Case {
@@ -96,7 +96,7 @@ prop_compose! {
     }
 }
 
-fn any_realm() -> impl Strategy<Value = &'static str> {
+pub(super) fn any_realm() -> impl Strategy<Value = &'static str> {
     prop::sample::select(&REALMS[..])
 }
 
@@ -250,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn the_hash_is_stable_and_follows_epoch_topology_and_places(
+    fn the_hash_is_stable_and_follows_epoch_and_places(
         mut case in any_case(), from in any_realm(), to in any_realm(),
     ) {
         let Ok(plan) = case.plan(from, to) else { return Ok(()) };
@@ -271,6 +271,6 @@ proptest! {
         prop_assert_ne!(case.plan(from, to).expect("a plan").hash(), plan.hash());
         case.epoch -= 1;
         case.topology.realms.get_mut(from).expect("there").countries.push("DE".to_owned());
-        prop_assert_ne!(case.plan(from, to).expect("a plan").hash(), plan.hash());
+        prop_assert_eq!(case.plan(from, to).expect("a plan").hash(), plan.hash());
     }
 }

@@ -53,8 +53,9 @@ impl Period {
         let total = self.copied.len() + settle + checking + reading;
         let at = |look: usize| SINCE + LOOK * i64::try_from(look).expect("small");
         let budget = Budget { since: SINCE, deadline: at(total * 10) };
-        let measure = |items| Measure { items, bytes: 0 };
-        let work = |copying, settle_ms| Work { expected: measure(self.expected), copying, settle_ms };
+        let measure = |items| Measure { items, ..Measure::default() };
+        let expected = measure(self.expected);
+        let work = |copying, settle_ms| Work { expected, copying, settle_ms, told_every_ms: 0 };
         let mut pace = Pace::begin(SINCE, None);
         let mut forecasts = Vec::new();
         for look in 1..total {
@@ -110,14 +111,14 @@ fn it_says_so_at_once_when_everything_stops_and_never_promises_the_past() {
     let half = period.copied.len() / 2;
     let stopped = period.copied[half];
     let budget = Budget { since: SINCE, deadline: SINCE + 1_000_000_000 };
-    let expected = Measure { items: period.expected, bytes: 0 };
-    let work = Work { expected, copying: true, settle_ms: 0 };
+    let expected = Measure { items: period.expected, ..Measure::default() };
+    let work = Work { expected, copying: true, settle_ms: 0, told_every_ms: 0 };
     let mut pace = Pace::begin(SINCE, None);
     let mut last = SINCE;
     for look in 0..period.copied.len() * 2 {
         let at = SINCE + LOOK * i64::try_from(look + 1).expect("small");
         let done = if look < half { period.copied[look] } else { stopped };
-        pace = pace.look(at, Measure { items: done, bytes: 0 }, &work, budget, LOOK);
+        pace = pace.look(at, Measure { items: done, ..Measure::default() }, &work, budget, LOOK);
         let forecast = pace.forecast().expect("something is done");
         assert!(forecast.low > at, "{forecast:?} at {at}");
         if look > half + 200 {

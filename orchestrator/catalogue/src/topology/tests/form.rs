@@ -247,3 +247,16 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_another_program_would_have_put_there_is_refused() {
+    for (from, to) in [("us-east-1", "!Ref Primary"), ("eu-west-1", "!!mine:thing eu-west-1")] {
+        let yaml =
+            format!("regions: {{ us-east-1: {{}}, eu-west-1: {{}} }}\nrealms:\n  us: {{ dataRegions: [{from}] }}\n");
+        assert_problems(&problems(&yaml), "");
+        let tagged = yaml.replace(&format!("[{from}]"), &format!("[{to}]"));
+        let found = Topology::parse(&tagged).expect_err("refused");
+        assert_eq!(found[0].line, Some(3), "{found:?}");
+        assert!(found[0].reason.contains("tag"), "{found:?}");
+    }
+}

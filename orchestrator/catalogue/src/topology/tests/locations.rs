@@ -113,6 +113,18 @@ fn keys_do_not_depend_on_how_the_endpoint_is_spelled() {
 }
 
 #[test]
+fn keys_are_stored_and_so_stay_what_they_were_also_where_more_names_are_known_to_be_one_place() {
+    for (endpoint, identity) in [
+        ("https://dynamodb-fips.us-east-1.amazonaws.com", "dynamodb-fips.us-east-1.amazonaws.com:443"),
+        ("https://dynamodb.us-east-1.api.aws", "dynamodb.us-east-1.api.aws:443"),
+        ("http://db.example.:8001", "db.example.:8001"),
+        ("http://[::1]:8001", "[::1]:8001"),
+    ] {
+        assert_eq!(table_at(Some(endpoint), "us-east-1").key(), format!("dynamodb|{identity}|issues"));
+    }
+}
+
+#[test]
 fn keys_leave_out_how_a_table_is_indexed() {
     let one = table_at(None, "eu-west-1");
     let mut other = one.clone();

@@ -41,6 +41,11 @@ fn one_table_name_in_two_regions_is_two_tables_unless_the_endpoint_is_one() {
          name",
     );
     assert_eq!(problems(&(same + &service("a", &table("one-{region}"), &[US, EU]))), "");
+    for other in ["http://[::1]:8001", "http://127.0.0.1.:8001", "https://localhost.:8001"] {
+        let same = BASE.replace("eu-west-1: {}", &format!("eu-west-1: {{ dynamodb: {{ endpoint: \"{other}\" }} }}"));
+        let listing = problems(&(same + &service("a", &table("one"), &[US, EU])));
+        assert!(listing.contains("one physical place"), "{other}: {listing}");
+    }
 }
 
 #[test]
@@ -57,6 +62,12 @@ fn a_bucket_on_aws_is_one_bucket_in_every_region() {
     let spelled =
         aws.replace("eu-west-1: {}", "eu-west-1: { s3: { endpoint: \"https://s3.eu-west-1.amazonaws.com\" } }");
     assert!(problems(&(spelled + &service("a", &s3("media", "{tenant}/"), &[US, EU]))).contains("one physical place"));
+    for other in ["s3-fips.eu-west-1.amazonaws.com", "s3.dualstack.eu-west-1.amazonaws.com", "s3.amazonaws.com."] {
+        let spelled =
+            aws.replace("eu-west-1: {}", &format!("eu-west-1: {{ s3: {{ endpoint: \"https://{other}\" }} }}"));
+        let listing = problems(&(spelled + &service("a", &s3("media", "{tenant}/"), &[US, EU])));
+        assert!(listing.contains("one physical place"), "{other}: {listing}");
+    }
     // With an endpoint of its own, a region's buckets are its own.
     assert_eq!(with_services(&service("a", &s3("media", "{tenant}/"), &[US, EU])), "");
 }

@@ -12,6 +12,7 @@ use super::{view, watch};
 use crate::client::Client;
 use crate::commands::moves::{PRIORITIES, parse_budget, priority};
 use crate::exit::{Exit, Failure};
+use crate::files::read_text;
 use crate::output::Terminal;
 use crate::words::parse_duration;
 
@@ -121,8 +122,7 @@ fn request(args: &CreateArgs) -> Result<NewCampaign, Failure> {
 
 /// One id a line; empty lines and lines that begin with `#` are left out. A mistake names its line.
 fn read_tenants(file: &Path) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("{} can't be read: {error}", file.display())))?;
+    let text = read_text(file).map_err(|error| Failure::usage(format!("{} can't be read: {error}", file.display())))?;
     let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
     let ids = lines.map(|(line, number)| {
         let id = line.parse::<TenantId>().map(|id| id.to_string());

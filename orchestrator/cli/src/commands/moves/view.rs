@@ -70,6 +70,7 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Waits for", waits_for(view.explain.as_deref(), view.waiting_for.as_deref())),
         ("Can do", can_do(view.explain.as_deref())),
         ("Progress", progress(view)),
+        ("Runs into", view.task_errors.iter().map(words::task_error).collect::<Vec<_>>().join("\n")),
         ("Error", error.unwrap_or_default()),
         ("Offline", offline(view)),
         ("Projected", projected(view)),

@@ -1,0 +1,115 @@
+//! `realmctl audit`: who did what, why, before and after. Nothing in it is ever changed, and no key of a tenant's data is in it.
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+use server::api::{AuditView, Page};
+
+use crate::cli::{Globals, parse_id};
+use crate::client::Client;
+use crate::exit::{Exit, Failure};
+use crate::listing::LimitArgs;
+use crate::output::{Column, Terminal, table};
+use crate::words;
+
+/// Read the audit trail: who did what, why, before and after
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:
+  realmctl audit list --tenant acme
+  realmctl audit list --limit 500 --output json")]
+pub(crate) enum AuditCommand {
+    List(ListArgs),
+}
+
+/// List entries, newest first; every change of the ledger has one (cell.adding, cell.live, cell.removing, cell.absent)
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl audit list --tenant acme
+  realmctl audit list --limit 500 --output json")]
+pub(crate) struct ListArgs {
+    /// Only this tenant's
+    #[arg(long, value_parser = parse_id)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    limit: LimitArgs,
+}
+
+pub(crate) async fn run(command: &AuditCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let AuditCommand::List(args) = command;
+    let client = Client::of(globals)?;
+    let page = args.limit.fetch(terminal, async |cursor, limit| {
+        client.audit(&[("tenant", args.tenant.clone()), ("cursor", cursor), ("limit", Some(limit))]).await
+    });
+    terminal.data(&page.await?, list_table)?;
+    Ok(Exit::Done)
+}
+
+fn list_table(page: &Page<AuditView>) -> String {
+    let columns = [
+        Column::whole("TIME (UTC)"),
+        Column::new("TENANT"),
+        Column::whole("ACTION"),
+        Column::new("WHO"),
+        Column::new("WHAT"),
+    ];
+    let rows = page.items.iter().map(|entry| {
+        let time = words::time(&entry.at);
+        let time = time.trim_end_matches(" UTC").to_owned();
+        [time, entry.tenant.clone().unwrap_or_default(), entry.action.clone(), entry.who.clone(), what(entry)]
+    });
+    table(&columns, rows)
+}
+
+/// Where and what has changed, and why. The rest is in the JSON.
+fn what(entry: &AuditView) -> String {
+    let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
+    let place = text(&entry.after, "service").map(|service| match text(&entry.after, "location") {
+        Some(location) => format!("{service}/{location}"),
+        None => service,
+    });
+    let states = match (text(&entry.before, "state"), text(&entry.after, "state")) {
+        (Some(before), Some(after)) => Some(format!("{before} -> {after}")),
+        _ => None,
+    };
+    let why = Some(entry.why.clone()).filter(|why| !why.is_empty());
+    let parts: Vec<String> = [place, states, why].into_iter().flatten().collect();
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_entry_fits_80_columns_and_names_the_place_the_change_and_the_reason() {
+        let cell = |state: &str| json!({ "service": "activity-service-with-a-long-name", "location": "eu-west-1/activity", "state": state });
+        let entry = AuditView {
+            id: "0199f3a1-7c00-7000-8000-000000000001".to_owned(),
+            at: "2026-11-21T21:55:03.123Z".to_owned(),
+            who: "Ada Lovelace <ada@example.com>".to_owned(),
+            action: "removal.recheck".to_owned(),
+            tenant: Some("a-tenant-with-a-rather-long-name".to_owned()),
+            why: "the customer asked for it in ticket 4711".to_owned(),
+            before: cell("removing"),
+            after: cell("absent"),
+        };
+        let text = list_table(&Page { items: vec![entry], next_cursor: None });
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let words: String = text.split_whitespace().collect();
+        assert!(words.contains("2026-11-21") && words.contains("removal.recheck"), "{text}");
+        let entry = AuditView {
+            id: String::new(),
+            at: String::new(),
+            who: "realmctl".to_owned(),
+            action: "cell.absent".to_owned(),
+            tenant: None,
+            why: "proved empty".to_owned(),
+            before: cell("removing"),
+            after: cell("absent"),
+        };
+        assert_eq!(
+            what(&entry),
+            "activity-service-with-a-long-name/eu-west-1/activity, removing -> absent, proved empty"
+        );
+    }
+}

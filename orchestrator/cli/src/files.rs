@@ -1,0 +1,30 @@
+//! Files that a person has written.
+
+use std::path::Path;
+
+/// The file's text, without the mark with which some editors begin UTF-8.
+pub(crate) fn read_text(file: &Path) -> std::io::Result<String> {
+    Ok(without_mark(std::fs::read_to_string(file)?))
+}
+
+/// A text without the byte order mark that it may begin with.
+pub(crate) fn without_mark(text: String) -> String {
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_some_editors_is_not_part_of_the_text() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("tenants.txt");
+        for written in ["acme\n", "\u{feff}acme\n"] {
+            std::fs::write(&file, written).expect("it is written");
+            assert_eq!(read_text(&file).expect("it is read"), "acme\n");
+        }
+        std::fs::write(&file, [0xff, 0xfe, b'a', 0]).expect("it is written");
+        assert_eq!(read_text(&file).expect_err("it is no UTF-8").kind(), std::io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,121 @@
+//! A server on SQLite whose disk is full for a while, in the middle of a move. The operating system refuses to let its files grow.
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use common::Up;
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use serde_json::{Value, json};
+use testkit::{Ports, Region, Storage, fixtures};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Short, but with a drain that leaves time to fill the disk while the tenant is offline.
+const TIMING: [&str; 22] = [
+    "--lease",
+    "1s",
+    "--heartbeat",
+    "300ms",
+    "--offline-lease",
+    "20s",
+    "--offline-deadline",
+    "90s",
+    "--context-ttl",
+    "1s",
+    "--drain-time",
+    "8s",
+    "--skew",
+    "1s",
+    "--index-settle",
+    "100ms",
+    "--permit-life-dynamodb",
+    "2s",
+    "--permit-life-s3",
+    "2s",
+    "--permit-life-hooks",
+    "2s",
+];
+/// Where the one service keeps its items.
+const SERVICE: &str = "
+realms:
+  us: { dataRegions: [us-east-1] }
+  eu: { dataRegions: [eu-west-1] }
+services:
+  issues:
+    store: { dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: 2 } }
+    shards:
+      - { shard: issues-us, dataRegions: [us-east-1] }
+      - { shard: issues-eu, dataRegions: [eu-west-1] }
+";
+
+#[test]
+fn a_tenant_comes_back_online_once_there_is_room_again() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let regions = ["us-east-1", "eu-west-1"]
+        .map(|name| Region::start(name, Storage::Memory, Ports::Any).expect("a region starts"));
+    runtime.block_on(async {
+        testkit::prepare(&[&regions[0], &regions[1]]).await.expect("tables are made");
+        let seeded = fixtures::seed_items(&regions[0], "issues", "tenant_shard", "acme", 2, 60, 1);
+        seeded.await.expect("there are items");
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let credentials = testkit::region::credentials();
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", credentials.access_key_id()),
+        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key()),
+    ];
+    let server = Up::serve_with(&folder.path().join("realmctl.db"), &TIMING, &environment);
+    let file = folder.path().join("topology.yaml");
+    let endpoints = regions.iter().map(|region| {
+        format!("  {}: {{ dynamodb: {{ endpoint: \"{}\" }} }}\n", region.name(), region.dynamodb_endpoint())
+    });
+    std::fs::write(&file, format!("regions:\n{}{SERVICE}", endpoints.collect::<String>())).expect("it is written");
+    server.json(&["topology", "apply", file.to_str().expect("the path is UTF-8")]);
+    server.json(&["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"]);
+    let tenant = || server.json(&["tenants", "show", "acme"]);
+
+    let id = server.json(&["move", "acme", "--to", "eu"])["id"].as_str().expect("a move has an id").to_owned();
+    until(|| (tenant()["status"] == json!("moving")).then_some(()));
+    let pid = Pid::from_raw(server.pid().cast_signed());
+    let unlimited = getrlimit(Resource::Fsize);
+    let limited = |current| prlimit(pid, Resource::Fsize, Rlimit { current, ..unlimited }).expect("the limit is set");
+    limited(Some(1));
+    let words = until(|| Some(server.get("/readyz")).filter(|(status, _)| *status != 200));
+    assert_eq!(words.0, 503, "{words:?}");
+    assert!(words.1.contains("its disk "), "{words:?}");
+    let refused = server.ask(&["moves", "cancel", &id]).ends_with(1);
+    assert!(refused.stderr.contains("its disk ") && refused.stderr.contains("repeat the same request"), "{refused:?}");
+    // Nobody can bring it back as long as nothing can be written, and nobody claims to have done so.
+    let until_lapsed = until(|| lease_until(&tenant()));
+    std::thread::sleep(until_lapsed.duration_since(SystemTime::now()).unwrap_or_default());
+    assert_eq!(tenant()["status"], json!("moving"), "reading goes on");
+    let lines = server.logged();
+    assert!(lines.len() < 200, "{} lines in a few seconds: {lines:#?}", lines.len());
+    assert!(lines.iter().any(|line| line.contains("its disk ")), "{lines:#?}");
+
+    limited(unlimited.current);
+    until(|| (tenant()["status"] == json!("online")).then_some(()));
+    assert_eq!(server.get("/readyz").0, 200);
+    let ended = until(|| Some(server.json(&["moves", "show", &id])).filter(|shown| !shown["finishedAt"].is_null()));
+    let realm = if ended["state"] == json!("completed") { "eu" } else { "us" };
+    assert_eq!(tenant()["realm"], json!(realm), "{ended:#}");
+}
+
+/// When the tenant's offline lease runs out.
+fn lease_until(tenant: &Value) -> Option<SystemTime> {
+    let until: jiff::Timestamp = tenant["leaseUntil"].as_str()?.parse().expect("a point in time");
+    Some(until.into())
+}
+
+/// Waits until there is something.
+#[track_caller]
+fn until<T>(mut found: impl FnMut() -> Option<T>) -> T {
+    let begun = std::time::Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it never came");
+    }
+}

@@ -1,0 +1,60 @@
+//! Says, as long as a runner is there to claim work, that it is: with its claims, and with each heartbeat when there is nothing to
+//! claim.
+
+use std::sync::atomic::Ordering;
+
+use store::{Millis, StoreError, Tx};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::runner::Runner;
+use crate::runner_table;
+
+impl Runner {
+    /// Says it with each heartbeat, until `stop`; then that it is gone.
+    pub(crate) async fn run_presence(&self, stop: &CancellationToken) {
+        loop {
+            let said = async {
+                let mut tx = self.store.begin().await?;
+                let now = tx.now().await?;
+                self.say_here(&mut tx, now).await?;
+                tx.commit().await
+            };
+            let said: Result<(), StoreError> = said.await;
+            let cause = said.err().map(|error| error.chain());
+            self.outages.note("it can't be said that this process is there", cause.as_deref());
+            if stop.run_until_cancelled(tokio::time::sleep(self.settings.heartbeat)).await.is_none() {
+                return self.say_gone().await;
+            }
+        }
+    }
+
+    /// In the transaction of a claim, unless it was said a moment ago. Its last statement.
+    pub(crate) async fn say_here_if_due(&self, tx: &mut Tx, now: Millis) -> Result<(), StoreError> {
+        let since = now.saturating_sub(self.said_here.load(Ordering::SeqCst));
+        if (0..millis(self.settings.heartbeat)).contains(&since) { Ok(()) } else { self.say_here(tx, now).await }
+    }
+
+    async fn say_here(&self, tx: &mut Tx, now: Millis) -> Result<(), StoreError> {
+        let kinds = if self.settings.tasks_at_once == 0 { Vec::new() } else { self.registry.task_kinds() };
+        runner_table::say(tx, &self.owner, &kinds, now + self.settings.lease_ms()).await?;
+        self.said_here.store(now, Ordering::SeqCst);
+        Ok(())
+    }
+
+    pub(crate) async fn say_gone(&self) {
+        let said = async {
+            let mut tx = self.store.begin().await?;
+            runner_table::forget(&mut tx, &self.owner).await?;
+            tx.commit().await
+        };
+        let said: Result<(), StoreError> = said.await;
+        if let Err(error) = said {
+            debug!(error = error.chain(), "it could not be said that this process is gone; it will be found out");
+        }
+    }
+}
+
+fn millis(duration: std::time::Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,161 @@
+//! The connections of the API: how many there may be, how long one may say nothing, and who has to go when there are too many. Whoever has
+//! shown that it may ask keeps its connection; of the others the oldest makes room for a new one, which may be an operator's.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
+use tracing::{debug, error, warn};
+
+use crate::settings::ServerSettings;
+
+/// The wait after a connection could not be accepted: this process or machine has too many files open.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Set once a request on this connection was let in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LetIn(Arc<AtomicBool>);
+
+impl LetIn {
+    pub(crate) fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_noted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The connections that are open, by the order in which they came.
+#[derive(Debug, Default)]
+struct Open(Mutex<BTreeMap<u64, (LetIn, CancellationToken)>>);
+
+impl Open {
+    fn add(&self, number: u64, let_in: LetIn, end: CancellationToken) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, (let_in, end));
+    }
+
+    fn remove(&self, number: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
+    }
+
+    /// Ends the oldest of which nobody was let in, if there are as many as there may be; `false`: there is no such, and no room.
+    fn make_room(&self, most: usize) -> bool {
+        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() < most {
+            return true;
+        }
+        let Some(oldest) = open.iter().find(|(_, (let_in, _))| !let_in.is_noted()).map(|(number, _)| *number) else {
+            return false;
+        };
+        if let Some((_, end)) = open.remove(&oldest) {
+            end.cancel();
+        }
+        true
+    }
+}
+
+/// A connection's place, free again once it is dropped: also if a handler panics.
+struct Place(Arc<Open>, u64);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.remove(self.1);
+    }
+}
+
+/// Serves `router` until `stop`; then the requests in hand are answered and all connections end.
+pub(crate) async fn serve(listener: TcpListener, router: Router, settings: &ServerSettings, stop: CancellationToken) {
+    let (most, headers_within) = (settings.connections, settings.headers_within);
+    let open = Arc::new(Open::default());
+    let mut serving = JoinSet::new();
+    let mut number = 0;
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        while let Some(ended) = serving.try_join_next() {
+            report(ended);
+        }
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                not_accepted(&error, &open).await;
+                continue;
+            }
+        };
+        if !open.make_room(most) {
+            warn!(connections = most, "a connection is refused: all are in use by clients that were let in");
+            continue;
+        }
+        number += 1;
+        let (let_in, end) = (LetIn::default(), CancellationToken::new());
+        open.add(number, let_in.clone(), end.clone());
+        let place = Place(Arc::clone(&open), number);
+        let (router, stop) = (router.clone(), stop.clone());
+        serving.spawn(async move {
+            let _place = place;
+            // What is served is dropped where it stands if it has to make room.
+            end.run_until_cancelled(serve_one(stream, (router, headers_within), let_in, &stop)).await;
+        });
+    }
+    drop(listener);
+    while let Some(ended) = serving.join_next().await {
+        report(ended);
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        error!(%error, "a bug in realmctl: a request panicked; the log has the place");
+    }
+}
+
+async fn not_accepted(error: &io::Error, open: &Open) {
+    let of_the_client = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
+    if of_the_client.contains(&error.kind()) {
+        return;
+    }
+    warn!(%error, "a connection can't be accepted: the oldest one without an accepted request is closed, if there is one");
+    open.make_room(0);
+    tokio::time::sleep(ACCEPT_AGAIN).await;
+}
+
+async fn serve_one(
+    stream: TcpStream,
+    (router, headers_within): (Router, Duration),
+    let_in: LetIn,
+    stop: &CancellationToken,
+) {
+    // Events are small and should not wait for each other. A connection that is gone already fails by itself.
+    if let Err(error) = stream.set_nodelay(true) {
+        debug!(%error, "a connection ended as it began");
+    }
+    let answer = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(let_in.clone());
+        router.clone().call(request)
+    });
+    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers_within);
+    let connection = builder.serve_connection(TokioIo::new(stream), answer);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        debug!(error, "a connection ended early");
+    }
+}

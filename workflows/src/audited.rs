@@ -1,0 +1,38 @@
+//! Entries of the audit trail about what workflows find and how they fail, which nobody asked for. They carry codes and never
+//! the messages of errors: those may quote keys of the tenant's data, and the audit trail is kept for ever.
+
+use catalogue::audit::{self, AuditEntry};
+use engine::{StepTx, StoredError};
+use serde_json::{Value, json};
+use store::StoreError;
+
+/// The step's workflow, of this kind, fails.
+pub(crate) async fn failed(step: &mut StepTx<'_>, kind: &str, error: &StoredError) -> Result<(), StoreError> {
+    let (id, state) = (&step.record.id, &step.record.state);
+    let before = json!({ kind: id, "state": state });
+    let after = json!({ kind: id, "state": "failed", "code": error.code });
+    record(step, (format!("{kind}.failed"), error.code.clone()), (before, after)).await
+}
+
+/// Something that the step found out about its tenant.
+pub(crate) async fn found(step: &mut StepTx<'_>, action: &str, why: &str, after: Value) -> Result<(), StoreError> {
+    record(step, (action.to_owned(), why.to_owned()), (Value::Null, after)).await
+}
+
+async fn record(
+    step: &mut StepTx<'_>,
+    (action, why): (String, String),
+    (before, after): (Value, Value),
+) -> Result<(), StoreError> {
+    let entry = AuditEntry {
+        id: step.ids.next(),
+        at: step.now,
+        who: "realmctl".to_owned(),
+        action,
+        tenant: Some(step.record.subject.clone()),
+        why,
+        before,
+        after,
+    };
+    audit::append(step.tx, &entry).await
+}
