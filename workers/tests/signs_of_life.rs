@@ -70,7 +70,7 @@ impl Checkpoints for UntilFirstPart {
     }
 
     async fn alive(&self) -> Result<(), WorkError> {
-        if self.0.lock().unwrap().parts == 0 { Ok(()) } else { Err(WorkError::lost_lease("the lease lapsed")) }
+        if self.0.lock().unwrap().parts.is_empty() { Ok(()) } else { Err(WorkError::lost_lease("the lease lapsed")) }
     }
 }
 
@@ -94,7 +94,7 @@ async fn a_lease_lost_between_two_parts_stops_the_copy_and_the_next_one_ends_the
     );
     let error = one_at_a_time.copy(acme(&from, &to), &ledger.permits(), &lost, None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
-    assert_eq!(front.faults.lock().unwrap().parts, 1, "no further part");
+    assert_eq!(front.faults.lock().unwrap().parts.len(), 1, "no further part");
     let client = s3_client(&pair.target);
     assert!(observe::bucket_objects(&client, "media", "").await.unwrap().is_empty());
     assert_eq!(observe::unfinished_uploads(&client, "media", "").await.unwrap().len(), 1);

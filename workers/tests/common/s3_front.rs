@@ -24,8 +24,8 @@ pub(crate) struct Faults {
     pub(crate) requests: u64,
     /// Objects read.
     pub(crate) gets: u64,
-    /// Parts of objects written.
-    pub(crate) parts: u64,
+    /// Parts of objects written: the number of the part and the upload.
+    pub(crate) parts: Vec<(u64, String)>,
     /// Refuse to copy objects and parts, with this code.
     pub(crate) refuse_copies: Option<&'static str>,
     /// Refuse DeleteObjects: without Content-MD5, or however it is sent.
@@ -159,8 +159,10 @@ impl Faults {
                 format!("<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>");
             return Fault::Answer(([("content-type", "application/xml")], body).into_response());
         }
-        if method == Method::PUT && query.contains("partNumber") {
-            self.parts += 1;
+        if method == Method::PUT
+            && let (Some(part), Some(upload)) = (value_of(query, "partNumber"), value_of(query, "uploadId"))
+        {
+            self.parts.push((part.parse().unwrap(), upload.to_owned()));
         }
         if method == Method::GET && query.contains("GetObject") && !query.contains("Tagging") {
             self.gets += 1;
@@ -170,4 +172,8 @@ impl Faults {
         }
         Fault::None
     }
+}
+
+fn value_of<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
