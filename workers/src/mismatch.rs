@@ -19,7 +19,7 @@ pub(crate) enum Mismatch {
     Missing(String),
     /// Only the target has it.
     Extra(String),
-    /// Both have it, with different contents.
+    /// Both have it, and it differs; in what may stand behind the key.
     Different(String),
 }
 
@@ -42,7 +42,11 @@ pub(crate) fn report(at: &str, expected: &Tally, seen: &Tally, found: &[Mismatch
         MOST_NAMED => format!("the first {MOST_NAMED} keys that differ: {}", named.join("; ")),
         _ => format!("keys that differ: {}", named.join("; ")),
     };
-    let message = format!("{at} holds {} where {} were expected; {named}", counts(seen), counts(expected));
+    let holds = match (counts(seen), counts(expected)) {
+        (seen, expected) if seen == expected => format!("{at} holds {seen}, as many as expected, but not the same"),
+        (seen, expected) => format!("{at} holds {seen} where {expected} were expected"),
+    };
+    let message = format!("{holds}; {named}");
     WorkError::permanent("verify_mismatch", message)
 }
 

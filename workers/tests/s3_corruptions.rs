@@ -31,32 +31,32 @@ struct Object {
     tags: BTreeMap<String, String>,
 }
 
-type Mutation = (&'static str, fn(&mut Object));
+type Mutation = (&'static str, &'static str, fn(&mut Object));
 
-/// Each changes one thing; those that change nothing of an object are left out for it.
+/// Each changes one thing, and what that is called in a report; those that change nothing of an object are left out for it.
 const MUTATIONS: [Mutation; 19] = [
-    ("first byte", |object| flip(object.bytes.first_mut())),
-    ("middle byte", |object| {
+    ("first byte", "contents", |object| flip(object.bytes.first_mut())),
+    ("middle byte", "contents", |object| {
         let middle = object.bytes.len() / 2;
         flip(object.bytes.get_mut(middle));
     }),
-    ("last byte", |object| flip(object.bytes.last_mut())),
-    ("one byte cut off", |object| object.bytes.truncate(object.bytes.len().saturating_sub(1))),
-    ("cut in half", |object| object.bytes.truncate(object.bytes.len() / 2)),
-    ("emptied", |object| object.bytes.clear()),
-    ("one byte more", |object| object.bytes.push(0)),
-    ("type changed", |object| object.content_type = Some("text/html".to_owned())),
-    ("type lost", |object| object.content_type = None),
-    ("caching lost", |object| object.cache_control = None),
-    ("disposition lost", |object| object.content_disposition = None),
-    ("encoding lost", |object| object.content_encoding = None),
-    ("language changed", |object| object.content_language = Some("fr".to_owned())),
-    ("metadata lost", |object| drop(object.metadata.pop_last())),
-    ("metadata changed", |object| object.metadata.values_mut().take(1).for_each(|value| value.push('x'))),
-    ("metadata added", |object| drop(object.metadata.insert("added".to_owned(), "x".to_owned()))),
-    ("tag lost", |object| drop(object.tags.pop_last())),
-    ("tag changed", |object| object.tags.values_mut().take(1).for_each(|value| value.push('x'))),
-    ("tag added", |object| drop(object.tags.insert("added".to_owned(), String::new()))),
+    ("last byte", "contents", |object| flip(object.bytes.last_mut())),
+    ("one byte cut off", "size", |object| object.bytes.truncate(object.bytes.len().saturating_sub(1))),
+    ("cut in half", "size", |object| object.bytes.truncate(object.bytes.len() / 2)),
+    ("emptied", "size", |object| object.bytes.clear()),
+    ("one byte more", "size", |object| object.bytes.push(0)),
+    ("type changed", "Content-Type", |object| object.content_type = Some("text/html".to_owned())),
+    ("type lost", "Content-Type", |object| object.content_type = None),
+    ("caching lost", "Cache-Control", |object| object.cache_control = None),
+    ("disposition lost", "Content-Disposition", |object| object.content_disposition = None),
+    ("encoding lost", "Content-Encoding", |object| object.content_encoding = None),
+    ("language changed", "Content-Language", |object| object.content_language = Some("fr".to_owned())),
+    ("metadata lost", "metadata", |object| drop(object.metadata.pop_last())),
+    ("metadata changed", "metadata", |object| object.metadata.values_mut().take(1).for_each(|value| value.push('x'))),
+    ("metadata added", "metadata", |object| drop(object.metadata.insert("added".to_owned(), "x".to_owned()))),
+    ("tag lost", "tags", |object| drop(object.tags.pop_last())),
+    ("tag changed", "tags", |object| object.tags.values_mut().take(1).for_each(|value| value.push('x'))),
+    ("tag added", "tags", |object| drop(object.tags.insert("added".to_owned(), String::new()))),
 ];
 
 fn flip(byte: Option<&mut u8>) {
@@ -153,6 +153,10 @@ impl Copied {
         let verified = self.movers.verify(acme(&self.from, &self.to), &self.tally, &Kept::all()).await;
         let error = verified.err()?;
         assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
+        let same = error.message.contains("as many as expected, but not the same");
+        let Tally { items, objects, bytes, .. } = self.tally;
+        let counts = format!("holds {items} items, {objects} objects, {bytes} bytes");
+        assert_eq!(same, error.message.contains(&counts), "{}", error.message);
         let (_, named) = error.message.split_once("keys that differ: ").unwrap_or_else(|| panic!("{}", error.message));
         Some(named.to_owned())
     }
@@ -167,14 +171,14 @@ async fn every_change_of_every_kind_of_object_is_found_and_named() {
     let copied = Copied::new().await;
     let mut tried = 0;
     for (key, object) in objects() {
-        for (what, mutate) in MUTATIONS {
+        for (what, called, mutate) in MUTATIONS {
             let mut mutant = object.clone();
             mutate(&mut mutant);
             if mutant == object {
                 continue;
             }
             write(&copied.target, TO, key, &mutant).await;
-            assert_eq!(copied.verify().await, Some(format!("different {key}")), "{key}: {what}");
+            assert_eq!(copied.verify().await, Some(format!("different {key} ({called})")), "{key}: {what}");
             tried += 1;
         }
         write(&copied.target, TO, key, &object).await;
@@ -202,5 +206,9 @@ async fn every_object_dropped_doubled_or_swapped_is_found_and_named() {
     let objects = objects();
     write(&copied.target, TO, "metadata", &objects["tags"]).await;
     write(&copied.target, TO, "tags", &objects["metadata"]).await;
-    assert_eq!(copied.verify().await.as_deref(), Some("different metadata; different tags"), "swapped");
+    assert_eq!(
+        copied.verify().await.as_deref(),
+        Some("different metadata (metadata, tags); different tags (metadata, tags)"),
+        "swapped"
+    );
 }

@@ -152,7 +152,7 @@ async fn names_the_keys(stores: Stores) {
     let error = movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap_err();
     assert_eq!((error.code, error.treatment), ("verify_mismatch", Treatment::Permanent));
     let named = error.message.split_once("keys that differ: ").unwrap().1;
-    assert_eq!(named, "different 03; different 04; different 05; missing 06; extra x y");
+    assert_eq!(named, "different 03 (contents); different 04 (metadata); different 05 (tags); missing 06; extra x y");
 }
 
 on_both_stores!(a_write_to_a_source_at_rest_ends_the_copy_at_once_and_is_named, writes_are_named);
@@ -173,7 +173,7 @@ async fn writes_are_named(stores: Stores) {
     let copied = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume.clone())).await;
     let error = copied.unwrap_err();
     assert_eq!((error.code, error.treatment), ("source_written", Treatment::Permanent));
-    assert_eq!(error.message.split_once("keys: ").unwrap().1, "changed a; deleted b");
+    assert_eq!(error.message.split_once("keys: ").unwrap().1, "changed a (tags); deleted b");
 
     // A bucket lists what there is: an object that is only added was written late, too.
     copy_all(&movers, &from, &to, "acme").await;

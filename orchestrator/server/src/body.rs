@@ -1,5 +1,7 @@
 //! Reading a request's body: of the right media type, bounded in size and time, and JSON without unknown fields.
 
+pub(crate) mod words;
+
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -43,10 +45,16 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for J
         if text.trim_ascii_start().starts_with(b"[") {
             return Err(ApiError::invalid("invalid_body", "the body is a list; it must be a JSON object"));
         }
-        serde_json::from_slice(text).map(Self).map_err(|error| match error.classify() {
-            Category::Data => ApiError::invalid("invalid_body", error.to_string()),
-            _ => ApiError::invalid("invalid_json", format!("the body is not JSON: {error}")),
-        })
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let (path, error) = (error.path().to_string(), error.into_inner());
+            match error.classify() {
+                Category::Data => ApiError::invalid("invalid_body", words::problem(&path, &error.to_string())),
+                _ => not_json(&error),
+            }
+        })?;
+        json.end().map_err(|error| not_json(&error))?;
+        Ok(Self(read))
     }
 }
 
@@ -60,6 +68,10 @@ impl<S: Send + Sync> FromRequest<S> for YamlBody {
             .map(Self)
             .map_err(|_| ApiError::invalid("invalid_body", "the topology file is not UTF-8 text"))
     }
+}
+
+fn not_json(error: &serde_json::Error) -> ApiError {
+    ApiError::invalid("invalid_json", format!("the body is not JSON: {error}"))
 }
 
 fn require_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), ApiError> {

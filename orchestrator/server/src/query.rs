@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use catalogue::tenant_id::TenantId;
 use serde::de::DeserializeOwned;
 
+use crate::body::words;
 use crate::problem::ApiError;
 
 /// The parameters after the `?`.
@@ -16,8 +17,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Query::try_from_uri(&parts.uri)
             .map(|Query(params)| Self(params))
-            .map_err(|rejection| ApiError::invalid("invalid_query", rejection.body_text()))
+            .map_err(|rejection| ApiError::invalid("invalid_query", in_words(&rejection.body_text())))
     }
+}
+
+/// What the extractor says is a sentence of its own, then the parameter if it is known which, then the parser's words.
+fn in_words(said: &str) -> String {
+    let said = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(said);
+    let (name, message) = said.split_once(": ").filter(|(name, _)| !name.contains([' ', '`'])).unwrap_or((".", said));
+    words::problem(name, message).replace(" is no field; ", " is no parameter; ")
 }
 
 /// A filter by tenant, whose id must at least be one.
@@ -43,4 +51,36 @@ pub(crate) fn invalid_tenant_id(error: &catalogue::tenant_id::InvalidTenantId) -
 /// The parameter, unless it is empty.
 pub(crate) fn present(given: Option<String>) -> Option<String> {
     given.filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Of {
+        limit: Option<u32>,
+        state: Option<String>,
+        all: Option<bool>,
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_query_is_told_in_plain_words() {
+        for (query, expected) in [
+            ("limit=x", "`limit` must be a whole number"),
+            ("limit=-1", "`limit` must be a whole number"),
+            ("limit=5000000000", "`limit` is too large a number"),
+            ("all=yes", "`all` must be true or false"),
+            ("stat=x", "`stat` is no parameter; there are `limit`, `state`, `all`"),
+            ("state=x&state=y", "`state` is given more than once"),
+        ] {
+            let uri = format!("http://localhost/v1/moves?{query}").parse().unwrap();
+            let rejection = Query::<Of>::try_from_uri(&uri).map(|Query(read)| read).unwrap_err();
+            assert_eq!(in_words(&rejection.body_text()), expected, "{query}");
+        }
+    }
 }

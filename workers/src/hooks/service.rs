@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::{Method, Url};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
@@ -111,6 +112,11 @@ impl Service {
     pub(super) async fn verified(&self, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
         let read = |answer: &[u8]| self.read::<Verified>("verify", answer).map(|found| found.tally());
         self.ask(Method::POST, "verify", (Some(&self.body(None)), None), read, pulse).await
+    }
+
+    /// Whether its counts can be read: asked where there is nothing yet, before a tenant is offline.
+    pub(crate) async fn can_count(&self, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+        self.verified(pulse).await.map(drop)
     }
 
     /// Has the service begin to add the tenant's data from `source`.
@@ -237,8 +243,14 @@ impl Service {
 
     fn read<T: DeserializeOwned>(&self, hook: &str, answer: &[u8]) -> Result<T, WorkError> {
         serde_json::from_slice(answer).map_err(|error| {
-            let message = format!("{} answered /{hook} with something unreadable: see docs/hooks.md", self.site);
-            WorkError::retryable("hook_bad_answer", message).because(error)
+            // Not the parser's words: they show values of the answer.
+            let what = match error.classify() {
+                Category::Data => "JSON, but not the fields that this answer has",
+                _ => "not JSON, or cut short",
+            };
+            let message =
+                format!("{} answered /{hook} with something unreadable ({what}): see docs/hooks.md", self.site);
+            WorkError::retryable("hook_bad_answer", message)
         })
     }
 }

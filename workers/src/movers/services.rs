@@ -8,10 +8,10 @@ use crate::place::Place;
 use crate::pulse::Pulse;
 
 impl Movers {
-    /// Asks the service whether it can take part in a move. Changes nothing.
+    /// Asks the service whether it can take part in a move, and where data is to be added whether it can count. Changes nothing.
     ///
     /// # Errors
-    /// `hook_refused` with the service's reason, or why it could not be asked.
+    /// `hook_refused` with the service's reason, `hook_bad_answer`, or why it could not be asked.
     pub async fn schedule(
         &self,
         at: &Place,
@@ -21,7 +21,11 @@ impl Movers {
     ) -> Result<(), WorkError> {
         let Some(service) = self.service(at, tenant)? else { return Ok(()) };
         let source = source.map(|source| self.service(source, tenant)).transpose()?.flatten();
-        service.schedule(change, source.as_ref(), &Pulse::unheard()).await
+        service.schedule(change, source.as_ref(), &Pulse::unheard()).await?;
+        match change {
+            Change::Add => service.can_count(&Pulse::unheard()).await,
+            Change::Remove => Ok(()),
+        }
     }
 
     /// Tells the service that what was added at the location is in use.

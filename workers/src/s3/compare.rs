@@ -25,7 +25,7 @@ pub(crate) async fn differing_keys(
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
                 (None, _) => Some(Mismatch::Extra(shorten(&key))),
-                _ => Some(Mismatch::Different(shorten(&key))),
+                _ => Some(different(source, at, &key).await?),
             })
         })
         .try_buffered(source.settings.object_concurrency);
@@ -46,4 +46,13 @@ pub(crate) async fn differing_keys(
         found.extend(mismatch);
     }
     Ok(found)
+}
+
+/// What of an object differs, as far as its heads tell; contents of one size are told apart by their digests alone.
+async fn different(source: &Bucket, at: &Bucket, key: &str) -> Result<Mismatch, WorkError> {
+    let what = match tokio::try_join!(source.look(key), at.look(key))? {
+        (Some(here), Some(there)) => here.what_differs(&there),
+        _ => "gone meanwhile".to_owned(),
+    };
+    Ok(Mismatch::Different(format!("{} ({what})", shorten(key))))
 }

@@ -43,6 +43,24 @@ impl Head {
         listed(relative, &self.stamp, &self.attributes.tags)
     }
 
+    /// In what another object under the same key differs, of which it is known that it does.
+    pub(super) fn what_differs(&self, other: &Self) -> String {
+        let (here, there) = (&self.attributes, &other.attributes);
+        let differing = [
+            ("size", self.stamp.size != other.stamp.size),
+            ("Content-Type", here.content_type != there.content_type),
+            ("Cache-Control", here.cache_control != there.cache_control),
+            ("Content-Disposition", here.content_disposition != there.content_disposition),
+            ("Content-Encoding", here.content_encoding != there.content_encoding),
+            ("Content-Language", here.content_language != there.content_language),
+            ("Expires", here.expires != there.expires),
+            ("metadata", here.metadata != there.metadata),
+            ("tags", here.tags != there.tags),
+        ];
+        let names: Vec<_> = differing.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
+        if names.is_empty() { "contents".to_owned() } else { names.join(", ") }
+    }
+
     /// Stands for the object as it is: what was begun of another is not gone on with.
     pub(super) fn fingerprint(&self, relative: &str) -> String {
         let etag = blake3::hash(self.stamp.etag.as_bytes());

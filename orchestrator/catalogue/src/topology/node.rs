@@ -50,8 +50,18 @@ pub(super) fn parse(yaml: &str) -> Result<Node, Problem> {
     serde_saphyr::from_str_with_options::<Node>(yaml, options).map_err(|error| Problem {
         line: error.location().map(|at| at.line()).filter(|line| *line > 0),
         path: String::new(),
-        reason: format!("this is not YAML: {}", without_place(&error.to_string())),
+        reason: format!("this is not YAML: {}", in_words(without_place(&error.to_string()))),
     })
+}
+
+/// What the parser says to programmers, as people would.
+fn in_words(message: &str) -> &str {
+    match message {
+        "expected string scalar" => "a key of a map is a list or a map, and must be text",
+        "recursive references require weak recursion types" => "an alias (`*name`) stands inside of what it stands for",
+        _ if message.contains("Option<") => "a key of a map is null, and must be text: put it in quotes",
+        _ => message,
+    }
 }
 
 /// The parser's message ends in the place, which the problem says already.

@@ -90,6 +90,13 @@ fn text_that_is_not_yaml_names_the_line() {
     assert_eq!(found.len(), 1);
     assert!(found[0].line.is_some_and(|line| line >= 2), "{found:?}");
     assert!(found[0].reason.starts_with("this is not YAML: "), "{found:?}");
+    for (text, said) in [
+        ("? [a, b]\n: x\n", "a key of a map is a list or a map, and must be text"),
+        ("null: x\n", "a key of a map is null, and must be text: put it in quotes"),
+        ("a: &x [*x]\n", "an alias (`*name`) stands inside of what it stands for"),
+    ] {
+        assert_problems(&problems(text), &format!("line 1: this is not YAML: {said}"));
+    }
     assert!(problems(&format!("a: {}1{}", "[".repeat(500), "]".repeat(500))).contains("not YAML"));
     assert!(problems(&"#".repeat((4 << 20) + 1)).contains("longer than"));
 }
