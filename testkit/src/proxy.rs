@@ -190,9 +190,10 @@ mod tests {
         connected
     }
 
-    /// Whether the connection was led to the old target and still stands: it is read until it ends, or stays silent.
+    /// Whether the connection was led to the old target and still stands: it is read until it ends; one that is cut ends soon, so that
+    /// nobody waits as long as this for it.
     fn is_held_by_the_old_one(mut stream: &std::net::TcpStream) -> bool {
-        stream.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
         let mut name = [0];
         if !matches!(stream.read(&mut name), Ok(1)) || name != [1] {
             return false;

@@ -2,10 +2,12 @@
 //! other. The tenant has no data yet, so that nothing else gives it away.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
-use engine::probe::NoProbe;
+use engine::probe::{Moment, NoProbe};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::proxy::Proxy;
 use testkit::region::s3_client;
@@ -90,7 +92,8 @@ async fn one_bucket_two_prefixes(database: Database) {
 /// After the switch the address of what was left leads to where the tenant lives: all that is there is as it was verified.
 async fn led_elsewhere(database: Database) {
     let fronts = [Proxy::start(None).await.expect("a free port"), Proxy::start(None).await.expect("a free port")];
-    let aliases = fronts.each_ref().map(|front| format!("http://127.0.0.1:{}", front.port()));
+    let fronts = Arc::new(fronts);
+    let aliases = fronts.as_ref().each_ref().map(|front| format!("http://127.0.0.1:{}", front.port()));
     let world = World::with_topology(database, Seed::SMALL, |yaml| {
         let lines = yaml.lines().map(|line| match line.strip_prefix("  us-east-1: ") {
             Some(_) => readdressed(&readdressed(line, Kind::Table, &aliases[0]), Kind::Bucket, &aliases[1]),
@@ -99,18 +102,24 @@ async fn led_elsewhere(database: Database) {
         lines.collect::<Vec<_>>().join("\n")
     })
     .await;
-    let lead_to = |region: &str| {
+    let endpoints = |region: &str| {
         let region = world.region(region);
-        lead(&fronts[0], region.dynamodb_endpoint());
-        lead(&fronts[1], region.s3_endpoint());
-        fronts.iter().for_each(Proxy::cut);
+        [region.dynamodb_endpoint().to_owned(), region.s3_endpoint().to_owned()]
     };
+    let lead_to = |region: &str| lead_both(&fronts, &endpoints(region));
     let target = s3_client(world.region("eu-west-1"));
     target.create_bucket().bucket(BUCKET).send().await.expect("a bucket is made");
     lead_to("us-east-1");
     let id = world.start_move("eu").await;
-    world.run_until(NoProbe, || async { world.tenant().await.realm == "eu" }).await;
-    lead_to("eu-west-1");
+    let elsewhere = {
+        let (fronts, endpoints) = (Arc::clone(&fronts), endpoints("eu-west-1"));
+        Interject::new(Target::step("removal", "waiting", Moment::Before), move || {
+            lead_both(&fronts, &endpoints);
+            async {}
+        })
+    };
+    world.run_until(elsewhere.clone(), || async { elsewhere.has_ended() }).await;
+    assert_eq!(world.tenant().await.realm, "eu");
     let moved = held(&world, "eu-west-1").await;
     let ended = |state: &'static str| {
         let (world, id) = (&world, &id);
@@ -142,6 +151,13 @@ async fn held(world: &World, region: &str) -> (Items, Items, BTreeMap<String, Ob
 
 fn lead(front: &Proxy, endpoint: &str) {
     front.set_target(Some(endpoint.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address")));
+}
+
+fn lead_both(fronts: &[Proxy; 2], endpoints: &[String; 2]) {
+    for (front, endpoint) in fronts.iter().zip(endpoints) {
+        lead(front, endpoint);
+        front.cut();
+    }
 }
 
 /// The line of a region with another address for one kind of store.

@@ -201,6 +201,7 @@ async fn created_again(database: Database) {
 async fn two_processes(database: Database) {
     let world = World::new(database).await;
     let data = world.holdings("us-east-1", "acme").await;
+    world.somebody_is_there().await;
     let other = acceptance::world::deploy(&world.store_url).await;
     let second =
         engine::Runner::new(other.store.clone(), other.registry(), other.runner_settings(), "second".to_owned());

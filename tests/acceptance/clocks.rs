@@ -9,11 +9,12 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, deploy_timed, deploy_timed_on, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::probe::{Moment, NoProbe};
-use engine::task_table;
+use engine::{Sweep, task_table};
 use store::{Clock, Millis, Store, StoreUrl, SystemClock};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::clocks::beyond_skew;
+use workflows::realm_move::LapseSweep;
 use workflows::timing::Timing;
 
 on_both_databases!(no_tenant_goes_offline_while_the_database_s_clock_is_wrong, never_offline);
@@ -90,10 +91,14 @@ async fn set_back(database: Database) {
         let data = world.holdings("us-east-1", "acme").await;
         let id = world.start_move("eu").await;
         let set = {
-            let clock = clock.clone();
+            let (clock, sweep) = (clock.clone(), Arc::new(LapseSweep::new(world.deployment.clone())));
             move || {
                 clock.by(Duration::ZERO);
-                async {}
+                // At once, and not only when it is this process's turn: the drain, too, would find out.
+                let sweep = Arc::clone(&sweep);
+                async move {
+                    let _settled = sweep.sweep().await.expect("the catalogue answers");
+                }
             }
         };
         let probe = Interject::new(Target::step("move", state, Moment::Before), set);

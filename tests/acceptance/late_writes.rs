@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acceptance::strike::{Interject, Target};
+use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
@@ -92,7 +92,9 @@ async fn turns_up_afterwards(database: Database) {
     let timing = Timing { queue_retention: Duration::from_secs(3), ..timing::short() };
     let deployment = deploy_timed(&store_url, timing).await;
     let world = World::on(deployment, store_url, folder, (Seed::SMALL, RequestAge::AWS), |yaml| yaml).await;
-    let view = world.run_move("eu", NoProbe).await;
+    // Nobody looks again before it is there.
+    let not_yet = Striker::new(Target::step("recheck", "waiting", Moment::Before), Blow::FailOnce, 1_000);
+    let view = world.run_move("eu", not_yet).await;
     let data = world.holdings("eu-west-1", "acme").await;
     let client = dynamodb_client(world.region("us-east-1"));
     let written = fixtures::write_item(&client, "issues", ("tenant_shard", "acme#1"), "from-a-queue").await;

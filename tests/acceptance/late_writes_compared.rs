@@ -264,10 +264,11 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
 
 async fn half_done(database: Database) {
     let world = World::new(database).await;
-    let (id, removal) = begun(&world, 1).await;
+    // Each of the two tasks saves what it is about to delete first: by the third time one of them has deleted some of it.
+    let (id, removal) = begun(&world, 2).await;
     let client = dynamodb_client(world.region("us-east-1"));
     let left = issues(&world, "us-east-1").await.len();
-    assert!(left < 41, "some of it is deleted: {left} left");
+    assert!((1..40).contains(&left), "some of it is deleted: {left} left");
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#0"), "weeks-later").await.expect("it is written");
     replay(&world, &id, (&removal, None), NoProbe).await;
     let late = found(&of_service(&world, &id, ISSUES).await);

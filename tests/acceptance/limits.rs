@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
@@ -181,9 +182,15 @@ async fn larger_than_the_limit(database: Database) {
 async fn lowered(database: Database) {
     let (world, tenants) = crowd(database).await;
     let running = start(&world, &tenants[0]).await;
-    world.run_until(NoProbe, async || state(&world, &running).await == "drain").await;
-    assert_eq!(used(&world.deployment, "region:eu-west-1").await, WEIGHT, "counted although nothing was limited");
-    set_limit(&world.deployment, "region:eu-west-1", &LimitChange::slots(0), &by()).await.expect("the limit is set");
+    let deployment = world.deployment.clone();
+    let lower = Interject::new(Target::step("move", "drain", Moment::Before), move || {
+        let deployment = deployment.clone();
+        async move {
+            assert_eq!(used(&deployment, "region:eu-west-1").await, WEIGHT, "counted although nothing was limited");
+            set_limit(&deployment, "region:eu-west-1", &LimitChange::slots(0), &by()).await.expect("the limit is set");
+        }
+    });
+    world.run_until(lower.clone(), async || lower.has_ended()).await;
     let held = start(&world, &tenants[1]).await;
     let waits = async || state(&world, &running).await == "completed" && state(&world, &held).await == "waiting";
     world.run_until(NoProbe, waits).await;

@@ -188,7 +188,7 @@ async fn session(tx: &mut Tx) -> i64 {
 }
 
 async fn all_at_once(store: &Store) {
-    let writing: Vec<_> = (0..60)
+    let writing: Vec<_> = (0..20)
         .map(|_| {
             let store = store.clone();
             tokio::spawn(async move {

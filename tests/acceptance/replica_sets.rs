@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use acceptance::strike::{Interject, Target};
-use acceptance::{Database, World};
+use acceptance::{Database, World, timing, world};
 use catalogue::ledger::CellState;
 use engine::probe::{Moment, NoProbe};
 use testkit::fixtures::{self, seed_items, seed_objects};
@@ -16,6 +16,7 @@ use testkit::observe::{self, Items, ObservedObject};
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::replication::{ReplicatedBuckets, replicate_table};
 use testkit::{Ports, Region, RequestAge, Storage};
+use workers::Settings;
 use workflows::realm_move::MoveView;
 
 on_both_databases!(a_tenant_enters_leaves_and_goes_between_replica_sets, there_and_back);
@@ -215,7 +216,9 @@ async fn not_linked(database: Database) {
 
 async fn behind(database: Database) {
     let (regions, _buckets) = regions(Some(Duration::from_secs(3_600))).await;
-    let world = world(database, regions, "").await;
+    let mut world = world(database, regions, "").await;
+    let impatient = Settings { replication_wait: Duration::from_secs(2), ..world::settings(&timing::short()) };
+    world.deployment.movers = world::movers(impatient);
     let data = held(&world, US, "single").await;
     let back = world.run_move("eurasia", NoProbe).await;
     let error = back.error.as_ref().expect("why");

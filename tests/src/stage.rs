@@ -86,6 +86,7 @@ impl Stage {
     }
 
     async fn on(world: World, service: HookService) -> Self {
+        world.somebody_is_there().await;
         create(&world, SECOND).await;
         world.finish_creating().await;
         service.fill("us-east-1", TENANT, 12);

@@ -186,6 +186,11 @@ impl Interject {
         }
     }
 
+    /// Whether the action has been done.
+    pub fn has_ended(&self) -> bool {
+        *self.ended.0.lock().expect("no holder of this lock panics")
+    }
+
     /// Whether the engine came by.
     pub fn was_reached(&self) -> bool {
         self.done.load(Ordering::SeqCst) > 0

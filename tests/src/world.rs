@@ -8,7 +8,7 @@ use catalogue::ledger::{self, Cell, CellState};
 use catalogue::tenants::{self, Tenant, TenantStatus};
 use engine::probe::{NoProbe, Probe};
 use engine::{HostLocks, Runner, straggler_table, workflow_table};
-use store::{Store, StoreUrl};
+use store::{Store, StoreUrl, sql};
 use tempfile::TempDir;
 use testkit::hook_service::SECRET;
 use testkit::observe::{Items, ObservedObject};
@@ -129,19 +129,29 @@ pub fn deploy_on(store: Store) -> Deployment {
 /// The same with these times.
 pub fn deploy_timed_on(store: Store, timing: Timing) -> Deployment {
     timing.check().expect("the tests' constants fit together");
-    let settings = Settings {
+    let movers = movers(settings(&timing));
+    let locks = std::env::temp_dir().join(format!("realmctl-acceptance-{}", rustix::process::getuid().as_raw()));
+    let locks = HostLocks::take(&locks).expect("a lock of this process");
+    Deployment::new(store, movers, timing).with_locks(locks)
+}
+
+/// The movers' settings under these times.
+pub fn settings(timing: &Timing) -> Settings {
+    Settings {
         index_settle: timing.index_settle,
         skew: timing.skew,
         permit_fresh_for: Duration::from_millis(50),
         checkpoint_every: Duration::ZERO,
-        replication_wait: Duration::from_secs(2),
+        // Long enough for a machine that stands still for a while.
+        replication_wait: Duration::from_secs(60),
         hook_secrets: HookSecrets::parse(&format!("default={SECRET}")).expect("a secret of the right form"),
         ..Settings::default()
-    };
-    let movers = Movers::new(CredentialsFrom::Fixed(region::credentials()), settings);
-    let locks = std::env::temp_dir().join(format!("realmctl-acceptance-{}", rustix::process::getuid().as_raw()));
-    let locks = HostLocks::take(&locks).expect("a lock of this process");
-    Deployment::new(store, movers, timing).with_locks(locks)
+    }
+}
+
+/// Movers with the regions' credentials.
+pub fn movers(settings: Settings) -> Movers {
+    Movers::new(CredentialsFrom::Fixed(region::credentials()), settings)
 }
 
 /// What realmctl logs, printed with a failed test; RUST_LOG decides how much.
@@ -235,6 +245,19 @@ impl World {
         if !created().await {
             self.run_until(NoProbe, created).await;
         }
+    }
+
+    /// As if another process had said for good that it runs tasks: a busy machine that says so late does not turn a move around.
+    pub async fn somebody_is_there(&self) {
+        let mut tx = self.deployment.store.begin().await.expect("a write begins");
+        let kinds = r#"["copy", "verify", "compare", "remove"]"#;
+        sql("INSERT INTO runners (owner, task_kinds, heard_until) VALUES ('somebody', $1, $2)")
+            .bind(kinds)
+            .bind(i64::MAX)
+            .execute(&mut tx)
+            .await
+            .expect("it is inserted");
+        tx.commit().await.expect("committed");
     }
 
     /// Seeds a tenant's data in a region.

@@ -48,6 +48,14 @@ impl WorkError {
         Self { treatment: Treatment::Unfit, ..Self::permanent(code, message) }
     }
 
+    /// The same, naming the key that it is about.
+    #[must_use]
+    pub(crate) fn of_key(mut self, key: &str) -> Self {
+        self.message.push_str("; key ");
+        self.message.push_str(&crate::mismatch::shorten(key));
+        self
+    }
+
     /// The work is not ours any more.
     pub fn lost_lease(message: impl Into<String>) -> Self {
         Self {

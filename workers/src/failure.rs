@@ -21,6 +21,9 @@ pub(crate) const UNREACHABLE: &str = "endpoint_unreachable";
 /// The code of an answer that something between us and the store may have made: none of the store's own.
 pub(crate) const GATEWAY: &str = "gateway_error";
 
+/// The code of a success that can't be read. It may have been changed on the way, and if not, it is the same each time.
+pub(crate) const UNREADABLE: &str = "answer_unreadable";
+
 /// Where a request went, in words for an error message.
 #[derive(Debug, Clone)]
 pub(crate) struct Site(String);
@@ -46,6 +49,9 @@ impl Site {
                 let status = service.raw().status().as_u16();
                 if is_of_a_gateway(status, !service.err().code().unwrap_or_default().is_empty()) {
                     return self.of_a_gateway(doing, status).because(error);
+                }
+                if service.raw().status().is_success() && service.err().code().is_none() {
+                    return self.unreadable(doing, status).because(error);
                 }
                 let refusal = Refusal {
                     status,
@@ -82,6 +88,13 @@ impl Site {
                 failed.because(error)
             }
         }
+    }
+
+    fn unreadable(&self, doing: &str, status: u16) -> WorkError {
+        let message = format!(
+            "{self} did a request to {doing} (HTTP {status}), and its answer can't be read: a key, a header or metadata has bytes that              the protocol has no room for, or something on the way has changed it. Look with another client, and write anew what has them"
+        );
+        WorkError::retryable(UNREADABLE, message)
     }
 
     /// Something answered a request in place of what it was sent to. `doing` as above.

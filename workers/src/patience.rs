@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use crate::error::{Treatment, WorkError};
+use crate::failure::{UNREACHABLE, UNREADABLE};
 use crate::pulse::Pulse;
 
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How often an answer is asked for again that can't be read: a third one of the kind is no accident.
+const LOOKS_AT_THE_SAME: u32 = 2;
 
 /// Counts fruitless attempts in a row. Any progress starts the count again.
 pub(crate) struct Patience<'a> {
@@ -38,8 +41,15 @@ impl<'a> Patience<'a> {
     /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out,
     /// and fails when the task is no longer ours.
     pub(crate) async fn wait(&mut self, why: WorkError) -> Result<(), WorkError> {
-        // Each attempt at a store that cannot be reached takes a whole connection time-out.
-        let limit = if why.code == "endpoint_unreachable" { self.limit.min(2) } else { self.limit };
+        let limit = match why.code {
+            // Each attempt at a store that cannot be reached takes a whole connection time-out.
+            UNREACHABLE => self.limit.min(2),
+            UNREADABLE => self.limit.min(LOOKS_AT_THE_SAME),
+            _ => self.limit,
+        };
+        if why.code == UNREADABLE && self.fruitless >= limit {
+            return Err(WorkError { treatment: Treatment::Permanent, ..why });
+        }
         if why.treatment != Treatment::Retryable || self.fruitless >= limit {
             return Err(why);
         }

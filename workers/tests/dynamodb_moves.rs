@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, ScalarAttributeType};
 use common::*;
+use serde_json::Value;
 use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
 use workers::error::{Treatment, WorkError};
 use workers::permit::CellState;
 use workers::place::Place;
-use workers::progress::Tally;
+use workers::progress::{Checkpoints, Tally};
 use workers::{Movers, PartAt, PartCopy};
 
 const TABLE: &str = "issues";
@@ -264,23 +265,34 @@ async fn writes_are_named(stores: Stores) {
     assert!(!error.message.contains("text 8"), "no contents: {}", error.message);
 }
 
+/// Adds an item to the source at each checkpoint, and so between any two passes.
+struct Stray {
+    client: Client,
+    kept: Kept,
+}
+
+#[async_trait::async_trait]
+impl Checkpoints for Stray {
+    async fn save(&self, resume: Value, done: Tally) -> Result<(), WorkError> {
+        let n = 1_000 + u32::try_from(self.kept.resumes().len()).unwrap();
+        put(&self.client, TABLE, item(n, "acme#0", "stray")).await;
+        self.kept.save(resume, done).await
+    }
+
+    async fn alive(&self) -> Result<(), WorkError> {
+        Ok(())
+    }
+}
+
 on_both_stores!(a_writer_that_goes_on_adding_is_named_by_the_second_look, adding_is_named);
 
 async fn adding_is_named(stores: Stores) {
     let pair = pair(stores).await;
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..60).await;
-    let (movers, ledger, kept) = (pair.movers(), Allows::writes(), Kept::all());
-    let stray = async {
-        for n in 1_000.. {
-            put(&pair.from, TABLE, item(n, "acme#0", "stray")).await;
-        }
-    };
-    let permits = ledger.permits();
-    let error = tokio::select! {
-        copied = movers.copy(acme(&from, &to), &permits, &kept, None) => copied.unwrap_err(),
-        () = stray => unreachable!("it never ends"),
-    };
+    let (ledger, stray) = (Allows::writes(), Stray { client: pair.from.clone(), kept: Kept::all() });
+    let error = pair.movers().copy(acme(&from, &to), &ledger.permits(), &stray, None).await.unwrap_err();
+    let kept = stray.kept;
     assert_eq!((error.code, error.treatment), ("source_written", Treatment::Permanent));
     assert!(error.message.contains("added pk=p01") && error.message.contains("its index is further behind"), "{error}");
     assert!(kept.resumes().iter().all(|resume| resume["round"].as_u64() <= Some(1)), "a third round tells no more");

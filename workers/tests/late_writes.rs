@@ -149,15 +149,17 @@ async fn a_removal_that_stops_anywhere_takes_none_of_its_deletes_for_late_ones()
 async fn of_a_location_that_nobody_has_read_what_the_live_copy_lacks_at_two_looks_is_told() {
     let pair = pair().await;
     pair.copy(usize::MAX).await;
-    let apart = Duration::from_millis(400);
+    // So long that a machine which stands still for seconds does not make late what arrives in between.
+    let apart = Duration::from_secs(8);
     let (book, unread) = (Notebook::default(), Known { unread: Some(apart), ..Known::default() });
     put(&pair.to, TABLE, item(1, "acme#0", "edited at home")).await;
-    assert_eq!(pair.late(&book, &unread).await, BTreeSet::new());
+    let soon = Known { unread: Some(Duration::from_millis(1)), ..Known::default() };
+    assert_eq!(pair.late(&book, &soon).await, BTreeSet::new());
     put(&pair.from, TABLE, item(600, "acme#0", "only here")).await;
     put(&pair.from, TABLE, item(601, "acme#0", "on its way")).await;
     fixtures::delete_item(&pair.to, TABLE, &item(2, "acme#0", "")).await.unwrap();
     let arrives = async {
-        tokio::time::sleep(apart / 4).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         put(&pair.to, TABLE, item(601, "acme#0", "on its way")).await;
     };
     let (late, ()) = tokio::join!(pair.late(&book, &unread), arrives);

@@ -4,6 +4,7 @@
 
 mod common;
 
+use aws_sdk_s3::primitives::ByteStream;
 use common::s3_front::{Faults, S3Front, WithoutMd5};
 use common::*;
 use testkit::region::s3_client;
@@ -111,4 +112,26 @@ async fn objects_that_are_locked_are_named_with_what_to_do() {
     for part in ["acme/media/02/00000002.bin", "2031-05-06T07:08:09Z", "replay the removal"] {
         assert!(error.message.contains(part), "{}", error.message);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_can_t_be_read_names_the_key_and_is_not_asked_for_for_long() {
+    let (source, target) = (region("us-east-1").await, region("eu-west-1").await);
+    let client = s3_client(&source);
+    for key in ["acme/a", "acme/strange"] {
+        client.put_object().bucket("media").key(key).body(ByteStream::from_static(b"x")).send().await.unwrap();
+    }
+    let faults = Faults { raw_metadata: Some("strange"), ..Faults::default() };
+    let front = S3Front::before(source.s3_endpoint(), faults).await;
+    let (from, to, ledger) = (place("us-east-1", &front), bucket(&target, "media", "acme"), Allows::writes());
+    let error = movers().copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
+    assert_eq!((error.code, error.treatment), ("answer_unreadable", Treatment::Permanent), "{error}");
+    assert!(error.message.contains("key strange") && !error.message.contains("refused"), "{error}");
+    let requests = front.faults.lock().unwrap().requests;
+    assert!(requests < 20, "asked three times and no more: {requests} requests");
+
+    // Once it can be read again, all goes on.
+    front.faults.lock().unwrap().raw_metadata = None;
+    let copied = movers().copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap();
+    assert_eq!(copied.objects, 2);
 }

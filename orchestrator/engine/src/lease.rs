@@ -90,7 +90,7 @@ mod tests {
         let has_begun = Arc::clone(&begun);
         let work = async move {
             has_begun.acquire().await.expect("never closed").forget();
-            tokio::task::block_in_place(|| has_ended.recv_timeout(LEASE)).expect("it does not wait for the work");
+            tokio::task::block_in_place(|| has_ended.recv_timeout(LEASE * 12)).expect("it does not wait for the work");
             Ok(())
         };
         let beat = move || {

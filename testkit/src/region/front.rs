@@ -31,7 +31,7 @@ impl Front for AgeFront {
     async fn answer(&self, request: Whole) -> Reply {
         let is_write = operation(request.headers()) == "BatchWriteItem";
         match if is_write { self.gate.catches() } else { None } {
-            Some(gateway) => self.hold(request, gateway).await,
+            Some((number, gateway)) => self.hold(request, number, gateway).await,
             None => self.pass(request).await,
         }
     }
@@ -48,11 +48,11 @@ impl AgeFront {
     }
 
     /// The request goes on when the gate is opened, even if its sender has long given up.
-    async fn hold(&self, request: Whole, gateway: Option<u16>) -> Reply {
+    async fn hold(&self, request: Whole, number: u32, gateway: Option<u16>) -> Reply {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let front = self.clone();
         self.held.lock().await.spawn(async move {
-            front.gate.opened().await;
+            front.gate.opened(number).await;
             let reply = front.pass(request).await;
             front.gate.answered((reply.status().as_u16(), String::from_utf8_lossy(reply.body()).into_owned()));
             // Nobody may be waiting any more.

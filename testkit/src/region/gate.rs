@@ -17,7 +17,10 @@ enum State {
     Open,
     /// The next write is held; with a status, a gateway answers it at once.
     Armed(Option<u16>),
-    Holding,
+    /// The write of that number is held.
+    Holding(u32),
+    /// The held write, of that number, goes on, and the next one is held.
+    Relayed(u32),
     /// The held write goes on.
     Released,
     Answered(Answer),
@@ -43,7 +46,21 @@ impl Gate {
     /// Whether a write is held.
     #[must_use]
     pub fn is_holding(&self) -> bool {
-        *self.0.borrow() == State::Holding
+        matches!(*self.0.borrow(), State::Holding(_))
+    }
+
+    /// Lets the held write go on, and holds up the next one; none can pass in between.
+    ///
+    /// # Panics
+    /// When no write is held.
+    pub fn hold_the_next_instead(&self) {
+        let mut held = None;
+        self.0.send_modify(|state| {
+            if let State::Holding(number) = *state {
+                (*state, held) = (State::Relayed(number), Some(number));
+            }
+        });
+        assert!(held.is_some(), "no write is held");
     }
 
     /// Lets the held write go on, as late as it is now, and returns what it was answered.
@@ -61,25 +78,37 @@ impl Gate {
         }
     }
 
-    /// Whether the write that asks is the one to hold, and what a gateway answers it.
-    pub(super) fn catches(&self) -> Option<Option<u16>> {
+    /// Whether the write that asks is the one to hold: its number, and what a gateway answers it.
+    pub(super) fn catches(&self) -> Option<(u32, Option<u16>)> {
         let mut caught = None;
         self.0.send_if_modified(|state| {
-            if let State::Armed(status) = *state {
-                (*state, caught) = (State::Holding, Some(status));
+            caught = match *state {
+                State::Armed(status) => Some((0, status)),
+                State::Relayed(before) => Some((before + 1, None)),
+                _ => None,
+            };
+            if let Some((number, _)) = caught {
+                *state = State::Holding(number);
             }
             caught.is_some()
         });
         caught
     }
 
-    /// Until the held write may go on.
-    pub(super) async fn opened(&self) {
+    /// Until the held write of that number may go on.
+    pub(super) async fn opened(&self, number: u32) {
         let mut changes = self.0.subscribe();
-        changes.wait_for(|state| *state == State::Released).await.expect("the gate keeps its sender");
+        changes.wait_for(|state| *state != State::Holding(number)).await.expect("the gate keeps its sender");
     }
 
+    /// Nobody waits for the answer of a write in whose place another is held.
     pub(super) fn answered(&self, answer: Answer) {
-        self.0.send_replace(State::Answered(answer));
+        self.0.send_if_modified(|state| {
+            let is_awaited = *state == State::Released;
+            if is_awaited {
+                *state = State::Answered(answer);
+            }
+            is_awaited
+        });
     }
 }

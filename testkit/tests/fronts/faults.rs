@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::SdkError;
 use testkit::fronts::faults::{Effect, Fault, Faults, Latency, Odds};
 use testkit::region::{dynamodb_client, s3_client, s3_client_at};
@@ -22,11 +20,19 @@ fn always(fault: Fault) -> Odds {
     Odds { faults: vec![(fault, 1.0)], ..Odds::default() }
 }
 
-/// Tries once, and not for long.
-fn impatient(faults: &Faults) -> Client {
-    let config = once(faults.endpoint(), "MOVER").config().to_builder();
-    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_millis(300)).build();
-    Client::from_conf(config.timeout_config(timeouts).build())
+/// Writes an item, of which the answer never comes: the fault must be seen to happen, and the client to wait on.
+async fn write_without_answer(region: &Region, faults: &Faults, n: usize, (fault, done): (Fault, bool)) {
+    let put = once(faults.endpoint(), "MOVER").put_item().table_name(TABLE).set_item(Some(item(n, "acme#0")));
+    let mut asked = tokio::spawn(put.send());
+    let happened = async {
+        while faults.happened() != [(fault, 1)].into() || is_there(region, n).await != done {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), happened).await.expect("the fault happens");
+    let answered = tokio::time::timeout(Duration::from_millis(300), &mut asked).await;
+    assert!(answered.is_err(), "{fault:?}: {answered:?}");
+    asked.abort();
 }
 
 async fn is_there(region: &Region, n: usize) -> bool {
@@ -48,18 +54,20 @@ async fn each_fault_happens_before_or_after_the_effect_and_is_counted() {
     ];
     for (n, (fault, done)) in cases.into_iter().enumerate() {
         let faults = Faults::before(region.dynamodb_endpoint(), 1, always(fault)).unwrap();
-        let client =
-            if matches!(fault, Fault::Timeout(_)) { impatient(&faults) } else { once(faults.endpoint(), "MOVER") };
-        let error = client.put_item().table_name(TABLE).set_item(Some(item(n, "acme#0"))).send().await.unwrap_err();
-        let seen = format!("{error:?}");
-        let as_expected = match (fault, &error) {
-            (Fault::ServerError(_), SdkError::ServiceError(answer)) => answer.raw().status().as_u16() == 500,
-            (Fault::Reset(_), SdkError::DispatchFailure(_)) => seen.contains("ConnectionReset"),
-            (Fault::Timeout(_), SdkError::TimeoutError(_)) => true,
-            (Fault::Truncated, SdkError::ResponseError(_) | SdkError::DispatchFailure(_)) => true,
-            _ => false,
-        };
-        assert!(as_expected, "{fault:?}: {seen}");
+        if matches!(fault, Fault::Timeout(_)) {
+            write_without_answer(&region, &faults, n, (fault, done)).await;
+        } else {
+            let client = once(faults.endpoint(), "MOVER");
+            let error = client.put_item().table_name(TABLE).set_item(Some(item(n, "acme#0"))).send().await.unwrap_err();
+            let seen = format!("{error:?}");
+            let as_expected = match (fault, &error) {
+                (Fault::ServerError(_), SdkError::ServiceError(answer)) => answer.raw().status().as_u16() == 500,
+                (Fault::Reset(_), SdkError::DispatchFailure(_)) => seen.contains("ConnectionReset"),
+                (Fault::Truncated, SdkError::ResponseError(_) | SdkError::DispatchFailure(_)) => true,
+                _ => false,
+            };
+            assert!(as_expected, "{fault:?}: {seen}");
+        }
         assert_eq!(is_there(&region, n).await, done, "{fault:?}");
         assert_eq!((faults.requests(), faults.happened()), (1, [(fault, 1)].into()));
         // The next connection is served.

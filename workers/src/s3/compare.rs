@@ -25,7 +25,7 @@ pub(crate) async fn differing_keys(
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
                 (None, _) => Some(Mismatch::Extra(shorten(&key))),
-                _ => Some(different(source, at, &key).await?),
+                _ => Some(Box::pin(different(source, at, &key)).await?),
             })
         })
         .try_buffered(source.settings.object_concurrency);

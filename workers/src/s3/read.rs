@@ -1,9 +1,11 @@
 //! Reads objects: whole, their heads only, or a range of one that must still be what it was.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::ops::Range;
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
@@ -16,7 +18,7 @@ use super::list::Stamp;
 use super::object::{Attributes, Head};
 use super::tree::part_hasher;
 use crate::error::WorkError;
-use crate::failure::REQUEST_TOO_OLD;
+use crate::failure::{REQUEST_TOO_OLD, UNREADABLE};
 use crate::pulse::Pulse;
 
 /// The code of an object that is not any more what it was when it was begun, or whose upload is gone: it is begun anew.
@@ -70,7 +72,7 @@ impl Bucket {
         let object = match object {
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) if error.code() == Some("InvalidObjectState") => return Err(self.archived(error)),
-            other => other.map_err(|error| self.site.failed("read an object of", error))?,
+            other => other.map_err(|error| self.failed_at("read an object of", relative, error))?,
         };
         let Some(tags) = tags? else { return Ok(None) };
         Ok(Some(opened(object, tags, pulse)))
@@ -92,7 +94,7 @@ impl Bucket {
         match error.raw_response().map_or(0, |raw| raw.status().as_u16()) {
             404 => Ok(None),
             403 => Err(Box::pin(self.why_refused(relative)).await),
-            _ => Err(self.site.failed("look at an object of", error)),
+            _ => Err(self.failed_at("look at an object of", relative, error)),
         }
     }
 
@@ -117,7 +119,7 @@ impl Bucket {
     pub(super) async fn tags(&self, relative: &str) -> Result<Option<BTreeMap<String, String>>, WorkError> {
         match self.reads.get_object_tagging().bucket(&self.name).key(self.key(relative)).send().await {
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
-            Err(error) => Err(self.site.failed("read an object's tags (s3:GetObjectTagging) in", error)),
+            Err(error) => Err(self.failed_at("read an object's tags (s3:GetObjectTagging) in", relative, error)),
             Ok(tags) => Ok(Some(tags.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
         }
     }
@@ -139,9 +141,18 @@ impl Bucket {
                 Err(self.changed())
             }
             Err(error) if error.code() == Some("InvalidObjectState") => Err(self.archived(error)),
-            Err(error) => Err(self.site.failed("read a range of an object of", error)),
+            Err(error) => Err(self.failed_at("read a range of an object of", relative, error)),
             Ok(part) => Ok(Contents::new(part.body, range.end - range.start, part_hasher(range.start), pulse)),
         }
+    }
+
+    /// An answer that can't be read is told with the key: it is the object's.
+    fn failed_at<E>(&self, doing: &str, relative: &str, error: SdkError<E, HttpResponse>) -> WorkError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let failed = self.site.failed(doing, error);
+        if failed.code == UNREADABLE { failed.of_key(relative) } else { failed }
     }
 
     pub(super) fn changed(&self) -> WorkError {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) deletes: u64,
     /// Until when objects are locked, in compliance mode.
     pub(crate) locked_until: Option<&'static str>,
+    /// Show metadata of the object of this name with a byte that is no text.
+    pub(crate) raw_metadata: Option<&'static str>,
     /// Requests to copy an object or a part.
     pub(crate) copies: u64,
     /// Bytes sent in bodies.
@@ -100,9 +102,13 @@ async fn handle(State(behind): State<Behind>, request: Request) -> Response {
         return answer;
     }
     let path = head.uri.path_and_query().unwrap();
+    let is_raw = behind.faults.lock().unwrap().raw_metadata.is_some_and(|name| path.path().ends_with(name));
     head.uri = format!("{}{path}", behind.endpoint).parse().unwrap();
     let response = behind.client.request(Request::from_parts(head, Body::from(body))).await.unwrap();
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    if is_raw {
+        head.headers.insert("x-amz-meta-owner", HeaderValue::from_bytes(b"ad\xe4").unwrap());
+    }
     let bytes = to_bytes(Body::new(body), usize::MAX).await.unwrap();
     let body = if matches!(fault, Fault::Cut) && !bytes.is_empty() {
         let cut = [Ok(bytes.slice(..bytes.len() / 2)), Err("cut short")];
