@@ -7,6 +7,7 @@ use acceptance::strike::{Blow, Striker, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
 use engine::probe::{Moment, NoProbe, Probe};
+use engine::{Runner, RunnerSettings};
 use testkit::fixtures;
 use testkit::observe::Item;
 use testkit::region::{dynamodb_client, s3_client};
@@ -255,7 +256,13 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     let removal = of_service(world, &id, ISSUES).await;
     let late = found(&removal);
     let striker = Striker::new(Target::task("remove", Moment::Written), Blow::FailForGood, 1).after(checkpoints);
-    replay(world, &id, (&removal.id, Some(&late.hash)), striker.clone()).await;
+    let by = Requester::realmctl("test");
+    replay_removal(&world.deployment, &removal.id, Some(&late.hash), &by).await.expect("it is replayed");
+    // One part after the other, so that the checkpoints that are counted are of one of them.
+    let deployment = &world.deployment;
+    let settings = RunnerSettings { tasks_at_once: 1, ..deployment.runner_settings() };
+    let runner = Runner::new(deployment.store.clone(), deployment.registry(), settings, deployment.owner.clone());
+    World::run_by(runner.with_probe(striker.clone()), || world.has_ended(&id)).await;
     assert!(striker.struck() > 0, "{checkpoints}");
     let failed = of_service(world, &id, ISSUES).await;
     assert_eq!(failed.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{failed:?}");
@@ -264,7 +271,7 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
 
 async fn half_done(database: Database) {
     let world = World::new(database).await;
-    // Each of the two tasks saves what it is about to delete first: by the third time one of them has deleted some of it.
+    // A part saves what it is about to delete, deletes it, and saves that.
     let (id, removal) = begun(&world, 2).await;
     let client = dynamodb_client(world.region("us-east-1"));
     let left = issues(&world, "us-east-1").await.len();

@@ -297,8 +297,12 @@ impl World {
 
     /// Runs workflows and tasks, with `probe`, until `done`.
     pub async fn run_until<F: Future<Output = bool>>(&self, probe: impl Probe, done: impl Fn() -> F) {
+        Self::run_by(self.runner().with_probe(probe), done).await;
+    }
+
+    /// Has `runner` run workflows and tasks until `done`.
+    pub async fn run_by<F: Future<Output = bool>>(runner: Runner, done: impl Fn() -> F) {
         let stop = CancellationToken::new();
-        let runner = self.runner().with_probe(probe);
         let reached = async {
             wait_until(done).await;
             stop.cancel();
