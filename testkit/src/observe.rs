@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::types::EncodingType;
 use futures::{StreamExt, TryStreamExt, stream};
+use percent_encoding::percent_decode_str;
 
 use crate::Error;
 
@@ -87,11 +89,14 @@ pub async fn bucket_objects(
     bucket: &str,
     prefix: &str,
 ) -> Result<BTreeMap<String, ObservedObject>, Error> {
-    let mut pages = client.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
+    let pages = client.list_objects_v2().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
+    let mut pages = pages.into_paginator().send();
     let mut keys = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(Error::doing(format!("list {bucket}")))?;
-        keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+        let encoding = page.encoding_type.clone();
+        let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| object.key);
+        keys.extend(listed.map(|key| decoded(key, encoding.as_ref())));
     }
     stream::iter(keys)
         .map(|key| async {
@@ -115,18 +120,28 @@ pub async fn unfinished_uploads(
     let mut uploads = Vec::new();
     let (mut key_marker, mut id_marker) = (None, None);
     loop {
-        let page = client.list_multipart_uploads().bucket(bucket).prefix(prefix);
+        let page = client.list_multipart_uploads().bucket(bucket).prefix(prefix).encoding_type(EncodingType::Url);
         let page = page.set_key_marker(key_marker).set_upload_id_marker(id_marker).send().await;
         let page = page.map_err(Error::doing(format!("list the uploads of {bucket}")))?;
-        for upload in page.uploads.unwrap_or_default() {
-            uploads.push((upload.key.unwrap_or_default(), upload.upload_id.unwrap_or_default()));
+        for upload in page.uploads.clone().unwrap_or_default() {
+            let key = decoded(upload.key.unwrap_or_default(), page.encoding_type.as_ref());
+            uploads.push((key, upload.upload_id.unwrap_or_default()));
         }
         if page.is_truncated != Some(true) {
             break;
         }
-        (key_marker, id_marker) = (page.next_key_marker, page.next_upload_id_marker);
+        let next = page.next_key_marker.map(|key| decoded(key, page.encoding_type.as_ref()));
+        (key_marker, id_marker) = (next, page.next_upload_id_marker);
     }
     Ok(uploads)
+}
+
+/// A key as it is. Some can't be written in XML, so that they are asked for URL-encoded; a store that does not do that says so.
+fn decoded(key: String, encoding: Option<&EncodingType>) -> String {
+    match encoding {
+        Some(EncodingType::Url) => percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned(),
+        _ => key,
+    }
 }
 
 async fn observe(client: &aws_sdk_s3::Client, bucket: &str, key: &str) -> Result<ObservedObject, Error> {

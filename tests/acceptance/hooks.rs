@@ -27,6 +27,7 @@ on_both_databases!(a_tenant_of_a_service_with_hooks_moves_whole_and_alone, moves
 on_both_databases!(failures_that_pass_are_waited_for, passing_failures);
 on_both_databases!(a_refusal_leaves_the_tenant_untouched, refused);
 on_both_databases!(a_secret_that_is_missing_leaves_the_tenant_untouched, without_a_secret);
+on_both_databases!(counts_that_can_not_be_read_leave_the_tenant_untouched, unreadable_counts);
 on_both_databases!(a_copy_that_fails_is_rolled_back_at_the_service, copy_fails);
 on_both_databases!(a_lost_process_is_followed_by_one_that_asks, lost_while_polling);
 on_both_databases!(a_start_that_arrives_after_the_rollback_is_refused, late_start);
@@ -140,6 +141,18 @@ async fn refused(database: Database) {
     assert_eq!((done.state.as_str(), code_of(&done)), ("failed", Some("hook_refused")), "{done:?}");
     let said = done.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
     assert!(said.contains("acme is under a legal hold until May"), "{said}");
+    untouched(&hooked, epoch).await;
+}
+
+/// In preflight, and not when the tenant is offline.
+async fn unreadable_counts(database: Database) {
+    let hooked = Hooked::new(database).await;
+    hooked.service.next("verify", Fault::Nonsense, 1_000);
+    let epoch = hooked.world.tenant().await.epoch;
+    let done = hooked.world.run_move("eu", NoProbe).await;
+    assert_eq!((done.state.as_str(), code_of(&done)), ("failed", Some("hook_bad_answer")), "{done:?}");
+    let said = done.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+    assert!(said.contains("/verify") && said.contains("docs/hooks.md"), "{said}");
     untouched(&hooked, epoch).await;
 }
 

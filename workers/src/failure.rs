@@ -24,6 +24,9 @@ pub(crate) const GATEWAY: &str = "gateway_error";
 /// The code of a success that can't be read. It may have been changed on the way, and if not, it is the same each time.
 pub(crate) const UNREADABLE: &str = "answer_unreadable";
 
+/// The code of an answer of a service with hooks that is not what the protocol says.
+pub(crate) const BAD_ANSWER: &str = "hook_bad_answer";
+
 /// Where a request went, in words for an error message.
 #[derive(Debug, Clone)]
 pub(crate) struct Site(String);

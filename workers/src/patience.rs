@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Treatment, WorkError};
-use crate::failure::{UNREACHABLE, UNREADABLE};
+use crate::failure::{BAD_ANSWER, UNREACHABLE, UNREADABLE};
 use crate::pulse::Pulse;
 
 const FIRST_WAIT: Duration = Duration::from_millis(25);
@@ -45,6 +45,8 @@ impl<'a> Patience<'a> {
             // Each attempt at a store that cannot be reached takes a whole connection time-out.
             UNREACHABLE => self.limit.min(2),
             UNREADABLE => self.limit.min(LOOKS_AT_THE_SAME),
+            // What a service answers in another form it goes on answering so, until it is deployed anew.
+            BAD_ANSWER => self.limit.min(2 * LOOKS_AT_THE_SAME),
             _ => self.limit,
         };
         if why.code == UNREADABLE && self.fruitless >= limit {

@@ -233,3 +233,39 @@ async fn lists_pages(stores: Stores) {
     assert_eq!(remove_all(&movers, &to, "acme").await.objects, 1100);
     assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
 }
+
+/// What XML can't carry: a listing shows them encoded, a request to delete several can't name them, and what the store says of an upload
+/// can't be read. The other store keeps no such keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_with_control_characters_are_moved_and_removed_with_their_unfinished_uploads() {
+    let pair = pair(Stores::Embedded).await;
+    let (from, to) = pair.places();
+    for key in ["bell\u{7}", "line\nbreak", "one\u{1}", "delete\u{7f}", "plain"] {
+        put(&pair.from, &pair.from_bucket, &format!("acme/{key}"), key).await;
+    }
+    put(&pair.from, &pair.from_bucket, "acme/large\u{1}", &"x".repeat(9 << 20)).await;
+    create_unread(&pair.to, &pair.to_bucket, "acme/cut\u{1}").await;
+
+    let (movers, ledger, kept) = (pair.movers(), Allows::writes(), Kept::all());
+    let tally = movers.copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
+    assert_eq!(tally.objects, 6);
+    let there = observe::bucket_objects(&pair.to, &pair.to_bucket, "").await.unwrap();
+    assert_eq!(there, observe::bucket_objects(&pair.from, &pair.from_bucket, "").await.unwrap());
+    assert!(observe::unfinished_uploads(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
+    let verified = movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap();
+    assert_eq!(verified.tally, Some(tally));
+    // Gone on with from the middle of the large one, whose parts can't be asked for.
+    for resume in kept.resumes() {
+        assert_eq!(movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), Some(resume)).await.unwrap(), tally);
+    }
+    create_unread(&pair.to, &pair.to_bucket, "acme/large\u{1}").await;
+    assert_eq!(remove_all(&movers, &to, "acme").await.objects, 6);
+    assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
+    assert!(observe::unfinished_uploads(&pair.to, &pair.to_bucket, "").await.unwrap().is_empty());
+}
+
+/// Begins an upload. The answer can't be read; the upload is there.
+async fn create_unread(client: &Client, bucket: &str, key: &str) {
+    client.create_multipart_upload().bucket(bucket).key(key).send().await.unwrap_err();
+    assert_eq!(observe::unfinished_uploads(client, bucket, "").await.unwrap().len(), 1);
+}

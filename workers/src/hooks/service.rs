@@ -13,7 +13,7 @@ use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
 use crate::clocks::ClockOf;
 use crate::error::WorkError;
-use crate::failure::Site;
+use crate::failure::{BAD_ANSWER, Site};
 use crate::inspection::{Inspection, Size};
 use crate::patience::Patience;
 use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
@@ -104,8 +104,7 @@ impl Service {
     pub(super) async fn status(&self, generation: Option<i64>, pulse: &Pulse<'_>) -> Result<Status, WorkError> {
         let read = |answer: &[u8]| self.read("status", answer);
         let status = self.ask(Method::GET, "status", (None, generation), read, pulse).await?;
-        status
-            .ok_or_else(|| WorkError::retryable("hook_bad_answer", format!("{} answered /status with 202", self.site)))
+        status.ok_or_else(|| WorkError::retryable(BAD_ANSWER, format!("{} answered /status with 202", self.site)))
     }
 
     /// Count and digest of what is there; `None` while the service is counting.
@@ -250,7 +249,7 @@ impl Service {
             };
             let message =
                 format!("{} answered /{hook} with something unreadable ({what}): see docs/hooks.md", self.site);
-            WorkError::retryable("hook_bad_answer", message)
+            WorkError::retryable(BAD_ANSWER, message)
         })
     }
 }

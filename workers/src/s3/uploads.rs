@@ -9,6 +9,7 @@ use aws_sdk_s3::types::EncodingType;
 use super::Bucket;
 use super::write::Stored;
 use crate::error::WorkError;
+use crate::failure::UNREADABLE;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
 use crate::signed;
 
@@ -87,6 +88,21 @@ impl Bucket {
         Ok((uploads, next))
     }
 
+    /// The latest unfinished upload to a key. Uploads are listed by their keys, and those to one key as they were begun.
+    pub(super) async fn upload_to(&self, relative: &str) -> Result<Option<String>, WorkError> {
+        let key = self.key(relative);
+        let list = self.reads.list_multipart_uploads().bucket(&self.name).prefix(&key);
+        let page = list.encoding_type(EncodingType::Url).send().await;
+        let page = page.map_err(|error| self.site.failed("list unfinished uploads of", error))?;
+        let mut found = None;
+        for upload in page.uploads() {
+            if self.decode(upload.key().unwrap_or_default(), page.encoding_type.as_ref())? == key.as_str() {
+                found = upload.upload_id().map(str::to_owned);
+            }
+        }
+        Ok(found)
+    }
+
     pub(super) async fn abort_upload(
         &self,
         permit: impl Into<AbortPermit>,
@@ -101,7 +117,8 @@ impl Bucket {
         }
     }
 
-    /// The parts of an upload by their numbers, counted from 0, with their sizes. `None` when there is no such upload.
+    /// The parts of an upload by their numbers, counted from 0, with their sizes. `None` when there is no such upload, or none that can be
+    /// read of: the answer names the key, also one that XML can't.
     pub(super) async fn parts(
         &self,
         relative: &str,
@@ -112,7 +129,10 @@ impl Bucket {
             let list = self.reads.list_parts().bucket(&self.name).key(self.key(relative)).upload_id(upload);
             let page = match list.set_part_number_marker(after.clone()).send().await {
                 Err(error) if error.code() == Some("NoSuchUpload") => return Ok(None),
-                other => other.map_err(|error| self.site.failed("list the parts of an upload to", error))?,
+                other => match other.map_err(|error| self.site.failed("list the parts of an upload to", error)) {
+                    Err(error) if error.code == UNREADABLE => return Ok(None),
+                    page => page?,
+                },
             };
             for part in page.parts() {
                 let (Some(number), Some(size)) = (part.part_number(), part.size()) else { continue };

@@ -13,6 +13,7 @@ use super::Bucket;
 use super::object::{Attributes, Head};
 use super::route::Source;
 use crate::error::WorkError;
+use crate::failure::UNREADABLE;
 use crate::permit::WritePermit;
 use crate::signed;
 
@@ -72,7 +73,8 @@ impl Bucket {
         copied.copy_object_result.map(drop).ok_or_else(|| self.said_nothing("copied an object"))
     }
 
-    /// Begins an upload and returns its id.
+    /// Begins an upload and returns its id. The answer names the key, which it can't if that has characters that XML has not: then the
+    /// upload is looked up.
     pub(super) async fn begin_upload(
         &self,
         permit: &WritePermit,
@@ -81,8 +83,11 @@ impl Bucket {
     ) -> Result<String, WorkError> {
         let create = self.writes.create_multipart_upload().bucket(&self.name).key(self.key(relative));
         let create = carrying!(create.checksum_algorithm(ChecksumAlgorithm::Crc32), attributes, permit);
-        let created = create.send().await.map_err(|error| self.site.failed("begin an upload to", error))?;
-        created.upload_id.ok_or_else(|| self.said_nothing("began an upload"))
+        let id = match create.send().await.map_err(|error| self.site.failed("begin an upload to", error)) {
+            Err(error) if error.code == UNREADABLE => self.upload_to(relative).await?.ok_or(error)?,
+            created => created?.upload_id.ok_or_else(|| self.said_nothing("began an upload"))?,
+        };
+        Ok(id)
     }
 
     pub(super) async fn upload_part(
