@@ -93,11 +93,14 @@ impl Site {
         }
     }
 
+    /// A success that can't be read. Whose it is can't be told, so what was asked may still be done; and it may be the same each time,
+    /// so that few ask again.
     fn unreadable(&self, doing: &str, status: u16) -> WorkError {
         let message = format!(
-            "{self} did a request to {doing} (HTTP {status}), and its answer can't be read: a key, a header or metadata has bytes that              the protocol has no room for, or something on the way has changed it. Look with another client, and write anew what has them"
+            "{self} answered a request to {doing} with HTTP {status}, and that can't be read: it has bytes that the protocol has no room \
+             for, or something on the way has changed it. Look with another client, and write anew what has such bytes"
         );
-        WorkError::retryable(UNREADABLE, message)
+        WorkError::permanent(UNREADABLE, message).unanswered()
     }
 
     /// Something answered a request in place of what it was sent to. `doing` as above.

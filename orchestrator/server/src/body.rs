@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
 
 use crate::problem::ApiError;
@@ -50,6 +50,10 @@ impl<S: Send + Sync, T: DeserializeOwned, const MAX: usize> FromRequest<S> for J
             let (path, error) = (error.path().to_string(), error.into_inner());
             match error.classify() {
                 Category::Data => ApiError::invalid("invalid_body", words::problem(&path, &error.to_string())),
+                // The parser takes anything but text in the place of a name for a mistake of form.
+                _ if serde_json::from_slice::<IgnoredAny>(text).is_ok() => {
+                    ApiError::invalid("invalid_body", format!("`{path}` must be text"))
+                }
                 _ => not_json(&error),
             }
         })?;
@@ -71,7 +75,11 @@ impl<S: Send + Sync> FromRequest<S> for YamlBody {
 }
 
 fn not_json(error: &serde_json::Error) -> ApiError {
-    ApiError::invalid("invalid_json", format!("the body is not JSON: {error}"))
+    let detail = match error.classify() {
+        Category::Eof => "the body is not whole JSON: it ends too early".to_owned(),
+        _ => format!("the body is not JSON: {error}"),
+    };
+    ApiError::invalid("invalid_json", detail)
 }
 
 fn require_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), ApiError> {

@@ -25,7 +25,7 @@ pub(crate) async fn differing_keys(
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
                 (None, _) => Some(Mismatch::Extra(shorten(&key))),
-                _ => Some(Box::pin(different(source, at, &key)).await?),
+                _ => Some(Box::pin(different(source, at, &key)).await),
             })
         })
         .try_buffered(source.settings.object_concurrency);
@@ -48,11 +48,12 @@ pub(crate) async fn differing_keys(
     Ok(found)
 }
 
-/// What of an object differs, as far as its heads tell; contents of one size are told apart by their digests alone.
-async fn different(source: &Bucket, at: &Bucket, key: &str) -> Result<Mismatch, WorkError> {
-    let what = match tokio::try_join!(source.look(key), at.look(key))? {
-        (Some(here), Some(there)) => here.what_differs(&there),
-        _ => "gone meanwhile".to_owned(),
-    };
-    Ok(Mismatch::Different(format!("{} ({what})", shorten(key))))
+/// What of an object differs, as far as its heads tell; contents of one size are told apart by their digests alone. A look that fails
+/// hides no difference.
+async fn different(source: &Bucket, at: &Bucket, key: &str) -> Mismatch {
+    let key_alone = shorten(key);
+    Mismatch::Different(match tokio::try_join!(source.look(key), at.look(key)) {
+        Ok((Some(here), Some(there))) => format!("{key_alone} ({})", here.what_differs(&there)),
+        _ => key_alone,
+    })
 }

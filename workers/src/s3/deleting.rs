@@ -177,7 +177,7 @@ impl Bucket {
 
 /// Whether a key comes out of an XML document as it went in: XML 1.0 cannot write most control characters, and parsers
 /// may trim white space.
-fn survives_xml(key: &str) -> bool {
+pub(super) fn survives_xml(key: &str) -> bool {
     key.trim() == key && !key.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{fffe}' | '\u{ffff}'))
 }
 

@@ -58,7 +58,7 @@ impl Head {
             ("tags", here.tags != there.tags),
         ];
         let names: Vec<_> = differing.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect();
-        if names.is_empty() { "contents".to_owned() } else { names.join(", ") }
+        if names.is_empty() { "contents".to_owned() } else { format!("at least {}", names.join(", ")) }
     }
 
     /// Stands for the object as it is: what was begun of another is not gone on with.

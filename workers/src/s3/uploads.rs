@@ -7,6 +7,7 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::EncodingType;
 
 use super::Bucket;
+use super::deleting::survives_xml;
 use super::write::Stored;
 use crate::error::WorkError;
 use crate::failure::UNREADABLE;
@@ -88,19 +89,20 @@ impl Bucket {
         Ok((uploads, next))
     }
 
-    /// The latest unfinished upload to a key. Uploads are listed by their keys, and those to one key as they were begun.
+    /// The latest unfinished upload to a key.
     pub(super) async fn upload_to(&self, relative: &str) -> Result<Option<String>, WorkError> {
         let key = self.key(relative);
         let list = self.reads.list_multipart_uploads().bucket(&self.name).prefix(&key);
         let page = list.encoding_type(EncodingType::Url).send().await;
         let page = page.map_err(|error| self.site.failed("list unfinished uploads of", error))?;
-        let mut found = None;
+        let mut found = Vec::new();
         for upload in page.uploads() {
             if self.decode(upload.key().unwrap_or_default(), page.encoding_type.as_ref())? == key.as_str() {
-                found = upload.upload_id().map(str::to_owned);
+                found.push((upload.initiated().copied(), upload.upload_id()));
             }
         }
-        Ok(found)
+        let latest = found.into_iter().max_by_key(|(begun, _)| begun.map(|begun| (begun.secs(), begun.subsec_nanos())));
+        Ok(latest.and_then(|(_, id)| id).map(str::to_owned))
     }
 
     pub(super) async fn abort_upload(
@@ -130,7 +132,7 @@ impl Bucket {
             let page = match list.set_part_number_marker(after.clone()).send().await {
                 Err(error) if error.code() == Some("NoSuchUpload") => return Ok(None),
                 other => match other.map_err(|error| self.site.failed("list the parts of an upload to", error)) {
-                    Err(error) if error.code == UNREADABLE => return Ok(None),
+                    Err(error) if error.code == UNREADABLE && !survives_xml(relative) => return Ok(None),
                     page => page?,
                 },
             };

@@ -128,7 +128,8 @@ impl Bucket {
         Ok(Stored { number, etag: part.e_tag, crc32: part.checksum_crc32 })
     }
 
-    /// Makes an object of the parts. An upload that is gone may have become it, by a request that got no answer.
+    /// Makes an object of the parts. An upload that is gone may have become it, by a request that got no answer; and so may one whose
+    /// answer can't be read, because it names the key.
     pub(super) async fn complete_upload(
         &self,
         permit: &WritePermit,
@@ -147,7 +148,12 @@ impl Bucket {
             Err(error) if error.code() == Some("NoSuchUpload") => {
                 if self.was_completed(relative, length, parts.len()).await? { Ok(()) } else { Err(self.changed()) }
             }
-            other => other.map(drop).map_err(|error| self.site.failed("complete an upload to", error)),
+            Err(error) => {
+                let failed = self.site.failed("complete an upload to", error);
+                let done = failed.code == UNREADABLE && self.was_completed(relative, length, parts.len()).await?;
+                if done { Ok(()) } else { Err(failed) }
+            }
+            Ok(_) => Ok(()),
         }
     }
 

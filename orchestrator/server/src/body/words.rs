@@ -13,7 +13,7 @@ pub(crate) fn problem(path: &str, message: &str) -> String {
     if message.starts_with("duplicate field ") {
         return format!("{} is given more than once", joined(path, &quoted(message)));
     }
-    let what = if matches!(path, "" | ".") { "it".to_owned() } else { format!("`{path}`") };
+    let what = if matches!(path, "" | ".") { "the body".to_owned() } else { format!("`{path}`") };
     if let Some(rest) = message.strip_prefix("unknown variant ")
         && let Some((found, known)) = rest.split_once(", expected ")
     {
@@ -24,6 +24,10 @@ pub(crate) fn problem(path: &str, message: &str) -> String {
     if let Some(rest) = wrong.iter().find_map(|start| message.strip_prefix(start))
         && let Some((found, expected)) = rest.rsplit_once(", expected ")
     {
+        let too_large = message.starts_with("invalid value: integer ") && !found.contains('-');
+        if too_large && is_whole(expected) {
+            return format!("{what} is too large a number");
+        }
         return format!("{what} must be {}, not {}", kind(expected), value(found));
     }
     match message {
@@ -32,7 +36,9 @@ pub(crate) fn problem(path: &str, message: &str) -> String {
         }
         "number too large to fit in target type" => format!("{what} is too large a number"),
         "provided string was not `true` or `false`" => format!("{what} must be true or false"),
-        _ => format!("{what}: {message}").trim_start_matches("it: ").to_owned(),
+        // Our own words, which begin with the field.
+        _ if message.starts_with(path) => message.to_owned(),
+        _ => format!("{what}: {message}"),
     }
 }
 
@@ -42,7 +48,11 @@ fn unknown_field(path: &str, message: &str) -> String {
     // The path of an unknown field ends with the field itself.
     let inside = path.strip_suffix(unknown).map_or(path, |before| before.trim_end_matches('.'));
     let known: Vec<_> = names.map(|name| format!("`{name}`")).collect();
-    let known = if known.is_empty() { "there are none".to_owned() } else { format!("there are {}", known.join(", ")) };
+    let known = match known.as_slice() {
+        [] => "there are none".to_owned(),
+        [one] => format!("there is {one}"),
+        several => format!("there are {}", several.join(", ")),
+    };
     format!("{} is no field; {known}", joined(inside, unknown))
 }
 
@@ -50,11 +60,15 @@ fn joined(path: &str, field: &str) -> String {
     if matches!(path, "" | ".") { format!("`{field}`") } else { format!("`{path}.{field}`") }
 }
 
+fn is_whole(expected: &str) -> bool {
+    ["u8", "u16", "u32", "u64", "usize", "i8", "i16", "i32", "i64", "isize"].contains(&expected)
+}
+
 /// What a parser expects, as people call it.
 fn kind(expected: &str) -> String {
     match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative".to_owned(),
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        _ if is_whole(expected) && expected.starts_with('u') => "a whole number that is not negative".to_owned(),
+        _ if is_whole(expected) => "a whole number".to_owned(),
         "f32" | "f64" => "a number".to_owned(),
         "a string" | "a borrowed string" => "text".to_owned(),
         "a boolean" => "true or false".to_owned(),
@@ -127,18 +141,19 @@ mod tests {
             (r#"{"count": -1}"#, "`count` must be a whole number that is not negative, not -1"),
             (r#"{"count": "5"}"#, "`count` must be a whole number that is not negative, not \"5\""),
             (r#"{"count": 1.5}"#, "`count` must be a whole number that is not negative, not 1.5"),
+            (r#"{"count": 18446744073709551615}"#, "`count` is too large a number"),
             (r#"{"flag": "yes"}"#, "`flag` must be true or false, not \"yes\""),
             (r#"{"inner": 5}"#, "`inner` must be an object, not 5"),
             (r#"{"inner": {}}"#, "`inner.id` is missing"),
             (r#"{"inner": {"id": null}}"#, "`inner.id` must be a whole number, not null"),
-            (r#"{"inner": {"id": 1, "x": 2}}"#, "`inner.x` is no field; there are `id`"),
+            (r#"{"inner": {"id": 1, "x": 2}}"#, "`inner.x` is no field; there is `id`"),
             (r#"{"inner": {"id": 1, "id": 2}}"#, "`inner.id` is given more than once"),
             (r#"{"list": ["a", ["b"]]}"#, "`list[1]` must be text, not a list"),
             (r#"{"list": "a, expected b"}"#, "`list` must be a list, not \"a, expected b\""),
             (r#"{"colour": "green"}"#, "`colour` is `green`; it must be one of `red` or `blue`"),
             (r#"{"name": "a", "name": "b"}"#, "`name` is given more than once"),
             (r#"{"nam": "a"}"#, "`nam` is no field; there are `name`, `count`, `flag`, `inner`, `list`, `colour`"),
-            ("5", "it must be an object, not 5"),
+            ("5", "the body must be an object, not 5"),
         ] {
             assert_eq!(said::<Outer>(text), expected, "{text}");
         }

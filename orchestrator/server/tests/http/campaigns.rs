@@ -61,7 +61,7 @@ async fn a_dry_run_plans_every_tenant_and_creates_nothing() {
 #[tokio::test]
 async fn what_can_not_be_a_campaign_is_refused() {
     let api = Api::with_tenants(&["acme"]).await;
-    let refused: [(Value, StatusCode, &str); 14] = [
+    let refused: [(Value, StatusCode, &str); 15] = [
         (json!({ "to": "eu" }), StatusCode::BAD_REQUEST, "invalid_tenants"),
         (json!({ "to": "eu", "tenants": ["acme"], "fromRealm": "us" }), StatusCode::BAD_REQUEST, "invalid_tenants"),
         (json!({ "to": "eu", "tenants": ["acme"], "limit": 3 }), StatusCode::BAD_REQUEST, "invalid_tenants"),
@@ -75,6 +75,7 @@ async fn what_can_not_be_a_campaign_is_refused() {
         (json!({ "to": "eu", "fromRealm": "us", "window": "22-4" }), StatusCode::BAD_REQUEST, "invalid_window"),
         (json!({ "to": "eu", "fromRealm": "us", "budget": "1s" }), StatusCode::BAD_REQUEST, "invalid_budget"),
         (json!({ "to": "eu", "fromRealm": "us", "priority": "urgent" }), StatusCode::BAD_REQUEST, "invalid_body"),
+        (json!({ "to": "eu", "fromRealm": "us", "priority": 5 }), StatusCode::BAD_REQUEST, "invalid_body"),
         (json!({ "to": "eu", "fromRealm": "us", "wavesize": 1 }), StatusCode::BAD_REQUEST, "invalid_body"),
     ];
     for (body, status, code) in refused {
