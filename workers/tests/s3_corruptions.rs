@@ -53,7 +53,7 @@ const MUTATIONS: [Mutation; 19] = [
     ("language changed", "at least Content-Language", |object| object.content_language = Some("fr".to_owned())),
     ("metadata lost", "at least metadata", |object| drop(object.metadata.pop_last())),
     ("metadata changed", "at least metadata", |object| {
-        object.metadata.values_mut().take(1).for_each(|value| value.push('x'))
+        object.metadata.values_mut().take(1).for_each(|value| value.push('x'));
     }),
     ("metadata added", "at least metadata", |object| drop(object.metadata.insert("added".to_owned(), "x".to_owned()))),
     ("tag lost", "at least tags", |object| drop(object.tags.pop_last())),
