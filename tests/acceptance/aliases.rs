@@ -110,6 +110,7 @@ async fn led_elsewhere(database: Database) {
     let target = s3_client(world.region("eu-west-1"));
     target.create_bucket().bucket(BUCKET).send().await.expect("a bucket is made");
     lead_to("us-east-1");
+    let moved = held(&world, "us-east-1").await;
     let id = world.start_move("eu").await;
     let elsewhere = {
         let (fronts, endpoints) = (Arc::clone(&fronts), endpoints("eu-west-1"));
@@ -120,7 +121,6 @@ async fn led_elsewhere(database: Database) {
     };
     world.run_until(elsewhere.clone(), || async { elsewhere.has_ended() }).await;
     assert_eq!(world.tenant().await.realm, "eu");
-    let moved = held(&world, "eu-west-1").await;
     let ended = |state: &'static str| {
         let (world, id) = (&world, &id);
         move || async move { world.removals(id).await.iter().all(|removal| removal.state == state) }
