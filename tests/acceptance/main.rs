@@ -45,6 +45,7 @@ mod pauses;
 mod postgres_server;
 mod refusals;
 mod regions_away;
+mod rename_endpoint;
 mod replica_sets;
 mod room;
 mod set_difference;

@@ -24,6 +24,7 @@ use aws_smithy_async::time::SystemTimeSource;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use tokio::sync::OnceCell;
 
+use crate::addresses::{Addresses, StoreKind};
 use crate::clocks::{ClockOf, Clocks, ReadsDates};
 use crate::heard::{HeardTime, SignsReads};
 use crate::host;
@@ -78,7 +79,8 @@ impl Purpose {
     }
 }
 
-type Address = (String, Option<String>);
+/// Region, endpoint, and where that is reached now.
+type Address = (String, Option<String>, Option<String>);
 
 pub(crate) struct Clients {
     credentials: CredentialsFrom,
@@ -87,6 +89,7 @@ pub(crate) struct Clients {
     config: OnceCell<SdkConfig>,
     dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
     s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
+    addresses: Arc<Addresses>,
     budget: Arc<Budget>,
     clocks: Arc<Clocks>,
     signs_reads: SignsReads,
@@ -107,10 +110,23 @@ impl Clients {
             config: OnceCell::new(),
             dynamodb: Mutex::default(),
             s3: Mutex::default(),
+            addresses: Arc::default(),
             budget: Arc::new(Budget::of(settings)),
             clocks,
             signs_reads: SignsReads(Arc::clone(time)),
         }
+    }
+
+    /// Where stores are reached.
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Clients with the same credentials that reach stores by addresses of their own.
+    pub(crate) fn with_addresses(&self, settings: &Settings, addresses: Addresses) -> Self {
+        let SignsReads(time) = &self.signs_reads;
+        let clients = Self::new(self.credentials.clone(), settings, Arc::clone(&self.clocks), time);
+        Self { addresses: Arc::new(addresses), ..clients }
     }
 
     /// What may be held of objects' contents, by whatever uses these clients.
@@ -120,7 +136,8 @@ impl Clients {
 
     pub(crate) async fn dynamodb(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_dynamodb::Client> {
         let shared = self.config(region).await;
-        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let address = self.address(StoreKind::Dynamodb, region, endpoint);
+        let reached = address.2.clone();
         let mut known = self.dynamodb.lock().expect("no holder of this lock panics");
         known
             .entry(address)
@@ -136,7 +153,7 @@ impl Clients {
                         .disable_clock_skew_correction(true)
                         .interceptor(self.reads_dates(&of))
                         .timeout_config(self.timeouts(self.attempt_timeout));
-                    config.set_endpoint_url(endpoint.map(str::to_owned));
+                    config.set_endpoint_url(reached.clone());
                     aws_sdk_dynamodb::Client::from_conf(config.build())
                 };
                 Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
@@ -146,7 +163,8 @@ impl Clients {
 
     pub(crate) async fn s3(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_s3::Client> {
         let shared = self.config(region).await;
-        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let address = self.address(StoreKind::S3, region, endpoint);
+        let reached = address.2.clone();
         let mut known = self.s3.lock().expect("no holder of this lock panics");
         known
             .entry(address)
@@ -163,13 +181,18 @@ impl Clients {
                         .interceptor(self.reads_dates(&of))
                         .timeout_config(self.timeouts(self.attempt_timeout * S3_ATTEMPT_FACTOR))
                         // Other providers rarely resolve `bucket.endpoint`.
-                        .force_path_style(endpoint.is_some());
-                    config.set_endpoint_url(endpoint.map(base_of_buckets));
+                        .force_path_style(reached.is_some());
+                    config.set_endpoint_url(reached.as_deref().map(base_of_buckets));
                     aws_sdk_s3::Client::from_conf(config.build())
                 };
                 Pair { reads: client(Purpose::Reads), writes: client(Purpose::Writes) }
             })
             .clone()
+    }
+
+    fn address(&self, kind: StoreKind, region: &str, endpoint: Option<&str>) -> Address {
+        let reached = self.addresses.of(kind, region, endpoint).or_else(|| endpoint.map(str::to_owned));
+        (region.to_owned(), endpoint.map(str::to_owned), reached)
     }
 
     fn reads_dates(&self, of: &ClockOf) -> ReadsDates {

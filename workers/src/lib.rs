@@ -3,6 +3,7 @@
 //! They know places, permits and checkpoints, and nothing of workflows or the catalogue. Every write takes a
 //! [`permit::WritePermit`], every delete a [`permit::RemovalPermit`].
 
+mod addresses;
 mod clients;
 mod dynamodb;
 mod failure;
@@ -41,6 +42,7 @@ pub mod verification;
 
 pub use aws_credential_types::Credentials;
 
+pub use self::addresses::{Addresses, StoreKind, StoreName};
 pub use self::clients::CredentialsFrom;
 pub use self::failure::REQUEST_TOO_OLD;
 pub use self::hooks::{Change, HookSecrets, SecretsError};

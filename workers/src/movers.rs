@@ -16,6 +16,7 @@ use std::time::SystemTime;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::addresses::Addresses;
 use crate::clients::{Clients, CredentialsFrom};
 use crate::clocks::{ClockOf, ClockWatch, Clocks};
 use crate::dynamodb::{Described, Part, Shared, Table};
@@ -88,6 +89,11 @@ impl Movers {
     /// What limits requests to tables.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Where stores are reached; `None` where there is nothing but simulated ones.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.0.buckets.as_deref().map(Clients::addresses)
     }
 
     /// Tells what time it was by the catalogue's database at a moment: items expire by it, and reads are signed with it.

@@ -2,19 +2,21 @@
 //! something to tenants or moves that nobody has accepted.
 
 mod consequences;
+mod rename_endpoint;
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::topologies::{self, StoredTopology};
 use catalogue::topology::{InUse, Topology};
 use catalogue::{ledger, placements, tenants};
-use serde_json::json;
-use store::Tx;
+use serde_json::{Value, json};
+use store::{StoreError, Tx};
 
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
 
 pub use consequences::Consequence;
+pub use rename_endpoint::rename_endpoint;
 
 /// Checks the file, also against what is in use, and stores nothing. Says what it would do besides.
 pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<(Topology, Vec<Consequence>), Refusal> {
@@ -69,28 +71,50 @@ pub async fn apply_topology_accepting(
     if !consequences.is_empty() && !accepting {
         return Err(not_accepted(&consequences));
     }
+    let how = How { action: "topology.apply", says: json!({ "accepted": consequences }) };
+    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), topology), how, requester).await?;
+    tx.commit().await?;
+    Ok(Applied { stored, changed: true, consequences })
+}
+
+/// What the audit trail has of a change of the topology.
+struct How {
+    action: &'static str,
+    /// Besides versions and hashes.
+    says: Value,
+}
+
+/// Puts `topology` in the place of `current`, which is pinned.
+async fn put_in_force(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (current, topology): (Option<&StoredTopology>, Topology),
+    how: How,
+    requester: &Requester,
+) -> Result<StoredTopology, StoreError> {
     let now = tx.now().await?;
     let stored = StoredTopology {
-        version: current.as_ref().map_or(1, |current| current.version + 1),
-        hash,
+        version: current.map_or(1, |current| current.version + 1),
+        hash: topology.version_hash(),
         topology,
         applied_at: now,
         applied_by: requester.who.clone(),
     };
-    topologies::insert(&mut tx, &stored).await?;
+    topologies::insert(tx, &stored).await?;
+    let mut after = how.says;
+    (after["version"], after["hash"]) = (stored.version.into(), stored.hash.clone().into());
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: now,
         who: requester.who.clone(),
-        action: "topology.apply".to_owned(),
+        action: how.action.to_owned(),
         tenant: None,
         why: requester.why.clone(),
-        before: json!({ "version": current.as_ref().map(|c| c.version), "hash": current.as_ref().map(|c| &c.hash) }),
-        after: json!({ "version": stored.version, "hash": stored.hash, "accepted": consequences }),
+        before: json!({ "version": current.map(|c| c.version), "hash": current.map(|c| &c.hash) }),
+        after,
     };
-    audit::append(&mut tx, &entry).await?;
-    tx.commit().await?;
-    Ok(Applied { stored, changed: true, consequences })
+    audit::append(tx, &entry).await?;
+    Ok(stored)
 }
 
 fn not_accepted(consequences: &[Consequence]) -> Refusal {

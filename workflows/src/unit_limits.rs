@@ -1,4 +1,5 @@
-//! Limits on the write and read units a second of all processes together: what is in force, and this process's share of it.
+//! Limits on the write and read units a second of all processes together: what is in force, and this process's share of it. With the
+//! topology's limits come its addresses: where stores are reached.
 //!
 //! What the topology and an operator say both count: the lower one. Each process takes an equal share among those that run data
 //! tasks in the scope right now, and looks again with every sweep (a tenth of a heartbeat) and before each data task. Whoever
@@ -14,14 +15,14 @@ use async_trait::async_trait;
 use catalogue::capacity;
 use catalogue::location::Location;
 use catalogue::topologies;
-use catalogue::topology::{Topology, UnitLimits};
+use catalogue::topology::{EndpointKind, Topology, UnitLimits};
 use engine::{StepError, Sweep, task_table};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{StoreError, Tx};
 use tokio::time::Instant;
-use workers::Movers;
 use workers::limits::Rates;
+use workers::{Movers, StoreKind};
 
 use crate::capacity::{OVERALL, scopes_of, scopes_of_location, table_scope};
 use crate::clocks;
@@ -37,20 +38,28 @@ type AtWork = BTreeMap<String, BTreeSet<String>>;
 #[derive(Debug, Default)]
 pub struct Known {
     /// What the topology of this version says.
-    stated: Mutex<Option<(i64, ByScope)>>,
+    stated: Mutex<Option<(i64, Stated)>>,
     /// The scopes where it is at work, and from when on it may send there.
     joined: Mutex<BTreeMap<String, Instant>>,
 }
 
+/// What a topology says that every process has to know all the time.
+#[derive(Debug, Clone, Default)]
+struct Stated {
+    limits: ByScope,
+    /// Where stores are reached that are not reached by their own endpoints.
+    addresses: BTreeMap<String, String>,
+}
+
 impl Known {
-    async fn stated(&self, tx: &mut Tx) -> Result<ByScope, StoreError> {
+    async fn stated(&self, tx: &mut Tx) -> Result<Stated, StoreError> {
         let version = topologies::version(tx).await?.unwrap_or_default();
         let known = self.stated.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, stated)) = known.filter(|(of, _)| *of == version) {
             return Ok(stated);
         }
         let topology = topologies::current(tx).await?;
-        let (version, stated) = topology.map(|now| (now.version, by_topology(&now.topology))).unwrap_or_default();
+        let (version, stated) = topology.map(|now| (now.version, Stated::of(&now.topology))).unwrap_or_default();
         *self.stated.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, stated.clone()));
         Ok(stated)
     }
@@ -97,9 +106,13 @@ pub(crate) async fn limited_movers(deployment: &Deployment) -> Result<&Movers, S
 async fn refresh(deployment: &Deployment) -> Result<(), StoreError> {
     let mut tx = deployment.store.read().await?;
     let limits = in_force(deployment, &mut tx).await?;
+    let addresses = deployment.known.stated(&mut tx).await?.addresses;
     // The moment before it was asked: however long this process is kept from going on, the time that it knows does not lag.
     let read = clocks::read(&mut tx).await?;
     deployment.movers.hear_time(read.at, read.asked);
+    if let Some(known) = deployment.movers.addresses() {
+        known.set(addresses, store_name);
+    }
     let at_work = if limits.is_empty() { BTreeMap::new() } else { at_work(&mut tx).await? };
     tx.rollback().await?;
     let joined = deployment.known.join(&at_work, &deployment.owner, deployment.runner_settings().poll * 3 / 2);
@@ -109,13 +122,28 @@ async fn refresh(deployment: &Deployment) -> Result<(), StoreError> {
 
 /// What all processes together may send.
 pub(crate) async fn in_force(deployment: &Deployment, tx: &mut Tx) -> Result<ByScope, StoreError> {
-    let mut limits = deployment.known.stated(tx).await?;
+    let mut limits = deployment.known.stated(tx).await?.limits;
     for limit in capacity::limits(tx).await? {
         let rate = |units: Option<i64>| units.map(|units| units as f64);
         let rates = Rates { writes: rate(limit.write_units), reads: rate(limit.read_units), not_before: None };
         lower(&mut limits, limit.scope, rates);
     }
     Ok(limits)
+}
+
+impl Stated {
+    fn of(topology: &Topology) -> Self {
+        Self { limits: by_topology(topology), addresses: topology.addresses() }
+    }
+}
+
+/// What a store is called among all of the topology.
+pub(crate) fn store_name(kind: StoreKind, region: &str, endpoint: Option<&str>) -> String {
+    let kind = match kind {
+        StoreKind::Dynamodb => EndpointKind::Dynamodb,
+        StoreKind::S3 => EndpointKind::S3,
+    };
+    kind.store(region, endpoint)
 }
 
 fn by_topology(topology: &Topology) -> ByScope {

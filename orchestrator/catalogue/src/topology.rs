@@ -3,6 +3,7 @@
 //! Reads the YAML file that platform engineers write, reports every mistake in it at once with its line, and judges
 //! whether an edit is safe while tenants are placed. It stores nothing and calls nobody: the catalogue's SQL does that.
 
+mod addresses;
 mod canonical;
 mod edit;
 mod endpoint;
@@ -19,6 +20,7 @@ mod resolve;
 mod validate;
 mod validate_store;
 
+pub use addresses::{AddressError, EndpointKind};
 pub use edit::InUse;
 pub(crate) use endpoint::{dynamodb_identity, dynamodb_place, hooks_identity, s3_identity, s3_place};
 pub use limits::{UNITS_MAX, UnitLimits};

@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
     AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page,
-    Problem, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView, TopologyApplied,
-    TopologyView, USER_HEADER,
+    Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView,
+    TopologyApplied, TopologyView, USER_HEADER,
 };
 
 use crate::cli::Globals;
@@ -87,6 +87,11 @@ impl Client {
         let query: Vec<_> = query.into_iter().collect();
         let request = self.request(Method::PUT, &["topology"], &query);
         self.answer(request.header(CONTENT_TYPE, "application/yaml").body(yaml)).await
+    }
+
+    /// Has a store be reached at another address.
+    pub(crate) async fn rename_endpoint(&self, asked: &RenameEndpoint) -> Result<TopologyApplied, Failure> {
+        self.post(&["topology", "rename-endpoint"], asked).await
     }
 
     pub(crate) async fn topology(&self) -> Result<TopologyView, Failure> {

@@ -115,6 +115,7 @@ fn resources() -> Router<App> {
     let create_campaign = post(campaigns::create).layer(DefaultBodyLimit::max(LIST_MAX));
     Router::new()
         .route("/topology", apply.get(topology::show))
+        .route("/topology/rename-endpoint", post(topology::rename_endpoint))
         .route("/tenants", post(tenants::create).get(tenants::list))
         .route("/tenants/{id}", get(tenants::show))
         .route("/tenants/{id}/moves", post(moves::start))

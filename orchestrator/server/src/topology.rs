@@ -1,4 +1,4 @@
-//! `/v1/topology`: applying, checking and showing the topology.
+//! `/v1/topology`: applying, checking and showing the topology, and having a store be reached at another address.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,8 +7,8 @@ use serde::Deserialize;
 use workflows::timestamps::rfc3339;
 use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
 
-use crate::api::{TopologyApplied, TopologyView};
-use crate::body::YamlBody;
+use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
+use crate::body::{JsonBody, YamlBody};
 use crate::problem::ApiError;
 use crate::query::Params;
 use crate::requester::Caller;
@@ -41,15 +41,34 @@ pub(crate) async fn apply(
         let hash = topology.version_hash();
         return Ok(Json(TopologyApplied { version: None, hash, changed: false, consequences, topology }));
     }
-    let Applied { stored, changed, consequences } =
-        apply_topology_accepting(&app.deployment, &yaml, query.accept, &requester).await?;
-    Ok(Json(TopologyApplied {
+    Ok(Json(answer(apply_topology_accepting(&app.deployment, &yaml, query.accept, &requester).await?)))
+}
+
+/// `POST /v1/topology/rename-endpoint`
+pub(crate) async fn rename_endpoint(
+    State(app): State<App>,
+    caller: Caller,
+    JsonBody(asked): JsonBody<RenameEndpoint>,
+) -> Result<Json<TopologyApplied>, ApiError> {
+    let requester = caller.because(asked.reason)?;
+    let applied = workflows::topology_change::rename_endpoint(
+        &app.deployment,
+        (&asked.region, asked.kind),
+        &asked.address,
+        &requester,
+    )
+    .await?;
+    Ok(Json(answer(applied)))
+}
+
+fn answer(Applied { stored, changed, consequences }: Applied) -> TopologyApplied {
+    TopologyApplied {
         version: Some(stored.version),
         hash: stored.hash,
         changed,
         consequences,
         topology: stored.topology,
-    }))
+    }
 }
 
 /// `GET /v1/topology`

@@ -33,8 +33,10 @@ pub(crate) struct Table {
     pub(super) index_attributes: Vec<String>,
     /// Names of all attributes that the index's entries hold; `None` when they hold all of an item.
     pub(super) index_holds: Option<Vec<String>>,
+    /// The table's name.
+    pub(super) name: String,
     /// What no other table has, if the store says it.
-    id: Option<String>,
+    pub(super) id: Option<String>,
     /// Regions other than its own that the table is replicated to natively.
     pub(crate) replicates_to: Vec<String>,
     pub(super) settings: Settings,
@@ -74,9 +76,9 @@ impl Part {
 }
 
 impl Table {
-    /// Whether it is the same table, as far as its store says which it is.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.id.is_some() && self.id == other.id
+    /// What time it is by the catalogue's database.
+    pub(super) fn now(&self) -> SystemTime {
+        self.time.now()
     }
 
     /// Describes the table and makes sure that it can be worked with.
@@ -113,6 +115,7 @@ impl Table {
             expiry: expires_by.map(|attribute| Expiry::new(attribute, ends, settings.skew)),
             index: index.to_owned(),
             index_key: index_key.to_owned(),
+            name: name_of(place).to_owned(),
             id: facts.id,
             schema: facts.schema,
             index_attributes: names,
@@ -217,6 +220,13 @@ impl Table {
             self.site, other.site
         );
         Err(WorkError::permanent("schema_mismatch", message))
+    }
+}
+
+fn name_of(place: &Place) -> &str {
+    match place {
+        Place::Dynamodb { table, .. } => table,
+        Place::S3 { .. } | Place::Hooks { .. } => "",
     }
 }
 

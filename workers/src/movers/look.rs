@@ -1,6 +1,10 @@
 //! What is looked at before any work begins: whether a place can be worked with, where it replicates to, and how much there is.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::Movers;
+use crate::addresses::{Addresses, StoreName};
 use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
 use crate::hooks::delivery_id;
@@ -9,6 +13,7 @@ use crate::part::PartAt;
 use crate::place::Place;
 use crate::s3::{self, Cuts};
 use crate::store::Store;
+use crate::tables::Tables;
 
 impl Movers {
     /// Whether the place can be reached and has the right shape, where it replicates to, and whether it is empty for the
@@ -27,7 +32,7 @@ impl Movers {
         }
     }
 
-    /// Whether two addresses lead to one and the same place. Not for places that replicate into each other by themselves.
+    /// Whether two places are one and the same. Not for places that replicate into each other by themselves.
     ///
     /// # Errors
     /// Why a store could not be asked.
@@ -35,14 +40,33 @@ impl Movers {
         let open = |place| self.open(PartAt::new(place, tenant, 0), Described::Now);
         match (one, other) {
             (Place::Dynamodb { .. }, Place::Dynamodb { .. }) | (Place::S3 { .. }, Place::S3 { .. }) => {
-                match (open(one).await?, open(other).await?) {
-                    (Store::Table(one, _), Store::Table(other, _)) => Ok(one.is(&other)),
-                    (Store::Bucket(one), Store::Bucket(other)) => s3::is_same(&one, &other, &delivery_id()).await,
-                    _ => Ok(false),
-                }
+                are_one(open(one).await?, open(other).await?).await
             }
             _ => Ok(false),
         }
+    }
+
+    /// Whether the place, as it is reached now, is what is reached where `addresses` would lead.
+    ///
+    /// # Errors
+    /// `place_invalid` where there are no addresses; or why a store could not be asked, by the one or the other.
+    pub async fn is_also_reached(
+        &self,
+        place: &Place,
+        (addresses, name): (BTreeMap<String, String>, StoreName),
+        tenant: &str,
+    ) -> Result<bool, WorkError> {
+        let Some(clients) = &self.0.buckets else {
+            return Err(WorkError::permanent("place_invalid", "these stores have no addresses"));
+        };
+        let there = Addresses::default();
+        there.set(addresses, name);
+        let clients = Arc::new(clients.with_addresses(&self.0.settings, there));
+        let tables = Arc::clone(&clients) as Arc<dyn Tables>;
+        let clocks = (Arc::clone(&self.0.clocks), Arc::clone(&self.0.time));
+        let there = Self::over(tables, Some(clients), clocks, self.0.settings.clone());
+        let at = || PartAt::new(place, tenant, 0);
+        are_one(self.open(at(), Described::Now).await?, there.open(at(), Described::Now).await?).await
     }
 
     /// How much there is of the tenant in the whole place, for estimates, and where the objects of a bucket can be divided.
@@ -69,5 +93,13 @@ impl Movers {
             return Ok(Vec::new());
         }
         self.open(PartAt::new(place, tenant, 0), Described::Now).await?.replicates_to().await
+    }
+}
+
+async fn are_one(one: Store, other: Store) -> Result<bool, WorkError> {
+    match (one, other) {
+        (Store::Table(one, _), Store::Table(other, _)) => dynamodb::is_same(&one, &other, &delivery_id()).await,
+        (Store::Bucket(one), Store::Bucket(other)) => s3::is_same(&one, &other, &delivery_id()).await,
+        _ => Ok(false),
     }
 }

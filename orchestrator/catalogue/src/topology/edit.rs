@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::endpoint::{dynamodb_identity, hooks_identity, s3_identity};
-use super::model::{Region, Service, Shard, StoreSpec, Topology};
+use super::addresses::EndpointKind;
+use super::endpoint::hooks_identity;
+use super::model::{Service, Shard, StoreSpec, Topology};
 use super::overlap::same_or_nested;
 use super::problem::Problem;
 use crate::location::{Address, Location};
@@ -61,10 +62,11 @@ fn tenants(count: u64) -> String {
 fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
     for (service, cell) in &in_use.cells {
+        // Where hooks are called is the service's to say.
         let kind = match cell.address {
-            Address::Dynamodb { .. } => "dynamodb",
-            Address::S3 { .. } => "s3",
-            Address::Hooks { .. } => "hooks",
+            Address::Dynamodb { .. } => Some(EndpointKind::Dynamodb),
+            Address::S3 { .. } => Some(EndpointKind::S3),
+            Address::Hooks { .. } => None,
         };
         let Some(before) = old.regions.get(&cell.region).filter(|_| seen.insert((&cell.region, kind))) else {
             continue;
@@ -73,20 +75,31 @@ fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut 
         let why = format!("cells of the ledger there are not absent (one of {service})");
         match new.regions.get(&cell.region) {
             None => problems.push(Problem::new(path, format!("the region can't be removed: {why}"))),
-            Some(after) if identity(before, &cell.region, kind) != identity(after, &cell.region, kind) => {
-                problems.push(Problem::new(format!("{path}.{kind}"), format!("the endpoint can't change: {why}")));
+            Some(after) => {
+                let Some(kind) = kind else { continue };
+                let path = format!("{path}.{}", kind.as_str());
+                let store = |region| kind.store(&cell.region, kind.of(region).map(|at| at.endpoint.as_str()));
+                let renamed =
+                    |to: &str| format!("`realmctl topology rename-endpoint {} {} {to}`", cell.region, kind.as_str());
+                let to = kind.of(after).map_or("URL", |at| at.reached_at());
+                if store(before) != store(after) {
+                    let remedy = format!(
+                        "If the same store is to be reached by another name, keep its endpoint here and run {}",
+                        renamed(to)
+                    );
+                    problems.push(Problem::new(path, format!("the endpoint can't change: {why}. {remedy}")));
+                } else if !old.is_reached_as_in(new, &cell.region, kind) {
+                    let now = kind.of(before).and_then(|at| at.address.as_ref());
+                    let keep = now.map_or("leave it out".to_owned(), |now| format!("write `address: {now}`"));
+                    let remedy = format!(
+                        "To keep it, {keep}. To change it, run {}, which makes sure that it is the same store, and then write it here",
+                        renamed(to)
+                    );
+                    let reason = format!("the address can't change with the file: {why}. {remedy}");
+                    problems.push(Problem::new(format!("{path}.address"), reason));
+                }
             }
-            Some(_) => {}
         }
-    }
-}
-
-/// What the region itself says about where a kind of store is; where hooks are called is the service's to say.
-fn identity(region: &Region, name: &str, kind: &str) -> String {
-    match kind {
-        "dynamodb" => dynamodb_identity(region.dynamodb.as_ref().map(|at| at.endpoint.as_str()), name),
-        "s3" => s3_identity(region.s3.as_ref().map(|at| at.endpoint.as_str())),
-        _ => String::new(),
     }
 }
 

@@ -39,12 +39,22 @@ pub struct Region {
     pub s3: Option<Endpoint>,
 }
 
-/// The base URL of a store.
+/// The base URL of a store: an `http` or `https` URL with a host, and without credentials, query or fragment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Endpoint {
-    /// An `http` or `https` URL with a host, and without credentials, query or fragment.
+    /// By which the ledger knows the store. It stays, whatever the store is called later.
     pub endpoint: String,
+    /// Where the store is reached now, if not by that name any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+}
+
+impl Endpoint {
+    /// Where the store is reached now.
+    pub fn reached_at(&self) -> &str {
+        self.address.as_deref().unwrap_or(&self.endpoint)
+    }
 }
 
 /// A named set of regions.

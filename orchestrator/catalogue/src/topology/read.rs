@@ -73,8 +73,15 @@ impl Reader {
         let mut fields = self.fields(node, path, &["dynamodb", "s3"]);
         let mut endpoint = |name: &str| {
             let (node, path) = (fields.take(name)?, fields.path(name));
-            let mut inner = self.fields(node, &path, &["endpoint"]);
-            inner.take("endpoint").map(|node| Endpoint { endpoint: self.text(node, &inner.path("endpoint")) })
+            let mut inner = self.fields(node, &path, &["endpoint", "address"]);
+            let (named, address) = (inner.take("endpoint"), inner.take("address"));
+            if let (None, Some(_)) = (named, address) {
+                let reason = "is missing: where the store was reached at first, by which the ledger knows it";
+                self.unreadable(&inner.path("endpoint"), reason);
+            }
+            let endpoint = self.text(named?, &inner.path("endpoint"));
+            let address = address.map(|node| self.text(node, &inner.path("address")));
+            Some(Endpoint { endpoint, address })
         };
         Region { dynamodb: endpoint("dynamodb"), s3: endpoint("s3") }
     }

@@ -1,5 +1,6 @@
 //! Tests of the topology file: its form, its rules, its edits, and the locations it names.
 
+mod addresses;
 mod edits;
 mod form;
 mod limits;

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::model::{Realm, Replication, Service, Shard, Topology};
 use super::names::{is_plain_name, nearest};
 use super::problem::Problem;
-use super::{endpoint, overlap, validate_store};
+use super::{addresses, endpoint, overlap, validate_store};
 
 /// Every breach of the rules. Parts that `lines` knows as unreadable have been reported already and are passed over.
 pub(super) fn validate(topology: &Topology, lines: &Lines) -> Vec<Problem> {
@@ -20,6 +20,9 @@ pub(super) fn validate(topology: &Topology, lines: &Lines) -> Vec<Problem> {
     }
     topology.limits.check(&mut rules, "limits");
     overlap::check(topology, lines, &mut rules.problems);
+    if !topology.addresses().is_empty() {
+        overlap::check(&topology.as_reached(), lines, &mut rules.problems);
+    }
     rules.problems.retain(|problem| !lines.is_unreadable(&problem.path));
     rules.problems
 }
@@ -46,8 +49,13 @@ impl Rules<'_> {
                 if let Some(problem) = problem {
                     self.report(format!("{path}.{kind}.endpoint"), problem);
                 }
+                let address = at.as_ref().and_then(|at| at.address.as_deref()).and_then(endpoint::problem_with);
+                if let Some(problem) = address {
+                    self.report(format!("{path}.{kind}.address"), problem);
+                }
             }
         }
+        self.problems.extend(addresses::check(topology));
     }
 
     fn realm(&mut self, name: &str, realm: &Realm) {

@@ -1,12 +1,12 @@
-//! `realmctl topology`: check, apply and show the topology. Checking needs no server.
+//! `realmctl topology`: check, apply, change and show the topology. Checking needs no server.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use catalogue::topology::{Problem, Topology};
+use catalogue::topology::{EndpointKind, Problem, Topology};
 use clap::{Args, Subcommand};
 use serde_json::json;
-use server::api::TopologyView;
+use server::api::{RenameEndpoint, TopologyApplied, TopologyView};
 
 use crate::cli::Globals;
 use crate::client::{Client, mistake};
@@ -20,10 +20,12 @@ use crate::words;
 #[command(after_help = "Examples:
   realmctl topology check topology.yaml
   realmctl topology apply topology.yaml
+  realmctl topology rename-endpoint us-east-1 dynamodb https://tables.example:8000
   realmctl topology show")]
 pub(crate) enum TopologyCommand {
     Check(CheckArgs),
     Apply(ApplyArgs),
+    RenameEndpoint(RenameEndpointArgs),
     Show(ShowArgs),
 }
 
@@ -57,6 +59,28 @@ pub(crate) struct ApplyArgs {
     accept: bool,
 }
 
+/// Reach a region's store at another address
+///
+/// For a store that gets another name: a new domain, a proxy, a VPC endpoint. Both names have to answer, and every table
+/// or bucket that shards use there has to be the same by both; otherwise nothing is changed. Tenants stay online, and
+/// what is under way goes on. Data is not moved.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  realmctl topology rename-endpoint us-east-1 dynamodb https://tables.example:8000
+  realmctl topology rename-endpoint eu-west-1 s3 https://bucket.vpce-1a2b3c4d.s3.eu-west-1.vpce.amazonaws.com")]
+pub(crate) struct RenameEndpointArgs {
+    /// The region
+    region: String,
+    /// Which of its stores
+    #[arg(value_parser = ["dynamodb", "s3"])]
+    kind: String,
+    /// Where it is reached from now on: an http or https URL
+    address: String,
+    /// Why, for the audit trail
+    #[arg(long)]
+    reason: Option<String>,
+}
+
 /// Show the topology in force
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl topology show\n  realmctl topology show --output json")]
@@ -66,6 +90,7 @@ pub(crate) async fn run(command: &TopologyCommand, globals: &Globals, terminal: 
     match command {
         TopologyCommand::Check(args) => check(args, globals, terminal).await,
         TopologyCommand::Apply(args) => apply(args, globals, terminal).await,
+        TopologyCommand::RenameEndpoint(args) => rename_endpoint(args, globals, terminal).await,
         TopologyCommand::Show(_) => {
             terminal.data(&Client::of(globals)?.topology().await?, show_table)?;
             Ok(Exit::Done)
@@ -120,11 +145,42 @@ async fn apply(args: &ApplyArgs, globals: &Globals, terminal: &Terminal) -> Resu
     let told = if applied.changed { "In force now." } else { "In force already; nothing was changed." };
     terminal.say(told);
     applied.consequences.iter().for_each(|found| terminal.say(&format!("  {}.", found.message)));
-    terminal.data(&applied, |applied| {
-        let version = applied.version.map(|version| version.to_string()).unwrap_or_default();
-        facts([("Version", version), ("Hash", applied.hash.clone()), ("Has", sizes(&applied.topology))])
-    })?;
+    terminal.data(&applied, described)?;
     Ok(Exit::Done)
+}
+
+fn described(applied: &TopologyApplied) -> String {
+    let version = applied.version.map(|version| version.to_string()).unwrap_or_default();
+    facts([("Version", version), ("Hash", applied.hash.clone()), ("Has", sizes(&applied.topology))])
+}
+
+async fn rename_endpoint(args: &RenameEndpointArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let kind = EndpointKind::ALL.into_iter().find(|kind| kind.as_str() == args.kind);
+    let kind = kind.expect("clap lets nothing else through");
+    let (region, address, reason) = (args.region.clone(), args.address.clone(), args.reason.clone());
+    let applied = Client::of(globals)?.rename_endpoint(&RenameEndpoint { region, kind, address, reason }).await?;
+    if applied.changed {
+        let file = in_file(&applied.topology, kind, &args.region);
+        terminal.say(&format!(
+            "In force now; it is the same store by both names. Write this in your topology file too, or it can't be applied again:\n{file}\n"
+        ));
+    } else {
+        terminal.say("It is reached there already; nothing was changed.");
+    }
+    terminal.data(&applied, described)?;
+    Ok(Exit::Done)
+}
+
+/// What a topology file has to say of all regions that share the store.
+fn in_file(topology: &Topology, kind: EndpointKind, region: &str) -> String {
+    let endpoint = |name: &str| topology.regions.get(name).and_then(|region| kind.of(region));
+    let named = endpoint(region).map(|at| kind.store(region, Some(&at.endpoint)));
+    let lines = topology.regions.keys().filter_map(|name| {
+        let at = endpoint(name).filter(|at| Some(kind.store(name, Some(&at.endpoint))) == named)?;
+        let address = at.address.as_ref().map(|address| format!(", address: \"{address}\"")).unwrap_or_default();
+        Some(format!("  {name}: {{ {}: {{ endpoint: \"{}\"{address} }} }}", kind.as_str(), at.endpoint))
+    });
+    std::iter::once("regions:".to_owned()).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
@@ -160,7 +216,7 @@ fn show_table(view: &TopologyView) -> String {
 
 fn regions(topology: &Topology) -> String {
     let at = |endpoint: Option<&catalogue::topology::Endpoint>| {
-        endpoint.map_or_else(|| "AWS".to_owned(), |endpoint| endpoint.endpoint.clone())
+        endpoint.map_or_else(|| "AWS".to_owned(), |endpoint| endpoint.reached_at().to_owned())
     };
     let rows = topology
         .regions

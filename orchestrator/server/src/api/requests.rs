@@ -1,5 +1,6 @@
 //! Bodies of requests. Unknown fields are refused, so that a typing error is never taken for a wish.
 
+use catalogue::topology::EndpointKind;
 use engine::Priority;
 use serde::{Deserialize, Serialize};
 use workflows::realm_move::Verification;
@@ -125,4 +126,19 @@ pub struct ReplayAll {
 
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+/// `POST /v1/topology/rename-endpoint`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenameEndpoint {
+    /// The region.
+    pub region: String,
+    /// `dynamodb` or `s3`.
+    pub kind: EndpointKind,
+    /// Where the store is reached from now on.
+    pub address: String,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }

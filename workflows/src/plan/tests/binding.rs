@@ -205,7 +205,7 @@ fn each_edit_of_what_a_plan_rests_on_voids_it_and_is_named() {
         }),
         "the locations of service issues",
     );
-    let elsewhere = Some(Endpoint { endpoint: "http://127.0.0.1:9".to_owned() });
+    let elsewhere = Some(Endpoint { endpoint: "http://127.0.0.1:9".to_owned(), address: None });
     voided(
         said(|topology| topology.regions.get_mut("eu-west-1").expect("there").dynamodb = elsewhere),
         "the locations of service",

@@ -162,12 +162,14 @@ fn a_region_with_cells_keeps_its_endpoints() {
     assert_problems(
         &edit(&EXAMPLE.replace("127.0.0.1:8001", "127.0.0.1:8009"), &in_use),
         "regions.us-east-1.dynamodb: the endpoint can't change: cells of the ledger there are not absent (one of \
-         issue-service)",
+         issue-service). If the same store is to be reached by another name, keep its endpoint here and run \
+         `realmctl topology rename-endpoint us-east-1 dynamodb http://127.0.0.1:8009`",
     );
     assert_problems(
         &edit(&EXAMPLE.replace(", s3: { endpoint: \"http://127.0.0.1:9001\" }", ""), &in_use),
         "regions.us-east-1.s3: the endpoint can't change: cells of the ledger there are not absent (one of \
-         media-service)",
+         media-service). If the same store is to be reached by another name, keep its endpoint here and run \
+         `realmctl topology rename-endpoint us-east-1 s3 URL`",
     );
     let europe = EXAMPLE.replace("eu-west-1: {}", "eu-west-1: { s3: { endpoint: \"http://127.0.0.1:9002\" } }");
     assert_eq!(edit(&europe, &in_use), "", "no cells there");

@@ -1,0 +1,115 @@
+//! Has a store be reached at another address, once both are proved to lead to the same one. What it is called, in the ledger and in plans,
+//! stays, and so does everything that is under way.
+
+use std::collections::BTreeMap;
+
+use catalogue::location::{Address, Location};
+use catalogue::topologies::{self, StoredTopology};
+use catalogue::topology::{AddressError, EndpointKind, Topology};
+use serde_json::json;
+
+use super::{Applied, How, put_in_force};
+use crate::data_tasks::place_of;
+use crate::deployment::Deployment;
+use crate::planning;
+use crate::refusal::Refusal;
+use crate::requester::Requester;
+use crate::unit_limits::{limited_movers, store_name};
+
+/// Stands where a tenant's id does in what is asked for; nothing of a tenant is looked at.
+const NOBODY: &str = "realmctl-nobody";
+
+/// From now on the store of that kind in the region is reached at `address`. Nothing changes unless every table or bucket there that a shard
+/// may use is the same by both.
+///
+/// # Errors
+/// `unknown_region`; `address_invalid`; `another_store`; `store_not_asked` when one of the two does not answer; `topology_changed` when
+/// somebody else has changed it meanwhile.
+pub async fn rename_endpoint(
+    deployment: &Deployment,
+    (region, kind): (&str, EndpointKind),
+    address: &str,
+    requester: &Requester,
+) -> Result<Applied, Refusal> {
+    let mut tx = deployment.store.read().await?;
+    let current = planning::topology(&mut tx).await?;
+    tx.rollback().await?;
+    let renamed = current.topology.with_address(region, kind, address).map_err(|error| match error {
+        AddressError::UnknownRegion(_) => Refusal::not_found("unknown_region", error.to_string()),
+        AddressError::Invalid(_) => Refusal::invalid("address_invalid", error.to_string()),
+    })?;
+    if renamed == current.topology {
+        return Ok(Applied { stored: current, changed: false, consequences: Vec::new() });
+    }
+    for site in sites(&current.topology, &renamed, kind) {
+        prove(deployment, &site, &renamed, address).await?;
+    }
+    put_instead(deployment, &current, renamed, json!({ "region": region, "kind": kind, "address": address }), requester)
+        .await
+}
+
+/// One location of each table or bucket that would be reached in another way.
+fn sites(before: &Topology, after: &Topology, kind: EndpointKind) -> Vec<Location> {
+    let is_moved = |site: &Location| {
+        let (of, endpoint) = match &site.address {
+            Address::Dynamodb { endpoint, .. } => (EndpointKind::Dynamodb, endpoint),
+            Address::S3 { endpoint, .. } => (EndpointKind::S3, endpoint),
+            Address::Hooks { .. } => return false,
+        };
+        let store = kind.store(&site.region, endpoint.as_deref());
+        of == kind && before.addresses().get(&store) != after.addresses().get(&store)
+    };
+    let shards =
+        before.services.iter().flat_map(|(name, service)| service.shards.iter().map(move |shard| (name, shard)));
+    let all = shards.filter_map(|(service, shard)| before.locations(service, &shard.shard, NOBODY).ok()).flatten();
+    let moved: BTreeMap<String, Location> = all.filter(is_moved).map(|site| (site.key(), site)).collect();
+    moved.into_values().collect()
+}
+
+async fn prove(deployment: &Deployment, site: &Location, renamed: &Topology, address: &str) -> Result<(), Refusal> {
+    let movers = limited_movers(deployment).await?;
+    let what = match &site.address {
+        Address::Dynamodb { table, .. } => format!("table {table}"),
+        Address::S3 { bucket, .. } => format!("bucket {bucket}"),
+        Address::Hooks { .. } => return Ok(()),
+    };
+    let there = (renamed.addresses(), store_name as workers::StoreName);
+    match movers.is_also_reached(&place_of(site), there, NOBODY).await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let message = format!(
+                "{what} at {address} is another one than the {what} that is in use in {}: nothing was changed. Tenants' data is moved by \
+                 moves, to a region or shard of its own",
+                site.region
+            );
+            Err(Refusal::conflict("another_store", message))
+        }
+        Err(error) => {
+            let message = format!(
+                "nothing was changed: whether {address} leads to the {what} that is in use in {} could not be found out, for which both \
+                 have to answer: {error}",
+                site.region
+            );
+            Err(Refusal::conflict("store_not_asked", message))
+        }
+    }
+}
+
+async fn put_instead(
+    deployment: &Deployment,
+    asked: &StoredTopology,
+    renamed: Topology,
+    says: serde_json::Value,
+    requester: &Requester,
+) -> Result<Applied, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let current = topologies::pin(&mut tx).await?;
+    if current.as_ref().is_none_or(|current| current.version != asked.version) {
+        let message = "somebody else has changed the topology meanwhile: nothing was changed; try again";
+        return Err(Refusal::conflict("topology_changed", message));
+    }
+    let how = How { action: "topology.rename_endpoint", says };
+    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), renamed), how, requester).await?;
+    tx.commit().await?;
+    Ok(Applied { stored, changed: true, consequences: Vec::new() })
+}
