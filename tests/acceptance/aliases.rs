@@ -11,7 +11,7 @@ use engine::probe::{Moment, NoProbe};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::proxy::Proxy;
 use testkit::region::s3_client;
-use workflows::removal::replay_removal;
+use workflows::removal::{Accepted, replay_removal};
 use workflows::requester::Requester;
 
 on_both_databases!(two_names_of_one_table, one_table);
@@ -133,7 +133,7 @@ async fn led_elsewhere(database: Database) {
 
     lead_to("us-east-1");
     for removal in world.removals(&id).await {
-        replay_removal(&world.deployment, &removal.id, None, &Requester::realmctl("test"))
+        replay_removal(&world.deployment, &removal.id, Accepted::NOTHING, &Requester::realmctl("test"))
             .await
             .expect("it is replayed");
     }

@@ -20,7 +20,7 @@ use testkit::observe::Item;
 use testkit::region::dynamodb_client;
 use workflows::Deployment;
 use workflows::realm_move::cancel_move;
-use workflows::removal::replay_removal;
+use workflows::removal::{Accepted, replay_removal};
 use workflows::requester::Requester;
 
 on_both_databases!(every_arrow_of_the_ledger_is_audited, every_arrow);
@@ -110,7 +110,9 @@ impl Ticked {
         for record in self.stage.workflows().await {
             if (record.kind.as_str(), record.state.as_str()) == ("removal", "failed") {
                 let by = Requester::realmctl("test");
-                replay_removal(&self.stage.world.deployment, &record.id, None, &by).await.expect("it is replayed");
+                replay_removal(&self.stage.world.deployment, &record.id, Accepted::NOTHING, &by)
+                    .await
+                    .expect("it is replayed");
             }
         }
         self.rest(NoProbe).await;
@@ -195,7 +197,8 @@ async fn no_key(database: Database) {
     assert!(failed.error.expect("why").message.contains(SECRET));
     let hash = failed.late_writes_found.expect("what was found").hash;
     for accept in [None, Some(hash.as_str())] {
-        replay_removal(&world.deployment, &failed.id, accept, &by).await.expect("it is replayed");
+        let accepted = Accepted { late_writes: accept, ..Accepted::NOTHING };
+        replay_removal(&world.deployment, &failed.id, accepted, &by).await.expect("it is replayed");
         clocked.run_to_the_end(&moved.id, NoProbe, 1).await;
     }
     assert_eq!(world.stored_state(&failed.id).await, "done");

@@ -8,7 +8,7 @@ use engine::{Intervention, Next, StepError, StoredError};
 use store::sql;
 use tokio_util::sync::CancellationToken;
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::removal::{Removal, RemovalStage, list_removals, replay_removal};
+use workflows::removal::{Accepted, Removal, RemovalStage, list_removals, replay_removal};
 use workflows::requester::Requester;
 
 on_both_databases!(a_move_back_waits_for_the_removal_it_would_meet, back_waits_for_the_removal);
@@ -35,14 +35,14 @@ async fn back_waits_for_the_removal(database: Database) {
     world.run_until(NoProbe, waiting).await;
     assert_eq!(world.tenant().await.status, TenantStatus::Online, "it waits online");
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &owed[0].id, None, &by).await.expect("the replay is accepted");
+    replay_removal(&world.deployment, &owed[0].id, Accepted::NOTHING, &by).await.expect("the replay is accepted");
     world.run_until(NoProbe, || world.has_ended(&back)).await;
 
     assert_eq!(world.view(&back).await.state, "completed");
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
     // The old removal again, now that its location is live: it belongs to an earlier generation and deletes nothing.
-    replay_removal(&world.deployment, &owed[0].id, None, &by).await.expect("late is safe");
+    replay_removal(&world.deployment, &owed[0].id, Accepted::NOTHING, &by).await.expect("late is safe");
     world.run_until(NoProbe, || async { world.stored_state(&owed[0].id).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert_eq!(world.neighbour().await, neighbour);
@@ -64,7 +64,7 @@ async fn replayed_on_the_way(database: Database) {
         tx.rollback().await.expect("a read ends");
         assert!(removals.len() >= done.removals.len() && !done.removals.is_empty());
         for removal in &removals {
-            let replay = || replay_removal(&world.deployment, &removal.id, None, &by);
+            let replay = || replay_removal(&world.deployment, &removal.id, Accepted::NOTHING, &by);
             let (one, other) = tokio::join!(replay(), replay());
             assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
         }
@@ -97,7 +97,9 @@ async fn earlier_generation(database: Database) {
     fail(&world, &first).await;
 
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &first, Some("0123456789abcdef"), &by).await.expect("it is replayed");
+    replay_removal(&world.deployment, &first, Accepted::late_writes("0123456789abcdef"), &by)
+        .await
+        .expect("it is replayed");
     world.run_until(NoProbe, || async { world.stored_state(&first).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data, "it is the second one's to delete");
     let history = world.history(&first).await;

@@ -44,7 +44,7 @@ async fn never_passing_failures_are_given_up(database: Database) {
 
 /// A failed removal leaves the tenant online in its new realm; it is listed, and a replay finishes it.
 async fn removal_fails_and_is_replayed(stage: &Stage, target: Target, [realm, region, left]: [&str; 3]) {
-    use workflows::removal::{ReplayOutcome, list_removals, replay_removal};
+    use workflows::removal::{Accepted, ReplayOutcome, list_removals, replay_removal};
     let world = &stage.world;
     let striker = Striker::new(target, Blow::FailForGood, 1);
     let done = world.run_move(realm, striker.clone()).await;
@@ -56,13 +56,14 @@ async fn removal_fails_and_is_replayed(stage: &Stage, target: Target, [realm, re
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!(failed[0].error.as_ref().map(|error| error.code.as_str()), Some("injected"));
     let by = workflows::requester::Requester::realmctl("test");
-    let outcome = replay_removal(&world.deployment, &failed[0].id, None, &by).await.expect("the replay is accepted");
+    let outcome =
+        replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("the replay is accepted");
     assert_eq!(outcome, ReplayOutcome::Replayed);
-    let again = replay_removal(&world.deployment, &failed[0].id, None, &by).await.expect("twice is safe");
+    let again = replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("twice is safe");
     assert_eq!(again, ReplayOutcome::StillRunning);
     let ended = || async { world.stored_state(&failed[0].id).await == "done" };
     world.run_until(NoProbe, ended).await;
-    let late = replay_removal(&world.deployment, &failed[0].id, None, &by).await.expect("late is safe");
+    let late = replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("late is safe");
     assert_eq!(late, ReplayOutcome::AlreadyDone);
     assert!(world.holdings(left, "acme").await.is_empty());
     assert_eq!(world.holdings(region, "acme").await, stage.data);

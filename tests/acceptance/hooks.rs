@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
 use workflows::realm_move::{MoveView, cancel_move};
-use workflows::removal::replay_removal;
+use workflows::removal::{Accepted, replay_removal};
 use workflows::requester::Requester;
 use workflows::timing::Timing;
 
@@ -289,7 +289,7 @@ async fn late_write(database: Database) {
     hooked.service.write("eu-west-1", TENANT, "late", "written by a request that began before");
     hooked.before = hooked.service.pages("eu-west-1", TENANT);
     let by = Requester::realmctl("test");
-    replay_removal(&hooked.world.deployment, &removal.id, None, &by).await.expect("it looks again");
+    replay_removal(&hooked.world.deployment, &removal.id, Accepted::NOTHING, &by).await.expect("it looks again");
     hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
     hooked.is_at("eu-west-1", "us-east-1").await;
 }

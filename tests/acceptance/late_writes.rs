@@ -11,7 +11,7 @@ use catalogue::ledger::CellState;
 use engine::probe::{Moment, NoProbe};
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::{RequestAge, fixtures};
-use workflows::removal::{RemovalDetail, replay_removal};
+use workflows::removal::{Accepted, RemovalDetail, replay_removal};
 use workflows::requester::Requester;
 use workflows::timing::Timing;
 
@@ -59,10 +59,12 @@ async fn late_write(database: Database) {
     assert!(kept.media.is_empty(), "the other services are removed");
 
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &failed.id, None, &by).await.expect("it looks again");
+    replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &by).await.expect("it looks again");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "failed", "and finds it again");
-    replay_removal(&world.deployment, &failed.id, Some(&hash), &by).await.expect("somebody has looked");
+    replay_removal(&world.deployment, &failed.id, Accepted::late_writes(&hash), &by)
+        .await
+        .expect("somebody has looked");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -109,7 +111,7 @@ async fn turns_up_afterwards(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 1, "it is not deleted unseen");
 
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &failed.id, None, &by).await.expect("it looks again");
+    replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &by).await.expect("it looks again");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     let again = of_service(&world, &view.id, "issue-service").await;
     assert_eq!((again.state.as_str(), &again.late_writes_found), ("failed", &failed.late_writes_found));
@@ -118,7 +120,9 @@ async fn turns_up_afterwards(database: Database) {
         (found.added.count, found.added.keys.as_slice()),
         (1, ["pk=from-a-queue, sk=late".to_owned()].as_slice())
     );
-    replay_removal(&world.deployment, &failed.id, Some(&found.hash), &by).await.expect("somebody has looked");
+    replay_removal(&world.deployment, &failed.id, Accepted::late_writes(&found.hash), &by)
+        .await
+        .expect("somebody has looked");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(world.cells().await[&at_issues], CellState::Absent);
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -143,7 +147,9 @@ async fn replicated(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await.media, data.media, "nothing was deleted");
 
     fixtures::stop_replicating(&unlinking, "media-us-east-1").await.expect("it is unlinked");
-    replay_removal(&world.deployment, &failed.id, None, &Requester::realmctl("test")).await.expect("it is replayed");
+    replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &Requester::realmctl("test"))
+        .await
+        .expect("it is replayed");
     world.run_until(NoProbe, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "media-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());

@@ -11,7 +11,7 @@ use engine::{Runner, RunnerSettings};
 use testkit::fixtures;
 use testkit::observe::Item;
 use testkit::region::{dynamodb_client, s3_client};
-use workflows::removal::{LateWriteLine, LateWritesDetail, RemovalDetail, late_write_lines, replay_removal};
+use workflows::removal::{Accepted, LateWriteLine, LateWritesDetail, RemovalDetail, late_write_lines, replay_removal};
 use workflows::requester::Requester;
 
 use crate::late_writes::{after_the_commit, of_service};
@@ -39,7 +39,8 @@ where
 }
 
 async fn replay(world: &World, id: &str, (removal, accept): (&str, Option<&str>), probe: impl Probe) {
-    replay_removal(&world.deployment, removal, accept, &Requester::realmctl("test")).await.expect("it is replayed");
+    let accepted = Accepted { late_writes: accept, ..Accepted::NOTHING };
+    replay_removal(&world.deployment, removal, accepted, &Requester::realmctl("test")).await.expect("it is replayed");
     world.run_until(probe, || world.has_ended(id)).await;
 }
 
@@ -229,7 +230,9 @@ async fn stale_hash(database: Database) {
     assert_ne!(edited.hash, shown.hash);
     // By now something else has been found, and a hash is none of any other form.
     for (hash, code) in [(shown.hash.as_str(), "other_late_writes"), ("yes", "hash_invalid")] {
-        let refused = replay_removal(&world.deployment, &removal.id, Some(hash), &Requester::realmctl("test")).await;
+        let refused =
+            replay_removal(&world.deployment, &removal.id, Accepted::late_writes(hash), &Requester::realmctl("test"))
+                .await;
         assert_eq!(refused.expect_err("it is refused").code(), code);
     }
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#0"), "second").await.expect("it is written");
@@ -257,7 +260,9 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     let late = found(&removal);
     let striker = Striker::new(Target::task("remove", Moment::Written), Blow::FailForGood, 1).after(checkpoints);
     let by = Requester::realmctl("test");
-    replay_removal(&world.deployment, &removal.id, Some(&late.hash), &by).await.expect("it is replayed");
+    replay_removal(&world.deployment, &removal.id, Accepted::late_writes(&late.hash), &by)
+        .await
+        .expect("it is replayed");
     // One part after the other, so that the checkpoints that are counted are of one of them.
     let deployment = &world.deployment;
     let settings = RunnerSettings { tasks_at_once: 1, ..deployment.runner_settings() };

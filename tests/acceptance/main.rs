@@ -52,6 +52,7 @@ mod set_difference;
 mod shard_count;
 mod store_contract;
 mod stragglers;
+mod strange_tables;
 mod stray_writers;
 mod unit_limits;
 mod verification_modes;

@@ -11,7 +11,7 @@ use workflows::controls::{pause_all, pause_tenant, resume_all, resume_tenant};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, Verification, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
-use workflows::removal::replay_removal;
+use workflows::removal::{Accepted, replay_removal};
 use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 
@@ -207,14 +207,14 @@ impl World {
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, None, &requester()).await;
+                    let answer = replay_removal(&deployment, &id, Accepted::NOTHING, &requester()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
             Deeds::Accept(id, hash) => {
                 self.note("operator", &format!("replays {id}, accepting {hash}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, Some(&hash), &requester()).await;
+                    let answer = replay_removal(&deployment, &id, Accepted::late_writes(&hash), &requester()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }

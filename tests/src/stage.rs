@@ -13,7 +13,7 @@ use testkit::hook_service::Pages;
 use testkit::{HookService, RequestAge};
 use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::removal::{ReplayOutcome, replay_removal};
+use workflows::removal::{Accepted, ReplayOutcome, replay_removal};
 use workflows::requester::Requester;
 
 use crate::clocked::Clocked;
@@ -169,7 +169,8 @@ impl Stage {
         for record in self.workflows().await {
             match (record.kind.as_str(), record.state.as_str()) {
                 ("removal", "failed") => {
-                    let outcome = replay_removal(deployment, &record.id, None, &by()).await.expect("it is replayed");
+                    let outcome =
+                        replay_removal(deployment, &record.id, Accepted::NOTHING, &by()).await.expect("it is replayed");
                     assert_eq!(outcome, ReplayOutcome::Replayed);
                 }
                 ("campaign", "halted") => resume_campaign(deployment, &record.id, &by()).await.expect("it is resumed"),

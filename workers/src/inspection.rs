@@ -16,6 +16,9 @@ pub struct Inspection {
     /// Where the store itself replicates to: regions of a DynamoDB global table, or destination buckets of S3 replication
     /// rules that are enabled and touch the tenant's prefix.
     pub replicates_to: Vec<String>,
+    /// Which table it is, where a store says that.
+    #[serde(default)]
+    pub table_id: Option<String>,
     /// Whether nothing of the tenant is there: items, expired ones among them until the store has deleted them; or objects, old versions, delete markers and unfinished uploads.
     pub empty: bool,
 }

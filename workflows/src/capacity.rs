@@ -177,7 +177,7 @@ pub(crate) fn scopes_of(place: &Place) -> Vec<String> {
         index_key: index_key.clone(),
         shard_count: *shard_count,
     };
-    scopes_of_location(&Location { name: String::new(), region: region.clone(), address }).into()
+    scopes_of_location(&Location { name: String::new(), region: region.clone(), address, table_id: None }).into()
 }
 
 #[derive(Default)]
@@ -238,7 +238,7 @@ mod tests {
             index_key: "tenant_shard".to_owned(),
             shard_count: 10,
         };
-        let at = |address| Location { name: "x".to_owned(), region: "eu-west-1".to_owned(), address };
+        let at = |address| Location { name: "x".to_owned(), region: "eu-west-1".to_owned(), address, table_id: None };
         let table = at(address);
         assert_eq!(table_scope(&table), "table:dynamodb|aws:eu-west-1|issues");
         let bucket = |prefix: &str| {

@@ -190,6 +190,13 @@ impl Plan {
 }
 
 impl ServicePlan {
+    /// Notes which table each location was found to be, by the location's key.
+    pub(crate) fn are_tables(&mut self, found: &BTreeMap<String, String>) {
+        for location in self.add.iter_mut().chain(&mut self.keep).chain(&mut self.remove).chain(&mut self.source) {
+            location.table_id = found.get(&location.key()).cloned();
+        }
+    }
+
     /// The locations that are left and that nothing else reads: replicas, each of which must be shown to hold
     /// nothing but what a copy that stays has as well, before it is emptied.
     pub fn left_replicas(&self) -> impl Iterator<Item = &Location> {

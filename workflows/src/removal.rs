@@ -16,6 +16,6 @@ pub use late_writes::{LateKeys, LateWriteLine, LateWritesDetail, late_write_line
 pub use machine::{Removal, STATES};
 pub use queue::{Found, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
-pub use replay::{ReplayOutcome, replay_removal};
+pub use replay::{Accepted, ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 pub use view::{RemovalDetail, Retrying, list_removals, view_removal};

@@ -427,7 +427,7 @@ fn table(region: &str) -> Location {
         index_key: "tenant_shard".to_owned(),
         shard_count: 10,
     };
-    Location { name: region.to_owned(), region: region.to_owned(), address }
+    Location { name: region.to_owned(), region: region.to_owned(), address, table_id: None }
 }
 
 fn bucket() -> Location {
@@ -436,7 +436,7 @@ fn bucket() -> Location {
         bucket: "media-us-east-1".to_owned(),
         prefix: "acme/".to_owned(),
     };
-    Location { name: "us-east-1".to_owned(), region: "us-east-1".to_owned(), address }
+    Location { name: "us-east-1".to_owned(), region: "us-east-1".to_owned(), address, table_id: None }
 }
 
 fn hooks() -> Location {
@@ -445,7 +445,7 @@ fn hooks() -> Location {
         secret: Some("editor".to_owned()),
         longest_seconds: Some(3_600),
     };
-    Location { name: "eu-west-1".to_owned(), region: "eu-west-1".to_owned(), address }
+    Location { name: "eu-west-1".to_owned(), region: "eu-west-1".to_owned(), address, table_id: None }
 }
 
 fn tally() -> Tally {

@@ -17,6 +17,9 @@ pub struct Location {
     pub region: String,
     /// How to reach it.
     pub address: Address,
+    /// Which table it was found to be, if it is one whose store says that (DynamoDB's TableId): an address can lead elsewhere later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<String>,
 }
 
 /// How to reach a location.

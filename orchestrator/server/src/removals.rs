@@ -11,7 +11,9 @@ use store::StoreError;
 use workflows::explain::explain_workflow;
 use workflows::planning;
 use workflows::refusal::Refusal;
-use workflows::removal::{LateWriteLine, ReplayOutcome, late_write_lines, list_removals, replay_removal, view_removal};
+use workflows::removal::{
+    Accepted, LateWriteLine, ReplayOutcome, late_write_lines, list_removals, replay_removal, view_removal,
+};
 use workflows::requester::Requester;
 
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
@@ -88,7 +90,8 @@ pub(crate) async fn replay(
     JsonBody(asked): JsonBody<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
     let requester = caller.because(asked.reason)?;
-    let outcome = replay_removal(&app.deployment, &id, asked.accept_late_writes.as_deref(), &requester).await?;
+    let accepted = Accepted { late_writes: asked.accept_late_writes.as_deref(), table: asked.accept_table.as_deref() };
+    let outcome = replay_removal(&app.deployment, &id, accepted, &requester).await?;
     app.announce();
     Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
 }
@@ -122,7 +125,7 @@ pub(crate) async fn replay_all(
 }
 
 async fn replay_one(app: &App, id: &str, requester: &Requester, answer: &mut ReplayedAll) -> Result<(), ApiError> {
-    match replay_removal(&app.deployment, id, None, requester).await {
+    match replay_removal(&app.deployment, id, Accepted::NOTHING, requester).await {
         Ok(ReplayOutcome::Replayed) => answer.replayed.push(id.to_owned()),
         // Somebody else was faster.
         Ok(ReplayOutcome::StillRunning | ReplayOutcome::AlreadyDone) => {}

@@ -25,6 +25,7 @@ pub(crate) async fn inspect(at: &Table, tenant: &str, parts: u32) -> Result<Insp
         schema: Some(at.schema.clone()),
         expires_by: at.expires_by().map(str::to_owned),
         replicates_to: at.replicates_to.clone(),
+        table_id: at.id.clone(),
         empty,
     })
 }

@@ -36,7 +36,7 @@ pub(crate) struct Table {
     /// The table's name.
     pub(super) name: String,
     /// What no other table has, if the store says it.
-    pub(super) id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Regions other than its own that the table is replicated to natively.
     pub(crate) replicates_to: Vec<String>,
     pub(super) settings: Settings,

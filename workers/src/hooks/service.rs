@@ -77,7 +77,13 @@ impl Service {
     /// Whether the service can be reached, and whether it has nothing of the tenant there.
     pub(crate) async fn inspect(&self) -> Result<Inspection, WorkError> {
         let status = self.status(None, &Pulse::unheard()).await?;
-        Ok(Inspection { schema: None, expires_by: None, replicates_to: Vec::new(), empty: status.empty })
+        Ok(Inspection {
+            schema: None,
+            expires_by: None,
+            replicates_to: Vec::new(),
+            table_id: None,
+            empty: status.empty,
+        })
     }
 
     /// How much there is, for estimates: items, like those of a table.

@@ -69,6 +69,20 @@ impl Movers {
         are_one(self.open(at(), Described::Now).await?, there.open(at(), Described::Now).await?).await
     }
 
+    /// Which table the place is, if it is one and its store says that.
+    ///
+    /// # Errors
+    /// Why the store could not be asked.
+    pub async fn table_id(&self, place: &Place, tenant: &str) -> Result<Option<String>, WorkError> {
+        if !matches!(place, Place::Dynamodb { .. }) {
+            return Ok(None);
+        }
+        match self.open(PartAt::new(place, tenant, 0), Described::Now).await? {
+            Store::Table(table, _) => Ok(table.id),
+            Store::Bucket(_) => Ok(None),
+        }
+    }
+
     /// How much there is of the tenant in the whole place, for estimates, and where the objects of a bucket can be divided.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ pub(crate) async fn inspect(at: &Bucket) -> Result<Inspection, WorkError> {
         schema: None,
         expires_by: None,
         replicates_to: at.replicates_to().await?,
+        table_id: None,
         empty: at.is_empty().await?,
     })
 }

@@ -17,7 +17,7 @@ use workers::progress::Tally;
 use super::checkpoints::TaskCheckpoints;
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, NOT_ACCEPTED, SEEN, VERIFIED};
 use super::places::place_of;
-use super::same_store::check_apart;
+use super::same_store::{check_apart, check_is_itself};
 use super::{max_attempts, read_input, step_error, to_value};
 use crate::deployment::Deployment;
 use crate::unit_limits::limited_movers;
@@ -109,6 +109,7 @@ impl TaskHandler for CompareTask {
         let movers = limited_movers(&self.0).await?;
         // Compared with itself, nothing would be missing anywhere.
         let of = (input.service.as_str(), input.tenant.as_str());
+        check_is_itself(movers, of, &input.at, &cx.task.workflow_id).await.map_err(step_error)?;
         check_apart(movers, of, &input.at, input.live.iter()).await.map_err(step_error)?;
         let at = PartAt::new(&at, &input.tenant, input.part);
         let seen = movers.compare(at, live.as_ref(), &known, &checkpoints, resume).await;

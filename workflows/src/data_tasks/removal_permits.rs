@@ -16,7 +16,7 @@ use workers::permit::{Ledger, Reading};
 
 use super::ledger_permits::TaskLedger;
 use super::places::place_of;
-use super::same_store::check_apart;
+use super::same_store::{check_apart, check_is_itself};
 use super::work_error;
 
 /// How often the settings of a store are read at most: they change by hand, and reading them is limited.
@@ -60,6 +60,7 @@ impl<'a> RemovalLedger<'a> {
         }
         let asked = Instant::now();
         let (in_use, of) = (self.in_use().await?, (self.ledger.service.as_str(), self.ledger.tenant.as_str()));
+        check_is_itself(self.movers, of, &self.at, &self.ledger.task.workflow_id).await?;
         check_apart(self.movers, of, &self.at, in_use.iter()).await?;
         *found = Some(asked);
         Ok(())

@@ -1,5 +1,5 @@
 //! Two addresses may lead to one store, whatever they led to when the move began: what is emptied by the one name would be what the tenant
-//! lives in by the other.
+//! lives in by the other. And an address may lead to a store that is none of ours.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +11,43 @@ use super::places::place_of;
 
 /// The code of what would be done to one place by two names.
 pub(crate) const SAME_STORE: &str = "same_store";
+
+/// The code of a table that is not the one that was left.
+pub(crate) const ANOTHER_TABLE: &str = "another_table";
+
+/// Asks the store whether what is left still is the table that it was found to be.
+///
+/// # Errors
+/// `another_table`, or why the store could not be asked.
+pub(crate) async fn check_is_itself(
+    movers: &Movers,
+    (service, tenant): (&str, &str),
+    left: &Location,
+    removal: &str,
+) -> Result<(), WorkError> {
+    let Some(was) = &left.table_id else { return Ok(()) };
+    match movers.table_id(&place_of(left), tenant).await? {
+        Some(is) if is == *was => Ok(()),
+        is => {
+            let (is, accept) = match &is {
+                Some(is) => (
+                    format!("{is} now"),
+                    format!(
+                        ". If the table was made anew, and what it holds of the tenant is to go: `realmctl removals replay {removal} --accept-table {is}`"
+                    ),
+                ),
+                None => ("not told any more".to_owned(), String::new()),
+            };
+            let message = format!(
+                "service {service}: the table at {} is another one than the move worked with (its TableId was {was} and is {is}): nothing \
+                 is deleted. If its address leads to the wrong store (its endpoint, its name in DNS, a proxy), correct that and run \
+                 `realmctl removals replay {removal}`{accept}",
+                left.name
+            );
+            Err(WorkError::permanent(ANOTHER_TABLE, message))
+        }
+    }
+}
 
 /// Asks the stores whether what is left is a place of its own, beside all where the service's data of the tenant is `kept`.
 ///

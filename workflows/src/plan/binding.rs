@@ -125,12 +125,14 @@ impl ServicePlan {
         self.add.iter().chain(&self.keep).chain(&self.remove).collect()
     }
 
-    /// The same without what it does not rest on: what places are called, and how they are reached where nobody goes.
+    /// The same without what it does not rest on: what places are called, which tables they were found to be, and how they are reached where nobody
+    /// goes.
     pub(super) fn essence(&self) -> Self {
         let mut plan = self.clone();
         let idle = !plan.changes_anything() && !plan.compare_keep;
         for location in plan.add.iter_mut().chain(&mut plan.keep).chain(&mut plan.remove).chain(&mut plan.source) {
             location.name.clear();
+            location.table_id = None;
             if idle {
                 forget_how_it_is_reached(&mut location.address);
             }

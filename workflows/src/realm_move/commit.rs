@@ -61,7 +61,7 @@ pub(super) async fn advance(
         for location in &service.remove {
             let found = found_at(service, location, (&copied, &compared), offline.is_none());
             let follows = state.sets.emptied_by(&service.service, &location.key()).map(str::to_owned);
-            let found = Found { follows, ..found };
+            let found = Found { follows, table_id: location.table_id.clone(), ..found };
             let left = (location, read_for(service, location, &copied));
             removals.push(remove_later(step, (&tenant, &state.requester), service, left, found).await?);
         }

@@ -2,7 +2,7 @@
 //! reachable, of the right shape, and agrees with the database on what time it is; targets are proved empty; nothing that is removed
 //! or added is linked by the store's own replication to what stays; services with hooks are asked. Counts what there is to copy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use catalogue::ledger::{self, CellState};
 use catalogue::location::Location;
@@ -36,6 +36,8 @@ pub struct Preflight {
     divided: Divided,
     /// What the stores replicate by themselves.
     sets: ReplicaSets,
+    /// Which table each location is, by the location's key, where a store says that.
+    tables: BTreeMap<String, String>,
 }
 
 /// Locations inspected at a time.
@@ -45,16 +47,19 @@ const INSPECTED_AT_ONCE: usize = 8;
 pub(super) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveState) -> Result<Preflight, StepError> {
     let known = check_catalogue(deployment, tenant, &state.plan).await?;
     let (mut expected, mut divided, mut sets) = (Amount::default(), Divided::default(), ReplicaSets::default());
+    let mut tables = BTreeMap::new();
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
-            let (counted, cuts, linked) = check_service(deployment, tenant, service, &known).await?;
-            divided.decide(&service.service, counted, &cuts, deployment.part_size);
-            sets.extend(linked);
+            let found = check_service(deployment, tenant, service, &known).await?;
+            let counted = found.counted;
+            divided.decide(&service.service, counted, &found.cuts, deployment.part_size);
+            sets.extend(found.sets);
+            tables.extend(found.tables);
             let copied_to = service.add.iter().filter(|at| sets.filled_by(&service.service, &at.key()).is_none());
             expected = copied_to.fold(expected, |sum, _| sum.plus(counted));
         }
     }
-    Ok(Preflight { expected, divided, sets })
+    Ok(Preflight { expected, divided, sets, tables })
 }
 
 /// Stores the count and waits for the targets to be free. A budget that not even an empty tenant's move could keep is refused:
@@ -74,7 +79,10 @@ pub(super) async fn advance(
         return Err(StepError::permanent("budget_too_small", message));
     }
     let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
-    let state = MoveState { expected: Some(found.expected), divided: found.divided, sets: found.sets, ..state };
+    let mut state = MoveState { expected: Some(found.expected), divided: found.divided, sets: found.sets, ..state };
+    for service in &mut state.plan.services {
+        service.are_tables(&found.tables);
+    }
     Ok(Next::Go(state.at_stage(waiting), String::new()))
 }
 
@@ -120,13 +128,21 @@ pub(super) async fn still_holds(tx: &mut Tx, tenant: Option<&Tenant>, plan: &Pla
     }
 }
 
-/// Returns how much the source holds, if it is copied.
+/// What was found of one service.
+struct Found {
+    /// How much the source holds, if it is copied.
+    counted: Amount,
+    cuts: Cuts,
+    sets: ReplicaSets,
+    tables: BTreeMap<String, String>,
+}
+
 async fn check_service(
     deployment: &Deployment,
     tenant: &str,
     service: &ServicePlan,
     known: &Known,
-) -> Result<(Amount, Cuts, ReplicaSets), StepError> {
+) -> Result<Found, StepError> {
     let native = known.native.contains(&service.service);
     let movers = limited_movers(deployment).await?;
     let all: Vec<&Location> = service.keep.iter().chain(&service.add).chain(&service.remove).collect();
@@ -148,11 +164,12 @@ async fn check_service(
     let sets = replica_sets(service, &found, native)?;
     clocks::check(deployment, service.add.iter().chain(&service.remove)).await?;
     ask_service(deployment, tenant, service).await?;
+    let tables = found.into_iter().filter_map(|(at, found)| Some((at.key(), found.table_id?))).collect();
     let (Some(source), false) = (&service.source, service.add.is_empty()) else {
-        return Ok((Amount::default(), Cuts::default(), sets));
+        return Ok(Found { counted: Amount::default(), cuts: Cuts::default(), sets, tables });
     };
     let found = movers.survey(&place_of(source), tenant, Depth::Listed).await.map_err(step_error)?;
-    Ok((found.size.into(), found.cuts, sets))
+    Ok(Found { counted: found.size.into(), cuts: found.cuts, sets, tables })
 }
 
 /// Asks a service with hooks whether it can take part. A refusal ends the move, with the service's reason.

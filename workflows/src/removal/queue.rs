@@ -19,6 +19,8 @@ pub struct Found {
     pub compared: Option<Vec<VerifiedPart>>,
     /// Key of the location whose deletes the store itself brings here.
     pub follows: Option<String>,
+    /// Which table it was found to be.
+    pub table_id: Option<String>,
 }
 
 /// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not
@@ -35,7 +37,10 @@ pub async fn queue_removal(
 ) -> Result<Option<RemovalRef>, StepError> {
     let Some(cell) = ledger::get_stored(step.tx, tenant, service, key).await? else { return Ok(None) };
     // Not even JSON: another version's all the same.
-    let place = serde_json::from_str(&cell.place).unwrap_or(Value::String(cell.place));
+    let mut place = serde_json::from_str(&cell.place).unwrap_or(Value::String(cell.place));
+    if let (Value::Object(place), Some(id)) = (&mut place, found.table_id) {
+        place.insert("tableId".to_owned(), id.into());
+    }
     let name = place.get("name").and_then(Value::as_str).unwrap_or(key).to_owned();
     let state = RemovalState {
         service: service.to_owned(),

@@ -9,6 +9,7 @@ use workers::late::{LATE_WRITES, LateWrites};
 use super::compare::erase_evidence;
 use super::machine::{Removal, begin};
 use super::state::{Cause, OF_STRAYS, RemovalStage};
+use crate::data_tasks::ANOTHER_TABLE;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
@@ -24,17 +25,37 @@ pub enum ReplayOutcome {
     AlreadyDone,
 }
 
-/// Runs a failed removal again; it compares again first. With `accept` it deletes what was written since, if that is exactly what
-/// `accept` stands for: more, less or other stops it again.
+/// What a person has looked at, and lets a removal delete.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Accepted<'a> {
+    /// What was written since, if it is exactly what this hash stands for: more, less or other stops it again.
+    pub late_writes: Option<&'a str>,
+    /// What the table of this id holds, in the place of the one that the move worked with.
+    pub table: Option<&'a str>,
+}
+
+impl<'a> Accepted<'a> {
+    /// Nothing: it does what it would have done by itself.
+    pub const NOTHING: Accepted<'static> = Accepted { late_writes: None, table: None };
+
+    /// What the hash stands for.
+    pub fn late_writes(hash: &'a str) -> Self {
+        Self { late_writes: Some(hash), ..Self::NOTHING }
+    }
+}
+
+/// Runs a failed removal again; it compares again first.
 ///
 /// # Errors
-/// `unknown_removal`; `hash_invalid`; `other_late_writes` when something else has been found by now than what `accept` stands for.
+/// `unknown_removal`; `hash_invalid`; `other_late_writes` when something else has been found by now than what was accepted;
+/// `no_other_table` when no other table was found.
 pub async fn replay_removal(
     deployment: &Deployment,
     id: &str,
-    accept: Option<&str>,
+    accepted: Accepted<'_>,
     requester: &Requester,
 ) -> Result<ReplayOutcome, Refusal> {
+    let accept = accepted.late_writes;
     if let Some(hash) = accept.filter(|hash| !LateWrites::is_hash(hash)) {
         let message =
             format!("`{hash}` is no hash of late writes, which has 16 digits: see `realmctl removals show {id}`");
@@ -76,6 +97,16 @@ pub async fn replay_removal(
     if strays && state.verified.is_none() && !matches!(state.cause, Cause::Moved { .. }) {
         state.verified = Some(Vec::new());
     }
+    if let Some(table) = accepted.table {
+        if error.code != ANOTHER_TABLE {
+            let message = format!(
+                "this removal did not stop because of another table, but because of {}: nothing was replayed",
+                error.code
+            );
+            return Err(Refusal::conflict("no_other_table", message));
+        }
+        state.location.table_id = Some(table.to_owned());
+    }
     state.accepted = accept.map(str::to_owned);
     state.compared_again = 0;
     state.late = None;
@@ -87,7 +118,7 @@ pub async fn replay_removal(
         tenant: Some(held.step.record.subject.clone()),
         why: requester.why.clone(),
         before: json!({ "removal": id, "state": "failed", "code": error.code }),
-        after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept }),
+        after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept, "acceptTable": accepted.table }),
     };
     audit::append(held.step.tx, &entry).await?;
     let next = begin(deployment, &mut held.step, state).await?;

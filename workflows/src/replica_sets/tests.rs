@@ -12,12 +12,12 @@ fn table(region: &str, table: &str) -> Location {
         index_key: "tenant_shard".to_owned(),
         shard_count: 4,
     };
-    Location { name: format!("{region}/{table}"), region: region.to_owned(), address }
+    Location { name: format!("{region}/{table}"), region: region.to_owned(), address, table_id: None }
 }
 
 fn bucket(region: &str) -> Location {
     let address = Address::S3 { endpoint: None, bucket: format!("media-{region}"), prefix: "acme/".to_owned() };
-    Location { name: region.to_owned(), region: region.to_owned(), address }
+    Location { name: region.to_owned(), region: region.to_owned(), address, table_id: None }
 }
 
 fn plan(add: &[Location], keep: &[Location], remove: &[Location]) -> ServicePlan {

@@ -104,7 +104,7 @@ impl Topology {
 fn location(service: &Service, shard: &Shard, name: &str, region: &Region, tenant: &str) -> Location {
     let store = shard.store_of(service);
     let address = address(store, name, region, tenant);
-    Location { name: shown_name(service, store, name, &address), region: name.to_owned(), address }
+    Location { name: shown_name(service, store, name, &address), region: name.to_owned(), address, table_id: None }
 }
 
 fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Address {

@@ -86,6 +86,10 @@ pub(crate) struct ReplayArgs {
     /// has looked at it
     #[arg(long, value_name = "HASH", requires = "id", conflicts_with = "failed")]
     accept_late_writes: Option<String>,
+    /// Delete what the table of this TableId holds, which was found in the place of the one that the move worked with; only after somebody
+    /// has looked at it
+    #[arg(long, value_name = "ID", requires = "id", conflicts_with = "failed")]
+    accept_table: Option<String>,
     /// Why; kept in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -165,7 +169,11 @@ async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: 
 
 async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     let Some(id) = &args.id else { return replay_failed(args, client, terminal).await };
-    let replay = Replay { accept_late_writes: args.accept_late_writes.clone(), reason: args.reason.clone() };
+    let replay = Replay {
+        accept_late_writes: args.accept_late_writes.clone(),
+        accept_table: args.accept_table.clone(),
+        reason: args.reason.clone(),
+    };
     let replayed = client.replay_removal(id, &replay).await?;
     terminal.say(match replayed.outcome {
         Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",

@@ -107,6 +107,10 @@ pub struct Replay {
     /// the rest (`lateWritesFound.hash` of the removal). Anything else stops it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_late_writes: Option<String>,
+    /// Somebody has looked at the table of this id (DynamoDB's TableId), which was found in the place of the one that the move worked
+    /// with (`another_table`): what it holds of the tenant may be deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_table: Option<String>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -95,7 +95,7 @@ fn table_at(endpoint: Option<&str>, region: &str) -> Location {
         index_key: "tenant_shard".to_owned(),
         shard_count: 10,
     };
-    Location { name: region.to_owned(), region: region.to_owned(), address }
+    Location { name: region.to_owned(), region: region.to_owned(), address, table_id: None }
 }
 
 #[test]
