@@ -76,8 +76,8 @@ pub(crate) struct RenameEndpointArgs {
     kind: String,
     /// Where it is reached from now on: an http or https URL
     address: String,
-    /// Why, for the audit trail
-    #[arg(long)]
+    /// Why; kept in the audit trail
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
+use serde_json::json;
 use server::api::{AuditView, Page, TopologyApplied, TopologyView, USER_HEADER};
 
 use crate::harness::{Answer, Api, TOPOLOGY};
@@ -140,4 +141,28 @@ async fn a_file_may_be_larger_than_other_bodies_but_not_endless() {
     api.put_topology(large, "").await.expect(StatusCode::OK);
     let endless = "#".repeat((4 << 20) + 1);
     api.put_topology(endless, "").await.problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
+}
+
+#[tokio::test]
+async fn a_store_is_not_reached_at_another_address_unless_both_answer() {
+    let api = Api::empty().await;
+    let url = "/v1/topology/rename-endpoint";
+    let asked = |region: &str, kind: &str, address: &str| json!({ "region": region, "kind": kind, "address": address });
+    let there = asked("us-east-1", "dynamodb", "http://127.0.0.1:10");
+    api.post(url, &there).await.problem(StatusCode::CONFLICT, "no_topology");
+    api.put_topology(TOPOLOGY, "").await.expect(StatusCode::OK);
+    let problem = api.post(url, &there).await.problem(StatusCode::CONFLICT, "store_not_asked");
+    assert!(problem.detail.contains("nothing was changed"), "{}", problem.detail);
+    for (asked, status, code) in [
+        (asked("mars", "s3", "http://a.example"), StatusCode::NOT_FOUND, "unknown_region"),
+        (asked("us-east-1", "dynamodb", "a.example"), StatusCode::BAD_REQUEST, "address_invalid"),
+        (asked("us-east-1", "dynamodb", "https://user:pw@a.example"), StatusCode::BAD_REQUEST, "address_invalid"),
+        (asked("us-east-1", "tables", "http://a.example"), StatusCode::BAD_REQUEST, "invalid_body"),
+        (json!({ "region": "us-east-1", "kind": "s3" }), StatusCode::BAD_REQUEST, "invalid_body"),
+    ] {
+        let problem = api.post(url, &asked).await.problem(status, code);
+        assert!(!problem.detail.contains("pw"), "{}", problem.detail);
+    }
+    let shown = api.get("/v1/topology").await.expect(StatusCode::OK);
+    assert_eq!(shown.json::<TopologyView>().version, 1);
 }

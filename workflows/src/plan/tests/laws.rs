@@ -172,6 +172,7 @@ proptest! {
             name: number.to_string(),
             region: "eu".to_owned(),
             address: catalogue::location::Address::S3 { endpoint: None, bucket: "bbb".to_owned(), prefix: format!("{number}/") },
+            table_id: None,
         };
         let list = |numbers: &[u8]| numbers.iter().map(place).collect::<Vec<_>>();
         let apart = difference(&list(&old), &list(&new));
