@@ -4,9 +4,11 @@
 //! Databases are not dropped: the whole cluster goes when the tests end.
 
 mod pair;
+mod pooler;
 mod server;
 
 pub use pair::Pair;
+pub use pooler::{Pooler, Pooling};
 
 use sqlx::{Connection, PgConnection};
 

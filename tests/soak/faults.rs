@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use testkit::Error;
-use testkit::postgres::Pair;
+use testkit::postgres::{Pair, Pooler};
 use tokio::task::JoinSet;
 
 use crate::fleet::{Fleet, PROCESSES};
@@ -51,6 +51,7 @@ pub(crate) struct Injector<'a> {
     pub(crate) stage: Arc<Stage>,
     pub(crate) fleet: &'a Fleet,
     pub(crate) postgres: Pair,
+    pooler: Option<Pooler>,
     random: Random,
     /// What comes back by itself after a while.
     recovering: JoinSet<()>,
@@ -68,8 +69,13 @@ fn deck(count: usize, random: &mut Random) -> Vec<Fault> {
 }
 
 impl<'a> Injector<'a> {
-    pub(crate) fn new(stage: Arc<Stage>, fleet: &'a Fleet, postgres: Pair, seed: u64) -> Self {
-        Self { stage, fleet, postgres, random: Random::new(seed, "faults"), recovering: JoinSet::new() }
+    pub(crate) fn new(
+        stage: Arc<Stage>,
+        fleet: &'a Fleet,
+        (postgres, pooler): (Pair, Option<Pooler>),
+        seed: u64,
+    ) -> Self {
+        Self { stage, fleet, postgres, pooler, random: Random::new(seed, "faults"), recovering: JoinSet::new() }
     }
 
     /// Injects them all, and waits until everything has recovered.
@@ -176,10 +182,13 @@ impl<'a> Injector<'a> {
         self.stage.health.catalogue_is_away();
         self.stage.fault("lose primary", "");
         self.postgres
-            .lose_primary(|target| {
-                for process in &self.fleet.processes {
-                    process.proxy.set_target(target);
-                    process.proxy.cut();
+            .lose_primary(|target| match &self.pooler {
+                Some(pooler) => pooler.lead(target),
+                None => {
+                    for process in &self.fleet.processes {
+                        process.proxy.set_target(target);
+                        process.proxy.cut();
+                    }
                 }
             })
             .await?;

@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Tenants that move back and forth
     #[arg(long, default_value_t = 5)]
     pub(crate) tenants: usize,
+    /// Put a PgBouncer between the processes and Postgres, with this kind of pooling
+    #[arg(long, value_parser = ["session", "transaction"])]
+    pub(crate) pooler: Option<String>,
     /// Break the contract with the clients: the processes wait for no reader and no request. To see that the run then fails
     #[arg(long)]
     pub(crate) no_drain: bool,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use testkit::postgres::Pair;
+use testkit::postgres::{Pair, Pooler, Pooling};
 use testkit::{Error, Ports, Region, RequestAge, Storage, fixtures};
 use tokio::task::JoinSet;
 
@@ -69,11 +69,18 @@ async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, 
     std::fs::copy(named(options)?, &realmctl).map_err(|error| Error::new("copy realmctl", error))?;
     let url_at = |port| postgres.url_at(port);
     let timing = timing(options.no_drain);
-    let catalogue = postgres.primary();
+    let pooler = match options.pooler.as_deref() {
+        None => None,
+        Some(kind) => {
+            let pooling = if kind == "session" { Pooling::Session } else { Pooling::Transaction };
+            Some(Pooler::start(&postgres, pooling, folder.servers.path()).await?)
+        }
+    };
+    let catalogue = pooler.as_ref().map_or_else(|| postgres.primary(), Pooler::address);
     let fleet = Fleet::start(&stage, &realmctl, &timing, &servers, catalogue, url_at, logs).await?;
     let tenants: Vec<String> = (1..=options.tenants).map(|number| format!("tenant-{number}")).collect();
     let cast = Cast::prepare(&stage, &regions, &tenants).await?;
-    let seen = cast.play(&stage, &fleet, postgres, options, seed).await?;
+    let seen = cast.play(&stage, &fleet, (postgres, pooler), options, seed).await?;
     fleet.stop().await;
     Ok(report(&stage, seed, &seen))
 }
@@ -136,7 +143,7 @@ impl Cast {
         &self,
         stage: &Arc<Stage>,
         fleet: &Fleet,
-        postgres: Pair,
+        (postgres, pooler): (Pair, Option<Pooler>),
         options: &Options,
         seed: u64,
     ) -> Result<Vec<Seen>, Error> {
@@ -158,7 +165,7 @@ impl Cast {
             }
         }
         let on_call = tokio::spawn(replay_removals(Arc::clone(stage)));
-        let mut injector = Injector::new(Arc::clone(stage), fleet, postgres, seed);
+        let mut injector = Injector::new(Arc::clone(stage), fleet, (postgres, pooler), seed);
         injector.run(options.faults).await?;
         stage.event("the last fault has struck");
         until_moves(stage, options.moves).await;

@@ -54,9 +54,9 @@ pub enum KeyRole {
 /// How closely a survey looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// At what indexes and buckets list; the sizes of items are not known by that.
+    /// Before a move: at what indexes and buckets list, which does not tell the sizes of items; and that some of the objects can be read.
     Listed,
-    /// At some items of each part as well.
+    /// For an estimate: at what they list, and at some items of each part.
     Sampled,
 }
 

@@ -9,6 +9,7 @@ use common::s3_front::{Faults, S3Front, WithoutMd5};
 use common::*;
 use testkit::region::s3_client;
 use testkit::{Ports, Region, Storage, fixtures, observe};
+use workers::Depth;
 use workers::error::Treatment;
 use workers::place::Place;
 
@@ -129,6 +130,9 @@ async fn an_answer_that_can_t_be_read_names_the_key_and_is_not_asked_for_for_lon
     assert!(error.message.contains("key strange") && !error.message.contains("refused"), "{error}");
     let requests = front.faults.lock().unwrap().requests;
     assert!(requests < 20, "asked three times and no more: {requests} requests");
+    let found = movers().survey(&from, "acme", Depth::Listed).await.unwrap_err();
+    assert_eq!(found.code, "answer_unreadable", "before a move it is found as well: {found}");
+    assert!(found.message.contains("key strange"), "{found}");
 
     // Once it can be read again, all goes on.
     front.faults.lock().unwrap().raw_metadata = None;

@@ -40,10 +40,14 @@ impl Pair {
         self.primary.address()
     }
 
+    pub(super) fn tools(&self) -> &Tools {
+        self.primary.tools()
+    }
+
     /// The URL of the catalogue's database at a port, such as a proxy's.
     #[must_use]
     pub fn url_at(&self, port: u16) -> String {
-        format!("postgres://realmctl:{}@127.0.0.1:{port}/postgres", self.primary.password())
+        format!("postgres://realmctl:{}@127.0.0.1:{port}/postgres", self.tools().password())
     }
 
     /// Restarts the primary as after a power cut, and waits until commits reach the standby again.

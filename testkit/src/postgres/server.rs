@@ -45,6 +45,15 @@ impl Tools {
         Ok(Self { programs, user, password })
     }
 
+    pub(super) fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The user and group that servers run as, if not the caller's.
+    pub(super) fn user(&self) -> Option<(u32, u32)> {
+        self.user
+    }
+
     /// Hands a folder over to the user that the server runs as.
     pub(super) fn give(&self, folder: &Path) -> Result<(), Error> {
         match self.user {
@@ -148,8 +157,8 @@ impl Server {
         self.tools.run("pg_ctl", &[&["-D", &data, "-l", &log], arguments].concat(), &self.log).await
     }
 
-    pub(super) fn password(&self) -> &str {
-        &self.tools.password
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -216,7 +225,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> Result<u16, Error> {
+pub(super) fn free_port() -> Result<u16, Error> {
     let listener =
         std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Error::doing("look for a free port"))?;
     Ok(listener.local_addr().map_err(Error::doing("look for a free port"))?.port())

@@ -94,7 +94,10 @@ impl Movers {
         }
         match self.open(PartAt::new(place, tenant, 0), Described::Now).await? {
             Store::Table(table, _) => dynamodb::measure(&table, tenant, place.parts(), depth).await.map(of_size),
-            Store::Bucket(bucket) => s3::measure(&bucket).await,
+            Store::Bucket(bucket) => match depth {
+                Depth::Listed => s3::measure_and_look(&bucket).await,
+                Depth::Sampled => s3::measure(&bucket).await,
+            },
         }
     }
 

@@ -38,7 +38,7 @@ pub use self::cuts::Cuts;
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::late::late_writes;
 pub(crate) use self::leaving::lasting_differences;
-pub(crate) use self::measure::measure;
+pub(crate) use self::measure::{measure, measure_and_look};
 pub(crate) use self::remove::remove;
 pub(crate) use self::same::is_same;
 pub(crate) use self::share::Share;

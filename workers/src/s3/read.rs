@@ -161,8 +161,12 @@ impl Bucket {
     }
 
     fn archived(&self, error: impl std::error::Error + Send + Sync + 'static) -> WorkError {
+        self.holds_archived().because(error)
+    }
+
+    pub(super) fn holds_archived(&self) -> WorkError {
         let message = format!("{} has archived objects of the tenant: restore them before moving it", self.site);
-        WorkError::permanent("object_archived", message).because(error)
+        WorkError::permanent("object_archived", message)
     }
 }
 
