@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::identity::IdentityCache;
@@ -17,7 +17,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SystemTimeSource;
@@ -25,6 +25,7 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use tokio::sync::OnceCell;
 
 use crate::clocks::{ClockOf, Clocks, ReadsDates};
+use crate::failure::without_credentials;
 use crate::heard::{HeardTime, SignsReads};
 use crate::host;
 use crate::s3::Budget;
@@ -43,6 +44,8 @@ pub enum CredentialsFrom {
     Environment,
     /// These, always.
     Fixed(Credentials),
+    /// Whatever this gives, when asked.
+    Provider(SharedCredentialsProvider),
 }
 
 /// Two clients of one store.
@@ -78,13 +81,22 @@ impl Purpose {
     }
 }
 
-type Address = (String, Option<String>);
+/// How long after the last look credentials are believed to be there that don't say when they end.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+/// How long their source may take, as in the SDK.
+const CREDENTIALS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Region, endpoint, and whether anybody was trusted when the client was made.
+type Address = (String, Option<String>, bool);
 
 pub(crate) struct Clients {
     credentials: CredentialsFrom,
     connect_timeout: Duration,
     attempt_timeout: Duration,
-    config: OnceCell<SdkConfig>,
+    /// What is made while nobody can be trusted, and what is made once somebody can.
+    config: [OnceCell<SdkConfig>; 2],
+    /// Until when there are credentials, as far as is known.
+    believed_until: Mutex<Option<SystemTime>>,
     dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
     s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
     budget: Arc<Budget>,
@@ -104,7 +116,8 @@ impl Clients {
             credentials,
             connect_timeout: settings.connect_timeout,
             attempt_timeout: settings.attempt_timeout,
-            config: OnceCell::new(),
+            config: Default::default(),
+            believed_until: Mutex::default(),
             dynamodb: Mutex::default(),
             s3: Mutex::default(),
             budget: Arc::new(Budget::of(settings)),
@@ -120,7 +133,7 @@ impl Clients {
 
     pub(crate) async fn dynamodb(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_dynamodb::Client> {
         let shared = self.config(region).await;
-        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let address = (region.to_owned(), endpoint.map(str::to_owned), host::has_authorities());
         let mut known = self.dynamodb.lock().expect("no holder of this lock panics");
         known
             .entry(address)
@@ -146,7 +159,7 @@ impl Clients {
 
     pub(crate) async fn s3(&self, region: &str, endpoint: Option<&str>) -> Pair<aws_sdk_s3::Client> {
         let shared = self.config(region).await;
-        let address = (region.to_owned(), endpoint.map(str::to_owned));
+        let address = (region.to_owned(), endpoint.map(str::to_owned), host::has_authorities());
         let mut known = self.s3.lock().expect("no holder of this lock panics");
         known
             .entry(address)
@@ -172,6 +185,24 @@ impl Clients {
             .clone()
     }
 
+    /// Why there are no credentials for stores, such as those of this region; `None`: there are. Their source is asked again once those
+    /// that it gave have ended, and at once if `anew`.
+    pub(crate) async fn without_credentials(&self, region: &str, anew: bool) -> Option<String> {
+        let believed = *self.believed_until.lock().expect("no holder of this lock panics");
+        if !anew && believed.is_some_and(|until| SystemTime::now() < until) {
+            return None;
+        }
+        let provider = self.config(region).await.credentials_provider()?;
+        let given = tokio::time::timeout(CREDENTIALS_WITHIN, provider.provide_credentials()).await;
+        let (until, why) = match given {
+            Ok(Ok(given)) => (Some(given.expiry().unwrap_or_else(|| SystemTime::now() + BELIEVED_FOR)), None),
+            Ok(Err(error)) => (None, Some(without_credentials(Some(&error), ""))),
+            Err(_) => (None, Some(without_credentials(None, ""))),
+        };
+        *self.believed_until.lock().expect("no holder of this lock panics") = until;
+        why
+    }
+
     fn reads_dates(&self, of: &ClockOf) -> ReadsDates {
         ReadsDates { clocks: Arc::clone(&self.clocks), of: of.clone() }
     }
@@ -185,7 +216,7 @@ impl Clients {
     /// Stalled-stream protection of reads has a grace period long enough for a busy machine; it does not count the time in which we do
     /// not read.
     async fn config(&self, region: &str) -> &SdkConfig {
-        self.config
+        self.config[usize::from(host::has_authorities())]
             .get_or_init(async || {
                 let http = http_client();
                 let mut config = SdkConfig::builder();
@@ -200,6 +231,7 @@ impl Clients {
                     .identity_cache(IdentityCache::lazy().build());
                 let credentials = match &self.credentials {
                     CredentialsFrom::Fixed(credentials) => SharedCredentialsProvider::new(credentials.clone()),
+                    CredentialsFrom::Provider(provider) => provider.clone(),
                     CredentialsFrom::Environment => {
                         // Asked for a token where credentials come from a role; naming a region keeps it from asking instance metadata.
                         let region = Region::new(region.to_owned());

@@ -6,6 +6,7 @@
 mod clients;
 mod dynamodb;
 mod failure;
+pub mod fitness;
 #[cfg(test)]
 mod golden;
 mod heard;

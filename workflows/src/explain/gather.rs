@@ -2,6 +2,7 @@
 
 use catalogue::tenants::{self, Tenant};
 use engine::pause_table::{self, Pause};
+use engine::runner_table::{self, LiveRunner};
 use engine::survey_table::{self, Standing, TaskStanding};
 use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
 use store::{Millis, StoreError, Tx};
@@ -26,6 +27,8 @@ pub(super) struct Facts {
     pub(super) now: Millis,
     /// How long something may be due before it looks as if nobody were there.
     pub(super) patience: Millis,
+    /// The processes that are there.
+    pub(super) runners: Vec<LiveRunner>,
 }
 
 /// What the state itself says.
@@ -92,6 +95,7 @@ pub(super) async fn gather(
         tenant: tenants::get(tx, &record.subject).await?,
         now: tx.now().await?,
         patience: millis(deployment.timing.lease),
+        runners: runner_table::live(tx).await?,
         record,
         standing,
         stage,
