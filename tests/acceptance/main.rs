@@ -52,5 +52,6 @@ mod shard_count;
 mod store_contract;
 mod stragglers;
 mod stray_writers;
+mod unfit;
 mod unit_limits;
 mod verification_modes;

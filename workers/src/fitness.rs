@@ -26,7 +26,7 @@ impl Movers {
     /// What this process lacks of what it needs, and what to do about it; `None`: nothing. `met`: the code of a failure that work has just
     /// had.
     pub async fn lacks(&self, needs: &Needs, met: Option<&str>) -> Option<String> {
-        // There are files again as soon as work has failed for want of them: they are believed in when nothing has for a while.
+        // Work that has failed for want of files has just let go of some.
         if met == Some(NO_FILES) || !host::has_free_files() {
             return Some(host::without_files().message);
         }

@@ -40,7 +40,7 @@ pub mod settings;
 pub mod tables;
 pub mod verification;
 
-pub use aws_credential_types::Credentials;
+pub use aws_credential_types::{Credentials, provider};
 
 pub use self::clients::CredentialsFrom;
 pub use self::failure::REQUEST_TOO_OLD;

@@ -61,10 +61,6 @@ impl Standing {
         }
     }
 
-    fn is_unknown(&self) -> bool {
-        *self.state() == State::Unknown
-    }
-
     /// How it stood before, if that has changed.
     fn set(&self, state: State) -> Option<State> {
         let before = std::mem::replace(&mut *self.state(), state.clone());
@@ -89,9 +85,9 @@ impl Runner {
         }
     }
 
-    /// For drivers that tick: looks if nobody has.
+    /// For drivers that tick: looks if nobody has, and whether what was lacking is there again.
     pub(crate) async fn know_fitness(&self) {
-        if self.standing.is_unknown() {
+        if !self.standing.takes_part() {
             self.look_at_fitness(None).await;
         }
     }
@@ -147,7 +143,7 @@ mod tests {
     fn a_process_that_is_looked_at_takes_part_once_it_is_known_to_lack_nothing() {
         assert!(Standing::new(false).takes_part());
         let standing = Standing::new(true);
-        assert!(!standing.takes_part() && standing.is_unknown());
+        assert!(!standing.takes_part() && standing.lacks().is_none());
         let aside = State::Aside("no credentials".to_owned());
         assert_eq!(standing.set(aside.clone()), Some(State::Unknown));
         assert_eq!((standing.takes_part(), standing.lacks().as_deref()), (false, Some("no credentials")));
