@@ -30,7 +30,7 @@ async fn beside_a_fit_one(database: Database) {
     let (purse, claimed) = (Purse::default(), Claims::default());
     purse.empty();
     let unfit = another_process(&world, &purse).await;
-    let (unfit_stop, stop) = (CancellationToken::new(), CancellationToken::new());
+    let (fit, unfit_stop, stop) = (world.runner(), CancellationToken::new(), CancellationToken::new());
     let story = async {
         wait_until(|| async { is_unfit(&world, &unfit.owner).await }).await;
         let id = world.start_move("eu").await;
@@ -38,7 +38,7 @@ async fn beside_a_fit_one(database: Database) {
             wait_until(|| world.has_ended(&id)).await;
             stop.cancel();
         };
-        tokio::join!(Box::pin(world.runner().run(stop.clone())), moved);
+        tokio::join!(Box::pin(fit.run(stop.clone())), moved);
         unfit_stop.cancel();
         id
     };
@@ -52,7 +52,7 @@ async fn taken_over(database: Database) {
     let world = World::new(database).await;
     let purse = Purse::default();
     let unfit = another_process(&world, &purse).await;
-    let (unfit_stop, stop) = (CancellationToken::new(), CancellationToken::new());
+    let (fit, unfit_stop, stop) = (world.runner(), CancellationToken::new(), CancellationToken::new());
     let story = async {
         let id = world.start_move("eu").await;
         wait_until(|| async { is_unfit(&world, &unfit.owner).await && is_given_back(&world, &id).await }).await;
@@ -63,7 +63,7 @@ async fn taken_over(database: Database) {
             wait_until(|| world.has_ended(&id)).await;
             stop.cancel();
         };
-        tokio::join!(Box::pin(world.runner().run(stop.clone())), moved);
+        tokio::join!(Box::pin(fit.run(stop.clone())), moved);
         unfit_stop.cancel();
         id
     };
@@ -100,7 +100,8 @@ async fn only_unfit(database: Database) {
         working.cancel();
         id
     };
-    let ((), id) = tokio::join!(Box::pin(runner_of(&unfit).run(working.clone())), story);
+    let worker = runner_of(&unfit);
+    let ((), id) = tokio::join!(Box::pin(worker.run(working.clone())), story);
     went_well(&world, &id).await;
 }
 
@@ -153,7 +154,7 @@ async fn ticks_until<F: Future<Output = bool>>(stage: &Clocked, runner: &Runner,
 /// The move has completed, and neither it nor a removal ran into anything for good.
 async fn went_well(world: &World, id: &str) {
     let view: MoveView = world.view(id).await;
-    assert_eq!((view.state.as_str(), &view.error, &view.warnings[..]), ("completed", &None, &[][..]), "{view:?}");
+    assert_eq!((view.state.as_str(), &view.error, view.warnings.len()), ("completed", &None, 0), "{view:?}");
     assert!(view.removals.iter().all(|removal| removal.state == "done"), "{view:?}");
     let history = world.history(id).await;
     assert!(history.iter().all(|(_, _, note)| !note.contains("credentials_missing")), "{history:?}");

@@ -82,6 +82,11 @@ impl Registry {
         self.workflows.iter().flat_map(|(kind, workflow)| workflow.reaches_out().iter().map(|state| (*kind, *state)))
     }
 
+    /// Whether a step of a workflow of this kind from this state is left to others by a process that lacks something.
+    pub fn reaches_out(&self, kind: &str, state: &str) -> bool {
+        self.workflows.get(kind).is_some_and(|workflow| workflow.reaches_out().contains(&state))
+    }
+
     /// Why a workflow of this kind with this stored state could not be continued here; `None`: it could.
     pub fn unreadable_state(&self, kind: &str, data: &str) -> Option<String> {
         match self.workflows.get(kind) {

@@ -73,9 +73,7 @@ impl Runner {
 
     /// A state that this process does not claim while it stands aside, and to which a step has led.
     fn leaves_to_others(&self, record: &WorkflowRecord) -> bool {
-        let reaches_out =
-            || self.registry.reaching_out().any(|(kind, state)| kind == record.kind && state == record.state);
-        !self.standing.takes_part() && reaches_out()
+        !self.standing.takes_part() && self.registry.reaches_out(&record.kind, &record.state)
     }
 
     /// One step, for drivers that tick; the lease is given back.

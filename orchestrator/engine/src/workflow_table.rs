@@ -134,16 +134,23 @@ pub(crate) const ENDED_BEFORE: &str = select!(
     "WHERE finished_at IS NOT NULL AND finished_at < $1 AND (finished_at, id) > ($2, $3) ORDER BY finished_at, id LIMIT $4"
 );
 
+/// The claim of what is due.
+macro_rules! claim_due {
+    ($may_run:expr) => {
+        with_due!(
+            "workflows",
+            $may_run,
+            concat!(
+                "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
+                 WHERE id IN (SELECT id FROM due) RETURNING ",
+                columns!()
+            )
+        )
+    };
+}
+
 /// Claims at most `$2` workflows due at `$1`, of which at most `$3` keep no tenant offline, for the owner `$4` until `$5`.
-pub const CLAIM: &str = with_due!(
-    "workflows",
-    workflow_may_run!(),
-    concat!(
-        "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
-         WHERE id IN (SELECT id FROM due) RETURNING ",
-        columns!()
-    )
-);
+pub const CLAIM: &str = claim_due!(workflow_may_run!());
 
 /// Which of those that may run are in none of the states that are given.
 macro_rules! in_no_given_state {
@@ -176,15 +183,7 @@ pub(crate) async fn claim_except(
     states: States<'_>,
     now: Millis,
 ) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let statement = sql(with_due!(
-        "workflows",
-        in_no_given_state!(),
-        concat!(
-            "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
-             WHERE id IN (SELECT id FROM due) RETURNING ",
-            columns!()
-        )
-    ));
+    let statement = sql(claim_due!(in_no_given_state!()));
     claimed_by(statement.rows(given(states)), tx, claim, now).await
 }
 

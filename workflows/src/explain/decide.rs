@@ -149,8 +149,8 @@ fn claim(facts: &Facts, wake_at: Millis) -> WaitsFor {
     if wake_at > facts.now {
         return WaitsFor::new("next_look", "its next look at how things stand").until(wake_at);
     }
-    let all_unfit = facts.runners.iter().all(|runner| runner.unfit.is_some());
-    let aside = standing_aside(&facts.runners).filter(|_| all_unfit);
+    let nobody_can = facts.reaches_out && facts.runners.iter().all(|runner| runner.unfit.is_some());
+    let aside = standing_aside(&facts.runners).filter(|_| nobody_can);
     unclaimed((facts.standing.lease_owner.as_deref(), facts.standing.lease_until), wake_at, facts, aside)
 }
 

@@ -41,8 +41,19 @@ fn a_move(state: &str) -> Facts {
     let standing =
         Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
     let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
-    let (tasks, runners) = Default::default();
-    Facts { record, standing, pause: None, tenant: None, stage, tasks, now: NOW, patience: 30_000, runners }
+    let ((tasks, runners), reaches_out) = (Default::default(), state == "preflight");
+    Facts {
+        record,
+        standing,
+        pause: None,
+        tenant: None,
+        stage,
+        tasks,
+        now: NOW,
+        patience: 30_000,
+        reaches_out,
+        runners,
+    }
 }
 
 fn a_removal(state: &str) -> Facts {
@@ -154,8 +165,11 @@ fn who_can_t_claim_it_for_want_of_something_is_named_while_nobody_else_is_there(
         "a process that is fit to claim it, for 7 s: host/7 stands aside: no AWS credentials were found: name a profile"
     );
     assert_eq!(can_do, ["realmctl worker --store URL", "realmctl moves cancel m-1"]);
+    facts.reaches_out = false;
+    assert_eq!(told(&facts).0, "unclaimed", "it takes what reaches no store");
+    facts.reaches_out = true;
     facts.runners.push(runner("host/8", None));
-    assert_eq!(told(&facts).0, "unclaimed");
+    assert_eq!(told(&facts).0, "unclaimed", "another takes it");
 }
 
 #[test]
