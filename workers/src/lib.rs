@@ -6,7 +6,6 @@
 mod clients;
 mod dynamodb;
 mod failure;
-pub mod fitness;
 #[cfg(test)]
 mod golden;
 mod heard;
@@ -29,6 +28,7 @@ pub mod clocks;
 pub mod digest;
 pub mod error;
 pub mod fingerprint;
+pub mod fitness;
 pub mod inspection;
 pub mod late;
 pub mod limits;

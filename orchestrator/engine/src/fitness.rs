@@ -63,8 +63,8 @@ impl Standing {
 
     /// How it stood before, if that has changed.
     fn set(&self, state: State) -> Option<State> {
-        let before = std::mem::replace(&mut *self.state(), state.clone());
-        (before != state).then_some(before)
+        let mut now = self.state();
+        (*now != state).then(|| std::mem::replace(&mut *now, state))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
