@@ -54,5 +54,6 @@ mod store_contract;
 mod stragglers;
 mod strange_tables;
 mod stray_writers;
+mod unfit;
 mod unit_limits;
 mod verification_modes;

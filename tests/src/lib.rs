@@ -4,10 +4,12 @@
 pub mod child;
 pub mod clocked;
 pub mod kinds;
+pub mod purse;
 pub mod stage;
 pub mod strike;
 pub mod timing;
 pub mod world;
 
 pub use clocked::Clocked;
+pub use purse::Purse;
 pub use world::{Database, World};

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::identity::IdentityCache;
@@ -17,7 +17,7 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SystemTimeSource;
@@ -26,6 +26,7 @@ use tokio::sync::OnceCell;
 
 use crate::addresses::{Addresses, StoreKind};
 use crate::clocks::{ClockOf, Clocks, ReadsDates};
+use crate::failure::without_credentials;
 use crate::heard::{HeardTime, SignsReads};
 use crate::host;
 use crate::s3::Budget;
@@ -44,6 +45,8 @@ pub enum CredentialsFrom {
     Environment,
     /// These, always.
     Fixed(Credentials),
+    /// Whatever this gives, when asked.
+    Provider(SharedCredentialsProvider),
 }
 
 /// Two clients of one store.
@@ -79,14 +82,22 @@ impl Purpose {
     }
 }
 
-/// Region, endpoint, and where that is reached now.
-type Address = (String, Option<String>, Option<String>);
+/// How long after the last look credentials are believed to be there that don't say when they end.
+const BELIEVED_FOR: Duration = Duration::from_secs(60);
+/// How long their source may take, as in the SDK.
+const CREDENTIALS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Region, endpoint, where that is reached now, and whether anybody was trusted when the client was made.
+type Address = (String, Option<String>, Option<String>, bool);
 
 pub(crate) struct Clients {
     credentials: CredentialsFrom,
     connect_timeout: Duration,
     attempt_timeout: Duration,
-    config: OnceCell<SdkConfig>,
+    /// What is made while nobody can be trusted, and what is made once somebody can.
+    config: [OnceCell<SdkConfig>; 2],
+    /// Until when there are credentials, as far as is known.
+    believed_until: Mutex<Option<SystemTime>>,
     dynamodb: Mutex<HashMap<Address, Pair<aws_sdk_dynamodb::Client>>>,
     s3: Mutex<HashMap<Address, Pair<aws_sdk_s3::Client>>>,
     addresses: Arc<Addresses>,
@@ -107,7 +118,8 @@ impl Clients {
             credentials,
             connect_timeout: settings.connect_timeout,
             attempt_timeout: settings.attempt_timeout,
-            config: OnceCell::new(),
+            config: Default::default(),
+            believed_until: Mutex::default(),
             dynamodb: Mutex::default(),
             s3: Mutex::default(),
             addresses: Arc::default(),
@@ -192,7 +204,25 @@ impl Clients {
 
     fn address(&self, kind: StoreKind, region: &str, endpoint: Option<&str>) -> Address {
         let reached = self.addresses.of(kind, region, endpoint).or_else(|| endpoint.map(str::to_owned));
-        (region.to_owned(), endpoint.map(str::to_owned), reached)
+        (region.to_owned(), endpoint.map(str::to_owned), reached, host::has_authorities())
+    }
+
+    /// Why there are no credentials for stores, such as those of this region; `None`: there are. Their source is asked again once those
+    /// that it gave have ended, and at once if `anew`.
+    pub(crate) async fn without_credentials(&self, region: &str, anew: bool) -> Option<String> {
+        let believed = *self.believed_until.lock().expect("no holder of this lock panics");
+        if !anew && believed.is_some_and(|until| SystemTime::now() < until) {
+            return None;
+        }
+        let provider = self.config(region).await.credentials_provider()?;
+        let given = tokio::time::timeout(CREDENTIALS_WITHIN, provider.provide_credentials()).await;
+        let (until, why) = match given {
+            Ok(Ok(given)) => (Some(given.expiry().unwrap_or_else(|| SystemTime::now() + BELIEVED_FOR)), None),
+            Ok(Err(error)) => (None, Some(without_credentials(Some(&error), ""))),
+            Err(_) => (None, Some(without_credentials(None, ""))),
+        };
+        *self.believed_until.lock().expect("no holder of this lock panics") = until;
+        why
     }
 
     fn reads_dates(&self, of: &ClockOf) -> ReadsDates {
@@ -208,7 +238,7 @@ impl Clients {
     /// Stalled-stream protection of reads has a grace period long enough for a busy machine; it does not count the time in which we do
     /// not read.
     async fn config(&self, region: &str) -> &SdkConfig {
-        self.config
+        self.config[usize::from(host::has_authorities())]
             .get_or_init(async || {
                 let http = http_client();
                 let mut config = SdkConfig::builder();
@@ -223,6 +253,7 @@ impl Clients {
                     .identity_cache(IdentityCache::lazy().build());
                 let credentials = match &self.credentials {
                     CredentialsFrom::Fixed(credentials) => SharedCredentialsProvider::new(credentials.clone()),
+                    CredentialsFrom::Provider(provider) => provider.clone(),
                     CredentialsFrom::Environment => {
                         // Asked for a token where credentials come from a role; naming a region keeps it from asking instance metadata.
                         let region = Region::new(region.to_owned());

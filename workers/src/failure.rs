@@ -24,6 +24,9 @@ pub(crate) const GATEWAY: &str = "gateway_error";
 /// The code of a success that can't be read. It may have been changed on the way, and if not, it is the same each time.
 pub(crate) const UNREADABLE: &str = "answer_unreadable";
 
+/// The code of what failed because there are no credentials to sign with.
+pub(crate) const NO_CREDENTIALS: &str = "credentials_missing";
+
 /// The code of an answer of a service with hooks that is not what the protocol says.
 pub(crate) const BAD_ANSWER: &str = "hook_bad_answer";
 
@@ -113,18 +116,9 @@ impl Site {
     }
 
     fn no_credentials(&self, error: impl Error + Send + Sync + 'static) -> WorkError {
-        let missing = matches!(credentials_error(&error), Some(CredentialsError::CredentialsNotLoaded(_)));
-        let message = if missing {
-            format!(
-                "no AWS credentials were found for {self}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or \
-                 give the process a role"
-            )
-        } else {
-            format!(
-                "the AWS credentials for {self} could not be loaded: the source they are configured to come from failed"
-            )
-        };
-        WorkError::unfit("credentials_missing", message).because(error)
+        let failed = credentials_error(&error);
+        let message = without_credentials(failed, &format!(" for {self}"));
+        WorkError::unfit(NO_CREDENTIALS, message).because(error)
     }
 
     fn refused(&self, doing: &str, refusal: &Refusal, error: impl Error + Send + Sync + 'static) -> WorkError {
@@ -189,6 +183,17 @@ pub(crate) fn is_of_a_gateway(status: u16, names_a_code: bool) -> bool {
         500.. => !names_a_code,
         _ => false,
     }
+}
+
+/// Why there are no credentials, and what to do about it; `whom` as in "for table …", or nothing.
+pub(crate) fn without_credentials(error: Option<&CredentialsError>, whom: &str) -> String {
+    if matches!(error, Some(CredentialsError::CredentialsNotLoaded(_))) {
+        return format!(
+            "no AWS credentials were found{whom}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile, or give the \
+             process a role"
+        );
+    }
+    format!("the AWS credentials{whom} could not be loaded: the source they are configured to come from failed")
 }
 
 /// Whether no connection was made: the host's name was not found, nobody listened, the time to connect ran out, or TLS failed.

@@ -1,8 +1,10 @@
 //! The machine that this process runs on: what of it all requests need, and what is not its business.
 
 use std::error::Error;
+use std::fs::File;
 use std::str::FromStr;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::warn;
 
@@ -23,6 +25,18 @@ const NOT_OURS: [&str; 7] = [
 /// The error of the operating system for a process, or a machine, that has as many files open as it may.
 const NO_MORE_FILES: [i32; 2] = [23, 24];
 
+/// So many files must be free for a process that is to claim work: about the connections of one task.
+const FREE_FILES: usize = 32;
+
+/// The code of what failed because no certificate authority is known here.
+pub(crate) const NO_AUTHORITIES: &str = "no_certificate_authorities";
+
+/// The code of what failed because this process, or the machine, has as many files open as it may.
+pub(crate) const NO_FILES: &str = "too_many_open_files";
+
+/// Whether any certificate authority is known, as last looked up.
+static AUTHORITIES: LazyLock<AtomicBool> = LazyLock::new(|| AtomicBool::new(any_authority()));
+
 /// Variables of this process's environment that are there and have no effect, in order.
 pub fn settings_without_effect() -> Vec<String> {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -41,17 +55,40 @@ pub(crate) fn setting<T: FromStr>(name: &str) -> Option<T> {
     known
 }
 
-/// Whether this machine knows any certificate authority, looked up once.
+/// Whether this machine knows any certificate authority, as far as is known: see [`look_for_authorities`].
 pub fn has_authorities() -> bool {
-    static FOUND: LazyLock<bool> = LazyLock::new(|| !rustls_native_certs::load_native_certs().certs.is_empty());
-    *FOUND
+    AUTHORITIES.load(Ordering::SeqCst)
+}
+
+/// The same; if none was known, looks anew.
+pub(crate) fn look_for_authorities() -> bool {
+    if !has_authorities() {
+        AUTHORITIES.store(any_authority(), Ordering::SeqCst);
+    }
+    has_authorities()
+}
+
+fn any_authority() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
 /// What this machine lacks, if it does.
 pub(crate) fn without_authorities() -> WorkError {
     let message = "no certificate authority is known on this machine by which anything could be trusted: install them (the package \
-                   ca-certificates), or see that the file that SSL_CERT_FILE names is there and has some; then start this process again";
-    WorkError::unfit("no_certificate_authorities", message)
+                   ca-certificates), or see that the file that SSL_CERT_FILE names is there and has some";
+    WorkError::unfit(NO_AUTHORITIES, message)
+}
+
+/// Whether this process can open some more files.
+pub(crate) fn has_free_files() -> bool {
+    let open: Result<Vec<File>, _> = (0..FREE_FILES).map(|_| File::open("/dev/null")).collect();
+    open.err().and_then(|error| error.raw_os_error()).is_none_or(|code| !NO_MORE_FILES.contains(&code))
+}
+
+/// What this process, or the machine, has no more of.
+pub(crate) fn without_files() -> WorkError {
+    let message = "this process can't open another file or connection: raise its limit (ulimit -n, LimitNOFILE)";
+    WorkError::retryable(NO_FILES, message)
 }
 
 /// The failure of this machine behind an error, if that is what it comes from. It may pass, as others close theirs.
@@ -60,9 +97,7 @@ pub(crate) fn of_this_machine(error: &(dyn Error + 'static)) -> Option<WorkError
     while let Some(error) = next {
         let system = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
         if system.is_some_and(|code| NO_MORE_FILES.contains(&code)) {
-            let message =
-                "this process can't open another file or connection: raise its limit (ulimit -n, LimitNOFILE)";
-            return Some(WorkError::retryable("too_many_open_files", message));
+            return Some(without_files());
         }
         next = error.source();
     }

@@ -29,6 +29,7 @@ pub mod clocks;
 pub mod digest;
 pub mod error;
 pub mod fingerprint;
+pub mod fitness;
 pub mod inspection;
 pub mod late;
 pub mod limits;
@@ -40,7 +41,7 @@ pub mod settings;
 pub mod tables;
 pub mod verification;
 
-pub use aws_credential_types::Credentials;
+pub use aws_credential_types::{Credentials, provider};
 
 pub use self::addresses::{Addresses, StoreKind, StoreName};
 pub use self::clients::CredentialsFrom;

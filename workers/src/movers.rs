@@ -86,6 +86,16 @@ impl Movers {
         &self.0.settings
     }
 
+    /// What the stores are reached by; `None` where only tables are worked with.
+    pub(crate) fn clients(&self) -> Option<&Clients> {
+        self.0.buckets.as_deref()
+    }
+
+    /// Whether stores are reached over the network.
+    pub fn reach_stores(&self) -> bool {
+        self.0.buckets.is_some()
+    }
+
     /// What limits requests to tables.
     pub fn limits(&self) -> &Limits {
         &self.0.limits

@@ -263,7 +263,7 @@ async fn a_wrong_or_missing_secret_is_told_and_never_shown() {
     assert!(error.message.contains("--hook-secret-file") && !format!("{error:?}").contains("altogether"), "{error}");
     let none = movers();
     let error = none.inspect(&world.eu, "acme").await.unwrap_err();
-    assert_eq!((error.treatment, error.code), (Treatment::Permanent, "hook_secret_missing"));
+    assert_eq!((error.treatment, error.code), (Treatment::Unfit, "hook_secret_missing"));
     assert!(error.message.contains("no secret `default`"), "{error}");
 }
 

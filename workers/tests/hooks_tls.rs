@@ -17,12 +17,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use workers::error::Treatment;
+use workers::fitness::Needs;
 use workers::place::Place;
 use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 
-/// Tell the child process where the service is, and what it is to find: the code of a refusal, or nothing for none.
+/// Tell the child process where the service is, what it is to find (the code of a refusal, or nothing for none), and which file of
+/// authorities it is to install once it has found that.
 const CHILD_URL: &str = "WORKERS_TEST_TLS_URL";
 const CHILD_CODE: &str = "WORKERS_TEST_TLS_CODE";
+const CHILD_INSTALLS: &str = "WORKERS_TEST_TLS_INSTALLS";
 
 /// An authority of one's own.
 struct Authority {
@@ -101,9 +104,11 @@ async fn call(url: &str, code: &str) {
     let (from, to) = (place("us-east-1"), place("eu-west-1"));
     let ledger = Allows::writes();
     let permits = ledger.permits().of_generation(1);
-    let copied = movers.copy(acme(&from, &to), &permits, &Kept::all(), None).await;
+    let copy = async || movers.copy(acme(&from, &to), &permits, &Kept::all(), None).await;
+    let read_back = async |tally| movers.verify(acme(&from, &to), &tally, &Kept::all()).await.unwrap().read_back;
+    let copied = copy().await;
     if code.is_empty() {
-        assert_eq!(movers.verify(acme(&from, &to), &copied.unwrap(), &Kept::all()).await.unwrap().read_back, 30);
+        assert_eq!(read_back(copied.unwrap()).await, 30);
         return;
     }
     let error = copied.unwrap_err();
@@ -112,6 +117,14 @@ async fn call(url: &str, code: &str) {
     assert!(error.message.contains("SSL_CERT_FILE"), "{error}");
     let before = movers.inspect(&from, "acme").await.unwrap_err();
     assert_eq!((before.code, before.treatment), (code, treatment), "in preflight: {before:?}");
+    let needs = Needs { authorities: true, credentials: None };
+    let lacks = movers.lacks(&needs, Some(code)).await;
+    assert_eq!(lacks.is_some(), code == "no_certificate_authorities", "{lacks:?}");
+    if let Some(installs) = std::env::var_os(CHILD_INSTALLS) {
+        std::fs::copy(installs, std::env::var_os("SSL_CERT_FILE").unwrap()).unwrap();
+        assert_eq!(movers.lacks(&needs, None).await, None, "it need not be started again");
+        assert_eq!(read_back(copy().await.unwrap()).await, 30);
+    }
 }
 
 /// Variables can't be changed safely in a process with threads, so the test runs itself again in a child with its own.
@@ -135,7 +148,7 @@ async fn a_service_is_called_over_tls_if_its_certificate_is_trusted() {
         service.fill("us-east-1", "acme", 30);
         let front = ours.before(&service, host, year).await;
         let what = format!("{} for {host} until {year}", trusted.display());
-        call_in_child(&front.url, code, trusted, &what).await;
+        call_in_child(&front.url, code, (trusted, None), &what).await;
         let arrived = service.pages("eu-west-1", "acme");
         let expected = if code.is_empty() { service.pages("us-east-1", "acme") } else { Default::default() };
         assert_eq!(arrived, expected, "{what}");
@@ -143,13 +156,21 @@ async fn a_service_is_called_over_tls_if_its_certificate_is_trusted() {
     }
     let service = HookService::start(Duration::from_secs(300)).unwrap();
     service.fill("us-east-1", "acme", 30);
-    call_in_child(&service.url(), "", &missing, "plain HTTP, where nobody is trusted").await;
+    call_in_child(&service.url(), "", (&missing, None), "plain HTTP, where nobody is trusted").await;
+
+    let service = HookService::start(Duration::from_secs(300)).unwrap();
+    service.fill("us-east-1", "acme", 30);
+    let front = ours.before(&service, "127.0.0.1", 2100).await;
+    let installs = (&*folder.path().join("later.pem"), Some(&*ours.file));
+    call_in_child(&front.url, "no_certificate_authorities", installs, "installed meanwhile").await;
+    assert_eq!(service.pages("eu-west-1", "acme"), service.pages("us-east-1", "acme"));
 }
 
-async fn call_in_child(url: &str, code: &str, trusted: &Path, what: &str) {
+async fn call_in_child(url: &str, code: &str, (trusted, installs): (&Path, Option<&Path>), what: &str) {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "a_service_is_called_over_tls_if_its_certificate_is_trusted"]);
     child.env(CHILD_URL, url).env(CHILD_CODE, code).env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR");
+    child.envs(installs.map(|file| (CHILD_INSTALLS, file)));
     let output = child.output().await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{what}: {said}");

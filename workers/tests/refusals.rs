@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use testkit::region::{credentials, dynamodb_client, s3_client};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::{Treatment, WorkError};
+use workers::fitness::Needs;
 use workers::place::Place;
 use workers::{Credentials, CredentialsFrom, HookSecrets, Movers, PartAt};
 
@@ -250,6 +251,10 @@ async fn credentials_that_are_missing() {
         let error = movers.inspect(&table_at("eu-west-1", &endpoint, "issues", 1), "acme").await.unwrap_err();
         let words = ["no AWS credentials were found", "AWS_ACCESS_KEY_ID", "role", "`issues`", &endpoint];
         assert_says(&error, "credentials_missing", Treatment::Unfit, &words);
+        let needs = Needs { authorities: false, credentials: Some("eu-west-1".to_owned()) };
+        let lacks = movers.lacks(&needs, None).await.unwrap();
+        assert!(lacks.starts_with("no AWS credentials were found: set AWS_ACCESS_KEY_ID"), "{lacks}");
+        assert_eq!(movers.lacks(&Needs::default(), None).await, None, "none are needed");
         return;
     }
     let region = region().await;

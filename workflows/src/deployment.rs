@@ -9,6 +9,7 @@ use workers::Movers;
 
 use crate::campaign::Campaign;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
+use crate::host_fitness::HostFitness;
 use crate::provision::Provision;
 use crate::realm_move::{LapseSweep, PartSize, RealmMove};
 use crate::removal::{Recheck, Removal};
@@ -50,8 +51,13 @@ impl Deployment {
         Self { owner: locks.owner().to_owned(), liveness: Arc::new(locks), ..self }
     }
 
-    /// Every workflow, task handler and sweep.
+    /// Every workflow, task handler and sweep, and what tells whether this process is fit for them. Simulated tables need nothing of a host.
     pub fn registry(&self) -> Registry {
+        let kinds = self.kinds();
+        if self.movers.reach_stores() { kinds.fitness(HostFitness::new(self.clone())) } else { kinds }
+    }
+
+    fn kinds(&self) -> Registry {
         Registry::default()
             .workflow(RealmMove::new(self.clone()))
             .workflow(Removal::new(self.clone()))

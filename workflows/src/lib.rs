@@ -11,6 +11,7 @@ pub mod controls;
 pub mod data_tasks;
 pub mod deployment;
 pub mod explain;
+mod host_fitness;
 pub mod plan;
 pub mod planning;
 pub mod provision;
@@ -25,7 +26,7 @@ pub mod timing;
 pub mod topology_change;
 pub mod unit_limits;
 pub mod upgrade_check;
-mod worker_there;
+pub mod worker_there;
 
 pub use deployment::Deployment;
 pub use workers::host;

@@ -147,7 +147,7 @@ fn look_at_the_host() {
     if !host::has_authorities() {
         tracing::warn!(
             "no certificate authority is known on this machine: only stores and services over plain HTTP can be used. Install them (the package \
-             ca-certificates), or name a file of them in SSL_CERT_FILE, and start this process again"
+             ca-certificates), or name a file of them in SSL_CERT_FILE"
         );
     }
 }

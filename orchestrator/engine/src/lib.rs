@@ -6,6 +6,7 @@
 
 mod claim;
 mod commit_group;
+mod fitness;
 mod hands;
 pub mod history;
 mod holding;
@@ -41,6 +42,7 @@ pub mod workflow_table;
 mod yielding;
 
 pub use claim::Claim;
+pub use fitness::Fitness;
 pub use ids::{Ids, RandomIds};
 pub use in_flight::InFlight;
 pub use intervention::{Ending, Intervention};

@@ -1,5 +1,5 @@
 //! Says, as long as a runner is there to claim work, that it is: with its claims, and with each heartbeat when there is nothing to
-//! claim.
+//! claim. A runner that stands aside is there as well, with what it lacks, and runs no tasks.
 
 use std::sync::atomic::Ordering;
 
@@ -14,19 +14,23 @@ impl Runner {
     /// Says it with each heartbeat, until `stop`; then that it is gone.
     pub(crate) async fn run_presence(&self, stop: &CancellationToken) {
         loop {
-            let said = async {
-                let mut tx = self.store.begin().await?;
-                let now = tx.now().await?;
-                self.say_here(&mut tx, now).await?;
-                tx.commit().await
-            };
-            let said: Result<(), StoreError> = said.await;
-            let cause = said.err().map(|error| error.chain());
-            self.outages.note("it can't be said that this process is there", cause.as_deref());
+            self.say_at_once().await;
             if stop.run_until_cancelled(tokio::time::sleep(self.settings.heartbeat)).await.is_none() {
                 return self.say_gone().await;
             }
         }
+    }
+
+    pub(crate) async fn say_at_once(&self) {
+        let said = async {
+            let mut tx = self.store.begin().await?;
+            let now = tx.now().await?;
+            self.say_here(&mut tx, now).await?;
+            tx.commit().await
+        };
+        let said: Result<(), StoreError> = said.await;
+        let cause = said.err().map(|error| error.chain());
+        self.outages.note("it can't be said that this process is there", cause.as_deref());
     }
 
     /// In the transaction of a claim, unless it was said a moment ago. Its last statement.
@@ -36,8 +40,10 @@ impl Runner {
     }
 
     async fn say_here(&self, tx: &mut Tx, now: Millis) -> Result<(), StoreError> {
-        let kinds = if self.settings.tasks_at_once == 0 { Vec::new() } else { self.registry.task_kinds() };
-        runner_table::say(tx, &self.owner, &kinds, now + self.settings.lease_ms()).await?;
+        let runs_tasks = self.settings.tasks_at_once > 0 && self.standing.takes_part();
+        let kinds = if runs_tasks { self.registry.task_kinds() } else { Vec::new() };
+        let lacks = self.standing.lacks();
+        runner_table::say(tx, &self.owner, (&kinds, lacks.as_deref()), now + self.settings.lease_ms()).await?;
         self.said_here.store(now, Ordering::SeqCst);
         Ok(())
     }

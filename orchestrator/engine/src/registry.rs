@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use store::{Millis, StoreError, Tx};
 
+use crate::fitness::Fitness;
 use crate::record::{StoredError, WorkflowRecord};
 use crate::step::{Outcome, StepTx, read_state};
 use crate::step_error::StepError;
@@ -26,6 +27,8 @@ pub struct Registry {
     workflows: BTreeMap<&'static str, Arc<dyn AnyWorkflow>>,
     tasks: BTreeMap<&'static str, Arc<dyn TaskHandler>>,
     pub(crate) sweeps: Vec<Arc<dyn Sweep>>,
+    /// `None`: the process lacks nothing, whatever happens.
+    pub(crate) fitness: Option<Arc<dyn Fitness>>,
 }
 
 impl Registry {
@@ -50,6 +53,13 @@ impl Registry {
         self
     }
 
+    /// Sets what tells whether the process can do the work.
+    #[must_use]
+    pub fn fitness(mut self, fitness: impl Fitness) -> Self {
+        self.fitness = Some(Arc::new(fitness));
+        self
+    }
+
     /// The same kinds without any sweep.
     #[must_use]
     pub fn without_sweeps(mut self) -> Self {
@@ -65,6 +75,16 @@ impl Registry {
     /// The kinds of tasks, in order.
     pub fn task_kinds(&self) -> Vec<&'static str> {
         self.tasks.keys().copied().collect()
+    }
+
+    /// The states, with the kinds of their workflows, whose steps reach for what is outside the catalogue.
+    pub(crate) fn reaching_out(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.workflows.iter().flat_map(|(kind, workflow)| workflow.reaches_out().iter().map(|state| (*kind, *state)))
+    }
+
+    /// Whether a step of a workflow of this kind from this state is left to others by a process that lacks something.
+    pub fn reaches_out(&self, kind: &str, state: &str) -> bool {
+        self.workflows.get(kind).is_some_and(|workflow| workflow.reaches_out().contains(&state))
     }
 
     /// Why a workflow of this kind with this stored state could not be continued here; `None`: it could.
@@ -98,6 +118,8 @@ impl Registry {
 pub(crate) trait AnyWorkflow: Send + Sync {
     fn shares_commits(&self, state: &str) -> bool;
 
+    fn reaches_out(&self) -> &'static [&'static str];
+
     /// Whether this version reads the stored state; if not, why.
     fn readable(&self, data: &str) -> Result<(), String>;
 
@@ -128,6 +150,10 @@ pub(crate) trait AnyWorkflow: Send + Sync {
 impl<W: Workflow> AnyWorkflow for W {
     fn shares_commits(&self, state: &str) -> bool {
         W::shares_commits(state)
+    }
+
+    fn reaches_out(&self) -> &'static [&'static str] {
+        W::REACHES_OUT
     }
 
     fn readable(&self, data: &str) -> Result<(), String> {

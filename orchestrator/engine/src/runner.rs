@@ -12,6 +12,7 @@ use tracing::info;
 
 use crate::claim::Claim;
 use crate::commit_group;
+use crate::fitness::Standing;
 use crate::hands::{Hands, Room, Slots, report_panic};
 use crate::ids::{Ids, RandomIds};
 use crate::in_flight::InFlight;
@@ -96,6 +97,8 @@ pub struct Runner {
     pub(crate) owner: String,
     /// When it was last said that this process is there.
     pub(crate) said_here: Arc<AtomicI64>,
+    /// Whether it claims all kinds of work.
+    pub(crate) standing: Arc<Standing>,
     /// Tasks that are to make room.
     pub(crate) wanted: Arc<Wanted>,
     pub(crate) outages: Arc<Outages>,
@@ -104,7 +107,9 @@ pub struct Runner {
 impl Runner {
     /// A runner named `owner` (seen by on-call as the holder of leases).
     pub fn new(store: Store, registry: Registry, settings: RunnerSettings, owner: String) -> Self {
+        let standing = Arc::new(Standing::new(registry.fitness.is_some()));
         Self {
+            standing,
             store,
             registry: Arc::new(registry),
             settings,
@@ -139,6 +144,7 @@ impl Runner {
     /// One claim: a step of a due workflow, else a due task run to its end, else a sweep. Returns whether it found work.
     /// For drivers that decide themselves when to go on.
     pub async fn tick(&self) -> Result<bool, StoreError> {
+        self.know_fitness().await;
         if let Some(record) = self.look_for_workflows(ONE).await?.pop() {
             self.step_once(record).await;
             return Ok(true);
@@ -153,6 +159,7 @@ impl Runner {
     /// The same, but a workflow is stepped as [`Self::run`] does it: on and on until it waits, with commits that can be shared,
     /// and read back when their outcome is not known.
     pub async fn turn(&self) -> Result<bool, StoreError> {
+        self.know_fitness().await;
         let Some(record) = self.look_for_workflows(ONE).await?.pop() else { return self.tick().await };
         let (queue, waiting) = commit_group::queue();
         let never = CancellationToken::new();
@@ -174,6 +181,7 @@ impl Runner {
                 self.run_tasks(&stop),
                 Box::pin(self.run_sweeps(&stop)),
                 Box::pin(self.run_presence(&stop)),
+                Box::pin(self.run_fitness(&stop)),
                 Box::pin(self.run_pruning(&stop))
             )
         };
@@ -332,9 +340,11 @@ impl Runner {
 
     async fn look_for_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut look = self.store.read().await?;
-        let due = match room.any {
-            0 => workflow_table::any_offline_due(&mut look).await?,
-            _ => workflow_table::any_due(&mut look).await?,
+        let left_to_others = self.left_to_others();
+        let due = match (room.any, &left_to_others) {
+            (0, _) => workflow_table::any_offline_due(&mut look).await?,
+            (_, None) => workflow_table::any_due(&mut look).await?,
+            (_, Some(states)) => workflow_table::any_due_except(&mut look, states).await?,
         };
         look.rollback().await?;
         if due { self.claim_workflows(room).await } else { Ok(Vec::new()) }
@@ -343,13 +353,24 @@ impl Runner {
     async fn claim_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
         let now = tx.now().await?;
-        let claimed = workflow_table::claim(&mut tx, &self.claim(room), now).await?;
+        let claimed = match self.left_to_others() {
+            None => workflow_table::claim(&mut tx, &self.claim(room), now).await?,
+            Some(states) => workflow_table::claim_except(&mut tx, &self.claim(room), &states, now).await?,
+        };
         self.say_here_if_due(&mut tx, now).await?;
         tx.commit().await?;
         Ok(claimed)
     }
 
+    /// The states of workflows that this process leaves to others; `None`: it takes part in everything.
+    fn left_to_others(&self) -> Option<Vec<(&'static str, &'static str)>> {
+        (!self.standing.takes_part()).then(|| self.registry.reaching_out().collect())
+    }
+
     async fn look_for_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
+        if !self.standing.takes_part() {
+            return Ok(Vec::new());
+        }
         let mut look = self.store.read().await?;
         let due = match room.any {
             0 => task_table::offline_due(&mut look, 1).await? > 0,
@@ -365,6 +386,9 @@ impl Runner {
     }
 
     async fn claim_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
+        if !self.standing.takes_part() {
+            return Ok(Vec::new());
+        }
         let mut tx = self.store.begin().await?;
         let now = tx.now().await?;
         let claimed = task_table::claim(&mut tx, &self.claim(room), now).await?;

@@ -12,19 +12,23 @@ pub struct LiveRunner {
     pub owner: String,
     /// The kinds of tasks that it runs.
     pub task_kinds: Vec<String>,
+    /// What it lacks, and what to do about it; meanwhile it runs none.
+    pub unfit: Option<String>,
 }
 
 /// The process is there until `until`, unless it says so again. Takes the lock of its own row alone: say it last.
 pub(crate) async fn say(
     tx: &mut Tx,
     owner: &str,
-    task_kinds: &[&'static str],
+    (task_kinds, unfit): (&[&'static str], Option<&str>),
     until: Millis,
 ) -> Result<(), StoreError> {
-    sql("INSERT INTO runners (owner, task_kinds, heard_until) VALUES ($1, $2, $3) \
-         ON CONFLICT (owner) DO UPDATE SET task_kinds = excluded.task_kinds, heard_until = excluded.heard_until")
+    sql("INSERT INTO runners (owner, task_kinds, unfit, heard_until) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (owner) DO UPDATE SET task_kinds = excluded.task_kinds, unfit = excluded.unfit, \
+         heard_until = excluded.heard_until")
     .bind(owner)
     .bind(serde_json::Value::from(task_kinds).to_string())
+    .bind(unfit)
     .bind(until)
     .execute(tx)
     .await
@@ -45,7 +49,7 @@ pub(crate) async fn forget(tx: &mut Tx, owner: &str) -> Result<(), StoreError> {
 /// Processes that are there, by the database's clock, in the order of their names.
 pub async fn live(tx: &mut Tx) -> Result<Vec<LiveRunner>, StoreError> {
     let now = tx.now().await?;
-    let rows = sql("SELECT owner, task_kinds FROM runners WHERE heard_until > $1 ORDER BY owner");
+    let rows = sql("SELECT owner, task_kinds, unfit FROM runners WHERE heard_until > $1 ORDER BY owner");
     rows.bind(now).fetch_all(tx).await?.iter().map(LiveRunner::try_from).collect()
 }
 
@@ -55,6 +59,6 @@ impl TryFrom<&Row> for LiveRunner {
     fn try_from(row: &Row) -> Result<Self, StoreError> {
         // What another version says in another way is not understood here: then it counts as running nothing.
         let task_kinds = serde_json::from_str(&row.text("task_kinds")?).unwrap_or_default();
-        Ok(Self { owner: row.text("owner")?, task_kinds })
+        Ok(Self { owner: row.text("owner")?, task_kinds, unfit: row.opt_text("unfit")? })
     }
 }

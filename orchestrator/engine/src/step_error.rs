@@ -13,8 +13,8 @@ pub enum Treatment {
     Retryable,
     /// A person is needed; the workflow decides where it goes from here.
     Permanent,
-    /// This process can't do it, whatever it is: it lacks credentials, authorities or files. Work that can wait is tried again, perhaps by
-    /// another process; what can't fails.
+    /// This process can't do it: it lacks credentials, or has none that are taken. Work that can wait is tried again, perhaps by another
+    /// process; what can't fails, unless the process stands aside for it (see [`Fitness`](crate::Fitness)).
     Unfit,
     /// The work is no longer ours: stop without a trace.
     LostLease,

@@ -166,13 +166,18 @@ impl Runner {
         if error.treatment == Treatment::LostLease {
             return Err(error);
         }
+        if self.stands_aside_after(&error).await {
+            return self.leave_to_others(task, &error).await;
+        }
         // Progress may have cleared the count since the task was claimed.
         let mut tx = self.store.begin().await?;
         let (failed_before, before) = task_table::attempts(&mut tx, &task.id).await?;
         let attempt = failed_before + 1;
         let most = handler.max_attempts(task);
-        // What has a deadline does not wait until this process is put right: a tenant may be offline meanwhile.
-        let had_enough = most.is_some_and(|most| attempt >= most || error.treatment == Treatment::Unfit);
+        // What has a deadline does not wait until somebody is put right: a tenant may be offline meanwhile. What this process itself had
+        // lacked it has by now.
+        let unfit = error.treatment == Treatment::Unfit && !self.is_own_failure(&error);
+        let had_enough = most.is_some_and(|most| attempt >= most || unfit);
         if error.treatment == Treatment::Permanent || had_enough {
             tx.rollback().await?;
             warn!(task = task.id, kind = task.kind, code = stored.code, error = error.chain(), "task failed for good");
@@ -205,6 +210,19 @@ impl Runner {
         let failing = Failing::again(before, now);
         task_table::retry_at(&mut tx, task, attempt, (&stored, failing), wake_at).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// What failed is this process, and not the task: no attempt is counted, and whoever is fit claims it at once.
+    async fn leave_to_others(&self, task: &TaskRecord, error: &StepError) -> Result<(), StepError> {
+        let stored = error.stored();
+        let mut tx = self.store.begin().await?;
+        let (attempts, before) = task_table::attempts(&mut tx, &task.id).await?;
+        let now = tx.now().await?;
+        task_table::retry_at(&mut tx, task, attempts, (&stored, Failing::again(before, now)), now).await?;
+        tx.announce();
+        tx.commit().await?;
+        debug!(task = task.id, kind = task.kind, code = stored.code, "a task is left to a process that is fit");
+        Ok(())
     }
 
     /// A kind that this process does not know: another version's. Leave it to a process that does.

@@ -25,6 +25,10 @@ pub trait Workflow: Send + Sync + 'static {
     /// Which of what is due goes first, for workflows of this kind that another one starts.
     const PRIORITY: Priority = Priority::Normal;
 
+    /// States whose steps need stores or services: a process that lacks something leaves them to others. None that keeps a tenant
+    /// offline.
+    const REACHES_OUT: &'static [&'static str] = &[];
+
     /// The state's name, as stored. Never renamed.
     fn name(state: &Self::State) -> &'static str;
 

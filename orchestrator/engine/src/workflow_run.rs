@@ -41,7 +41,7 @@ impl Runner {
     pub(crate) async fn drive(&self, mut record: WorkflowRecord, queue: &CommitQueue, stop: &CancellationToken) {
         let mut broken = 0;
         loop {
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || self.leaves_to_others(&record) {
                 return self.hand_over(&record.id, record.fence).await;
             }
             match self.step(&record, Some(queue)).await {
@@ -69,6 +69,11 @@ impl Runner {
                 }
             }
         }
+    }
+
+    /// A state that this process does not claim while it stands aside, and to which a step has led.
+    fn leaves_to_others(&self, record: &WorkflowRecord) -> bool {
+        !self.standing.takes_part() && self.registry.reaches_out(&record.kind, &record.state)
     }
 
     /// One step, for drivers that tick; the lease is given back.
@@ -237,6 +242,8 @@ impl Runner {
             return Ok(Stepped::Lost);
         }
         let stored = error.stored();
+        // What keeps a tenant offline goes back by itself, and does not wait for this process to be put right.
+        let unharmed = !record.must_go_on && self.stands_aside_after(&error).await;
         let mut tx = self.store.begin().await?;
         let mut step = match StepTx::lock_held(&mut tx, self.ids.as_ref(), record).await? {
             Held::AsKnown(step) => step,
@@ -244,6 +251,20 @@ impl Runner {
             Held::Further(stored) => return Ok(Stepped::GoOn(stored)),
             Held::Lost => return Ok(Stepped::Lost),
         };
+        if unharmed {
+            let (locked, now) = (step.record.clone(), step.now);
+            let wake_at = now + i64::try_from(self.settings.heartbeat.as_millis()).unwrap_or(i64::MAX / 2);
+            let failing = Failing::again(locked.failing, now);
+            workflow_table::retry_at(&mut tx, &locked, locked.attempt, (&stored, failing), wake_at).await?;
+            tx.commit().await?;
+            debug!(
+                workflow = record.id,
+                state = record.state,
+                code = stored.code,
+                "a step is left to a process that is fit"
+            );
+            return Ok(Stepped::Parked);
+        }
         let led = match workflow {
             Some(workflow) => workflow.fail(&mut step, &error, &stored, self.settings.lease_ms()).await?,
             None => None,

@@ -1,6 +1,6 @@
 //! SQL of the `workflows` table.
 
-use store::{Millis, Row, Rows, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, Sql, StoreError, Tx, sql};
 use tracing::error;
 
 use crate::claim::{Claim, any_due, offline_due, with_due};
@@ -134,20 +134,66 @@ pub(crate) const ENDED_BEFORE: &str = select!(
     "WHERE finished_at IS NOT NULL AND finished_at < $1 AND (finished_at, id) > ($2, $3) ORDER BY finished_at, id LIMIT $4"
 );
 
+/// The claim of what is due.
+macro_rules! claim_due {
+    ($may_run:expr) => {
+        with_due!(
+            "workflows",
+            $may_run,
+            concat!(
+                "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
+                 WHERE id IN (SELECT id FROM due) RETURNING ",
+                columns!()
+            )
+        )
+    };
+}
+
 /// Claims at most `$2` workflows due at `$1`, of which at most `$3` keep no tenant offline, for the owner `$4` until `$5`.
-pub const CLAIM: &str = with_due!(
-    "workflows",
-    workflow_may_run!(),
-    concat!(
-        "UPDATE workflows SET lease_owner = $4, lease_until = $5, fence = fence + 1, updated_at = $1 \
-         WHERE id IN (SELECT id FROM due) RETURNING ",
-        columns!()
-    )
-);
+pub const CLAIM: &str = claim_due!(workflow_may_run!());
+
+/// Which of those that may run are in none of the states that are given.
+macro_rules! in_no_given_state {
+    () => {
+        concat!(
+            workflow_may_run!(),
+            " AND NOT EXISTS (SELECT 1 FROM {rows} WHERE given.kind = workflows.kind AND given.state = workflows.state)"
+        )
+    };
+}
+
+/// Kinds with their states.
+pub(crate) type States<'a> = &'a [(&'static str, &'static str)];
+
+fn given(states: States<'_>) -> Rows {
+    let (kinds, states): (Vec<_>, Vec<_>) =
+        states.iter().map(|(kind, state)| ((*kind).to_owned(), (*state).to_owned())).unzip();
+    Rows::default().texts("kind", kinds).texts("state", states)
+}
 
 /// Claims workflows due `now`: lease, new fence. Empty when nothing is due.
 pub async fn claim(tx: &mut Tx, claim: &Claim<'_>, now: Millis) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let rows = sql(CLAIM)
+    claimed_by(sql(CLAIM), tx, claim, now).await
+}
+
+/// The same of those that are in none of these states.
+pub(crate) async fn claim_except(
+    tx: &mut Tx,
+    claim: &Claim<'_>,
+    states: States<'_>,
+    now: Millis,
+) -> Result<Vec<WorkflowRecord>, StoreError> {
+    let statement = sql(claim_due!(in_no_given_state!()));
+    claimed_by(statement.rows(given(states)), tx, claim, now).await
+}
+
+async fn claimed_by(
+    statement: Sql,
+    tx: &mut Tx,
+    claim: &Claim<'_>,
+    now: Millis,
+) -> Result<Vec<WorkflowRecord>, StoreError> {
+    let rows = statement
         .bind(now)
         .bind(claim.all)
         .bind(claim.any)
@@ -173,6 +219,13 @@ fn readable(row: &Row) -> Option<WorkflowRecord> {
 pub(crate) async fn any_due(tx: &mut Tx) -> Result<bool, StoreError> {
     let now = tx.now().await?;
     Ok(sql(any_due!("workflows", workflow_may_run!())).bind(now).fetch_optional(tx).await?.is_some())
+}
+
+/// The same of what is in none of these states.
+pub(crate) async fn any_due_except(tx: &mut Tx, states: States<'_>) -> Result<bool, StoreError> {
+    let now = tx.now().await?;
+    let due = sql(any_due!("workflows", in_no_given_state!())).rows(given(states)).bind(now);
+    Ok(due.fetch_optional(tx).await?.is_some())
 }
 
 /// Whether anything that keeps a tenant offline is due: a look without a lock.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use workflows::clocks::{self, CLOCK_SKEW};
 use workflows::host;
+use workflows::worker_there;
 
 use crate::problem::ApiError;
 use crate::server::App;
@@ -43,17 +44,18 @@ impl LastWrite {
     }
 }
 
-/// `GET /readyz`: when the catalogue answers and takes writes. A clock that is wrong, or a variable that has no effect, is told in further
-/// lines and does not make the process unready: it is as wrong for every other, and cancelling a move or bringing a tenant online needs no
-/// store.
+/// `GET /readyz`: when the catalogue answers and takes writes. A clock that is wrong, a process that lacks something for data work (this one
+/// or another), or a variable that has no effect, is told in further lines and does not make the process unready: cancelling a move or
+/// bringing a tenant online needs no store.
 pub(crate) async fn readyz(State(app): State<App>) -> Result<String, ApiError> {
     match tokio::time::timeout(ANSWERS_WITHIN, ask(&app)).await {
-        Ok(Ok(beyond_skew)) => {
+        Ok(Ok((beyond_skew, unfit))) => {
             let clocks = beyond_skew.iter().map(|difference| format!("\n{CLOCK_SKEW}: {difference}"));
+            let unfit = unfit.iter().map(|who| format!("\nunfit: {who}"));
             let variables = host::settings_without_effect().into_iter();
             let variables = variables
                 .map(|name| format!("\nwithout_effect: {name} is set; the topology alone says where stores are"));
-            Ok(std::iter::once("ok".to_owned()).chain(clocks).chain(variables).collect())
+            Ok(std::iter::once("ok".to_owned()).chain(clocks).chain(unfit).chain(variables).collect())
         }
         Ok(Err(error)) => {
             warn!(error = error.chain(), "not ready");
@@ -70,11 +72,12 @@ fn not_ready(why: String) -> ApiError {
     ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", why)
 }
 
-/// What stores are known to have another time than the database.
-async fn ask(app: &App) -> Result<Vec<String>, StoreError> {
+/// What stores are known to have another time than the database, and what processes are unfit for data work.
+async fn ask(app: &App) -> Result<(Vec<String>, Option<String>), StoreError> {
     let mut tx = app.deployment.store.read().await?;
     catalogue::tenants::list(&mut tx, None, None, 1).await?;
+    let unfit = worker_there::unfit(&mut tx).await?;
     tx.rollback().await?;
     app.last_write.try_again(&app.deployment.store).await?;
-    clocks::beyond_skew(&app.deployment).await
+    Ok((clocks::beyond_skew(&app.deployment).await?, unfit))
 }

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "keep keys out of the audit", include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sql")),
     (16, "keep fingerprints", include_str!("../../../migrations/0016_keep_fingerprints.sql")),
     (17, "try to write", include_str!("../../../migrations/0017_try_to_write.sql")),
+    (19, "say what a process lacks", include_str!("../../../migrations/0019_say_what_a_process_lacks.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.

@@ -50,7 +50,8 @@ pub(crate) struct HookClient {
     secrets: HookSecrets,
     connect_timeout: std::time::Duration,
     attempt_timeout: std::time::Duration,
-    http: OnceLock<reqwest::Client>,
+    /// One for while nobody can be trusted, and one for once somebody can.
+    http: [OnceLock<reqwest::Client>; 2],
     clocks: Arc<Clocks>,
 }
 
@@ -60,7 +61,7 @@ impl HookClient {
             secrets: settings.hook_secrets.clone(),
             connect_timeout: settings.connect_timeout,
             attempt_timeout: settings.attempt_timeout,
-            http: OnceLock::new(),
+            http: Default::default(),
             clocks,
         }
     }
@@ -71,7 +72,7 @@ impl HookClient {
             let message = format!(
                 "there is no secret `{name}` to sign requests to {site} with: name it in the file of --hook-secret-file"
             );
-            WorkError::permanent("hook_secret_missing", message)
+            WorkError::unfit("hook_secret_missing", message)
         })?;
         let Request { method, url, body, at, clock, .. } = request;
         let hook = url.path().rsplit('/').next().unwrap_or_default().to_owned();
@@ -125,7 +126,9 @@ impl HookClient {
     }
 
     fn http(&self) -> Result<&reqwest::Client, WorkError> {
-        if let Some(http) = self.http.get() {
+        let trusts = host::has_authorities();
+        let made = &self.http[usize::from(trusts)];
+        if let Some(http) = made.get() {
             return Ok(http);
         }
         // Another crate of this process may have installed the same provider: either serves.
@@ -138,12 +141,12 @@ impl HookClient {
             // A connection that was kept and has been closed there would look like a request without an answer.
             .pool_max_idle_per_host(0)
             .user_agent("realmctl");
-        let client = if host::has_authorities() { client } else { client.tls_backend_preconfigured(trusts_nobody()) };
+        let client = if trusts { client } else { client.tls_backend_preconfigured(trusts_nobody()) };
         // It reads the authorities anew, for which there may be no more files.
         let built = client
             .build()
             .map_err(|error| host::of_this_machine(&error).unwrap_or_else(host::without_authorities).because(error))?;
-        Ok(self.http.get_or_init(|| built))
+        Ok(made.get_or_init(|| built))
     }
 }
 

@@ -11,6 +11,7 @@ use super::view::{Explanation, Holder, WaitsFor};
 use crate::clocks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
 use crate::realm_move;
 use crate::timestamps::rfc3339;
+use crate::worker_there::standing_aside;
 
 pub(super) fn explain(facts: &Facts) -> Explanation {
     let record = &facts.record;
@@ -148,11 +149,18 @@ fn claim(facts: &Facts, wake_at: Millis) -> WaitsFor {
     if wake_at > facts.now {
         return WaitsFor::new("next_look", "its next look at how things stand").until(wake_at);
     }
-    unclaimed((facts.standing.lease_owner.as_deref(), facts.standing.lease_until), wake_at, facts)
+    let nobody_can = facts.reaches_out && facts.runners.iter().all(|runner| runner.unfit.is_some());
+    let aside = standing_aside(&facts.runners).filter(|_| nobody_can);
+    unclaimed((facts.standing.lease_owner.as_deref(), facts.standing.lease_until), wake_at, facts, aside)
 }
 
-/// Due, and nobody has it: whose claim ran out, or for how long nobody has come.
-pub(super) fn unclaimed((owner, lease_until): (Option<&str>, Millis), wake_at: Millis, facts: &Facts) -> WaitsFor {
+/// Due, and nobody has it: whose claim ran out, or for how long nobody has come. `aside`: who is there and can't take it, in words.
+pub(super) fn unclaimed(
+    (owner, lease_until): (Option<&str>, Millis),
+    wake_at: Millis,
+    facts: &Facts,
+    aside: Option<String>,
+) -> WaitsFor {
     if let Some(Holder { owner, .. }) = holder(owner, lease_until, facts.now) {
         let text = format!(
             "another process to take it over: the claim of {owner} ran out {} ago{}",
@@ -162,6 +170,9 @@ pub(super) fn unclaimed((owner, lease_until): (Option<&str>, Millis), wake_at: M
         return WaitsFor::new("lease_expired", text);
     }
     let due = facts.now - wake_at;
+    if let Some(aside) = aside {
+        return WaitsFor::new("no_worker", format!("a process that is fit to claim it, for {}: {aside}", seconds(due)));
+    }
     WaitsFor::new("unclaimed", format!("a process to claim it, for {}{}", seconds(due), doubt(due, facts.patience)))
 }
 

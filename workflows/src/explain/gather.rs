@@ -2,6 +2,7 @@
 
 use catalogue::tenants::{self, Tenant};
 use engine::pause_table::{self, Pause};
+use engine::runner_table::{self, LiveRunner};
 use engine::survey_table::{self, Standing, TaskStanding};
 use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
 use store::{Millis, StoreError, Tx};
@@ -26,6 +27,10 @@ pub(super) struct Facts {
     pub(super) now: Millis,
     /// How long something may be due before it looks as if nobody were there.
     pub(super) patience: Millis,
+    /// Whether unfit processes leave its next step to others.
+    pub(super) reaches_out: bool,
+    /// The processes that are there.
+    pub(super) runners: Vec<LiveRunner>,
 }
 
 /// What the state itself says.
@@ -81,7 +86,8 @@ pub(super) async fn gather(
 ) -> Result<Option<Facts>, StoreError> {
     let Some(record) = workflow_table::get(tx, id).await? else { return Ok(None) };
     let Some(standing) = survey_table::standing(tx, id).await? else { return Ok(None) };
-    let stage = match deployment.registry().unreadable_state(&record.kind, &record.data) {
+    let registry = deployment.registry();
+    let stage = match registry.unreadable_state(&record.kind, &record.data) {
         Some(why) => StageFacts::Unreadable(why),
         None => stage_facts(deployment, tx, &record, follow).await?,
     };
@@ -92,6 +98,8 @@ pub(super) async fn gather(
         tenant: tenants::get(tx, &record.subject).await?,
         now: tx.now().await?,
         patience: millis(deployment.timing.lease),
+        reaches_out: registry.reaches_out(&record.kind, &record.state),
+        runners: runner_table::live(tx).await?,
         record,
         standing,
         stage,

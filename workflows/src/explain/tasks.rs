@@ -8,6 +8,7 @@ use super::gather::Facts;
 use super::view::{TaskExplanation, WaitsFor};
 use crate::data_tasks::max_attempts;
 use crate::timestamps::rfc3339;
+use crate::worker_there::{runs, standing_aside};
 
 pub(super) fn explain(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> TaskExplanation {
     TaskExplanation {
@@ -34,6 +35,7 @@ pub(super) fn summary(facts: &Facts) -> WaitsFor {
         ("at_work", "at work"),
         ("retry", "waiting for their next attempt"),
         ("unclaimed", "waiting to be claimed"),
+        ("no_worker", "waiting for a process that is fit"),
         ("lease_expired", "whose holder is lost"),
         ("paused", "held back"),
     ] {
@@ -48,9 +50,18 @@ pub(super) fn summary(facts: &Facts) -> WaitsFor {
     }
     let (done, all) = (count(TaskStatus::Done), facts.tasks.len());
     let text = format!("its data tasks: {done} of {all} done, {}{}", parts.join(", "), failing_longest(facts));
+    let unfit = facts.tasks.iter().filter(|(task, _)| task.status == TaskStatus::Open);
+    let unfit =
+        unfit.filter(|_| codes.iter().any(|code| code == "no_worker")).find_map(|(task, _)| aside(&task.kind, facts));
+    let text = unfit.map_or(text.clone(), |who| format!("{text}; {who}"));
     // Nothing goes on but attempts that fail.
     let only_retries = codes.iter().any(|code| code == "retry") && !codes.iter().any(|code| code == "at_work");
     WaitsFor::new(if only_retries { "retry" } else { "tasks" }, text)
+}
+
+/// Who is there and can't take a task of this kind, if nobody is who can.
+fn aside(kind: &str, facts: &Facts) -> Option<String> {
+    standing_aside(&facts.runners).filter(|_| !runs(&facts.runners, kind))
 }
 
 /// What the task that fails for longest runs into.
@@ -77,7 +88,7 @@ fn waits_for(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> Optio
     if let (Some(error), true) = (&task.error, wake_at > facts.now) {
         return Some(WaitsFor::new("retry", format!("its next attempt, {}", failed(task, error))).until(wake_at));
     }
-    Some(unclaimed((standing.lease_owner.as_deref(), standing.lease_until), wake_at, facts))
+    Some(unclaimed((standing.lease_owner.as_deref(), standing.lease_until), wake_at, facts, aside(&task.kind, facts)))
 }
 
 fn failed(task: &TaskRecord, error: &StoredError) -> String {

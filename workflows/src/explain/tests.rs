@@ -3,6 +3,7 @@
 use catalogue::capacity::Usage;
 use catalogue::tenants::{Tenant, TenantStatus};
 use engine::pause_table::{Pause, PauseScope};
+use engine::runner_table::LiveRunner;
 use engine::survey_table::{Standing, TaskStanding};
 use engine::{Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use serde_json::json;
@@ -40,7 +41,19 @@ fn a_move(state: &str) -> Facts {
     let standing =
         Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
     let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
-    Facts { record, standing, pause: None, tenant: None, stage, tasks: Vec::new(), now: NOW, patience: 30_000 }
+    let ((tasks, runners), reaches_out) = (Default::default(), state == "preflight");
+    Facts {
+        record,
+        standing,
+        pause: None,
+        tenant: None,
+        stage,
+        tasks,
+        now: NOW,
+        patience: 30_000,
+        reaches_out,
+        runners,
+    }
 }
 
 fn a_removal(state: &str) -> Facts {
@@ -131,6 +144,46 @@ fn what_nobody_claims_asks_whether_anybody_is_there() {
     let (_, text, can_do) = told(&facts);
     assert_eq!(text, "a process to claim it, for 90 s. Is a server or worker running?");
     assert_eq!(can_do[0], "realmctl worker --store URL");
+}
+
+/// A process that is there; unfit ones run no tasks.
+fn runner(owner: &str, unfit: Option<&str>) -> LiveRunner {
+    let kinds: &[&str] = if unfit.is_some() { &[] } else { &["copy", "verify"] };
+    let task_kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+    LiveRunner { owner: owner.to_owned(), task_kinds, unfit: unfit.map(str::to_owned) }
+}
+
+#[test]
+fn who_can_t_claim_it_for_want_of_something_is_named_while_nobody_else_is_there() {
+    let mut facts = a_move("preflight");
+    facts.record.wake_at = Some(NOW - 7_000);
+    facts.runners = vec![runner("host/7", Some("no AWS credentials were found: name a profile"))];
+    let (code, text, can_do) = told(&facts);
+    assert_eq!(code, "no_worker");
+    assert_eq!(
+        text,
+        "a process that is fit to claim it, for 7 s: host/7 stands aside: no AWS credentials were found: name a profile"
+    );
+    assert_eq!(can_do, ["realmctl worker --store URL", "realmctl moves cancel m-1"]);
+    facts.reaches_out = false;
+    assert_eq!(told(&facts).0, "unclaimed", "it takes what reaches no store");
+    facts.reaches_out = true;
+    facts.runners.push(runner("host/8", None));
+    assert_eq!(told(&facts).0, "unclaimed", "another takes it");
+}
+
+#[test]
+fn tasks_that_only_unfit_processes_could_take_say_so() {
+    let mut facts = a_move("add_data");
+    facts.record.wake_at = Some(NOW + 30_000);
+    facts.tasks = vec![task(TaskStatus::Open, None, 0, None)];
+    facts.runners = vec![runner("host/7", Some("no files: raise its limit"))];
+    let (code, text, _) = told(&facts);
+    assert_eq!(code, "tasks");
+    let wanted = "0 of 1 done, 1 waiting for a process that is fit; host/7 stands aside: no files: raise its limit";
+    assert!(text.ends_with(wanted), "{text}");
+    facts.runners.push(runner("host/8", None));
+    assert!(told(&facts).1.ends_with("1 waiting to be claimed"), "{facts:?}");
 }
 
 #[test]

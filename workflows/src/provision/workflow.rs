@@ -75,6 +75,8 @@ impl Workflow for Provision {
 
     const KIND: &'static str = "provision";
 
+    const REACHES_OUT: &'static [&'static str] = &["preparing"];
+
     fn name(state: &ProvisionState) -> &'static str {
         match state.stage {
             ProvisionStage::Preparing => "preparing",

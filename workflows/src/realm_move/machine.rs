@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use catalogue::{capacity, fingerprints, references, tenants};
 use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
 use store::{StoreError, Tx};
+use workers::fitness::is_own_failure;
 
 use super::preflight::Preflight;
 use super::state::{MoveState, Stage};
@@ -58,6 +59,8 @@ impl Workflow for RealmMove {
     type Seen = Seen;
 
     const KIND: &'static str = "move";
+
+    const REACHES_OUT: &'static [&'static str] = &["preflight"];
 
     fn name(state: &MoveState) -> &'static str {
         state.stage.name()
@@ -143,7 +146,8 @@ impl Workflow for RealmMove {
     }
 
     fn on_failure(&self, state: &MoveState, error: &StepError, attempt: u32) -> OnFailure<MoveState> {
-        let may_pass = error.treatment == Treatment::Retryable;
+        // What the process itself had lacked it has by now: it would have left the step to others.
+        let may_pass = error.treatment == Treatment::Retryable || is_own_failure(&error.code);
         let error = error.stored();
         let next = match &state.stage {
             // Tried without end: the tenant is offline and must come back.

@@ -5,13 +5,15 @@ use catalogue::ledger;
 use catalogue::location::{Address, Location};
 use engine::{Next, StepError};
 use tracing::warn;
+use workers::fitness::is_own_failure;
 use workers::permit::Permits;
 
 use super::state::{Committed, MoveState, Stage};
 use crate::data_tasks::{CellLedger, place_of, step_error};
 use crate::deployment::Deployment;
 
-/// Tells each service with hooks; returns what could not be told to whom. Each call is bounded by the movers' own patience.
+/// Tells each service with hooks; returns what could not be told to whom. Each call is bounded by the movers' own patience. That this
+/// process can't is an error: another may.
 pub(super) async fn observe(
     deployment: &Deployment,
     tenant: &str,
@@ -22,6 +24,9 @@ pub(super) async fn observe(
         let hooked = |added: &&Location| matches!(added.address, Address::Hooks { .. });
         for added in service.add.iter().filter(hooked) {
             if let Err(error) = tell(deployment, tenant, &service.service, added).await {
+                if is_own_failure(&error.code) {
+                    return Err(error);
+                }
                 warn!(
                     tenant,
                     service = service.service,

@@ -116,6 +116,8 @@ impl Workflow for Recheck {
 
     const PRIORITY: Priority = Priority::Low;
 
+    const REACHES_OUT: &'static [&'static str] = &["waiting"];
+
     fn name(state: &RecheckState) -> &'static str {
         match state.stage {
             RecheckStage::Waiting => "waiting",

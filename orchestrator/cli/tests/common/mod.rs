@@ -43,7 +43,7 @@ impl Ran {
     }
 }
 
-/// `realmctl` with nothing in its environment that would change what it says.
+/// `realmctl` with nothing in its environment that would change what it says, and credentials, without which it would not do any data work.
 pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(REALMCTL);
     command.args(args).stdin(Stdio::null());
@@ -52,6 +52,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
     for name in ours.map(|(name, _)| name).chain(["RUST_LOG", "COLUMNS", "CLICOLOR_FORCE"].map(Into::into)) {
         command.env_remove(name);
     }
+    command.env("AWS_ACCESS_KEY_ID", "AKIDTEST").env("AWS_SECRET_ACCESS_KEY", "secret");
     command
 }
 
