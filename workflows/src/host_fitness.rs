@@ -63,7 +63,7 @@ impl Fitness for HostFitness {
 fn needs_of(topology: &Topology) -> Needs {
     let is_tls = |address: &str| address.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"));
     // AWS's own addresses are https.
-    let at = |endpoint: Option<&Endpoint>| endpoint.is_none_or(|at| is_tls(&at.endpoint));
+    let at = |endpoint: Option<&Endpoint>| endpoint.is_none_or(|at| is_tls(at.reached_at()));
     let mut needs = Needs::default();
     for service in topology.services.values() {
         for shard in &service.shards {
