@@ -24,9 +24,11 @@ model: toolchain
 	cargo test --quiet --package model -- --nocapture
 
 # Real processes on a Postgres pair, faults without pause, clients that write all the time; about eight minutes. ARGS="--faults 10 --moves 5" for
-# less, ARGS="--seed N" for the faults of an earlier run. Under with-postgres, so that Postgres is there.
+# less, ARGS="--seed N" for the faults of an earlier run, ARGS="--store sqlite" (or postgres-session-pooler, postgres-transaction-pooler)
+# for another catalogue. Under with-postgres, so that Postgres is there.
 soak: toolchain
 	cargo build --quiet --package realmctl --package acceptance --bins
+	case "$(ARGS)" in *pooler*) command -v pgbouncer >/dev/null || testkit/install-packages pgbouncer ;; esac
 	testkit/with-postgres target/debug/soak $(ARGS)
 
 # Some of the tests with the catalogue behind PgBouncer, in each of the modes that are supported.

@@ -110,8 +110,9 @@ async fn left(database: Database) {
     assert_eq!(stranger.holds().await, strange);
 
     let a_third = Accepted { table: Some("a third"), ..Accepted::NOTHING };
-    replay_removal(&world.deployment, &one.id, a_third, &by()).await.expect("it looks again");
-    assert_eq!(stranger.stopped(&id).await.len(), 2, "what is accepted is one table");
+    let refused = replay_removal(&world.deployment, &one.id, a_third, &by()).await;
+    assert_eq!(refused.expect_err("refused").code(), "table_not_found_there");
+    assert_eq!(stranger.stopped(&id).await.len(), 2, "what is accepted is what was found");
 
     // It has been made anew on purpose, and holds what was verified.
     let message = &one.error.as_ref().expect("why").message;

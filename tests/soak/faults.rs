@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use testkit::Error;
-use testkit::postgres::{Pair, Pooler};
 use tokio::task::JoinSet;
 
+use crate::catalogue::Catalogue;
 use crate::fleet::{Fleet, PROCESSES};
 use crate::options::LEASE;
 use crate::random::Random;
@@ -30,9 +30,14 @@ enum Fault {
     RestartPostgres,
     /// The catalogue's server is lost for good, and its synchronous standby promoted.
     LosePrimary,
+    /// The disk of the catalogue's file is full for a while, and perhaps a process is killed meanwhile.
+    FillDisk,
 }
 
-/// How often each comes in 200.
+/// How often each comes in 200 when the catalogue is a file.
+const SHARES_ON_A_FILE: [(Fault, usize); 3] = [(Fault::Kill, 60), (Fault::Pause, 50), (Fault::FillDisk, 90)];
+
+/// How often each comes in 200 on Postgres.
 const SHARES: [(Fault, usize); 7] = [
     (Fault::Kill, 62),
     (Fault::Pause, 50),
@@ -50,17 +55,16 @@ const PAUSE_MS: (u64, u64) = (600, 2_200);
 pub(crate) struct Injector<'a> {
     pub(crate) stage: Arc<Stage>,
     pub(crate) fleet: &'a Fleet,
-    pub(crate) postgres: Pair,
-    pooler: Option<Pooler>,
+    catalogue: Catalogue,
     random: Random,
     /// What comes back by itself after a while.
     recovering: JoinSet<()>,
 }
 
 /// `count` faults in their shares, each kind at least once, in an order of the seed.
-fn deck(count: usize, random: &mut Random) -> Vec<Fault> {
-    let of_each = |(fault, share): (Fault, usize)| std::iter::repeat_n(fault, (share * count / 200).max(1));
-    let mut deck: Vec<Fault> = SHARES.into_iter().flat_map(of_each).collect();
+fn deck(count: usize, shares: &[(Fault, usize)], random: &mut Random) -> Vec<Fault> {
+    let of_each = |&(fault, share): &(Fault, usize)| std::iter::repeat_n(fault, (share * count / 200).max(1));
+    let mut deck: Vec<Fault> = shares.iter().flat_map(of_each).collect();
     while deck.len() < count {
         deck.push(Fault::Kill);
     }
@@ -69,18 +73,17 @@ fn deck(count: usize, random: &mut Random) -> Vec<Fault> {
 }
 
 impl<'a> Injector<'a> {
-    pub(crate) fn new(
-        stage: Arc<Stage>,
-        fleet: &'a Fleet,
-        (postgres, pooler): (Pair, Option<Pooler>),
-        seed: u64,
-    ) -> Self {
-        Self { stage, fleet, postgres, pooler, random: Random::new(seed, "faults"), recovering: JoinSet::new() }
+    pub(crate) fn new(stage: Arc<Stage>, fleet: &'a Fleet, catalogue: Catalogue, seed: u64) -> Self {
+        Self { stage, fleet, catalogue, random: Random::new(seed, "faults"), recovering: JoinSet::new() }
     }
 
     /// Injects them all, and waits until everything has recovered.
     pub(crate) async fn run(&mut self, count: usize) -> Result<(), Error> {
-        for fault in deck(count, &mut self.random) {
+        let shares: &[_] = match self.catalogue {
+            Catalogue::Postgres { .. } => &SHARES,
+            Catalogue::Sqlite { .. } => &SHARES_ON_A_FILE,
+        };
+        for fault in deck(count, shares, &mut self.random) {
             tokio::time::sleep(self.random.between(PAUSE_MS.0, PAUSE_MS.1)).await;
             match fault {
                 Fault::Kill => self.kill().await,
@@ -90,6 +93,7 @@ impl<'a> Injector<'a> {
                 Fault::StallOne => self.stall_one().await,
                 Fault::RestartPostgres => self.restart_postgres().await?,
                 Fault::LosePrimary => self.lose_primary().await?,
+                Fault::FillDisk => self.fill_disk().await?,
             }
         }
         while self.recovering.join_next().await.is_some() {}
@@ -171,31 +175,53 @@ impl<'a> Injector<'a> {
     }
 
     async fn restart_postgres(&mut self) -> Result<(), Error> {
+        let Catalogue::Postgres { pair, .. } = &mut self.catalogue else { return Ok(()) };
         self.stage.health.catalogue_is_away();
         self.stage.fault("restart postgres", "");
-        self.postgres.restart_primary().await?;
+        pair.restart_primary().await?;
         self.stage.health.catalogue_is_back();
         Ok(())
     }
 
     async fn lose_primary(&mut self) -> Result<(), Error> {
+        let Catalogue::Postgres { pair, pooler } = &mut self.catalogue else { return Ok(()) };
         self.stage.health.catalogue_is_away();
         self.stage.fault("lose primary", "");
-        self.postgres
-            .lose_primary(|target| match &self.pooler {
-                Some(pooler) => pooler.lead(target),
-                None => {
-                    for process in &self.fleet.processes {
-                        process.proxy.set_target(target);
-                        process.proxy.cut();
-                    }
+        let in_front = pooler.as_ref();
+        pair.lose_primary(|target| match in_front {
+            Some(pooler) => pooler.lead(target),
+            None => {
+                for process in &self.fleet.processes {
+                    process.proxy.set_target(target);
+                    process.proxy.cut();
                 }
-            })
-            .await?;
+            }
+        })
+        .await?;
         self.stage.health.catalogue_is_back();
         self.stage.event("the standby is the primary");
-        self.postgres.add_standby().await?;
+        pair.add_standby().await?;
         self.stage.event("a new standby has caught up");
+        Ok(())
+    }
+
+    /// At nothing, or where the file or its log happens to end.
+    async fn fill_disk(&mut self) -> Result<(), Error> {
+        let Catalogue::Sqlite { file } = &self.catalogue else { return Ok(()) };
+        let size = |suffix: &str| std::fs::metadata(format!("{}{suffix}", file.display())).map_or(0, |file| file.len());
+        let limit = [0, size("-wal") / 2, size("-wal"), size("")][self.random.below(4)];
+        self.stage.health.catalogue_is_away();
+        self.stage.fault("fill disk", &format!("{limit} bytes"));
+        self.fleet.processes.iter().try_for_each(|process| process.limit_files(Some(limit)))?;
+        let (before, after) = (self.random.between(200, 3_000), self.random.between(200, 3_000));
+        tokio::time::sleep(before).await;
+        if self.random.below(3) == 0 {
+            self.kill().await;
+        }
+        tokio::time::sleep(after).await;
+        self.fleet.processes.iter().try_for_each(|process| process.limit_files(None))?;
+        self.stage.event("there is room on the disk again");
+        self.stage.health.catalogue_is_back();
         Ok(())
     }
 }

@@ -7,13 +7,15 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use testkit::proxy::Proxy;
 use testkit::{Error, region};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::catalogue::Catalogue;
 use crate::stage::Stage;
 
 /// Servers, then workers.
@@ -58,14 +60,13 @@ impl Fleet {
         found.map_err(|error| Error::new("look for free ports", error))
     }
 
-    /// Starts them all. `url_at` gives the store's URL at a proxy's port.
+    /// Starts them all.
     pub(crate) async fn start(
         stage: &Arc<Stage>,
         realmctl: &Path,
         timing: &[(&'static str, String)],
         servers: &[SocketAddr],
-        catalogue: SocketAddr,
-        url_at: impl Fn(u16) -> String,
+        catalogue: &Catalogue,
         logs: &Path,
     ) -> Result<Self, Error> {
         let stop = CancellationToken::new();
@@ -77,7 +78,7 @@ impl Fleet {
                 }
                 None => (format!("worker-{number}"), vec!["worker".to_owned()]),
             };
-            let proxy = Proxy::start(Some(catalogue)).await?;
+            let proxy = Proxy::start(catalogue.address()).await?;
             let pid = Arc::default();
             let recipe = Recipe {
                 number,
@@ -85,7 +86,7 @@ impl Fleet {
                 realmctl: realmctl.to_owned(),
                 timing: timing.to_vec(),
                 arguments,
-                store: url_at(proxy.port()),
+                store: catalogue.url_at(proxy.port()),
                 log: logs.join(format!("{name}.log")),
             };
             keepers.spawn(keep(Arc::clone(stage), recipe, Arc::clone(&pid), stop.clone()));
@@ -102,6 +103,17 @@ impl Fleet {
 }
 
 impl Process {
+    /// Lets it write no file beyond so many bytes; `None` takes the limit away. A disk that is full, as far as it can tell. One that is killed
+    /// meanwhile has a successor without a limit.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) -> Result<(), Error> {
+        let pid = *self.pid.lock().expect("no holder of this lock panics");
+        let limit = Rlimit { current: bytes, maximum: None };
+        match pid.map(|pid| prlimit(Some(pid), Resource::Fsize, limit)) {
+            None | Some(Ok(_) | Err(Errno::SRCH)) => Ok(()),
+            Some(Err(error)) => Err(Error::new("limit the size of files", error)),
+        }
+    }
+
     /// Sends a signal. `false`: it is not running just now.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         let pid = self.pid.lock().expect("no holder of this lock panics");

@@ -1,9 +1,10 @@
-//! The soak: real `realmctl` processes on a real Postgres with a synchronous standby, real clients that write all the time, and
-//! faults without pause. In the end every acknowledged write is where its tenant is, and nothing is anywhere else.
+//! The soak: real `realmctl` processes on a real Postgres with a synchronous standby, or on SQLite on a disk that fills, real clients that
+//! write all the time, and faults without pause. In the end every acknowledged write is where its tenant is, and nothing is anywhere else.
 //!
 //! Which faults strike, in which order and about when follows from the seed; what they hit does not, because time is real.
 
 mod api;
+mod catalogue;
 mod clients;
 mod faults;
 mod fleet;

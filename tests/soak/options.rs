@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Faults without pause on real processes, and a check that nothing was lost
 #[derive(Debug, Clone, Parser)]
@@ -20,9 +20,9 @@ pub(crate) struct Options {
     /// Tenants that move back and forth
     #[arg(long, default_value_t = 5)]
     pub(crate) tenants: usize,
-    /// Put a PgBouncer between the processes and Postgres, with this kind of pooling
-    #[arg(long, value_parser = ["session", "transaction"])]
-    pub(crate) pooler: Option<String>,
+    /// What the catalogue is kept in
+    #[arg(long, value_enum, default_value_t = StoreKind::Postgres)]
+    pub(crate) store: StoreKind,
     /// Break the contract with the clients: the processes wait for no reader and no request. To see that the run then fails
     #[arg(long)]
     pub(crate) no_drain: bool,
@@ -32,6 +32,19 @@ pub(crate) struct Options {
     /// Where the logs of a run are kept, in a folder of its own
     #[arg(long, default_value = "target/soak")]
     pub(crate) logs: PathBuf,
+}
+
+/// What the catalogue is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StoreKind {
+    /// A primary with a synchronous standby
+    Postgres,
+    /// The same behind PgBouncer, with session pooling
+    PostgresSessionPooler,
+    /// The same behind PgBouncer, with transaction pooling
+    PostgresTransactionPooler,
+    /// A file on a disk that fills
+    Sqlite,
 }
 
 /// The longest that a run may take; past it, it has failed.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use testkit::postgres::{Pair, Pooler, Pooling};
 use testkit::{Error, Ports, Region, RequestAge, Storage, fixtures};
 use tokio::task::JoinSet;
 
 use crate::api::{Api, Request};
+use crate::catalogue::Catalogue;
 use crate::clients::{Client, Journal, Stores};
 use crate::faults::Injector;
 use crate::fleet::{Fleet, PROCESSES};
@@ -57,7 +57,7 @@ async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, 
     let all: Vec<&Region> = regions.iter().collect();
     testkit::prepare(&all).await?;
     let folder = Folder::new(logs)?;
-    let postgres = Pair::start(folder.servers.path()).await?;
+    let catalogue = Catalogue::start(options, folder.servers.path()).await?;
     let servers = Fleet::addresses()?;
     let urls = servers.iter().map(|at| format!("http://{at}")).collect();
     let api = Api::new(urls).map_err(|error| Error::new("make an HTTP client", error))?;
@@ -67,20 +67,11 @@ async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, 
     // A copy, so that a build during the run changes nothing.
     let realmctl = folder.servers.path().join("realmctl");
     std::fs::copy(named(options)?, &realmctl).map_err(|error| Error::new("copy realmctl", error))?;
-    let url_at = |port| postgres.url_at(port);
     let timing = timing(options.no_drain);
-    let pooler = match options.pooler.as_deref() {
-        None => None,
-        Some(kind) => {
-            let pooling = if kind == "session" { Pooling::Session } else { Pooling::Transaction };
-            Some(Pooler::start(&postgres, pooling, folder.servers.path()).await?)
-        }
-    };
-    let catalogue = pooler.as_ref().map_or_else(|| postgres.primary(), Pooler::address);
-    let fleet = Fleet::start(&stage, &realmctl, &timing, &servers, catalogue, url_at, logs).await?;
+    let fleet = Fleet::start(&stage, &realmctl, &timing, &servers, &catalogue, logs).await?;
     let tenants: Vec<String> = (1..=options.tenants).map(|number| format!("tenant-{number}")).collect();
     let cast = Cast::prepare(&stage, &regions, &tenants).await?;
-    let seen = cast.play(&stage, &fleet, (postgres, pooler), options, seed).await?;
+    let seen = cast.play(&stage, &fleet, catalogue, options, seed).await?;
     fleet.stop().await;
     Ok(report(&stage, seed, &seen))
 }
@@ -143,7 +134,7 @@ impl Cast {
         &self,
         stage: &Arc<Stage>,
         fleet: &Fleet,
-        (postgres, pooler): (Pair, Option<Pooler>),
+        catalogue: Catalogue,
         options: &Options,
         seed: u64,
     ) -> Result<Vec<Seen>, Error> {
@@ -165,7 +156,7 @@ impl Cast {
             }
         }
         let on_call = tokio::spawn(replay_removals(Arc::clone(stage)));
-        let mut injector = Injector::new(Arc::clone(stage), fleet, (postgres, pooler), seed);
+        let mut injector = Injector::new(Arc::clone(stage), fleet, catalogue, seed);
         injector.run(options.faults).await?;
         stage.event("the last fault has struck");
         until_moves(stage, options.moves).await;

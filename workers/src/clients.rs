@@ -134,10 +134,10 @@ impl Clients {
         &self.addresses
     }
 
-    /// Clients with the same credentials that reach stores by addresses of their own.
+    /// Clients with the same credentials that reach stores by addresses of their own, and what those tell of their time stays with them.
     pub(crate) fn with_addresses(&self, settings: &Settings, addresses: Addresses) -> Self {
         let SignsReads(time) = &self.signs_reads;
-        let clients = Self::new(self.credentials.clone(), settings, Arc::clone(&self.clocks), time);
+        let clients = Self::new(self.credentials.clone(), settings, Arc::default(), time);
         Self { addresses: Arc::new(addresses), ..clients }
     }
 

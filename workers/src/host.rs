@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rustix::process::{Resource, getrlimit};
 use tracing::warn;
 
 use crate::error::WorkError;
@@ -26,7 +27,7 @@ const NOT_OURS: [&str; 7] = [
 const NO_MORE_FILES: [i32; 2] = [23, 24];
 
 /// So many files must be free for a process that is to claim work: about the connections of one task.
-const FREE_FILES: usize = 32;
+const FREE_FILES: u64 = 32;
 
 /// The code of what failed because no certificate authority is known here.
 pub(crate) const NO_AUTHORITIES: &str = "no_certificate_authorities";
@@ -79,10 +80,17 @@ pub(crate) fn without_authorities() -> WorkError {
     WorkError::unfit(NO_AUTHORITIES, message)
 }
 
-/// Whether this process can open some more files.
+/// Whether this process can open some more files. Counted, and one opened: to take as many as are wanted would keep others from them.
 pub(crate) fn has_free_files() -> bool {
-    let open: Result<Vec<File>, _> = (0..FREE_FILES).map(|_| File::open("/dev/null")).collect();
-    open.err().and_then(|error| error.raw_os_error()).is_none_or(|code| !NO_MORE_FILES.contains(&code))
+    let open = std::fs::read_dir("/proc/self/fd").map(Iterator::count);
+    let allowed = getrlimit(Resource::Nofile).current;
+    if let (Ok(open), Some(allowed)) = (&open, allowed)
+        && (*open as u64).saturating_add(FREE_FILES) > allowed
+    {
+        return false;
+    }
+    let refused = open.err().or_else(|| File::open("/dev/null").err()).and_then(|error| error.raw_os_error());
+    refused.is_none_or(|code| !NO_MORE_FILES.contains(&code))
 }
 
 /// What this process, or the machine, has no more of.

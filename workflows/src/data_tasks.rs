@@ -23,7 +23,7 @@ pub use copy::{CopyInput, CopyTask};
 pub(crate) use ledger_permits::CellLedger;
 pub use places::place_of;
 pub use remove::{RemoveInput, RemoveTask};
-pub(crate) use same_store::{ANOTHER_TABLE, SAME_STORE};
+pub(crate) use same_store::{ANOTHER_TABLE, NO_TABLE_ID, SAME_STORE};
 pub(crate) use verify::VerifyResult;
 pub use verify::{LeftReplica, VerifyInput, VerifyTask};
 

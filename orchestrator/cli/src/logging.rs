@@ -50,7 +50,9 @@ pub(crate) fn start(cli: &Cli, terminal: &Terminal) {
     let directives: Vec<String> = ours.iter().map(|target| format!("{target}={level}")).collect();
     let default = format!("{calm},{}", directives.join(","));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(BesideBars(terminal.clone()));
+    // It would tell stderr that stderr can't be written, and panic when that fails.
+    let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter);
+    let builder = builder.with_writer(BesideBars(terminal.clone()));
     // Another log is already in place only in a process that is not ours to configure.
     let _ = match format(&cli.command) {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -62,7 +64,7 @@ fn colours_wanted() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// Writes log lines to stderr without tearing progress bars.
+/// Writes log lines to stderr without tearing progress bars. Those that can't be written, as on a full disk, are lost, and stop nobody.
 struct BesideBars(Terminal);
 
 impl<'a> MakeWriter<'a> for BesideBars {
@@ -77,7 +79,7 @@ struct Line<'a>(&'a Terminal);
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.bars.suspend(|| io::stderr().write_all(bytes))?;
+        drop(self.0.bars.suspend(|| io::stderr().write_all(bytes)));
         Ok(bytes.len())
     }
 

@@ -100,6 +100,31 @@ fn a_tenant_comes_back_online_once_there_is_room_again() {
     assert_eq!(tenant()["realm"], json!(realm), "{ended:#}");
 }
 
+/// The log is on the disk that is full.
+#[test]
+fn a_log_that_can_t_be_written_keeps_nobody_from_working() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let log = folder.path().join("log");
+    let server = Up::serve_logging_to(&log, &folder.path().join("realmctl.db"));
+    let pid = Pid::from_raw(server.pid().cast_signed());
+    let unlimited = getrlimit(Resource::Fsize);
+    let limited = |current| prlimit(pid, Resource::Fsize, Rlimit { current, ..unlimited }).expect("the limit is set");
+    limited(Some(1));
+    let create = ["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"];
+    for _ in 0..3 {
+        let refused = server.ask(&create).ends_with(1);
+        assert!(refused.stderr.contains("its disk "), "{refused:?}");
+        assert_eq!(server.get("/v1/tenants/acme").0, 404, "reading goes on");
+    }
+    until(|| (server.get("/readyz").0 == 503).then_some(()));
+    limited(unlimited.current);
+    until(|| (server.get("/readyz").0 == 200).then_some(()));
+    assert!(server.ask(&create).ends_with(3).stderr.contains("no topology"), "all goes on");
+    // What had panicked tells so with the next line that can be written.
+    let said = std::fs::read_to_string(&log).expect("the log can be read");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
 /// When the tenant's offline lease runs out.
 fn lease_until(tenant: &Value) -> Option<SystemTime> {
     let until: jiff::Timestamp = tenant["leaseUntil"].as_str()?.parse().expect("a point in time");

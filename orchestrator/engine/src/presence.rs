@@ -40,6 +40,10 @@ impl Runner {
     }
 
     async fn say_here(&self, tx: &mut Tx, now: Millis) -> Result<(), StoreError> {
+        // Work that ends after that may still find out something about this process.
+        if self.gone.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let runs_tasks = self.settings.tasks_at_once > 0 && self.standing.takes_part();
         let kinds = if runs_tasks { self.registry.task_kinds() } else { Vec::new() };
         let lacks = self.standing.lacks();
@@ -49,6 +53,7 @@ impl Runner {
     }
 
     pub(crate) async fn say_gone(&self) {
+        self.gone.store(true, Ordering::SeqCst);
         let said = async {
             let mut tx = self.store.begin().await?;
             runner_table::forget(&mut tx, &self.owner).await?;

@@ -1,7 +1,7 @@
 //! The runner: claims due workflows and tasks and runs them, until told to stop. Any number of processes run one each.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
 
 use store::{Store, StoreError};
@@ -97,6 +97,8 @@ pub struct Runner {
     pub(crate) owner: String,
     /// When it was last said that this process is there.
     pub(crate) said_here: Arc<AtomicI64>,
+    /// Whether it has said that it is gone.
+    pub(crate) gone: Arc<AtomicBool>,
     /// Whether it claims all kinds of work.
     pub(crate) standing: Arc<Standing>,
     /// Tasks that are to make room.
@@ -117,6 +119,7 @@ impl Runner {
             ids: Arc::new(RandomIds),
             owner,
             said_here: Arc::new(AtomicI64::new(i64::MIN)),
+            gone: Arc::default(),
             wanted: Arc::default(),
             outages: Arc::default(),
         }

@@ -222,6 +222,16 @@ impl Runner {
         tx.announce();
         tx.commit().await?;
         debug!(task = task.id, kind = task.kind, code = stored.code, "a task is left to a process that is fit");
+        if let Some(failing_ms) = alarm(before, now, self.settings.alarm_after) {
+            error!(
+                task = task.id,
+                kind = task.kind,
+                code = stored.code,
+                failing_ms,
+                error = error.chain(),
+                "a task has been given back for a long time, because each process that takes it lacks something: put the processes right"
+            );
+        }
         Ok(())
     }
 

@@ -263,6 +263,16 @@ impl Runner {
                 code = stored.code,
                 "a step is left to a process that is fit"
             );
+            if let Some(failing_ms) = alarm(locked.failing, now, self.settings.alarm_after) {
+                error!(
+                    workflow = record.id,
+                    state = record.state,
+                    code = stored.code,
+                    failing_ms,
+                    error = error.chain(),
+                    "a step has been given back for a long time, because each process that takes it lacks something: put the processes right"
+                );
+            }
             return Ok(Stepped::Parked);
         }
         let led = match workflow {

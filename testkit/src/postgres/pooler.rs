@@ -74,14 +74,17 @@ impl Pooler {
         let process = command
             .spawn()
             .map_err(Error::doing("start pgbouncer (if it is missing: `testkit/install-packages pgbouncer`)"))?;
-        let pooler = Self { front, process, port };
+        let mut pooler = Self { front, process, port };
         for _ in 0..MOST_LOOKS {
+            if !matches!(pooler.process.try_wait(), Ok(None)) {
+                break;
+            }
             if tokio::net::TcpStream::connect(pooler.address()).await.is_ok() {
                 return Ok(pooler);
             }
             tokio::time::sleep(LOOK).await;
         }
-        Err(Error::plain(format!("PgBouncer does not listen: see {}", log.display())))
+        Err(Error::plain(format!("PgBouncer does not run: see {}", log.display())))
     }
 
     /// Where clients connect.

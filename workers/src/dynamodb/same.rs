@@ -7,6 +7,8 @@ use tracing::warn;
 use super::Table;
 use super::keys::printable;
 use crate::error::WorkError;
+use crate::patience::Patience;
+use crate::pulse::Pulse;
 use crate::tables::{AttributeValue, Change, Item};
 
 /// What the marker's key says, where it is text. Never renamed: it may have to be looked for.
@@ -56,9 +58,15 @@ fn marker(table: &Table, random: &str) -> Item {
 
 impl Table {
     async fn write_marker(&self, change: Change) -> Result<(), WorkError> {
-        match self.api.batch_write(vec![change], self.now()).await? {
-            undone if undone.is_empty() => Ok(()),
-            _ => Err(WorkError::retryable("throttled", format!("{} left the marker undone", self.site))),
+        let pulse = Pulse::unheard();
+        let mut patience = Patience::new(self.settings.patience, &pulse);
+        loop {
+            let failed = match self.api.batch_write(vec![change.clone()], self.now()).await {
+                Ok(undone) if undone.is_empty() => return Ok(()),
+                Ok(_) => WorkError::retryable("throttled", format!("{} left the marker undone", self.site)),
+                Err(error) => error,
+            };
+            patience.wait(failed).await?;
         }
     }
 }

@@ -15,6 +15,9 @@ pub(crate) const SAME_STORE: &str = "same_store";
 /// The code of a table that is not the one that was left.
 pub(crate) const ANOTHER_TABLE: &str = "another_table";
 
+/// Stands for the id of a table whose store gives none.
+pub(crate) const NO_TABLE_ID: &str = "none";
+
 /// Asks the store whether what is left still is the table that it was found to be.
 ///
 /// # Errors
@@ -29,14 +32,15 @@ pub(crate) async fn check_is_itself(
     match movers.table_id(&place_of(left), tenant).await? {
         Some(is) if is == *was => Ok(()),
         is => {
+            let accepting = |table: &str| {
+                format!(
+                    ". If it was made anew on purpose, and what it holds of the tenant is to go: `realmctl removals replay {removal} \
+                     --accept-table {table}`"
+                )
+            };
             let (is, accept) = match &is {
-                Some(is) => (
-                    format!("{is} now"),
-                    format!(
-                        ". If the table was made anew, and what it holds of the tenant is to go: `realmctl removals replay {removal} --accept-table {is}`"
-                    ),
-                ),
-                None => ("not told any more".to_owned(), String::new()),
+                Some(is) => (format!("{is} now"), accepting(is)),
+                None => ("not told any more".to_owned(), accepting(NO_TABLE_ID)),
             };
             let message = format!(
                 "service {service}: the table at {} is another one than the move worked with (its TableId was {was} and is {is}): nothing \

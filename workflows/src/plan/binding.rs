@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use catalogue::location::{Address, Location};
-use catalogue::topology::{Realm, Service, Shard, Topology};
+use catalogue::topology::{EndpointKind, Realm, Service, Shard, Topology};
 
 use super::build::plan_on_shard;
 use super::{Placed, Plan, ServicePlan};
@@ -133,12 +133,25 @@ impl ServicePlan {
         for location in plan.add.iter_mut().chain(&mut plan.keep).chain(&mut plan.remove).chain(&mut plan.source) {
             location.name.clear();
             location.table_id = None;
+            call_aws_by_one_name(&location.region, &mut location.address);
             if idle {
                 forget_how_it_is_reached(&mut location.address);
             }
         }
         plan.key_prefix = plan.key_prefix.filter(|_| !idle);
         plan
+    }
+}
+
+/// AWS's own endpoint may be stated or not.
+fn call_aws_by_one_name(region: &str, address: &mut Address) {
+    let (kind, endpoint) = match address {
+        Address::Dynamodb { endpoint, .. } => (EndpointKind::Dynamodb, endpoint),
+        Address::S3 { endpoint, .. } => (EndpointKind::S3, endpoint),
+        Address::Hooks { .. } => return,
+    };
+    if kind.store(region, endpoint.as_deref()) == kind.store(region, None) {
+        *endpoint = None;
     }
 }
 

@@ -60,7 +60,7 @@ impl Workflow for RealmMove {
 
     const KIND: &'static str = "move";
 
-    const REACHES_OUT: &'static [&'static str] = &["preflight"];
+    const REACHES_OUT: &'static [&'static str] = &["preflight", "notify"];
 
     fn name(state: &MoveState) -> &'static str {
         state.stage.name()

@@ -9,7 +9,7 @@ use workers::late::{LATE_WRITES, LateWrites};
 use super::compare::erase_evidence;
 use super::machine::{Removal, begin};
 use super::state::{Cause, OF_STRAYS, RemovalStage};
-use crate::data_tasks::ANOTHER_TABLE;
+use crate::data_tasks::{ANOTHER_TABLE, NO_TABLE_ID};
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
@@ -48,7 +48,7 @@ impl<'a> Accepted<'a> {
 ///
 /// # Errors
 /// `unknown_removal`; `hash_invalid`; `other_late_writes` when something else has been found by now than what was accepted;
-/// `no_other_table` when no other table was found.
+/// `table_not_found_there` when the table that is accepted is not the one that was found.
 pub async fn replay_removal(
     deployment: &Deployment,
     id: &str,
@@ -97,15 +97,16 @@ pub async fn replay_removal(
     if strays && state.verified.is_none() && !matches!(state.cause, Cause::Moved { .. }) {
         state.verified = Some(Vec::new());
     }
+    let expected = state.location.table_id.clone();
     if let Some(table) = accepted.table {
-        if error.code != ANOTHER_TABLE {
+        let is_named = error.code == ANOTHER_TABLE && error.message.contains(&format!("--accept-table {table}`"));
+        if !is_named {
             let message = format!(
-                "this removal did not stop because of another table, but because of {}: nothing was replayed",
-                error.code
+                "`{table}` is not the table that was found: see `realmctl removals show {id}`. Nothing was replayed"
             );
-            return Err(Refusal::conflict("no_other_table", message));
+            return Err(Refusal::conflict("table_not_found_there", message));
         }
-        state.location.table_id = Some(table.to_owned());
+        state.location.table_id = Some(table.to_owned()).filter(|table| table != NO_TABLE_ID);
     }
     state.accepted = accept.map(str::to_owned);
     state.compared_again = 0;
@@ -117,7 +118,7 @@ pub async fn replay_removal(
         action: "removal.replay".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
         why: requester.why.clone(),
-        before: json!({ "removal": id, "state": "failed", "code": error.code }),
+        before: json!({ "removal": id, "state": "failed", "code": error.code, "table": expected }),
         after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept, "acceptTable": accepted.table }),
     };
     audit::append(held.step.tx, &entry).await?;

@@ -86,8 +86,8 @@ async fn prove(deployment: &Deployment, site: &Location, renamed: &Topology, add
         }
         Err(error) => {
             let message = format!(
-                "nothing was changed: whether {address} leads to the {what} that is in use in {} could not be found out, for which both \
-                 have to answer: {error}",
+                "nothing was changed: whether {address} leads to the {what} that is in use in {} could not be found out, because it does \
+                 not answer, or the address in use does not (both have to): {error}",
                 site.region
             );
             Err(Refusal::conflict("store_not_asked", message))

@@ -50,7 +50,15 @@ impl EndpointKind {
         }
     }
 
-    /// AWS's own endpoint in the region.
+    /// The endpoint by which locations in the region are known: `None` for AWS's own, also where it only stands there because the store is
+    /// reached at another address.
+    pub(super) fn stated(self, name: &str, region: &Region) -> Option<String> {
+        let at = self.of(region)?;
+        let is_aws = at.address.is_some() && at.endpoint == self.aws(name);
+        (!is_aws).then(|| at.endpoint.clone())
+    }
+
+    /// AWS's own endpoint in the region, as a topology has to write it where the store has an address besides.
     fn aws(self, region: &str) -> String {
         format!("https://{}.{region}.amazonaws.com", self.as_str())
     }
@@ -104,8 +112,21 @@ impl Topology {
                 continue;
             }
             let endpoint = endpoint(at).unwrap_or_else(|| kind.aws(name));
+            if kind.store(name, Some(&endpoint)) != store {
+                let reason =
+                    format!("write the endpoint of this region in the topology file first: {endpoint} is not it");
+                return Err(AddressError::Invalid(vec![Problem::new(
+                    format!("regions.{name}.{}", kind.as_str()),
+                    reason,
+                )]));
+            }
             let is_own = address.trim_end_matches('/') == endpoint.trim_end_matches('/');
-            let now = Some(Endpoint { endpoint, address: (!is_own).then(|| address.to_owned()) });
+            let was_aws = kind.of(at).is_none_or(|at| at.address.is_some()) && endpoint == kind.aws(name);
+            let now = match (is_own, was_aws) {
+                (true, true) => None,
+                (true, false) => Some(Endpoint { endpoint, address: None }),
+                (false, _) => Some(Endpoint { endpoint, address: Some(address.to_owned()) }),
+            };
             match kind {
                 EndpointKind::Dynamodb => at.dynamodb = now,
                 EndpointKind::S3 => at.s3 = now,

@@ -79,26 +79,45 @@ fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut 
                 let Some(kind) = kind else { continue };
                 let path = format!("{path}.{}", kind.as_str());
                 let store = |region| kind.store(&cell.region, kind.of(region).map(|at| at.endpoint.as_str()));
-                let renamed =
-                    |to: &str| format!("`realmctl topology rename-endpoint {} {} {to}`", cell.region, kind.as_str());
-                let to = kind.of(after).map_or("URL", |at| at.reached_at());
                 if store(before) != store(after) {
+                    let to = kind.of(after).map_or("URL", |at| at.reached_at());
                     let remedy = format!(
-                        "If the same store is to be reached by another name, keep its endpoint here and run {}",
-                        renamed(to)
+                        "If the same store is to be reached by another name, keep its endpoint here and run `realmctl topology \
+                         rename-endpoint {} {} {to}`",
+                        cell.region,
+                        kind.as_str()
                     );
                     problems.push(Problem::new(path, format!("the endpoint can't change: {why}. {remedy}")));
-                } else if !old.is_reached_as_in(new, &cell.region, kind) {
-                    let now = kind.of(before).and_then(|at| at.address.as_ref());
-                    let keep = now.map_or("leave it out".to_owned(), |now| format!("write `address: {now}`"));
-                    let remedy = format!(
-                        "To keep it, {keep}. To change it, run {}, which makes sure that it is the same store, and then write it here",
-                        renamed(to)
-                    );
-                    let reason = format!("the address can't change with the file: {why}. {remedy}");
-                    problems.push(Problem::new(format!("{path}.address"), reason));
                 }
             }
+        }
+    }
+    check_addresses(old, new, in_use, problems);
+}
+
+/// Where stores are reached changes only with proof, also where nothing is yet: a move may be on its way there, and has looked at what is
+/// reached now.
+fn check_addresses(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
+    if in_use.cells.is_empty() && in_use.placements.values().all(|count| *count == 0) {
+        return;
+    }
+    for (name, before) in &old.regions {
+        let Some(after) = new.regions.get(name) else { continue };
+        for kind in EndpointKind::ALL {
+            let store = |region| kind.store(name, kind.of(region).map(|at| at.endpoint.as_str()));
+            if store(before) != store(after) || old.is_reached_as_in(new, name, kind) {
+                continue;
+            }
+            let now = kind.of(before).and_then(|at| at.address.as_ref());
+            let to = kind.of(after).map_or("URL", |at| at.reached_at());
+            let keep = now.map_or("leave it out".to_owned(), |now| format!("write `address: {now}`"));
+            let remedy = format!(
+                "To keep it, {keep}. To change it, run `realmctl topology rename-endpoint {name} {} {to}`, which makes sure that it is \
+                         the same store, and then write it here",
+                kind.as_str()
+            );
+            let reason = format!("the address can't change with the file while there are tenants. {remedy}");
+            problems.push(Problem::new(format!("regions.{name}.{}.address", kind.as_str()), reason));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! From a shard to the physical locations of a tenant's data.
 
+use super::addresses::EndpointKind;
 use super::endpoint::hooks_identity;
 use super::model::{Region, Service, Shard, StoreSpec, Topology};
 use crate::location::{Address, Location};
@@ -111,14 +112,14 @@ fn address(store: &StoreSpec, name: &str, region: &Region, tenant: &str) -> Addr
     let expand = |template: &str| template.replace("{region}", name).replace("{tenant}", tenant);
     match store {
         StoreSpec::Dynamodb { table, index, index_key, shard_count, .. } => Address::Dynamodb {
-            endpoint: region.dynamodb.as_ref().map(|at| at.endpoint.clone()),
+            endpoint: EndpointKind::Dynamodb.stated(name, region),
             table: expand(table),
             index: index.clone(),
             index_key: index_key.clone(),
             shard_count: *shard_count,
         },
         StoreSpec::S3 { bucket, prefix } => Address::S3 {
-            endpoint: region.s3.as_ref().map(|at| at.endpoint.clone()),
+            endpoint: EndpointKind::S3.stated(name, region),
             bucket: expand(bucket),
             prefix: expand(prefix),
         },

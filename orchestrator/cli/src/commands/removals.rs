@@ -86,9 +86,9 @@ pub(crate) struct ReplayArgs {
     /// has looked at it
     #[arg(long, value_name = "HASH", requires = "id", conflicts_with = "failed")]
     accept_late_writes: Option<String>,
-    /// Delete what the table of this TableId holds, which was found in the place of the one that the move worked with; only after somebody
-    /// has looked at it
-    #[arg(long, value_name = "ID", requires = "id", conflicts_with = "failed")]
+    /// After `another_table`: delete what this table holds, which was found in the place of the one that the move worked with; `removals
+    /// show` names its id. Only after somebody has looked at it
+    #[arg(long, value_name = "TABLE-ID", requires = "id", conflicts_with = "failed")]
     accept_table: Option<String>,
     /// Why; kept in the audit trail
     #[arg(long, value_name = "TEXT")]

@@ -108,6 +108,23 @@ impl Up {
         up
     }
 
+    /// The same with a file as its log.
+    pub(crate) fn serve_logging_to(log: &std::path::Path, store: &std::path::Path) -> Self {
+        let store = format!("sqlite:{}", store.display());
+        let mut serve = command(&["serve", "--listen", "127.0.0.1:0", "--store", &store]);
+        serve.stderr(std::fs::File::create(log).expect("the log can be made"));
+        let mut up = Self::draining(serve.spawn().expect("realmctl can be started"), || {});
+        let begun = std::time::Instant::now();
+        while up.url.is_empty() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "the server said nothing");
+            let said = std::fs::read_to_string(log).expect("the log can be read");
+            let line = said.split_inclusive('\n').find(|line| line.contains(" serves ") && line.ends_with('\n'));
+            up.url = line.and_then(|line| line.trim_end().split(" serves ").nth(1)).unwrap_or_default().to_owned();
+            std::thread::yield_now();
+        }
+        up
+    }
+
     /// `realmctl dev` on a free port.
     pub(crate) fn dev() -> Self {
         let args = ["dev", "--listen", "127.0.0.1:0", "--output", "json"];

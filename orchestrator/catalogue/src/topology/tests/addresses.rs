@@ -41,6 +41,7 @@ fn a_region_of_aws_gets_its_own_endpoint_as_the_name() {
     let key =
         |topology: &Topology| topology.locations("issue-service", "issues-us-east-1", "acme").expect("known")[0].key();
     assert_eq!(key(&renamed), key(&parse(&aws)));
+    assert_eq!(locations(&renamed), locations(&parse(&aws)), "plans that were approved hold");
     let store = |endpoint| EndpointKind::S3.store("us-east-1", endpoint);
     assert_eq!(store(None), store(Some("https://s3.us-east-1.amazonaws.com")));
     assert_ne!(store(None), EndpointKind::S3.store("eu-west-1", None), "each region is reached by itself");
@@ -89,18 +90,24 @@ fn the_file_does_not_change_where_a_store_in_use_is_reached() {
     assert_problems(
         &edit(&parse(EXAMPLE), &in_file(NEW), &in_use()),
         &format!(
-            "regions.us-east-1.dynamodb.address: the address can't change with the file: {why}. To keep it, leave it out. To change it, \
+            "regions.us-east-1.dynamodb.address: the address can't change with the file while there are tenants. To keep it, leave it out. To change it, \
              run `realmctl topology rename-endpoint us-east-1 dynamodb {NEW}`, {check}"
         ),
     );
     assert_problems(
         &edit(&renamed(), EXAMPLE, &in_use()),
         &format!(
-            "regions.us-east-1.dynamodb.address: the address can't change with the file: {why}. To keep it, write `address: {NEW}`. To \
+            "regions.us-east-1.dynamodb.address: the address can't change with the file while there are tenants. To keep it, write `address: {NEW}`. To \
              change it, run `realmctl topology rename-endpoint us-east-1 dynamodb http://127.0.0.1:8001`, {check}"
         ),
     );
     assert_eq!(edit(&renamed(), &in_file(NEW), &in_use()), "");
+    let elsewhere = EXAMPLE.replace(
+        "eu-west-1: {}",
+        "eu-west-1: { s3: { endpoint: \"https://s3.eu-west-1.amazonaws.com\", address: \"https://s3.example\" } }",
+    );
+    let found = edit(&parse(EXAMPLE), &elsewhere, &in_use());
+    assert!(found.starts_with("regions.eu-west-1.s3.address: "), "a move may be on its way there: {found}");
     assert_problems(
         &edit(&parse(EXAMPLE), &EXAMPLE.replace("http://127.0.0.1:8001", NEW), &in_use()),
         &format!(
