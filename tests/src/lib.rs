@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod clocked;
+pub mod counts;
 pub mod kinds;
 pub mod stage;
 pub mod strike;
