@@ -12,8 +12,9 @@ use uuid::Uuid;
 use crate::Error;
 
 /// The database, and what it takes to get rid of it.
-pub(crate) struct Database {
-    pub(crate) store: Store,
+pub struct Database {
+    /// The store on it.
+    pub store: Store,
     place: Place,
 }
 
@@ -24,7 +25,7 @@ enum Place {
 
 impl Database {
     /// Creates it at the place that the URL names.
-    pub(crate) async fn create(url: &str) -> Result<Self, Error> {
+    pub async fn create(url: &str) -> Result<Self, Error> {
         match url.parse()? {
             StoreUrl::Sqlite(path) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -43,7 +44,8 @@ impl Database {
         }
     }
 
-    pub(crate) fn name(&self) -> &'static str {
+    /// `sqlite` or `postgres`.
+    pub fn name(&self) -> &'static str {
         match self.place {
             Place::File(_) => "sqlite",
             Place::Server { .. } => "postgres",
@@ -51,7 +53,7 @@ impl Database {
     }
 
     /// A connection of its own, for what is asked about the database. `None`: a file.
-    pub(crate) async fn connect(&self) -> Result<Option<PgConnection>, Error> {
+    pub async fn connect(&self) -> Result<Option<PgConnection>, Error> {
         match &self.place {
             Place::File(_) => Ok(None),
             Place::Server { server, name } => {
@@ -61,7 +63,7 @@ impl Database {
     }
 
     /// What the database says about how durable a commit is.
-    pub(crate) async fn durability(&self) -> Result<String, Error> {
+    pub async fn durability(&self) -> Result<String, Error> {
         let Some(mut connection) = self.connect().await? else {
             return Ok("journal_mode=wal synchronous=full".to_owned());
         };
@@ -89,7 +91,7 @@ impl Database {
     }
 
     /// Drops the database, or deletes the file.
-    pub(crate) async fn destroy(self) -> Result<(), Error> {
+    pub async fn destroy(self) -> Result<(), Error> {
         self.store.close().await;
         match self.place {
             Place::File(folder) => Ok(folder.close()?),

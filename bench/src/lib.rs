@@ -16,10 +16,10 @@ use std::time::Duration;
 use serde::Serialize;
 use store::StoreError;
 
+pub use database::Database;
 pub use finished::ClaimPages;
 pub use summary::{Spread, median_ratio};
 
-use database::Database;
 use rate::Load;
 
 /// What to measure.

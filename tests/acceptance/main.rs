@@ -26,6 +26,7 @@ mod budgets;
 mod campaigns;
 mod causes;
 mod clocks;
+mod counts;
 mod diverged_replicas;
 mod divided_bucket;
 mod engine_alone;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::simulator::{Attributes, Millis, SimulatedTable, text};
 
 use crate::audited;
+use crate::counted;
 use crate::observer::{CellKey, Snapshot, TenantRow};
 use crate::scenario::{AP, EU, REGIONS, Service, US};
 use crate::tables::At;
@@ -157,6 +158,7 @@ impl Judge {
         self.held_back(&next)?;
         self.gave_up(&next)?;
         audited::judge(&self.seen, &next)?;
+        counted::judge(&next)?;
         for id in next.tenants.keys() {
             // One that only notifies changes no placement any more.
             let open = next.workflows.values().filter(|row| {

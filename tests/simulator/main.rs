@@ -6,6 +6,7 @@
 mod audited;
 mod changes;
 mod clients;
+mod counted;
 mod faults;
 mod hooks;
 mod judge;

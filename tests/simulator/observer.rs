@@ -9,6 +9,7 @@ use serde_json::Value;
 use testkit::simulator::Millis;
 
 use crate::audited::AuditRow;
+use crate::counted::{COUNTS, CountKey};
 use crate::tables::KEY;
 
 /// A tenant's row.
@@ -76,6 +77,8 @@ pub(crate) struct Snapshot {
     pub(crate) tasks: BTreeMap<String, TaskRow>,
     /// What operators hold back: scope to since when.
     pub(crate) pauses: BTreeMap<String, Millis>,
+    /// What the catalogue has counted by itself.
+    pub(crate) counts: BTreeMap<CountKey, i64>,
     /// The entries of the audit trail since the look before this one, in their order.
     pub(crate) audited: Vec<AuditRow>,
 }
@@ -195,8 +198,18 @@ impl Observer {
                 },
             ),
             pauses: self.rows("SELECT scope, at FROM pauses", |row| Ok((row.get(0)?, row.get(1)?))),
+            counts: COUNTS.iter().flat_map(|(what, sql)| self.counts(what, sql)).collect(),
             audited: self.audited(),
         }
+    }
+
+    /// Cells are told by their region, as everywhere here.
+    fn counts(&self, what: &'static str, sql: &str) -> BTreeMap<CountKey, i64> {
+        self.rows(sql, |row| {
+            let at: String = row.get(1)?;
+            let at = if what == "site" { region_of(&at).to_owned() } else { at };
+            Ok(((what, row.get(0)?, at), row.get(2)?))
+        })
     }
 
     /// Whether it is kept what a removal's location held, item by item, and none of it has been shown as late: an item that was

@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod clocked;
+pub mod counts;
 pub mod kinds;
 pub mod purse;
 pub mod stage;

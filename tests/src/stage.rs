@@ -17,6 +17,7 @@ use workflows::removal::{Accepted, ReplayOutcome, replay_removal};
 use workflows::requester::Requester;
 
 use crate::clocked::Clocked;
+use crate::counts::kept_and_recounted;
 use crate::kinds::{AT_REST, Begin, KINDS};
 use crate::world::{Holdings, NEIGHBOUR, Seed, TENANT};
 use crate::{Database, World};
@@ -181,7 +182,7 @@ impl Stage {
     }
 
     /// The tenant is online, all its data is where the catalogue places it and nowhere else, the ledger says so, no task is left,
-    /// and its neighbour is as it was.
+    /// its neighbour is as it was, and all is counted.
     pub async fn is_sound(&self, what: &str) {
         let tenant = self.world.tenant().await;
         assert_eq!((tenant.status, tenant.mover, tenant.lease_until), (TenantStatus::Online, None, None), "{what}");
@@ -208,6 +209,8 @@ impl Stage {
         tx.rollback().await.expect("a read ends");
         assert_eq!((second.status, second.mover), (TenantStatus::Online, None), "{what}");
         assert_eq!(self.world.neighbour().await, self.neighbour, "{what}");
+        let (kept, recounted) = kept_and_recounted(&self.world.deployment.store).await;
+        assert_eq!(kept, recounted, "{what}: what is counted");
     }
 }
 

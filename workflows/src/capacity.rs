@@ -2,6 +2,8 @@
 //! the data tasks that admitted work may have overall, in a region, or on a table or bucket. Limits on units a second have the
 //! same scopes, and nothing is reserved of them: `unit_limits.rs`.
 
+mod queue;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalogue::capacity::{self, Limit, Usage, Want};
@@ -14,8 +16,13 @@ use crate::data_tasks::place_of;
 use crate::plan::Plan;
 use crate::realm_move::Divided;
 
+pub use queue::RoomSweep;
+
 /// How often one that waits for room looks again, in milliseconds.
 pub(crate) const LOOK_AGAIN_MS: Millis = 1_000;
+
+/// How often one looks again that nothing presses: [`RoomSweep`] wakes it when its turn has come.
+pub(crate) const LOOK_AGAIN_IN_CASE_MS: Millis = 60_000;
 
 /// The scope of everything.
 pub const OVERALL: &str = "overall";

@@ -8,6 +8,7 @@ use store::Store;
 use workers::Movers;
 
 use crate::campaign::Campaign;
+use crate::capacity::RoomSweep;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
 use crate::host_fitness::HostFitness;
 use crate::provision::Provision;
@@ -71,6 +72,7 @@ impl Deployment {
             .sweep(LapseSweep::new(self.clone()))
             .sweep(PauseSweep::new(self.store.clone()))
             .sweep(ShareSweep::new(self.clone()))
+            .sweep(RoomSweep::new(self.clone()))
     }
 
     /// Runner settings that follow the constants.

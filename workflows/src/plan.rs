@@ -27,6 +27,8 @@ mod tests;
 pub struct PlanInput<'a> {
     /// The topology in force.
     pub topology: &'a Topology,
+    /// Its [`Topology::version_hash`], which takes long to compute for every tenant anew.
+    pub version: &'a str,
     /// The tenant's id.
     pub tenant: &'a str,
     /// The tenant's epoch.

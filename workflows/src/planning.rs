@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, Cell, CellState};
 use catalogue::tenants::Tenant;
 use catalogue::topologies::{self, StoredTopology};
 use catalogue::topology::Topology;
@@ -37,41 +37,67 @@ pub async fn tenant(tx: &mut Tx, id: &str) -> Result<Tenant, Refusal> {
 pub async fn plan_move(tx: &mut Tx, tenant: &Tenant, to: &str) -> Result<Plan, Refusal> {
     let stored = topology(tx).await?;
     let load = placements::load(tx).await?;
-    plan_with(tx, (&stored, &load), tenant, to).await
+    let placements = placed(tx, &tenant.id, &stored.topology).await?;
+    plan_with((&stored, &load), (tenant, &placements), to)
 }
 
-/// The same with a topology and a load that were read before: for whoever plans many.
-pub async fn plan_with(
-    tx: &mut Tx,
+/// The same from what was read before: for whoever plans many.
+pub fn plan_with(
     (stored, load): (&StoredTopology, &Load),
-    tenant: &Tenant,
+    (tenant, placements): (&Tenant, &Placements),
     to: &str,
 ) -> Result<Plan, Refusal> {
-    let placements = placed(tx, &tenant.id, &stored.topology).await?;
     let input = PlanInput {
         topology: &stored.topology,
+        version: &stored.hash,
         tenant: &tenant.id,
         epoch: tenant.epoch,
         from: &tenant.realm,
         to,
-        placements: &placements,
+        placements,
         load,
     };
     plan(&input).map_err(|error| refuse(&error))
 }
 
+/// Where a tenant is placed, by service.
+pub type Placements = BTreeMap<String, Placed>;
+
 /// Where the tenant is placed, with the live locations as the ledger stores them.
-pub async fn placed(tx: &mut Tx, tenant: &str, topology: &Topology) -> Result<BTreeMap<String, Placed>, StoreError> {
+pub async fn placed(tx: &mut Tx, tenant: &str, topology: &Topology) -> Result<Placements, StoreError> {
     let shards = placements::of_tenant(tx, tenant).await?;
-    let cells = ledger::of_tenant(tx, tenant).await?;
-    Ok(shards
-        .into_iter()
-        .map(|(service, shard)| {
-            let live = cells.iter().filter(|cell| cell.service == service && cell.state == CellState::Live);
-            let locations = live.map(|cell| topology.refresh(&service, &cell.location)).collect();
-            (service, Placed { shard, locations })
-        })
-        .collect())
+    let mut cells = ledger::of_tenant(tx, tenant).await?;
+    cells.retain(|cell| cell.state == CellState::Live);
+    Ok(on_shards(shards, cells, topology))
+}
+
+/// The same for many tenants, by their ids; one that is placed nowhere is left out.
+pub async fn placed_all(
+    tx: &mut Tx,
+    tenants: &[String],
+    topology: &Topology,
+) -> Result<BTreeMap<String, Placements>, StoreError> {
+    let shards = placements::of_tenants(tx, tenants).await?;
+    let mut cells: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
+    for cell in ledger::live_of_tenants(tx, tenants).await? {
+        cells.entry(cell.tenant.clone()).or_default().push(cell);
+    }
+    let placed = shards.into_iter().map(|(tenant, shards)| {
+        let cells = cells.remove(&tenant).unwrap_or_default();
+        (tenant, on_shards(shards, cells, topology))
+    });
+    Ok(placed.collect())
+}
+
+fn on_shards(shards: BTreeMap<String, String>, live: Vec<Cell>, topology: &Topology) -> Placements {
+    let mut placed: Placements =
+        shards.into_iter().map(|(service, shard)| (service, Placed { shard, locations: Vec::new() })).collect();
+    for cell in live {
+        if let Some(placed) = placed.get_mut(&cell.service) {
+            placed.locations.push(topology.refresh(&cell.service, &cell.location));
+        }
+    }
+    placed
 }
 
 fn refuse(error: &PlanError) -> Refusal {

@@ -1,12 +1,13 @@
 //! Applies a topology file: validated as a whole, refused where it would strand a placement or a cell, and refused where it does
-//! something to tenants or moves that nobody has accepted.
+//! something to tenants or moves that nobody has accepted. The file is read before any lock, and what is asked under the lock does not
+//! grow with the number of tenants.
 
 mod consequences;
 mod rename_endpoint;
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::topologies::{self, StoredTopology};
-use catalogue::topology::{InUse, Topology};
+use catalogue::topology::{InUse, Lines, Topology};
 use catalogue::{ledger, placements, tenants};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
@@ -20,12 +21,17 @@ pub use rename_endpoint::rename_endpoint;
 
 /// Checks the file, also against what is in use, and stores nothing. Says what it would do besides.
 pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<(Topology, Vec<Consequence>), Refusal> {
+    let document = Document::read(yaml)?;
     let mut tx = deployment.store.read().await?;
-    let topology = accept(&mut tx, yaml).await?;
-    let current = topologies::current(&mut tx).await?.map(|stored| stored.topology);
-    let consequences = consequences::consequences(&mut tx, current.as_ref(), &topology).await?;
+    let current = topologies::current(&mut tx).await?;
+    if document.is(current.as_ref()) {
+        return Ok((document.topology, Vec::new()));
+    }
+    document.strands_nothing(&mut tx, current.as_ref()).await?;
+    let current = current.map(|stored| stored.topology);
+    let consequences = consequences::consequences(&mut tx, current.as_ref(), &document.topology).await?;
     tx.rollback().await?;
-    Ok((topology, consequences))
+    Ok((document.topology, consequences))
 }
 
 /// A topology that was applied.
@@ -57,15 +63,21 @@ pub async fn apply_topology_accepting(
     accepting: bool,
     requester: &Requester,
 ) -> Result<Applied, Refusal> {
+    let document = Document::read(yaml)?;
+    // Nobody has to wait for a file that changes nothing.
+    let mut look = deployment.store.read().await?;
+    let current = topologies::current(&mut look).await?;
+    look.rollback().await?;
+    if let Some(stored) = current.filter(|current| document.is(Some(current))) {
+        return Ok(Applied { stored, changed: false, consequences: Vec::new() });
+    }
     let mut tx = deployment.store.begin().await?;
     let current = topologies::pin(&mut tx).await?;
-    let topology = accept(&mut tx, yaml).await?;
-    let hash = topology.version_hash();
-    if let Some(current) = &current
-        && current.hash == hash
-    {
-        return Ok(Applied { stored: current.clone(), changed: false, consequences: Vec::new() });
+    if let Some(stored) = current.as_ref().filter(|current| document.is(Some(current))) {
+        return Ok(Applied { stored: stored.clone(), changed: false, consequences: Vec::new() });
     }
+    document.strands_nothing(&mut tx, current.as_ref()).await?;
+    let Document { topology, hash, .. } = document;
     let before = current.as_ref().map(|current| &current.topology);
     let consequences = consequences::consequences(&mut tx, before, &topology).await?;
     if !consequences.is_empty() && !accepting {
@@ -126,18 +138,34 @@ fn not_accepted(consequences: &[Consequence]) -> Refusal {
     Refusal::conflict("consequences_not_accepted", message)
 }
 
-async fn accept(tx: &mut Tx, yaml: &str) -> Result<Topology, Refusal> {
-    let (topology, lines) = Topology::parse_with_lines(yaml).map_err(Refusal::Topology)?;
-    if let Some(current) = topologies::current(tx).await? {
+/// A file whose form is right.
+struct Document {
+    topology: Topology,
+    lines: Lines,
+    hash: String,
+}
+
+impl Document {
+    fn read(yaml: &str) -> Result<Self, Refusal> {
+        let (topology, lines) = Topology::parse_with_lines(yaml).map_err(Refusal::Topology)?;
+        let hash = topology.version_hash();
+        Ok(Self { topology, lines, hash })
+    }
+
+    /// Whether that is what it says.
+    fn is(&self, stored: Option<&StoredTopology>) -> bool {
+        stored.is_some_and(|stored| stored.hash == self.hash)
+    }
+
+    /// Refuses what would strand a placement or a cell.
+    async fn strands_nothing(&self, tx: &mut Tx, current: Option<&StoredTopology>) -> Result<(), Refusal> {
+        let Some(current) = current else { return Ok(()) };
         let in_use = InUse {
             placements: placements::load(tx).await?,
-            cells: ledger::in_use(tx).await?.into_iter().map(|cell| (cell.service, cell.location)).collect(),
+            cells: ledger::sites_in_use(tx).await?,
             realms: tenants::count_by_realm(tx).await?.into_iter().collect(),
         };
-        let problems = current.topology.check_edit(&topology, &in_use);
-        if !problems.is_empty() {
-            return Err(Refusal::Topology(lines.locate(problems)));
-        }
+        let problems = current.topology.check_edit(&self.topology, &in_use);
+        if problems.is_empty() { Ok(()) } else { Err(Refusal::Topology(self.lines.locate(problems))) }
     }
-    Ok(topology)
 }

@@ -48,7 +48,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<AuditEntry>, StoreError> {
     let rows = sql("SELECT id, at, who, action, tenant, why, before, after FROM audit \
-                    WHERE ($1 IS NULL OR tenant = $1) AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3")
+                    WHERE TRUE {given AND tenant = $1} {given AND id < $2} ORDER BY id DESC LIMIT $3")
     .bind(tenant)
     .bind(before)
     .bind(limit)

@@ -130,16 +130,14 @@ pub async fn members(
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Member>, StoreError> {
-    let rows = sql(select!(
-        "WHERE m.campaign = $1 AND ($2 IS NULL OR m.state = $2) AND ($3 IS NULL OR m.tenant > $3) \
-         ORDER BY m.tenant LIMIT $4"
-    ))
-    .bind(campaign)
-    .bind(state.map(MemberState::as_str))
-    .bind(after)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
+    let rows =
+        sql(select!("WHERE m.campaign = $1 AND m.tenant > $3 {given AND m.state = $2} ORDER BY m.tenant LIMIT $4"))
+            .bind(campaign)
+            .bind(state.map(MemberState::as_str))
+            .bind(after.unwrap_or_default())
+            .bind(limit)
+            .fetch_all(tx)
+            .await?;
     rows.iter().map(Member::try_from).collect()
 }
 

@@ -4,7 +4,7 @@
 //! and keeps its place; it is granted all of it together, by whoever holds [`lock`], or waits. Reservations are made also
 //! where no limit is set, so that one set later counts what is running.
 
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, StoreError, Tx, sql};
 
 /// A limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +138,58 @@ pub async fn usage(tx: &mut Tx, scope: &str, workflow: &str, since: Millis) -> R
         holder: row.opt_text("holder")?,
         first_ahead: row.opt_text("first_ahead")?,
     })
+}
+
+/// One that waits in a scope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The workflow.
+    pub workflow: String,
+    /// How much it wants there.
+    pub weight: i64,
+    /// When it asks again by itself.
+    pub wake_at: Millis,
+}
+
+/// How much is granted in a scope.
+pub async fn granted(tx: &mut Tx, scope: &str) -> Result<i64, StoreError> {
+    sql("SELECT CAST(COALESCE(SUM(weight), 0) AS BIGINT) AS used FROM reservations \
+         WHERE scope = $1 AND granted_at IS NOT NULL")
+    .bind(scope)
+    .fetch_one(tx)
+    .await?
+    .int("used")
+}
+
+/// The first of those that wait in a scope, in their turn as [`usage`] has it.
+pub async fn first_waiting(tx: &mut Tx, scope: &str, limit: i64) -> Result<Vec<Waiting>, StoreError> {
+    let rows =
+        sql("SELECT r.workflow_id, r.weight, w.wake_at FROM reservations r JOIN workflows w ON w.id = r.workflow_id \
+         WHERE r.scope = $1 AND r.granted_at IS NULL AND w.paused = 0 AND w.wake_at IS NOT NULL \
+         ORDER BY CASE WHEN w.priority >= 2 THEN 0 ELSE 1 END, r.asked_at, r.workflow_id LIMIT $2")
+        .bind(scope)
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    let waiting = |row: &Row| {
+        Ok(Waiting { workflow: row.text("workflow_id")?, weight: row.int("weight")?, wake_at: row.int("wake_at")? })
+    };
+    rows.iter().map(waiting).collect()
+}
+
+/// In which scopes these workflows wait.
+pub async fn waiting_in(tx: &mut Tx, workflows: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+    let ids = Rows::default().texts("id", workflows.iter().cloned());
+    let rows = sql("SELECT workflow_id, scope FROM reservations WHERE granted_at IS NULL AND workflow_id IN \
+                    (SELECT id FROM {rows})");
+    let rows = rows.rows(ids).fetch_all(tx).await?;
+    rows.iter().map(|row| Ok((row.text("workflow_id")?, row.text("scope")?))).collect()
+}
+
+/// All that wait in a scope.
+pub async fn all_waiting(tx: &mut Tx, scope: &str) -> Result<Vec<String>, StoreError> {
+    let rows = sql("SELECT workflow_id FROM reservations WHERE scope = $1 AND granted_at IS NULL ORDER BY workflow_id");
+    rows.bind(scope).fetch_all(tx).await?.iter().map(|row| row.text("workflow_id")).collect()
 }
 
 /// What is granted and what is waited for in a scope, over all workflows.

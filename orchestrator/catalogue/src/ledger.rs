@@ -6,7 +6,7 @@
 //! audited in its own transaction: `change` is the only way to one.
 
 use serde_json::{Value, json};
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, Row, Rows, StoreError, Tx, sql};
 
 use crate::audit::{self, AuditEntry};
 use crate::location::Location;
@@ -77,6 +77,15 @@ pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<Vec<Cell>, StoreErro
     rows.iter().map(Cell::try_from).collect()
 }
 
+/// The live cells of many tenants, by their ids; per tenant and service the primary first.
+pub async fn live_of_tenants(tx: &mut Tx, tenants: &[String]) -> Result<Vec<Cell>, StoreError> {
+    let ids = Rows::default().texts("id", tenants.iter().cloned());
+    let rows = sql(select!(
+        "WHERE tenant IN (SELECT id FROM {rows}) AND state = 'live' ORDER BY tenant, service, position, location"
+    ));
+    rows.rows(ids).fetch_all(tx).await?.iter().map(Cell::try_from).collect()
+}
+
 /// One cell by the key of its location.
 pub async fn get(tx: &mut Tx, tenant: &str, service: &str, key: &str) -> Result<Option<Cell>, StoreError> {
     let row = sql(select!("WHERE tenant = $1 AND service = $2 AND location = $3"))
@@ -130,10 +139,16 @@ pub async fn get_stored(tx: &mut Tx, tenant: &str, service: &str, key: &str) -> 
     row.as_ref().map(StoredCell::try_from).transpose()
 }
 
-/// Every cell that may hold data, of all tenants.
-pub async fn in_use(tx: &mut Tx) -> Result<Vec<Cell>, StoreError> {
-    let rows = sql(select!("WHERE state <> 'absent' ORDER BY service, location, tenant")).fetch_all(tx).await?;
-    rows.iter().map(Cell::try_from).collect()
+/// Where data may be, for any tenant: a service, a location with `{tenant}` in the place of the id, and how many cells there are not absent.
+pub async fn sites_in_use(tx: &mut Tx) -> Result<Vec<(String, Location, u64)>, StoreError> {
+    let rows = sql("SELECT service, site, place, cells FROM site_sizes WHERE cells > 0 ORDER BY service, site");
+    let rows = rows.fetch_all(tx).await?;
+    rows.iter()
+        .map(|row| {
+            let location = place_in(row)?.at_site(&row.text("site")?);
+            Ok((row.text("service")?, location, row.int("cells")?.unsigned_abs()))
+        })
+        .collect()
 }
 
 /// Who changes a cell, and why: each change writes an entry of the audit trail with it. Holds no key of the tenant's data.
@@ -334,6 +349,10 @@ pub async fn set_position(
     Ok(changed == 1)
 }
 
+fn place_in(row: &Row) -> Result<Location, StoreError> {
+    serde_json::from_str(&row.text("place")?).map_err(|error| StoreError::Corrupt(format!("column place: {error}")))
+}
+
 fn place_json(location: &Location) -> String {
     serde_json::to_string(location).expect("a location serialises: strings, numbers and nothing else")
 }
@@ -358,8 +377,7 @@ impl TryFrom<&Row> for Cell {
         Ok(Self {
             tenant: row.text("tenant")?,
             service: row.text("service")?,
-            location: serde_json::from_str(&row.text("place")?)
-                .map_err(|error| StoreError::Corrupt(format!("column place: {error}")))?,
+            location: place_in(row)?,
             state: CellState::try_from(row.text("state")?)?,
             generation: row.int("generation")?,
             workflow: row.opt_text("workflow")?,

@@ -94,6 +94,14 @@ impl Location {
         }
     }
 
+    /// This location of some tenant as it is for any: `site` is its key with `{tenant}` in the place of the id.
+    pub(crate) fn at_site(mut self, site: &str) -> Self {
+        if let (Address::S3 { prefix, .. }, Some(of_site)) = (&mut self.address, site.splitn(4, '|').nth(3)) {
+            of_site.clone_into(prefix);
+        }
+        self
+    }
+
     /// Where it is, as far as names tell: the same for more spellings of an endpoint than the key, which is stored and never changes.
     pub(crate) fn place(&self) -> String {
         match &self.address {

@@ -2,12 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use store::{StoreError, Tx, sql};
+use store::{Rows, StoreError, Tx, sql};
 
 /// The tenant's shard of each service.
 pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<BTreeMap<String, String>, StoreError> {
     let rows = sql("SELECT service, shard FROM placements WHERE tenant = $1").bind(tenant).fetch_all(tx).await?;
     rows.iter().map(|row| Ok((row.text("service")?, row.text("shard")?))).collect()
+}
+
+/// The same for many, by their ids; one that is placed nowhere is left out.
+pub async fn of_tenants(
+    tx: &mut Tx,
+    tenants: &[String],
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, StoreError> {
+    let ids = Rows::default().texts("id", tenants.iter().cloned());
+    let rows = sql("SELECT tenant, service, shard FROM placements WHERE tenant IN (SELECT id FROM {rows})").rows(ids);
+    let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for row in rows.fetch_all(tx).await? {
+        found.entry(row.text("tenant")?).or_default().insert(row.text("service")?, row.text("shard")?);
+    }
+    Ok(found)
 }
 
 /// Places the tenant's data of a service on a shard.
@@ -27,20 +41,19 @@ pub async fn remove_all(tx: &mut Tx, tenant: &str) -> Result<(), StoreError> {
     sql("DELETE FROM placements WHERE tenant = $1").bind(tenant).execute(tx).await.map(drop)
 }
 
-/// How many tenants that may move have no shard of the service.
+/// How many tenants have no shard of the service, of those that are not gone.
 pub async fn count_without(tx: &mut Tx, service: &str) -> Result<u64, StoreError> {
-    let row = sql("SELECT COUNT(*) AS tenants FROM tenants WHERE status NOT IN ('closed', 'gone') AND NOT EXISTS \
-                   (SELECT 1 FROM placements WHERE placements.tenant = tenants.id AND placements.service = $1)")
+    let row = sql("SELECT CAST((SELECT COALESCE(SUM(tenants), 0) FROM realm_sizes) - \
+                   (SELECT COALESCE(SUM(tenants), 0) FROM shard_sizes WHERE service = $1) AS BIGINT) AS tenants")
     .bind(service)
     .fetch_one(tx)
     .await?;
-    Ok(row.int("tenants")?.unsigned_abs())
+    Ok(row.int("tenants")?.max(0).unsigned_abs())
 }
 
 /// How many tenants each (service, shard) has.
 pub async fn load(tx: &mut Tx) -> Result<BTreeMap<(String, String), u64>, StoreError> {
-    let rows =
-        sql("SELECT service, shard, COUNT(*) AS tenants FROM placements GROUP BY service, shard").fetch_all(tx).await?;
+    let rows = sql("SELECT service, shard, tenants FROM shard_sizes WHERE tenants > 0").fetch_all(tx).await?;
     rows.iter()
         .map(|row| Ok(((row.text("service")?, row.text("shard")?), row.int("tenants")?.unsigned_abs())))
         .collect()

@@ -1,4 +1,4 @@
-//! `realmctl bench engine` runs for real, on SQLite, and leaves nothing behind.
+//! `realmctl bench engine` and `bench catalogue` run for real, on SQLite, and leave nothing behind.
 
 mod common;
 
@@ -19,6 +19,26 @@ fn the_engine_is_measured_beside_the_bare_loop() {
         for side in ["engine", "bare"] {
             assert!(rate[side]["median"].as_f64().is_some_and(|median| median > 0.0), "{side}: {rate}");
         }
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder is there").count(), 0, "nothing is left behind");
+}
+
+#[test]
+fn the_catalogue_is_measured_at_each_size() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = format!("sqlite:{}", folder.path().join("bench.db").display());
+    let args = ["bench", "catalogue", "--store", &store, "--tenants", "60,20", "--runs", "1", "--waiting", "3"];
+    let ran = realmctl(&[&args as &[&str], &["--output", "json"]].concat()).ends_with(0);
+    let report: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let measured = &report["stores"][0];
+    assert_eq!(measured["tenants"], serde_json::json!([20, 60]), "the smallest first");
+    let figures = measured["figures"].as_array().expect("figures");
+    for operation in ["topology apply, the same", "tenant created", "move started", "audit list --tenant"] {
+        assert!(figures.iter().any(|figure| figure["operation"] == operation), "{operation}: {measured}");
+    }
+    for figure in figures {
+        let values = figure["values"].as_array().expect("values");
+        assert!(values.len() == 2 && values.iter().all(serde_json::Value::is_number), "each at both sizes: {figure}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder is there").count(), 0, "nothing is left behind");
 }

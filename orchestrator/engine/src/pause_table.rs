@@ -168,7 +168,7 @@ pub struct Held {
 pub async fn hold_next(tx: &mut Tx, tenant: Option<&str>, after: &str) -> Result<Held, StoreError> {
     // Also those that must go on are locked, and looked at once they are: one may be about to stop having to.
     let open = sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND paused = 0 AND id > $1 \
-                    AND ($2 IS NULL OR subject = $2) ORDER BY id LIMIT $3");
+                    {given AND subject = $2} ORDER BY id LIMIT $3");
     let open = open.for_update().bind(after).bind(tenant).bind(BATCH).fetch_all(tx).await?;
     let Some(last) = open.last().map(|row| row.text("id")).transpose()? else {
         return Ok(Held { marked: 0, last: None });
@@ -176,7 +176,7 @@ pub async fn hold_next(tx: &mut Tx, tenant: Option<&str>, after: &str) -> Result
     let marked = sql(concat!(
         "UPDATE workflows SET paused = ",
         in_force!(),
-        ", fence = fence + 1, lease_until = 0 WHERE id > $1 AND id <= $2 AND ($3 IS NULL OR subject = $3) AND ",
+        ", fence = fence + 1, lease_until = 0 WHERE id > $1 AND id <= $2 {given AND subject = $3} AND ",
         to_be_held!()
     ))
     .bind(after)

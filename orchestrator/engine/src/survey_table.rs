@@ -114,13 +114,12 @@ pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
 
 /// Ids of the open workflows that pauses pass by, of one tenant or of all, oldest first, at most `limit`.
 pub async fn going_on(tx: &mut Tx, tenant: Option<&str>, limit: i64) -> Result<Vec<String>, StoreError> {
-    let rows =
-        sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 1 AND ($1 IS NULL OR subject = $1) \
+    let rows = sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 1 {given AND subject = $1} \
                     ORDER BY id LIMIT $2")
-        .bind(tenant)
-        .bind(limit)
-        .fetch_all(tx)
-        .await?;
+    .bind(tenant)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
     rows.iter().map(|row| row.text("id")).collect()
 }
 

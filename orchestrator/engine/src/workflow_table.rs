@@ -103,17 +103,18 @@ pub async fn keep_start_key(tx: &mut Tx, key: &str, id: &str) -> Result<(), Stor
     keep.execute(tx).await.map(drop)
 }
 
+/// Few are of one tenant, and so its state is looked at in each of them.
+const LIST: &str = select!(
+    "WHERE kind = $1 {given AND subject = $2} {given AND state = $3} {given AND id < $4} ORDER BY id DESC LIMIT $5"
+);
+
 /// Those that have ended and those that run are looked up apart: only an end's name is indexed, because it changes once.
-const LIST: &str = concat!(
+const LIST_IN_STATE: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM (SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND $3 IS NULL AND ($2 IS NULL OR subject = $2) \
-     AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS of_any_state \
-     UNION ALL SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as = $3 AND ($2 IS NULL OR subject = $2) \
-     AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS ended \
-     UNION ALL SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as IS NULL AND state = $3 \
-     AND ($2 IS NULL OR subject = $2) AND ($4 IS NULL OR id < $4) ORDER BY id DESC LIMIT $5) AS running) AS found \
-     ORDER BY id DESC LIMIT $5"
+    " FROM (SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as = $2 {given AND id < $3} ORDER BY id DESC LIMIT $4) \
+     AS ended UNION ALL SELECT * FROM (SELECT * FROM workflows WHERE kind = $1 AND ended_as IS NULL AND state = $2 \
+     {given AND id < $3} ORDER BY id DESC LIMIT $4) AS running) AS found ORDER BY id DESC LIMIT $4"
 );
 
 /// Workflows of a kind, newest first, older than the id `before`; optionally of one tenant or in one state.
@@ -125,7 +126,11 @@ pub async fn list(
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<WorkflowRecord>, StoreError> {
-    let rows = sql(LIST).bind(kind).bind(subject).bind(state).bind(before).bind(limit).fetch_all(tx).await?;
+    let list = match (subject, state) {
+        (None, Some(state)) => sql(LIST_IN_STATE).bind(kind).bind(state),
+        _ => sql(LIST).bind(kind).bind(subject).bind(state),
+    };
+    let rows = list.bind(before).bind(limit).fetch_all(tx).await?;
     rows.iter().map(WorkflowRecord::try_from).collect()
 }
 
@@ -265,6 +270,16 @@ pub(crate) async fn wake(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
     sql("UPDATE workflows SET wake_at = $2 WHERE id = $1 AND wake_at > $2").bind(id).bind(now).execute(tx).await?;
     tx.announce();
     Ok(())
+}
+
+/// Makes workflows due now that would look again later; returns how many. Those that somebody works on just now are passed over.
+pub async fn wake_all(tx: &mut Tx, ids: &[String]) -> Result<u64, StoreError> {
+    let now = tx.now().await?;
+    let wake = sql("UPDATE workflows SET wake_at = $1 WHERE id IN (SELECT id FROM workflows WHERE wake_at > $1 \
+                    AND id IN (SELECT id FROM {rows}) ORDER BY id {skip_locked})");
+    let woken = wake.bind(now).rows(Rows::default().texts("id", ids.iter().cloned())).execute(tx).await?;
+    tx.announce();
+    Ok(woken)
 }
 
 fn one(row: Option<&Row>) -> Result<Option<WorkflowRecord>, StoreError> {

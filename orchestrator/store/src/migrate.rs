@@ -24,6 +24,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (15, "keep keys out of the audit", include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sql")),
     (16, "keep fingerprints", include_str!("../../../migrations/0016_keep_fingerprints.sql")),
     (17, "try to write", include_str!("../../../migrations/0017_try_to_write.sql")),
+    (18, "count what is in use", include_str!("../../../migrations/0018_count_what_is_in_use.sql")),
     (19, "say what a process lacks", include_str!("../../../migrations/0019_say_what_a_process_lacks.sql")),
 ];
 
@@ -31,11 +32,14 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
 const POSTGRES_ONLY: &[(i64, &str)] = &[
     (4, include_str!("../../../migrations/0004_keep_steps_cheap.postgres.sql")),
     (15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.postgres.sql")),
+    (18, include_str!("../../../migrations/0018_count_what_is_in_use.postgres.sql")),
 ];
 
 /// What a migration says to SQLite besides.
-const SQLITE_ONLY: &[(i64, &str)] =
-    &[(15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sqlite.sql"))];
+const SQLITE_ONLY: &[(i64, &str)] = &[
+    (15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sqlite.sql")),
+    (18, include_str!("../../../migrations/0018_count_what_is_in_use.sqlite.sql")),
+];
 
 /// Everything that brings a SQLite schema up to date. What is applied already is skipped; a changed text is an error.
 pub(crate) fn for_sqlite() -> Migrator {

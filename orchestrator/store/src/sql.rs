@@ -1,5 +1,5 @@
-//! One statement for both dialects: `$n` placeholders, bound values, and marks for the two things in which the dialects
-//! differ: `{rows}` (see [`Rows`]) and `{skip_locked}`.
+//! One statement for both dialects: `$n` placeholders, bound values, marks for the two things in which the dialects
+//! differ: `{rows}` (see [`Rows`]) and `{skip_locked}`, and one for conditions that may not be asked for: `{given AND …}`.
 
 use std::borrow::Cow;
 
@@ -18,6 +18,14 @@ const ROWS: &str = "{rows}";
 /// Stands in the text where rows are to be locked, passing over those that somebody else has locked. SQLite needs nothing
 /// there: its write transactions run one at a time.
 const SKIP_LOCKED: &str = "{skip_locked}";
+
+/// SQLite plans by the value that is bound as a limit, and prepares the statement anew whenever one is bound. A sum is not looked into.
+const BOUND_LIMIT: &str = "LIMIT $";
+const ADDED_LIMIT: &str = "LIMIT 0 + $";
+
+/// Begins a condition that counts only if its value is given: `{given AND realm = $1}` is left out where `$1` is bound to NULL. Written
+/// as `($1 IS NULL OR realm = $1)` it would keep SQLite from using an index.
+const GIVEN: &str = "{given ";
 
 /// The database's time in milliseconds, read when the expression is evaluated.
 macro_rules! clock {
@@ -74,6 +82,32 @@ macro_rules! bound {
     };
 }
 
+impl Value {
+    fn is_null(&self) -> bool {
+        matches!(self, Self::Int(None) | Self::Text(None))
+    }
+}
+
+/// The text with those of its conditions whose values are given.
+fn with_given(text: &'static str, values: &[Value]) -> Cow<'static, str> {
+    if !text.contains(GIVEN) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(GIVEN);
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (condition, rest) = part.split_once('}').unwrap_or((part, ""));
+        let number = condition.split_once('$').map_or("", |(_, after)| after);
+        let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+        let value = number.parse::<usize>().ok().and_then(|number| values.get(number.checked_sub(1)?));
+        if value.is_none_or(|value| !value.is_null()) {
+            whole.push_str(condition);
+        }
+        whole.push_str(rest);
+    }
+    Cow::Owned(whole)
+}
+
 impl Sql {
     /// Binds the next `$n`.
     pub fn bind(mut self, value: impl Into<Value>) -> Self {
@@ -94,12 +128,15 @@ impl Sql {
     }
 
     fn for_sqlite(self) -> Query<sqlx::Sqlite> {
-        let mut text = Cow::Borrowed(self.text);
+        let mut text = with_given(self.text, &self.values);
         if let Some(rows) = &self.rows {
             text = Cow::Owned(text.replace(ROWS, &rows.as_json_each(self.values.len() + 1)));
         }
         if text.contains(SKIP_LOCKED) {
             text = Cow::Owned(text.replace(SKIP_LOCKED, ""));
+        }
+        if text.contains(BOUND_LIMIT) {
+            text = Cow::Owned(text.replace(BOUND_LIMIT, ADDED_LIMIT));
         }
         let query = bound!(sqlx::Sqlite, text, self.values);
         match self.rows {
@@ -110,7 +147,7 @@ impl Sql {
 
     /// `named`: whether the statement may keep its name in the session, and so its plan.
     fn for_postgres(self, named: bool) -> Query<sqlx::Postgres> {
-        let mut text = Cow::Borrowed(self.text);
+        let mut text = with_given(self.text, &self.values);
         if let Some(rows) = &self.rows {
             text = Cow::Owned(text.replace(ROWS, &rows.as_arrays(self.values.len() + 1)));
         }
@@ -231,5 +268,27 @@ impl From<Option<&str>> for Value {
 impl From<Option<String>> for Value {
     fn from(value: Option<String>) -> Self {
         Self::Text(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_count_where_their_values_are_given() {
+        let text = "SELECT 1 WHERE id > $2 {given AND realm = $1} {given AND at < $3} LIMIT $4";
+        let filtered =
+            |realm: Option<&str>, at: Option<i64>| with_given(text, &[realm.into(), 0.into(), at.into()]).into_owned();
+        assert_eq!(filtered(Some("us"), Some(1)), "SELECT 1 WHERE id > $2 AND realm = $1 AND at < $3 LIMIT $4");
+        assert_eq!(filtered(None, Some(1)), "SELECT 1 WHERE id > $2  AND at < $3 LIMIT $4");
+        assert_eq!(filtered(None, None), "SELECT 1 WHERE id > $2   LIMIT $4");
+        assert_eq!(with_given("SELECT $1", &[None::<i64>.into()]), "SELECT $1");
+    }
+
+    #[test]
+    fn sqlite_is_not_asked_to_plan_by_the_value_of_a_limit() {
+        let limited = sql("SELECT 1 FROM t ORDER BY id LIMIT $1").bind(7);
+        assert_eq!(sqlx::Execute::sql(limited.for_sqlite()).as_str(), "SELECT 1 FROM t ORDER BY id LIMIT 0 + $1");
     }
 }

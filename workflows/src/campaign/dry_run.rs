@@ -74,11 +74,12 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
         if page.is_empty() {
             break;
         }
+        let ids: Vec<String> = page.iter().map(|(id, _)| id.clone()).collect();
+        let mut placed = planning::placed_all(&mut tx, &ids, &topology.topology).await?;
         for (id, tenant) in page {
-            let planned = match movable(&id, tenant) {
-                Ok(tenant) => planning::plan_with(&mut tx, (&topology, &load), &tenant, &request.to).await,
-                Err(refusal) => Err(refusal),
-            };
+            let placements = placed.remove(&id).unwrap_or_default();
+            let planned = movable(&id, tenant)
+                .and_then(|tenant| planning::plan_with((&topology, &load), (&tenant, &placements), &request.to));
             plan.count(id, planned.map(|planned| planned.needs_offline()))?;
         }
     }

@@ -7,6 +7,7 @@ use catalogue::audit::{self, AuditEntry};
 use catalogue::capacity::{self, Limit};
 use catalogue::topologies;
 use catalogue::topology::{Topology, UNITS_MAX};
+use engine::workflow_table;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
@@ -117,6 +118,9 @@ pub async fn unset_limit(deployment: &Deployment, scope: &str, requester: &Reque
     capacity::lock(&mut tx).await?;
     let Some(before) = capacity::unset_limit(&mut tx, scope).await? else { return Ok(false) };
     record(deployment, &mut tx, "limit.unset", (shown(scope, Some(&before)), shown(scope, None)), requester).await?;
+    // Where there is a limit a sweep finds whose turn it is. Rows that are locked are not waited for: whoever steps one asks after this.
+    let waiting = capacity::all_waiting(&mut tx, scope).await?;
+    workflow_table::wake_all(&mut tx, &waiting).await?;
     tx.commit().await?;
     Ok(true)
 }

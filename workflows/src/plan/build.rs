@@ -23,7 +23,7 @@ pub fn plan(input: &PlanInput<'_>) -> Result<Plan, PlanError> {
         from: input.from.to_owned(),
         to: input.to.to_owned(),
         epoch: input.epoch,
-        topology_version: input.topology.version_hash(),
+        topology_version: input.version.to_owned(),
         services: Vec::new(),
         not_adopted: Vec::new(),
     };

@@ -59,6 +59,7 @@ impl Case {
     fn plan(&self, from: &str, to: &str) -> Result<Plan, PlanError> {
         plan(&PlanInput {
             topology: &self.topology,
+            version: &self.topology.version_hash(),
             tenant: "acme",
             epoch: self.epoch,
             from,

@@ -14,8 +14,8 @@ use crate::location::{Address, Location};
 pub struct InUse {
     /// Tenants placed on each (service, shard).
     pub placements: BTreeMap<(String, String), u64>,
-    /// (service, location) of every ledger cell that is not absent.
-    pub cells: Vec<(String, Location)>,
+    /// Service, location for any tenant, and how many ledger cells there are not absent.
+    pub cells: Vec<(String, Location, u64)>,
     /// Tenants in each realm.
     pub realms: BTreeMap<String, u64>,
 }
@@ -39,12 +39,12 @@ fn used_shards(old: &Topology, in_use: &InUse) -> BTreeMap<(String, String), Str
     for (at, count) in in_use.placements.iter().filter(|(_, count)| **count > 0) {
         used.insert(at.clone(), format!("{} placed on it", tenants(*count)));
     }
-    let services: BTreeSet<&String> = in_use.cells.iter().map(|(service, _)| service).collect();
+    let services: BTreeSet<&String> = in_use.cells.iter().map(|(service, _, _)| service).collect();
     for service in services {
-        let cells = in_use.cells.iter().filter(|(of, _)| of == service).map(|(_, cell)| cell);
-        let cells: Vec<&Location> = cells.collect();
+        let cells: Vec<_> = in_use.cells.iter().filter(|(of, _, _)| of == service).collect();
         for (position, site) in old.sites(service) {
-            let held = cells.iter().filter(|cell| same_or_nested(cell, &site)).count();
+            let held =
+                cells.iter().filter(|(_, cell, _)| same_or_nested(cell, &site)).map(|(_, _, count)| count).sum::<u64>();
             let shard = &old.services[service].shards[position].shard;
             if held > 0 {
                 let why = || format!("{held} cells of the ledger at {} are not absent", site.name);
@@ -61,7 +61,7 @@ fn tenants(count: u64) -> String {
 
 fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
-    for (service, cell) in &in_use.cells {
+    for (service, cell, _) in &in_use.cells {
         // Where hooks are called is the service's to say.
         let kind = match cell.address {
             Address::Dynamodb { .. } => Some(EndpointKind::Dynamodb),

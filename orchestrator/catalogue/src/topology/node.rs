@@ -28,6 +28,10 @@ const DEPTH_MAX: usize = 48;
 /// The longest file taken, in bytes.
 const BYTES_MAX: usize = 4 << 20;
 
+/// What all aliases of a file may stand for together, in events of the parser: some tens of thousands of values. A few lines of aliases
+/// of aliases can stand for any number.
+const ALIASED_MAX: usize = 50_000;
+
 /// Reads one YAML document.
 ///
 /// # Errors
@@ -39,6 +43,7 @@ pub(super) fn parse(yaml: &str) -> Result<Node, Problem> {
     // `NO` is a country, not a falsehood; and numbers with a leading zero or underscores are names.
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: ALIASED_MAX },
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         // Another program's (`!Ref name`): what it would have put there is not known here.
@@ -59,6 +64,9 @@ fn in_words(message: &str) -> &str {
     match message {
         "expected string scalar" => "a key of a map is a list or a map, and must be text",
         "recursive references require weak recursion types" => "an alias (`*name`) stands inside of what it stands for",
+        _ if message.starts_with("alias replay limit exceeded") => {
+            "its aliases (`*name`) stand for more values than a topology may have"
+        }
         _ if message.contains("Option<") => "a key of a map is null, and must be text: put it in quotes",
         _ => message,
     }

@@ -1,5 +1,6 @@
 //! `realmctl bench`: how fast the parts of realmctl are on this machine.
 
+mod catalogue;
 mod copy;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::words::{count, parse_duration};
 pub(crate) enum BenchCommand {
     Engine(EngineArgs),
     Copy(copy::CopyArgs),
+    Catalogue(catalogue::CatalogueArgs),
     #[command(hide = true)]
     Part(copy::PartArgs),
 }
@@ -53,6 +55,7 @@ pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<E
     let args = match command {
         BenchCommand::Engine(args) => args,
         BenchCommand::Copy(args) => return Box::pin(copy::measure(args, terminal)).await,
+        BenchCommand::Catalogue(args) => return Box::pin(catalogue::measure(args, terminal)).await,
         BenchCommand::Part(args) => return Box::pin(copy::run_part(args)).await,
     };
     let settings = Settings {

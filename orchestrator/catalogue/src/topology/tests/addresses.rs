@@ -17,7 +17,7 @@ fn in_file(address: &str) -> String {
 
 fn in_use() -> InUse {
     let cells = parse(EXAMPLE).locations("issue-service", "issues-us-east-1", "acme").expect("known");
-    InUse { cells: cells.into_iter().map(|cell| ("issue-service".to_owned(), cell)).collect(), ..InUse::default() }
+    InUse { cells: cells.into_iter().map(|cell| ("issue-service".to_owned(), cell, 1)).collect(), ..InUse::default() }
 }
 
 #[test]

@@ -10,7 +10,7 @@ fn in_use() -> InUse {
     for (service, shard) in [("issue-service", "issues-us-east-1"), ("media-service", "media-us-east-1")] {
         in_use.placements.insert((service.to_owned(), shard.to_owned()), 1);
         let cells = topology.locations(service, shard, "acme").expect("known");
-        in_use.cells.extend(cells.into_iter().map(|cell| (service.to_owned(), cell)));
+        in_use.cells.extend(cells.into_iter().map(|cell| (service.to_owned(), cell, 1)));
     }
     in_use.realms.insert("us".to_owned(), 1);
     in_use.realms.insert("eu".to_owned(), 0);

@@ -223,6 +223,31 @@ fn anchors_and_aliases_work() {
 }
 
 #[test]
+fn aliases_of_aliases_stand_for_so_much_and_no_more() {
+    let lists = |width: usize, depth: usize| {
+        let alias = |level: usize| vec![format!("*l{level}"); width].join(", ");
+        let level = |level: usize| format!("        l{level}: &l{level} [{}]\n", alias(level - 1));
+        let first = format!("        l0: &l0 [{}]\n", vec!["x"; width].join(", "));
+        (1..=depth).map(level).fold(first, |all, line| all + &line)
+    };
+    let with = |metadata: &str| {
+        let shard = format!(
+            "\n      - shard: issues-us-east-1\n        dataRegions: [us-east-1]\n        metadata:\n{metadata}"
+        );
+        EXAMPLE.replacen("    shards:\n", &format!("    shards:{}", shard.replace("        l", "          l")), 1)
+    };
+    let allowed = with(&lists(9, 3)).replace("shard: issues-us-east-1\n", "shard: other\n");
+    assert!(parse(&allowed).services["issue-service"].shards[0].metadata.contains_key("l3"));
+    let bomb = with(&lists(9, 9));
+    assert!(bomb.len() < EXAMPLE.len() + 1_000, "it is short");
+    let said = problems(&bomb);
+    assert!(
+        said.contains("this is not YAML: its aliases (`*name`) stand for more values than a topology may have"),
+        "{said}"
+    );
+}
+
+#[test]
 fn problems_are_json_for_the_api() {
     let problem = Problem { line: Some(3), path: "realms.us".to_owned(), reason: "is here twice".to_owned() };
     let json = serde_json::to_value(&problem).expect("JSON");

@@ -1,0 +1,32 @@
+//! Moves: started, and only planned.
+
+use workflows::realm_move::{MoveRequest, When, dry_run, start_move};
+
+use crate::Error;
+use crate::figures::{Figures, timed};
+use crate::fill::tenant;
+use crate::stage::{REALMS, Stage, by};
+
+/// Long enough for no move to begin meanwhile.
+const LATER_MS: i64 = 24 * 60 * 60 * 1_000;
+
+pub(crate) async fn measure(stage: &Stage, runs: usize, size: u64, figures: &mut Figures) -> Result<(), Error> {
+    let mut tx = stage.store.read().await?;
+    let later = tx.now().await? + LATER_MS;
+    tx.rollback().await?;
+    let to = REALMS[1].0;
+    let mut planned = Vec::new();
+    let mut started = Vec::new();
+    // Odd ones are in the first realm; the last of each size have no move yet.
+    let last = if size % 2 == 1 { size } else { size - 1 };
+    for run in 0..runs as u64 {
+        let id = tenant(last.saturating_sub(2 * run));
+        planned.push(timed(dry_run(&stage.deployment, &id, to)).await);
+        let when = When { at: Some(later), window: None };
+        let request = MoveRequest { tenant: id, to: to.to_owned(), when, ..MoveRequest::default() };
+        started.push(timed(start_move(&stage.deployment, &request, &by())).await);
+    }
+    figures.median("move planned (dry run)", planned);
+    figures.median("move started", started);
+    Ok(())
+}
