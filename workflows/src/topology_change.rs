@@ -77,7 +77,7 @@ pub async fn apply_topology_accepting(
         return Ok(Applied { stored: stored.clone(), changed: false, consequences: Vec::new() });
     }
     document.strands_nothing(&mut tx, current.as_ref()).await?;
-    let Document { topology, hash, .. } = document;
+    let Document { topology, .. } = document;
     let before = current.as_ref().map(|current| &current.topology);
     let consequences = consequences::consequences(&mut tx, before, &topology).await?;
     if !consequences.is_empty() && !accepting {
