@@ -39,7 +39,7 @@ const SHARDS: [&str; 3] = ["us-1", "us-2", "eu-1"];
 const TENANTS: [&str; 6] = ["acme", "beta", "fixed", "media", "a", "x"];
 
 fn locations(tenant: &str) -> Vec<Location> {
-    let at = |address| Location { name: "x".to_owned(), region: "us-east-1".to_owned(), address };
+    let at = |address| Location { name: "x".to_owned(), region: "us-east-1".to_owned(), address, table_id: None };
     let bucket = |endpoint: Option<&str>, bucket: &str, prefix: String| {
         let endpoint = endpoint.map(str::to_owned);
         at(Address::S3 { endpoint, bucket: bucket.to_owned(), prefix })

@@ -103,7 +103,7 @@ services:
 
     #[test]
     fn the_topology_tells_what_a_process_needs() {
-        let table = "dynamodb: { table: issues, index: i, indexKey: k, shardCount: 1 }";
+        let table = "dynamodb: { table: issues, index: by-tenant, indexKey: tenant_shard, shardCount: 1 }";
         let bucket = "s3: { bucket: media, prefix: \"{tenant}/\" }";
         let plain = "dynamodb: { endpoint: \"http://127.0.0.1:9\" }";
         let region = Some("eu-west-1".to_owned());

@@ -109,8 +109,8 @@ impl TaskHandler for CompareTask {
         let movers = limited_movers(&self.0).await?;
         // Compared with itself, nothing would be missing anywhere.
         let of = (input.service.as_str(), input.tenant.as_str());
-        check_is_itself(movers, of, &input.at, &cx.task.workflow_id).await.map_err(step_error)?;
         check_apart(movers, of, &input.at, input.live.iter()).await.map_err(step_error)?;
+        check_is_itself(movers, of, &input.at, &cx.task.workflow_id).await.map_err(step_error)?;
         let at = PartAt::new(&at, &input.tenant, input.part);
         let seen = movers.compare(at, live.as_ref(), &known, &checkpoints, resume).await;
         Ok(to_value(&seen.map_err(step_error)?))

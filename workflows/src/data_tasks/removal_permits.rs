@@ -60,8 +60,8 @@ impl<'a> RemovalLedger<'a> {
         }
         let asked = Instant::now();
         let (in_use, of) = (self.in_use().await?, (self.ledger.service.as_str(), self.ledger.tenant.as_str()));
-        check_is_itself(self.movers, of, &self.at, &self.ledger.task.workflow_id).await?;
         check_apart(self.movers, of, &self.at, in_use.iter()).await?;
+        check_is_itself(self.movers, of, &self.at, &self.ledger.task.workflow_id).await?;
         *found = Some(asked);
         Ok(())
     }
