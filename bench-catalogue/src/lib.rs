@@ -103,7 +103,7 @@ async fn measure(database: &Database, settings: &Settings, say: &impl Fn(&str)) 
     for &size in &tenants {
         say(&format!("{}: {size} tenants are made", database.name()));
         fill::fill(&stage, filled, size).await?;
-        stage.settle(database).await?;
+        database.settle().await?;
         filled = size;
         say(&format!("{}: {size} tenants are measured", database.name()));
         figures.begin();

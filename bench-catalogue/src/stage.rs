@@ -2,7 +2,6 @@
 
 use bench::Database;
 use catalogue::topology::Topology;
-use sqlx::Connection;
 use store::Store;
 use testkit::{Ports, Region, Storage};
 use workers::{CredentialsFrom, Movers};
@@ -41,15 +40,6 @@ impl Stage {
         let deployment = Deployment::new(database.store.clone(), movers, Timing::demo());
         apply_topology(&deployment, &yaml, &by()).await.map_err(|error| Error::part(&error))?;
         Ok(Self { store: database.store.clone(), deployment, yaml, topology: parsed, _regions: regions })
-    }
-
-    /// Does what autovacuum and checkpoints do in time, so that it is not measured.
-    pub(crate) async fn settle(&self, database: &Database) -> Result<(), Error> {
-        let Some(mut connection) = database.connect().await? else { return Ok(()) };
-        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
-            sqlx::query(statement).execute(&mut connection).await.map_err(|error| Error::part(&error))?;
-        }
-        connection.close().await.map_err(|error| Error::part(&error))
     }
 }
 

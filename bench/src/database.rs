@@ -4,12 +4,16 @@ use std::path::Path;
 use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use store::{Store, StoreUrl, sql};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use crate::Error;
+
+/// What the file is called.
+const FILE: &str = "bench.db";
 
 /// The database, and what it takes to get rid of it.
 pub struct Database {
@@ -30,7 +34,7 @@ impl Database {
             StoreUrl::Sqlite(path) => {
                 let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
                 let folder = TempDir::with_prefix_in("realmctl-bench-", parent.unwrap_or(Path::new(".")))?;
-                let store = Store::open(&StoreUrl::Sqlite(folder.path().join("bench.db"))).await?;
+                let store = Store::open(&StoreUrl::Sqlite(folder.path().join(FILE))).await?;
                 Ok(Self { store, place: Place::File(folder) })
             }
             StoreUrl::Postgres(url) => {
@@ -74,6 +78,23 @@ impl Database {
         }
         connection.close().await?;
         Ok(said.join(" "))
+    }
+
+    /// Does what vacuum and checkpoints do in time, so that they are not measured after much has been written.
+    pub async fn settle(&self) -> Result<(), Error> {
+        if let Some(mut connection) = self.connect().await? {
+            for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+                sqlx::query(statement).execute(&mut connection).await?;
+            }
+            return Ok(connection.close().await?);
+        }
+        if let Place::File(folder) = &self.place {
+            let file = SqliteConnectOptions::new().filename(folder.path().join(FILE));
+            let mut connection = file.connect().await?;
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+            connection.close().await?;
+        }
+        Ok(())
     }
 
     /// Deletes all workflows, so that one measurement does not weigh on the next. In the order in which steps lock: the last of

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::ledger::{self, Cell, CellState};
+use catalogue::ledger::{self, CellState};
 use catalogue::tenants::Tenant;
 use catalogue::topologies::{self, StoredTopology};
 use catalogue::topology::Topology;
@@ -66,38 +66,15 @@ pub type Placements = BTreeMap<String, Placed>;
 /// Where the tenant is placed, with the live locations as the ledger stores them.
 pub async fn placed(tx: &mut Tx, tenant: &str, topology: &Topology) -> Result<Placements, StoreError> {
     let shards = placements::of_tenant(tx, tenant).await?;
-    let mut cells = ledger::of_tenant(tx, tenant).await?;
-    cells.retain(|cell| cell.state == CellState::Live);
-    Ok(on_shards(shards, cells, topology))
-}
-
-/// The same for many tenants, by their ids; one that is placed nowhere is left out.
-pub async fn placed_all(
-    tx: &mut Tx,
-    tenants: &[String],
-    topology: &Topology,
-) -> Result<BTreeMap<String, Placements>, StoreError> {
-    let shards = placements::of_tenants(tx, tenants).await?;
-    let mut cells: BTreeMap<String, Vec<Cell>> = BTreeMap::new();
-    for cell in ledger::live_of_tenants(tx, tenants).await? {
-        cells.entry(cell.tenant.clone()).or_default().push(cell);
-    }
-    let placed = shards.into_iter().map(|(tenant, shards)| {
-        let cells = cells.remove(&tenant).unwrap_or_default();
-        (tenant, on_shards(shards, cells, topology))
-    });
-    Ok(placed.collect())
-}
-
-fn on_shards(shards: BTreeMap<String, String>, live: Vec<Cell>, topology: &Topology) -> Placements {
-    let mut placed: Placements =
-        shards.into_iter().map(|(service, shard)| (service, Placed { shard, locations: Vec::new() })).collect();
-    for cell in live {
-        if let Some(placed) = placed.get_mut(&cell.service) {
-            placed.locations.push(topology.refresh(&cell.service, &cell.location));
-        }
-    }
-    placed
+    let cells = ledger::of_tenant(tx, tenant).await?;
+    Ok(shards
+        .into_iter()
+        .map(|(service, shard)| {
+            let live = cells.iter().filter(|cell| cell.service == service && cell.state == CellState::Live);
+            let locations = live.map(|cell| topology.refresh(&service, &cell.location)).collect();
+            (service, Placed { shard, locations })
+        })
+        .collect())
 }
 
 fn refuse(error: &PlanError) -> Refusal {

@@ -6,7 +6,7 @@
 //! audited in its own transaction: `change` is the only way to one.
 
 use serde_json::{Value, json};
-use store::{Millis, Row, Rows, StoreError, Tx, sql};
+use store::{Millis, Row, StoreError, Tx, sql};
 
 use crate::audit::{self, AuditEntry};
 use crate::location::Location;
@@ -75,15 +75,6 @@ pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<Vec<Cell>, StoreErro
     let rows =
         sql(select!("WHERE tenant = $1 ORDER BY service, position, location")).bind(tenant).fetch_all(tx).await?;
     rows.iter().map(Cell::try_from).collect()
-}
-
-/// The live cells of many tenants, by their ids; per tenant and service the primary first.
-pub async fn live_of_tenants(tx: &mut Tx, tenants: &[String]) -> Result<Vec<Cell>, StoreError> {
-    let ids = Rows::default().texts("id", tenants.iter().cloned());
-    let rows = sql(select!(
-        "WHERE tenant IN (SELECT id FROM {rows}) AND state = 'live' ORDER BY tenant, service, position, location"
-    ));
-    rows.rows(ids).fetch_all(tx).await?.iter().map(Cell::try_from).collect()
 }
 
 /// One cell by the key of its location.

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod location;
 pub mod placements;
 pub mod references;
+pub mod shapes;
 pub mod tenant_id;
 pub mod tenants;
 pub mod topologies;

@@ -2,26 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use store::{Rows, StoreError, Tx, sql};
+use store::{StoreError, Tx, sql};
 
 /// The tenant's shard of each service.
 pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<BTreeMap<String, String>, StoreError> {
     let rows = sql("SELECT service, shard FROM placements WHERE tenant = $1").bind(tenant).fetch_all(tx).await?;
     rows.iter().map(|row| Ok((row.text("service")?, row.text("shard")?))).collect()
-}
-
-/// The same for many, by their ids; one that is placed nowhere is left out.
-pub async fn of_tenants(
-    tx: &mut Tx,
-    tenants: &[String],
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, StoreError> {
-    let ids = Rows::default().texts("id", tenants.iter().cloned());
-    let rows = sql("SELECT tenant, service, shard FROM placements WHERE tenant IN (SELECT id FROM {rows})").rows(ids);
-    let mut found: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for row in rows.fetch_all(tx).await? {
-        found.entry(row.text("tenant")?).or_default().insert(row.text("service")?, row.text("shard")?);
-    }
-    Ok(found)
 }
 
 /// Places the tenant's data of a service on a shard.

@@ -270,7 +270,8 @@ pub async fn offline_since(tx: &mut Tx, id: &str) -> Result<Millis, StoreError> 
 pub async fn lapsed(tx: &mut Tx, after: &str, longest: Millis, limit: i64) -> Result<Vec<Tenant>, StoreError> {
     let now = tx.now().await?;
     let rows = sql(select!(
-        "WHERE (lease_until <= $1 OR lease_until > $4) AND status = 'moving' AND id > $2 ORDER BY id LIMIT $3"
+        "WHERE id IN (SELECT id FROM tenants WHERE lease_until <= $1 UNION SELECT id FROM tenants WHERE lease_until > $4) \
+         AND status = 'moving' AND id > $2 ORDER BY id LIMIT $3"
     ))
     .bind(now)
     .bind(after)

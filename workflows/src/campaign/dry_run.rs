@@ -1,9 +1,10 @@
-//! What a campaign would do now: each tenant is planned as its move would be, and nothing is changed.
+//! What a campaign would do now: each tenant is planned as its move would be, and nothing is changed. Of tenants that differ in nothing
+//! that a plan looks at, one is planned for all.
 
 use std::collections::BTreeMap;
 
-use catalogue::placements;
 use catalogue::tenants::{self, Tenant, TenantStatus};
+use catalogue::{placements, shapes};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
@@ -46,6 +47,8 @@ pub struct SkippedView {
 
 /// Skipped tenants told one by one.
 const TOLD: usize = 1_000;
+/// Shapes remembered at most.
+const SHAPES: usize = 10_000;
 /// Tenants read at a time.
 const PAGE: i64 = 500;
 
@@ -65,6 +68,7 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
         skipped_by_code: BTreeMap::new(),
         skipped: Vec::new(),
     };
+    let mut known: BTreeMap<(String, String), Outcome> = BTreeMap::new();
     let mut pages = Pages { after: None, left: u64::MAX };
     if let Tenants::OfRealm { limit: Some(limit), .. } = &request.tenants {
         pages.left = *limit;
@@ -75,12 +79,27 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
             break;
         }
         let ids: Vec<String> = page.iter().map(|(id, _)| id.clone()).collect();
-        let mut placed = planning::placed_all(&mut tx, &ids, &topology.topology).await?;
+        let mut shapes = shapes::of_tenants(&mut tx, &ids).await?;
         for (id, tenant) in page {
-            let placements = placed.remove(&id).unwrap_or_default();
-            let planned = movable(&id, tenant)
-                .and_then(|tenant| planning::plan_with((&topology, &load), (&tenant, &placements), &request.to));
-            plan.count(id, planned.map(|planned| planned.needs_offline()))?;
+            let outcome = match movable(&id, tenant) {
+                Ok(tenant) => {
+                    let shape = (tenant.realm.clone(), shapes.remove(&id).unwrap_or_default());
+                    match known.get(&shape) {
+                        Some(outcome) => outcome.clone(),
+                        None => {
+                            let placed = planning::placed(&mut tx, &id, &topology.topology).await?;
+                            let planned = planning::plan_with((&topology, &load), (&tenant, &placed), &request.to);
+                            let outcome = outcome(planned.map(|planned| planned.needs_offline()))?;
+                            if known.len() < SHAPES {
+                                known.insert(shape, outcome.clone());
+                            }
+                            outcome
+                        }
+                    }
+                }
+                Err(refusal) => outcome(Err(refusal))?,
+            };
+            plan.count(id, outcome);
         }
     }
     tx.rollback().await?;
@@ -88,24 +107,31 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
     Ok(plan)
 }
 
+/// Whether a tenant would be offline for a while, or the code and the words of why it would be skipped.
+type Outcome = Result<bool, (String, String)>;
+
+fn outcome(planned: Result<bool, Refusal>) -> Result<Outcome, Refusal> {
+    match planned {
+        Err(Refusal::Store(error)) => Err(error.into()),
+        planned => Ok(planned.map_err(|refusal| (refusal.code().to_owned(), refusal.to_string()))),
+    }
+}
+
 impl CampaignPlan {
-    fn count(&mut self, tenant: String, planned: Result<bool, Refusal>) -> Result<(), Refusal> {
+    fn count(&mut self, tenant: String, outcome: Outcome) {
         self.total += 1;
-        match planned {
+        match outcome {
             Ok(offline) => {
                 self.moves += 1;
                 self.need_offline += u64::from(offline);
             }
-            Err(Refusal::Store(error)) => return Err(error.into()),
-            Err(refusal) => {
-                *self.skipped_by_code.entry(refusal.code().to_owned()).or_default() += 1;
+            Err((code, reason)) => {
+                *self.skipped_by_code.entry(code.clone()).or_default() += 1;
                 if self.skipped.len() < TOLD {
-                    let code = refusal.code().to_owned();
-                    self.skipped.push(SkippedView { tenant, code, reason: refusal.to_string() });
+                    self.skipped.push(SkippedView { tenant, code, reason });
                 }
             }
         }
-        Ok(())
     }
 }
 
