@@ -59,7 +59,7 @@ impl Default for Spread {
 impl Spread {
     fn note(&mut self, number: u64, key: &str) {
         let Self(keys, every) = self;
-        if number % *every != 0 {
+        if !number.is_multiple_of(*every) {
             return;
         }
         if keys.len() == LOOKED_AT {
@@ -69,7 +69,7 @@ impl Spread {
                 n % 2 == 1
             });
             *every *= 2;
-            if number % *every != 0 {
+            if !number.is_multiple_of(*every) {
                 return;
             }
         }
