@@ -10,7 +10,7 @@ use crate::options::{Options, StoreKind};
 
 /// The catalogue of a run.
 pub(crate) enum Catalogue {
-    Postgres { pair: Pair, pooler: Option<Pooler> },
+    Postgres { pair: Box<Pair>, pooler: Option<Pooler> },
     Sqlite { file: PathBuf },
 }
 
@@ -28,7 +28,7 @@ impl Catalogue {
             Some(pooling) => Some(Pooler::start(&pair, pooling, folder).await?),
             None => None,
         };
-        Ok(Self::Postgres { pair, pooler })
+        Ok(Self::Postgres { pair: Box::new(pair), pooler })
     }
 
     /// Where processes connect, through a proxy of their own; a file is opened.
