@@ -247,7 +247,7 @@ async fn keys_with_control_characters_are_moved_and_removed_with_their_unfinishe
     for key in ["bell\u{7}", "line\nbreak", "one\u{1}", "delete\u{7f}", "plain"] {
         put(&pair.from, &pair.from_bucket, &format!("acme/{key}"), key).await;
     }
-    put(&pair.from, &pair.from_bucket, "acme/large\u{1}", &"x".repeat(9 << 20)).await;
+    put(&pair.from, &pair.from_bucket, "acme/large\u{1}", &"x".repeat(25 << 20)).await;
     create_unread(&pair.to, &pair.to_bucket, "acme/cut\u{1}").await;
 
     let (movers, ledger) = (pair.movers(), Allows::writes());
@@ -269,7 +269,9 @@ async fn keys_with_control_characters_are_moved_and_removed_with_their_unfinishe
             break;
         }
         let resume = kept.resumes().last().cloned();
-        let large = |resume: &Value| resume["cursor"]["large"]["large\u{1}"]["hashing"]["tree"]["leading"] == 1;
+        // Two parts may end between two checkpoints; not all four.
+        let leading = |resume: &Value| resume["cursor"]["large"]["large\u{1}"]["hashing"]["tree"]["leading"].as_u64();
+        let large = |resume: &Value| leading(resume).is_some_and(|parts| parts >= 1);
         in_the_middle += u32::from(resume.as_ref().is_some_and(large));
         let resumed = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), resume).await.unwrap();
         assert_eq!(resumed, tally, "after {checkpoints}");
