@@ -22,9 +22,9 @@ pub(crate) async fn measure(stage: &Stage, runs: usize, size: u64, figures: &mut
     let last = if size % 2 == 1 { size } else { size - 1 };
     for run in 0..runs as u64 {
         let id = tenant(last.saturating_sub(2 * run));
-        planned.push(timed(dry_run(&stage.deployment, &id, to)).await);
         let when = When { at: Some(later), window: None };
         let request = MoveRequest { tenant: id, to: to.to_owned(), when, ..MoveRequest::default() };
+        planned.push(timed(dry_run(&stage.deployment, &request)).await);
         started.push(timed(start_move(&stage.deployment, &request, &by())).await);
     }
     figures.median("move planned (dry run)", planned);

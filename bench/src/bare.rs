@@ -87,13 +87,13 @@ async fn run(store: &Store, mut group: Vec<WorkflowRecord>, own: bool) -> Result
     }
     for _ in 1..STATES.len() {
         let mut tx = store.begin().await?;
-        let now = if own {
-            lock_one(&mut tx, &group[0].id).await?
-        } else {
-            step_table::lock(&mut tx, group.iter().map(|record| record.id.clone()).collect()).await?.1
-        };
+        let now = if own { lock_one(&mut tx, &group[0].id).await? } else { tx.now().await? };
         let steps: Vec<Written> = group.iter().map(|record| step(record, now)).collect();
-        step_table::write(&mut tx, &steps).await.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        if own {
+            step_table::write(&mut tx, &steps).await.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        } else if !step_table::write_unlocked(&mut tx, &steps).await?.is_empty() {
+            return Err(StoreError::Corrupt("a workflow is not as it was left".to_owned()));
+        }
         tx.commit().await?;
         for (record, step) in group.iter_mut().zip(steps) {
             record.state = step.state.to_owned();
@@ -116,6 +116,7 @@ fn step(record: &WorkflowRecord, now: Millis) -> Written {
     Written {
         id: record.id.clone(),
         held: record.fence,
+        known: record.steps,
         fence: record.fence,
         state: STATES[place],
         data: state.to_json(),

@@ -300,7 +300,7 @@ async fn daily_window(database: Database) {
     stage.tick_until_idle(&runner).await;
     let closed = view(world, &id).await;
     assert_eq!((closed.waiting, closed.running), (2, 0), "{closed:?}");
-    assert_eq!(closed.waiting_for.as_deref(), Some("its window, from 2023-11-14T23:00:00.000Z"));
+    assert_eq!(closed.waiting_for.as_deref(), Some("its window, from 2023-11-14 23:00:00 UTC"));
     stage.clock.advance(opens - stage.now());
     for _ in 0..20 {
         stage.tick_until_idle(&runner).await;

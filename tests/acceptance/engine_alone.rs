@@ -17,6 +17,7 @@ use machines::{Blow, EndlessTask, Stage, Walk, Working};
 on_both_databases!(steps_that_share_a_commit_all_reach_their_end_once, sharing);
 on_both_databases!(a_step_that_fails_or_panics_does_not_hurt_its_neighbours, failing_neighbours);
 on_both_databases!(a_row_taken_over_is_lost_to_its_old_holder_alone, taken_over_in_a_group);
+on_both_databases!(a_step_that_is_held_back_does_not_keep_its_neighbours, held_back_in_a_group);
 on_both_databases!(a_step_whose_outcome_is_not_known_is_not_taken_twice, unknown_outcomes);
 on_both_databases!(higher_priorities_are_claimed_first_and_paused_work_never, priorities);
 on_both_databases!(tasks_have_the_priority_of_their_workflow, task_priorities);
@@ -85,6 +86,25 @@ async fn taken_over_in_a_group(database: Database) {
     }
     let (state, fence) = stage.state_and_fence("w04").await;
     assert_eq!((state.as_str(), fence), ("at_1", 1_001), "only the take-over has been written");
+}
+
+/// The same with an operator who holds it back: its lease is given back, and it goes on when it may.
+async fn held_back_in_a_group(database: Database) {
+    let stage = Stage::new(database).await;
+    for number in 0..10 {
+        let blow = (number == 4).then_some(Blow::HeldBack);
+        stage.start(&format!("w{number:02}"), Walk { blow_at: 1, blow, ..Walk::plain() }).await;
+    }
+    stage.run_until_ended(settings(), 9).await;
+    for number in (0..10).filter(|number| *number != 4) {
+        stage.walked_once(&format!("w{number:02}"), "done").await;
+    }
+    assert_eq!(stage.state_and_fence("w04").await, ("at_1".to_owned(), 1), "nothing of the step has been written");
+    let leased = stage.rows("SELECT id FROM workflows WHERE lease_owner IS NOT NULL").await;
+    assert!(leased.is_empty(), "somebody else can have it");
+    stage.execute(sql("UPDATE workflows SET paused = 0")).await;
+    stage.run_until_ended(settings(), 10).await;
+    stage.walked_once("w04", "done").await;
 }
 
 /// The reply of a step that stays is lost, and so is what reads it back, in a group and alone: the step had given its lease back,

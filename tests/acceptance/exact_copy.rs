@@ -1,7 +1,7 @@
 //! P8: the target holds exactly the source's data, the source is emptied, and nobody else's data is touched. Judged by
 //! reading both sides with the plain AWS SDK, not by our verifier.
 
-use acceptance::world::{Holdings, Seed, many_parts};
+use acceptance::world::{Holdings, Seed, many_parts, request};
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
@@ -15,7 +15,7 @@ async fn moves_whole_and_alone(database: Database) {
     let before = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
     let epoch = world.tenant().await.epoch;
-    let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
+    let plan = dry_run(&world.deployment, &request("eu")).await.expect("a plan").plan;
     let estimate = estimate_move(&world.deployment, &plan, None).await.expect("the stores can be asked");
 
     let done = world.run_move("eu", NoProbe).await;

@@ -5,7 +5,7 @@ use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::probe::{Moment, NoProbe};
-use workflows::realm_move::{MoveRequest, When, cancel_move, dry_run, start_move};
+use workflows::realm_move::{MoveRequest, Rehearsal, When, Window, cancel_move, dry_run, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::{apply_topology, apply_topology_accepting};
 
@@ -21,6 +21,10 @@ on_both_databases!(a_budget_that_is_spent_brings_the_tenant_back, budget_spent);
 
 fn at(time: i64) -> When {
     When { at: Some(time), window: None }
+}
+
+fn window(from: i64, to: i64) -> When {
+    When { at: None, window: Some(Window { from, to }) }
 }
 
 fn by() -> Requester {
@@ -91,19 +95,42 @@ async fn refused_requests(database: Database) {
         (refusal.code(), refusal.to_string())
     };
     let unknown_tenant = MoveRequest { tenant: "acm".to_owned(), ..request("eu") };
-    assert_eq!(refused(unknown_tenant).await.0, "unknown_tenant");
+    assert_eq!(refused(unknown_tenant.clone()).await.0, "unknown_tenant");
     let (code, words) = refused(request("mars")).await;
     assert!(code == "unknown_realm" && words.contains("mars") && words.contains("topology show"), "{words}");
     assert_eq!(refused(request("us")).await.0, "nothing_to_do");
     assert_eq!(refused(MoveRequest { budget_ms: Some(0), ..request("eu") }).await.0, "invalid_budget");
     assert_eq!(refused(MoveRequest { when: at(1_700_000_000_000), ..request("eu") }).await.0, "time_has_passed");
-    let plan = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
+    let (reversed, past, short) =
+        (window(9_000_000_000_000, 8_000_000_000_000), window(1, 2), window(8_000_000_000_000, 8_000_000_000_001));
+    for (when, says) in [(reversed, "not later than its beginning"), (past, "has passed"), (short, "lasts 0 s")] {
+        let (code, words) = refused(MoveRequest { when, ..request("eu") }).await;
+        assert!(code == "invalid_window" && words.contains(says), "{words}");
+    }
+    for asked in [
+        unknown_tenant,
+        request("mars"),
+        request("us"),
+        MoveRequest { budget_ms: Some(0), ..request("eu") },
+        MoveRequest { when: at(1_700_000_000_000), ..request("eu") },
+        MoveRequest { when: reversed, ..request("eu") },
+        MoveRequest { when: past, ..request("eu") },
+    ] {
+        let dry = dry_run(&world.deployment, &asked).await.expect_err("a dry run refuses what the start refuses");
+        assert_eq!((dry.code(), dry.to_string()), refused(asked).await);
+    }
+    let dry = dry_run(&world.deployment, &request("eu")).await.expect("a plan");
+    assert_eq!(codes(&dry), ["no_worker"], "nobody runs here");
+    let plan = dry.plan;
     assert_eq!(world.tenant().await.mover, None, "a dry run starts nothing");
 
     let later = MoveRequest { when: at(4_000_000_000_000), idempotency_key: Some("once".to_owned()), ..request("eu") };
     let first = start(later.clone()).await.expect("the move is scheduled");
     assert!(first.new);
     assert_eq!(world.view(&first.id).await.plan_hash, plan.hash());
+    let blocked = dry_run(&world.deployment, &request("global")).await.expect("it is shown all the same");
+    assert_eq!(codes(&blocked), ["move_in_progress", "no_worker"]);
+    assert!(blocked.obstacles[0].can_do.contains(&format!("realmctl moves cancel {}", first.id)), "{blocked:?}");
     let again = start(later.clone()).await.expect("the same request finds the first");
     assert_eq!((again.id.as_str(), again.new), (first.id.as_str(), false));
     let keyless = start(MoveRequest { idempotency_key: None, ..later.clone() }).await.expect("also without the key");
@@ -122,6 +149,10 @@ async fn refused_requests(database: Database) {
         assert_eq!((found.id.as_str(), found.new), (first.id.as_str(), false), "starts no second move");
     }
     assert_eq!(world.tenant().await.mover, None);
+}
+
+fn codes(dry: &Rehearsal) -> Vec<&str> {
+    dry.obstacles.iter().map(|obstacle| obstacle.code.as_str()).collect()
 }
 
 /// Applies the usual topology with an edit.
@@ -155,8 +186,8 @@ async fn unrelated_edits(database: Database) {
     let id = world.start_move("eu").await;
     let plan_hash = world.view(&id).await.plan_hash;
     apply_edited(&world, |yaml| yaml.replace("realms:\n", &limits(100_000))).await;
-    let dry = dry_run(&world.deployment, "acme", "eu").await.expect("a plan");
-    assert_eq!(dry.hash(), plan_hash, "what was approved is called what it was");
+    let dry = dry_run(&world.deployment, &request("eu")).await.expect("a plan");
+    assert_eq!(dry.plan.hash(), plan_hash, "what was approved is called what it was");
     let all: Vec<&testkit::Region> = world.regions.iter().collect();
     let yaml = few_parts(&testkit::topology(&all)).replace("realms:\n", &limits(200_000));
     let deployment = world.deployment.clone();

@@ -15,7 +15,7 @@ use store::Tx;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 
-pub(crate) use decide::resume;
+pub(crate) use decide::{paused, resume};
 pub use view::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 
 /// Explains the workflow, or else the tenant, of this id.

@@ -1,13 +1,16 @@
 //! Creates a tenant: its host is reserved, shards are picked, and the cells are written before the first byte.
 //!
 //! One transaction: either the tenant is online or there is none. Where services take part by hooks it is `provisioning` until they
-//! are ready, which a workflow sees to.
+//! are ready, which a workflow sees to. A tenant that a service would not prepare was never there for anybody: once what was prepared
+//! is removed, it can be created again under its id.
 
+mod undone;
 mod workflow;
 
 use std::collections::BTreeMap;
 
 use catalogue::audit::{self, AuditEntry};
+use catalogue::creation_keys::{self, Creation};
 use catalogue::location::{Address, Location};
 use catalogue::tenant_id::{Host, TenantId};
 use catalogue::tenants::{Tenant, TenantStatus};
@@ -43,9 +46,19 @@ pub async fn create_tenant(
     new: &NewTenant,
     requester: &Requester,
 ) -> Result<(Tenant, bool), Refusal> {
-    match try_create(deployment, new, requester).await {
-        // Another request took the id or the host at the same moment: this time it is found.
-        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, new, requester).await,
+    create_tenant_by_key(deployment, new, None, requester).await
+}
+
+/// The same; another request with the same key finds this one's tenant, and is refused if it asks for something else.
+pub async fn create_tenant_by_key(
+    deployment: &Deployment,
+    new: &NewTenant,
+    idempotency_key: Option<&str>,
+    requester: &Requester,
+) -> Result<(Tenant, bool), Refusal> {
+    match try_create(deployment, new, idempotency_key, requester).await {
+        // Another request took the id, the host or the key at the same moment: this time it is found.
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, new, idempotency_key, requester).await,
         other => other,
     }
 }
@@ -53,11 +66,24 @@ pub async fn create_tenant(
 async fn try_create(
     deployment: &Deployment,
     new: &NewTenant,
+    idempotency_key: Option<&str>,
     requester: &Requester,
 ) -> Result<(Tenant, bool), Refusal> {
     let mut tx = deployment.store.begin().await?;
-    if let Some(existing) = tenants::get(&mut tx, new.id.as_str()).await? {
-        return same_or_refused(existing, new).map(|tenant| (tenant, false));
+    if let Some(key) = idempotency_key
+        && let Some(first) = creation_keys::get(&mut tx, key).await?
+    {
+        return found_by_key(&mut tx, &first, new).await;
+    }
+    let mut epoch = 1;
+    if let Some(existing) = tenants::lock(&mut tx, new.id.as_str()).await? {
+        if !undone::may_be_created_again(&mut tx, &existing).await? {
+            let tenant = same_or_refused(existing, new)?;
+            keep_key(&mut tx, idempotency_key, new).await?;
+            tx.commit().await?;
+            return Ok((tenant, false));
+        }
+        epoch = existing.epoch + 1;
     }
     if let Some(other) = tenants::by_host(&mut tx, new.host.as_str()).await? {
         let message = format!("host {} belongs to tenant {}", new.host, other.id);
@@ -77,12 +103,17 @@ async fn try_create(
         realm: new.realm.clone(),
         created_in: new.realm.clone(),
         status: if hooked { TenantStatus::Provisioning } else { TenantStatus::Online },
-        epoch: 1,
+        epoch,
         mover: None,
         lease_until: None,
         created_at: tx.now().await?,
     };
-    tenants::insert(&mut tx, &tenant).await?;
+    if epoch == 1 {
+        tenants::insert(&mut tx, &tenant).await?;
+    } else {
+        tenants::create_again(&mut tx, &tenant).await?;
+    }
+    keep_key(&mut tx, idempotency_key, new).await?;
     let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, requester).await?) } else { None };
     for (service, locations) in &placed {
         placements::put(&mut tx, &tenant.id, service, &shards[*service]).await?;
@@ -104,16 +135,40 @@ async fn try_create(
     Ok((tenant, true))
 }
 
+/// What was asked for, as it is kept with a key: not the reason.
+fn asked(new: &NewTenant) -> Creation {
+    Creation { tenant: new.id.to_string(), host: new.host.to_string(), realm: new.realm.clone() }
+}
+
+async fn keep_key(tx: &mut Tx, key: Option<&str>, new: &NewTenant) -> Result<(), StoreError> {
+    match key {
+        Some(key) => creation_keys::keep(tx, key, &asked(new)).await,
+        None => Ok(()),
+    }
+}
+
+/// The tenant that the first request with a key has created.
+async fn found_by_key(tx: &mut Tx, first: &Creation, new: &NewTenant) -> Result<(Tenant, bool), Refusal> {
+    if *first != asked(new) {
+        let message =
+            format!("that Idempotency-Key was used for another request, which created tenant {}", first.tenant);
+        return Err(Refusal::conflict("idempotency_key_reused", message));
+    }
+    Ok((planning::tenant(tx, &first.tenant).await?, false))
+}
+
 /// The same request again finds the tenant, wherever it lives by now.
 fn same_or_refused(existing: Tenant, new: &NewTenant) -> Result<Tenant, Refusal> {
     if existing.host.as_deref() == Some(new.host.as_str()) && existing.created_in == new.realm {
         return Ok(existing);
     }
-    let host = existing.host.as_deref().unwrap_or("-");
-    let message = format!(
-        "tenant {} exists already, with host {host} in realm {}; ids are never reused",
-        existing.id, existing.realm
-    );
+    let message = match &existing.host {
+        Some(host) => format!(
+            "tenant {} exists already, with host {host} in realm {}; ids are never reused",
+            existing.id, existing.realm
+        ),
+        None => format!("tenant {} existed and is gone; ids are never reused: choose another one", existing.id),
+    };
     Err(Refusal::conflict("tenant_exists", message))
 }
 

@@ -12,7 +12,7 @@ use crate::clocks::{self, CLOCKS_TO_AGREE};
 use crate::data_tasks::{CompareTask, VerifyTask};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
-use crate::timestamps::rfc3339;
+use crate::timestamps::utc;
 use crate::timing::millis;
 
 /// A location that is not quiet yet.
@@ -64,7 +64,7 @@ pub(crate) async fn unquiet(
 }
 
 fn still_accepted(service: &str, location: &Location, until: Millis, straggler: &Straggler) -> Unquiet {
-    let (at, until_when, since) = (&location.name, rfc3339(until), rfc3339(straggler.since));
+    let (at, until_when, since) = (&location.name, utc(until), utc(straggler.since));
     let why = if straggler.kind == UNANSWERED {
         format!("a request got no answer and may still act: the last such was signed at {since}")
     } else {
@@ -83,7 +83,7 @@ fn in_doubt(
     (since, waited_until): (Millis, Millis),
     difference: &str,
 ) -> Unquiet {
-    let (at, waited_until) = (&location.name, rfc3339(waited_until));
+    let (at, waited_until) = (&location.name, utc(waited_until));
     let reason = format!(
         "{CLOCKS_TO_AGREE}{service} at {at} should be quiet since {waited_until}, by the clock of the catalogue's database, which can't \
          be relied on: {difference}"

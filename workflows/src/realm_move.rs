@@ -33,7 +33,7 @@ mod waiting;
 
 pub use cancel::{CancelOutcome, cancel_move};
 pub use divided::{Divided, PartSize};
-pub use dry_run::{dry_run, estimate_move};
+pub use dry_run::{InTheWay, Rehearsal, dry_run, estimate_move};
 pub use estimate::{CostClass, Estimate};
 pub use forecast::Forecast;
 pub use lapse::LapseSweep;
@@ -49,7 +49,8 @@ pub use start::{MoveRequest, Started, start_move, start_move_paused};
 pub use state::{Committed, CopiedPart, MoveState, OfflinePeriod, RemovalRef, Stage};
 pub use transitions::STATES;
 pub use view::{
-    MoveView, PlanView, ProgressView, RemovalView, TaskErrorView, VerificationView, WindowView, list_moves, view_move,
+    MoveView, Passage, PlanView, ProgressView, RemovalView, TaskErrorView, VerificationView, WindowView, list_moves,
+    view_move,
 };
 pub(crate) use waiting::busy_cell;
 pub use workers::Verification;

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod campaigns;
 pub mod capacity;
 pub mod changes;
+pub mod creation_keys;
 pub mod fingerprints;
 pub mod late_writes;
 pub mod ledger;

@@ -92,6 +92,21 @@ pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
     .map(drop)
 }
 
+/// Creates a tenant anew whose creation was undone.
+pub async fn create_again(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
+    sql("UPDATE tenants SET host = $2, realm = $3, status = $4, epoch = $5, created_at = $6, updated_at = $6, created_in = $7 \
+         WHERE id = $1 AND status = 'gone'")
+    .bind(&tenant.id)
+    .bind(tenant.host.clone())
+    .bind(&tenant.realm)
+    .bind(tenant.status.as_str())
+    .bind(tenant.epoch)
+    .bind(tenant.created_at)
+    .bind(&tenant.created_in)
+    .execute_one(tx, || StoreError::Corrupt(format!("tenant {} is locked and yet has changed", tenant.id)))
+    .await
+}
+
 /// The tenant, if there is one.
 pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<Tenant>, StoreError> {
     one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?.as_ref())

@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants,
-    topology, upgrade_check, worker,
+    audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, status, tenants,
+    topology, upgrade_check, worker, workers,
 };
 use crate::output::Format;
 
@@ -23,11 +23,11 @@ pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
   realmctl dev                               A playground that stays up
   realmctl move acme --to eu --dry-run       What would a move do?
   realmctl move acme --to eu --wait          Move, and watch it
-  realmctl removals list --failed            What needs a person?
+  realmctl status                            What needs a person?
   realmctl explain acme                      What does it wait for?
   realmctl pause --all --reason \"incident\"   Hold everything back
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back."
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back, 130 interrupted."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -46,7 +46,7 @@ pub(crate) struct Globals {
     /// The API's token. For `serve` and `dev`: the token to ask clients for
     #[arg(long, global = true, env = "REALMCTL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// How to print data on stdout; everything else goes to stderr
+    /// How to print data on stdout. Notes and errors go to stderr: in JSON, too, one object a line
     #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Format,
     /// Log more; twice for debugging. RUST_LOG has the last word
@@ -86,7 +86,10 @@ pub(crate) enum Command {
     Removals(removals::RemovalsCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    Status(status::StatusArgs),
     Explain(explain::ExplainArgs),
+    #[command(subcommand)]
+    Workers(workers::WorkersCommand),
     Pause(pauses::PauseArgs),
     Resume(pauses::ResumeArgs),
     Pauses(pauses::PausesArgs),

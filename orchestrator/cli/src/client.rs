@@ -3,6 +3,7 @@
 //! It repeats nothing: whether a request may be sent again is for the person, or for `follow`, to say.
 
 mod controls;
+mod status;
 
 use std::time::Duration;
 
@@ -269,13 +270,14 @@ impl Client {
             let message = format!(
                 "the server at {address} did not answer in time: look at its log, then ask again; a change may have been made"
             );
-            return Failure::failed(message);
+            return Failure::new(Exit::Failed, "no_answer", message);
         }
         let why = innermost(error);
-        Failure::failed(format!(
+        let message = format!(
             "can't reach the server at {address}: check that it runs (`realmctl serve`, or `realmctl dev` for a playground) and that \
              --server or REALMCTL_SERVER names it ({why})"
-        ))
+        );
+        Failure::new(Exit::Failed, "unreachable", message)
     }
 
     /// Says whether a token was shown at all; never the token.
@@ -288,15 +290,16 @@ impl Client {
             }
             None => "wants a token and none was given: set --token or REALMCTL_TOKEN to the server's",
         };
-        Failure::refused(format!("the server at {address} {what}"))
+        Failure::new(Exit::Refused, problem.code.clone(), format!("the server at {address} {what}"))
     }
 
     fn stranger(&self, status: StatusCode) -> Failure {
         let address = self.address();
-        Failure::failed(format!(
+        let message = format!(
             "what answered {status} at {address} is not a realmctl server of this version: check --server or REALMCTL_SERVER, then \
              compare `realmctl version` here and there"
-        ))
+        );
+        Failure::new(Exit::Failed, "not_a_server", message)
     }
 }
 
@@ -323,7 +326,7 @@ fn refused(status: StatusCode, problem: &Problem) -> Failure {
     if let Some(instance) = &problem.instance {
         message.push_str(&format!(" (in the server's log: {instance})"));
     }
-    Failure { exit, message }
+    Failure::new(exit, problem.code.clone(), message)
 }
 
 /// One mistake in a topology file, in a line.
@@ -333,10 +336,12 @@ pub(crate) fn mistake(line: Option<u64>, path: &str, reason: &str) -> String {
     format!("{line}{path}{reason}")
 }
 
-/// Who asks, for the audit trail: REALMCTL_USER, else the login name. Not proof of anything.
+/// Who asks, for the audit trail: REALMCTL_USER, else the login name, else the name of the user that the process runs as. Not proof of
+/// anything.
 fn who() -> HeaderMap {
     let names = ["REALMCTL_USER", "USER", "LOGNAME"];
-    let name = names.iter().find_map(|name| std::env::var(name).ok().filter(|value| is_user(value)));
+    let named = names.iter().find_map(|name| std::env::var(name).ok().filter(|value| is_user(value)));
+    let name = named.or_else(|| whoami::username().ok().filter(|name| is_user(name)));
     let value = name.and_then(|name| HeaderValue::from_str(&name).ok());
     let mut headers = HeaderMap::new();
     if let (Some(value), Ok(header)) = (value, reqwest::header::HeaderName::from_bytes(USER_HEADER.as_bytes())) {

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     Refused = 3,
     /// The move went back: the tenant is online where it was.
     RolledBack = 4,
+    /// A person or a supervisor ended the command (Ctrl-C), as shells report it. What it had begun may go on.
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -28,21 +30,31 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) exit: Exit,
+    /// For programs: a stable name, the server's where it gave one.
+    pub(crate) code: String,
     /// For the person.
     pub(crate) message: String,
 }
 
 impl Failure {
+    pub(crate) fn new(exit: Exit, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { exit, code: code.into(), message: message.into() }
+    }
+
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Failed, message: message.into() }
+        Self::new(Exit::Failed, "failed", message)
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into() }
+        Self::new(Exit::Usage, "usage", message)
     }
 
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Refused, message: message.into() }
+        Self::new(Exit::Refused, "refused", message)
+    }
+
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::new(Exit::Interrupted, "interrupted", message)
     }
 }
 

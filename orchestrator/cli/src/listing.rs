@@ -3,13 +3,14 @@
 use server::api::{LIMIT_MAX, Page};
 
 use crate::exit::Failure;
+use crate::number::number;
 use crate::output::Terminal;
 
 /// How much to list.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct LimitArgs {
     /// The most to list
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = number::<u32>(1..=10_000))]
     limit: u32,
 }
 

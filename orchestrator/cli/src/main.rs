@@ -10,9 +10,11 @@ mod follow;
 mod listing;
 mod local;
 mod logging;
+mod number;
 mod output;
 mod process;
 mod progress;
+mod tables;
 mod timing_args;
 mod watch;
 mod words;
@@ -24,7 +26,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
 use crate::logging::LogFormat;
-use crate::output::Terminal;
+use crate::output::{Format, Terminal};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -33,16 +35,30 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEAST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| misused(&error));
     let terminal = Terminal::new(cli.globals.output, logging::format(&cli.command) == LogFormat::Json);
     logging::start(&cli, &terminal);
     match run(cli, &terminal) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            terminal.fail(&failure.message);
+            terminal.fail(&failure);
             failure.exit.into()
         }
     }
+}
+
+/// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
+fn misused(error: &clap::Error) -> ! {
+    let words: Vec<_> = std::env::args().collect();
+    let json = words.iter().any(|word| word == "--output=json")
+        || words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    if !json || !error.use_stderr() {
+        error.exit();
+    }
+    let message = error.to_string();
+    let message = message.trim_end().strip_prefix("error: ").unwrap_or(&message).to_owned();
+    Terminal::new(Format::Json, false).fail(&Failure::usage(message));
+    std::process::exit(error.exit_code());
 }
 
 fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -59,8 +75,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, tenants,
-        topology, upgrade_check, version, worker,
+        audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, status,
+        tenants, topology, upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -75,6 +91,8 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
         Command::Audit(command) => audit::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
+        Command::Status(args) => status::run(&args, globals, terminal).await,
+        Command::Workers(command) => workers::run(&command, globals, terminal).await,
         Command::Explain(args) => explain::run(&args, globals, terminal).await,
         Command::Pause(args) => pauses::pause(&args, globals, terminal).await,
         Command::Resume(args) => pauses::resume(&args, globals, terminal).await,

@@ -23,6 +23,7 @@ use workflows::timing::Timing;
 use crate::exit::{Failure, chain};
 use crate::files::read_text;
 use crate::logging::LogFormat;
+use crate::number::number;
 use crate::output::Terminal;
 use crate::timing_args::TimingArgs;
 use crate::words::parse_duration;
@@ -38,7 +39,7 @@ pub(crate) struct ProcessArgs {
     store: String,
     /// Connections to a Postgres that this process may use at a time. The server needs room for those of all processes, and for one more
     /// of each, which hears announcements
-    #[arg(long, env = "REALMCTL_STORE_CONNECTIONS", default_value = "16", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), hide_env_values = true)]
+    #[arg(long, env = "REALMCTL_STORE_CONNECTIONS", default_value = "16", value_name = "N", value_parser = number::<u32>(1..=1000), hide_env_values = true)]
     store_connections: u32,
     /// How log lines on stderr look
     #[arg(

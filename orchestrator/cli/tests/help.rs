@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use common::realmctl;
+use common::{commands_in, realmctl};
 
 /// Every command with its path, found by reading the helps themselves.
 fn helps() -> Vec<(String, String)> {
@@ -16,17 +16,11 @@ fn helps() -> Vec<(String, String)> {
         let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
         args.push("--help");
         let help = realmctl(&args).ends_with(0).stdout;
-        open.extend(commands(&help).into_iter().map(|command| [path.clone(), vec![command]].concat()));
+        open.extend(commands_in(&help).into_iter().map(|command| [path.clone(), vec![command]].concat()));
         let name = if path.is_empty() { "realmctl".to_owned() } else { path.join("_") };
         found.push((name, help));
     }
     found
-}
-
-fn commands(help: &str) -> Vec<String> {
-    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    named.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
 fn folder() -> PathBuf {

@@ -1,9 +1,10 @@
-//! Steps that end together share a commit: one transaction locks all their rows, lets each decide, and writes them by one
-//! statement. Whatever is ready while the commit before is under way makes the next group, so a step that is alone never waits
-//! for company. A group locks rows of workflows only, in the order of their ids: see the order of locks in ARCHITECTURE.md.
+//! Steps that end together share a commit: one transaction lets each decide, and writes them by one statement wherever the row is still
+//! as its holder knows it. Nothing is locked or read before: such a step changes nothing but its own workflow. Whatever is ready
+//! while the commit before is under way makes the next group, so a step that is alone never waits for company. A group locks rows
+//! of workflows only, in the order of their ids: see the order of locks in ARCHITECTURE.md.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,14 +14,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
-use crate::holding::Holding;
 use crate::probe::{Moment, Point};
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
 use crate::runner::Runner;
 use crate::step::{Outcome, StepTx};
 use crate::step_error::{CATALOGUE_UNAVAILABLE, StepError};
-use crate::step_table::{self, Locked, Written};
+use crate::step_table::{self, Written};
 
 /// A step that has looked at the outside and is ready for its transaction.
 pub(crate) struct Ready {
@@ -33,15 +33,11 @@ pub(crate) struct Ready {
 pub(crate) enum Shared {
     /// Committed; `go_on`: the lease is kept.
     Recorded { after: Box<WorkflowRecord>, go_on: bool },
-    /// Not ours any more.
-    Lost,
-    /// A step of ours was committed of which we have not heard; nothing of this one is written.
-    Behind,
-    /// An operator holds it back.
-    Paused,
+    /// The row is not as we know it: not ours any more, further than we know, or held back. Nothing of this step is written.
+    NotAsKnown,
     /// The step itself failed; nothing of it is written.
     Failed(StepError),
-    /// Another step of the group failed, and nothing of the group is written: to be stepped by itself.
+    /// Another step of the group could not be written, and so nothing of the group is: to be stepped by itself.
     Undone,
     /// The outcome of the commit is not known.
     Unknown(StepError),
@@ -82,6 +78,8 @@ struct Member {
 enum Trouble {
     /// One of its steps failed.
     Step(usize, StepError),
+    /// The rows of some of them are not as their holders know them.
+    Rows(HashSet<String>),
     /// The database refused something.
     Database(StepError),
 }
@@ -122,6 +120,7 @@ impl Runner {
     async fn commit_group(&self, mut tx: Tx, group: Vec<(Ready, oneshot::Sender<Shared>)>) {
         let mut members: Vec<Member> =
             group.into_iter().map(|(ready, reply)| Member { ready, reply, go_on: false }).collect();
+        members.sort_by(|one, other| one.ready.record.id.cmp(&other.ready.record.id));
         let written = match self.step_members(&mut tx, &mut members).await {
             Ok(written) => written,
             Err(trouble) => {
@@ -153,24 +152,26 @@ impl Runner {
         }
     }
 
-    /// Everything but the commit. Leaves those in `members` that are written.
-    async fn step_members(&self, tx: &mut Tx, members: &mut Vec<Member>) -> Result<Vec<Written>, Trouble> {
-        let ids = members.iter().map(|member| member.ready.record.id.clone()).collect();
-        let (locked, now) = step_table::lock(tx, ids).await?;
-        keep_ours(members, locked);
+    /// Everything but the commit.
+    async fn step_members(&self, tx: &mut Tx, members: &mut [Member]) -> Result<Vec<Written>, Trouble> {
+        let now = tx.now().await?;
         let mut written = Vec::with_capacity(members.len());
         for (place, member) in members.iter_mut().enumerate() {
             let ready = &mut member.ready;
             let seen = std::mem::replace(&mut ready.seen, Box::new(()));
-            let mut step = StepTx::locked(tx, self.ids.as_ref(), ready.record.clone(), now);
+            let record = ready.record.clone();
+            // The other group's clock was read at another moment: a workflow's history never goes back.
+            let now = now.max(record.updated_at);
+            let mut step = StepTx::held(tx, self.ids.as_ref(), record, now);
             let advance = AssertUnwindSafe(ready.workflow.advance(&mut step, seen, self.settings.lease_ms()));
             let decided = advance.catch_unwind().await.unwrap_or_else(|_| Err(StepError::panicked()));
             let outcome = decided.map_err(|error| Trouble::Step(place, error))?;
             member.go_on = outcome.go_on;
             written.push(outcome.written);
         }
-        if !written.is_empty() {
-            step_table::write(tx, &written).await.map_err(Trouble::Database)?;
+        let others = step_table::write_unlocked(tx, &written).await?;
+        if !others.is_empty() {
+            return Err(Trouble::Rows(others));
         }
         for (place, member) in members.iter().enumerate() {
             let probed = self.probe.step(point(&member.ready.record, Moment::Written));
@@ -180,37 +181,20 @@ impl Runner {
     }
 }
 
-/// Answers those whose row is not theirs any more, or held back; leaves the others.
-fn keep_ours(members: &mut Vec<Member>, locked: Vec<Locked>) {
-    let mut locked: HashMap<String, Locked> = locked.into_iter().map(|row| (row.id.clone(), row)).collect();
-    for mut member in std::mem::take(members) {
-        let record = &mut member.ready.record;
-        let row = locked.remove(&record.id);
-        let holding = row.as_ref().map_or(Holding::Lost, |row| Holding::of_locked(record, row));
-        match (holding, row) {
-            (Holding::Lost, _) | (_, None) => answer(member.reply, Shared::Lost),
-            (Holding::Further, _) => answer(member.reply, Shared::Behind),
-            (Holding::AsKnown, Some(row)) if row.paused => answer(member.reply, Shared::Paused),
-            (Holding::AsKnown, Some(row)) => {
-                record.wake_at = row.wake_at;
-                members.push(member);
-            }
-        }
-    }
-}
-
-/// Nothing is written: the step that failed hears why, its neighbours are stepped by themselves.
+/// Nothing is written: the step that failed hears why, those whose rows have changed are told, their neighbours are stepped by themselves.
 fn undo(members: Vec<Member>, trouble: Trouble) {
-    let mut failed = match trouble {
-        Trouble::Step(place, error) => Some((place, error)),
+    let (mut failed, others) = match trouble {
+        Trouble::Step(place, error) => (Some((place, error)), HashSet::new()),
+        Trouble::Rows(others) => (None, others),
         Trouble::Database(error) => {
             debug!(error = error.chain(), "a group of steps could not be written; each is tried by itself");
-            None
+            (None, HashSet::new())
         }
     };
     for (place, member) in members.into_iter().enumerate() {
         let shared = match failed.take_if(|(at, _)| *at == place) {
             Some((_, error)) => Shared::Failed(error),
+            None if others.contains(&member.ready.record.id) => Shared::NotAsKnown,
             None => Shared::Undone,
         };
         answer(member.reply, shared);

@@ -43,6 +43,7 @@ impl<'a, W: Workflow> Intervention<'a, W> {
         let written = Written {
             id: before.id.clone(),
             held: before.fence,
+            known: before.steps,
             fence: self.step.fence,
             state,
             data,

@@ -144,11 +144,16 @@ pub(crate) async fn over(tx: &mut Tx, tenant: &str) -> Result<Option<Pause>, Sto
     row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
 }
 
-/// The pause of this tenant.
-pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<Option<Pause>, StoreError> {
-    let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = $1")
-        .bind(PauseScope::Tenant(tenant.to_owned()).text());
+/// The pause of exactly this scope.
+pub async fn get(tx: &mut Tx, scope: &PauseScope) -> Result<Option<Pause>, StoreError> {
+    let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = $1").bind(scope.text());
     row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
+}
+
+/// Gives a pause in force another reason; since when it is and who began it stays.
+pub async fn explain(tx: &mut Tx, scope: &PauseScope, why: &str) -> Result<(), StoreError> {
+    let change = sql("UPDATE pauses SET why = $2 WHERE scope = $1").bind(scope.text()).bind(why);
+    change.execute(tx).await.map(drop)
 }
 
 /// Workflows marked at a time: their rows are locked together, for a moment.

@@ -11,7 +11,6 @@ use tracing::{info, warn};
 use crate::prune_table::{self, Place};
 use crate::record::WorkflowRecord;
 use crate::runner::Runner;
-use crate::step_table;
 
 /// How often it is looked for what may be forgotten.
 const EVERY: Duration = Duration::from_secs(60);
@@ -62,9 +61,7 @@ impl Runner {
             return Ok(0);
         }
         let mut tx = self.store.begin().await?;
-        // In the order in which everybody locks them.
-        let (locked, _) = step_table::lock(&mut tx, old.to_vec()).await?;
-        let ended: Vec<String> = locked.into_iter().filter(|row| row.wake_at.is_none()).map(|row| row.id).collect();
+        let ended = prune_table::lock_ended(&mut tx, old).await?;
         let forgotten = prune_table::forget(&mut tx, &ended).await?;
         tx.commit().await?;
         Ok(forgotten)

@@ -31,6 +31,17 @@ pub(crate) async fn of_subject(tx: &mut Tx, subject: &str) -> Result<Vec<(String
     rows.iter().map(|row| Ok((row.text("kind")?, row.text("state")?, row.int("ended")? == 1))).collect()
 }
 
+/// Which of these have ended. Their rows are locked until the transaction ends, in the order of their ids, so that no two wait for
+/// each other.
+pub(crate) async fn lock_ended(tx: &mut Tx, ids: &[String]) -> Result<Vec<String>, StoreError> {
+    let rows = sql("SELECT id FROM workflows WHERE id IN (SELECT id FROM {rows}) AND wake_at IS NULL ORDER BY id")
+        .rows(Rows::default().texts("id", ids.iter().cloned()))
+        .for_update()
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(|row| row.text("id")).collect()
+}
+
 /// Forgets workflows that have ended and are locked, with their history and whatever is left of their tasks. Returns how many.
 pub(crate) async fn forget(tx: &mut Tx, ids: &[String]) -> Result<u64, StoreError> {
     let given = || Rows::default().texts("id", ids.iter().cloned());

@@ -40,6 +40,8 @@ pub struct WorkflowRecord {
     pub paused: bool,
     /// When it was started.
     pub created_at: Millis,
+    /// When it was last claimed or written.
+    pub updated_at: Millis,
     /// When it ended.
     pub finished_at: Option<Millis>,
 }
@@ -167,6 +169,7 @@ impl TryFrom<&Row> for WorkflowRecord {
             must_go_on: row.int("must_go_on")? != 0,
             paused: row.int("paused")? != 0,
             created_at: row.int("created_at")?,
+            updated_at: row.int("updated_at")?,
             finished_at: row.opt_int("finished_at")?,
         })
     }

@@ -22,13 +22,13 @@ pub(crate) enum Held<'a> {
     Lost,
 }
 
-/// The transaction of one step (or intervention), with the workflow's row locked.
+/// The transaction of one step (or intervention). The workflow's row is locked, unless the step shares its commit.
 pub struct StepTx<'a> {
     /// The transaction. The catalogue's functions take it.
     pub tx: &'a mut Tx,
     /// The workflow as it was when the step began.
     pub record: WorkflowRecord,
-    /// The time by the database when the row lock was held.
+    /// The time by the database when the row lock was held, or when the transaction began; never before the workflow was last written.
     pub now: Millis,
     /// Source of identifiers.
     pub ids: &'a dyn Ids,
@@ -39,7 +39,7 @@ impl<'a> StepTx<'a> {
     /// Locks the workflow. `None` when there is no such workflow.
     pub(crate) async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
         let Some((record, now)) = workflow_table::lock_with_time(tx, id).await? else { return Ok(None) };
-        Ok(Some(Self::locked(tx, ids, record, now)))
+        Ok(Some(Self::held(tx, ids, record, now)))
     }
 
     /// Locks the workflow for the holder of its lease, who knows it as `known`.
@@ -56,8 +56,8 @@ impl<'a> StepTx<'a> {
         })
     }
 
-    /// For a workflow whose row is locked already, under the record's fence.
-    pub(crate) fn locked(tx: &'a mut Tx, ids: &'a dyn Ids, record: WorkflowRecord, now: Millis) -> Self {
+    /// For a workflow whose row is locked, or which is written only where it is still as the record says.
+    pub(crate) fn held(tx: &'a mut Tx, ids: &'a dyn Ids, record: WorkflowRecord, now: Millis) -> Self {
         Self { tx, fence: record.fence, record, now, ids }
     }
 
@@ -142,6 +142,7 @@ impl<'a> StepTx<'a> {
         let written = Written {
             id: before.id.clone(),
             held: before.fence,
+            known: before.steps,
             fence: self.fence,
             state: name,
             data: to_json(state),
@@ -186,6 +187,7 @@ impl Outcome {
             wake_at: written.wake_at,
             fence: written.fence,
             must_go_on: written.must_go_on,
+            updated_at: written.now,
             ..before
         }
     }

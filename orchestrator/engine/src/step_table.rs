@@ -1,6 +1,8 @@
-//! SQL of steps: many workflows' rows are locked and written by one statement each, with their history.
+//! SQL of steps: many workflows' rows are written by one statement, with their history.
 
-use store::{Millis, Rows, StoreError, Tx, sql};
+use std::collections::HashSet;
+
+use store::{Millis, Rows, Sql, StoreError, Tx, sql};
 
 use crate::step_error::StepError;
 
@@ -9,8 +11,10 @@ use crate::step_error::StepError;
 pub struct Written {
     /// Which workflow.
     pub id: String,
-    /// The fence under which the row was locked.
+    /// The fence under which the row is held.
     pub held: i64,
+    /// The history rows that its holder knows of.
+    pub known: i64,
     /// The fence from now on.
     pub fence: i64,
     /// The state's name.
@@ -33,53 +37,49 @@ pub struct Written {
     pub left: Option<(String, String)>,
 }
 
-/// A workflow's row that is locked until the transaction ends.
-pub struct Locked {
-    /// Which workflow.
-    pub id: String,
-    /// Its fence.
-    pub fence: i64,
-    /// Its steps so far.
-    pub steps: i64,
-    /// Whether somebody holds its lease.
-    pub leased: bool,
-    /// When it is due.
-    pub wake_at: Option<Millis>,
-    /// Whether an operator holds it back.
-    pub paused: bool,
+/// What one statement writes of many steps, where the row is still as its holder knows it: under this fence, after that many steps.
+macro_rules! write_steps {
+    ($and:literal) => {
+        concat!(
+            "UPDATE workflows SET fence = given.fence, state = given.state, data = given.data, \
+             steps = given.steps, attempt = 0, error = given.error, wake_at = given.wake_at, \
+             lease_until = given.lease_until, must_go_on = given.must_go_on, updated_at = given.now, \
+             lease_owner = CASE WHEN given.lease_until = 0 THEN NULL ELSE lease_owner END, \
+             finished_at = CASE WHEN given.wake_at IS NULL THEN given.now END, \
+             ended_as = CASE WHEN given.wake_at IS NULL THEN given.state END \
+             FROM {rows} WHERE workflows.id = given.id AND workflows.fence = given.held \
+             AND workflows.steps = given.known",
+            $and,
+            " RETURNING workflows.id AS written"
+        )
+    };
 }
 
-/// Locks the rows, always in the order of their ids, so that no two groups wait for each other. With them, the time at which
-/// all of them were locked.
-pub async fn lock(tx: &mut Tx, ids: Vec<String>) -> Result<(Vec<Locked>, Millis), StoreError> {
-    let (rows, now) = sql("SELECT id, fence, steps, lease_owner, wake_at, paused FROM workflows \
-             WHERE id IN (SELECT id FROM {rows}) ORDER BY id")
-    .rows(Rows::default().texts("id", ids))
-    .fetch_locked(tx)
-    .await?;
-    let locked = rows
-        .iter()
-        .map(|row| {
-            Ok(Locked {
-                id: row.text("id")?,
-                fence: row.int("fence")?,
-                steps: row.int("steps")?,
-                leased: row.opt_text("lease_owner")?.is_some(),
-                wake_at: row.opt_int("wake_at")?,
-                paused: row.int("paused")? != 0,
-            })
-        })
-        .collect::<Result<_, StoreError>>()?;
-    Ok((locked, now))
-}
-
-/// Writes the outcomes of steps, each under its fence, and their history. Fails with `LostLease` unless every row was held.
+/// Writes the outcomes of steps whose rows are locked, and their history. Fails with `LostLease` unless every row was held.
 pub async fn write(tx: &mut Tx, steps: &[Written]) -> Result<(), StepError> {
+    let lost = write_where_held(tx, sql(write_steps!("")), steps).await?;
+    if lost.is_empty() { Ok(()) } else { Err(StepError::lost_lease()) }
+}
+
+/// The same of rows that nobody has locked: the holders of their leases write them. Returns the ids of those that are not theirs any
+/// more, that are further than they know, or that an operator holds back; if there are any, the transaction has to be rolled back.
+pub async fn write_unlocked(tx: &mut Tx, steps: &[Written]) -> Result<HashSet<String>, StoreError> {
+    write_where_held(
+        tx,
+        sql(write_steps!(" AND lease_owner IS NOT NULL AND workflows.wake_at IS NOT NULL AND paused = 0")),
+        steps,
+    )
+    .await
+}
+
+/// Returns the ids of those that were not written. History is written only if there is none.
+async fn write_where_held(tx: &mut Tx, statement: Sql, steps: &[Written]) -> Result<HashSet<String>, StoreError> {
     let texts = |cell: fn(&Written) -> &str| steps.iter().map(move |step| cell(step).to_owned());
     let ints = |cell: fn(&Written) -> i64| steps.iter().map(cell);
     let given = Rows::default()
         .texts("id", texts(|step| &step.id))
         .ints("held", ints(|step| step.held))
+        .ints("known", ints(|step| step.known))
         .ints("fence", ints(|step| step.fence))
         .texts("state", texts(|step| step.state))
         .texts("data", texts(|step| &step.data))
@@ -89,24 +89,19 @@ pub async fn write(tx: &mut Tx, steps: &[Written]) -> Result<(), StepError> {
         .ints("lease_until", ints(|step| step.lease_until))
         .ints("must_go_on", ints(|step| i64::from(step.must_go_on)))
         .ints("now", ints(|step| step.now));
-    let changed = sql("UPDATE workflows SET fence = given.fence, state = given.state, data = given.data, \
-         steps = given.steps, attempt = 0, error = given.error, wake_at = given.wake_at, \
-         lease_until = given.lease_until, must_go_on = given.must_go_on, updated_at = given.now, \
-         lease_owner = CASE WHEN given.lease_until = 0 THEN NULL ELSE lease_owner END, \
-         finished_at = CASE WHEN given.wake_at IS NULL THEN given.now END, \
-         ended_as = CASE WHEN given.wake_at IS NULL THEN given.state END \
-         FROM {rows} WHERE workflows.id = given.id AND workflows.fence = given.held")
-    .rows(given)
-    .execute(tx)
-    .await?;
-    if changed != steps.len() as u64 {
-        return Err(StepError::lost_lease());
+    let mut others: HashSet<String> = steps.iter().map(|step| step.id.clone()).collect();
+    for row in statement.rows(given).fetch_all(tx).await? {
+        others.remove(&row.text("written")?);
+    }
+    if !others.is_empty() {
+        return Ok(others);
     }
     let due_to_anyone = |step: &Written| step.lease_until == 0 && step.wake_at.is_some_and(|at| at <= step.now);
     if steps.iter().any(due_to_anyone) {
         tx.announce();
     }
-    Ok(append_history(tx, steps).await?)
+    append_history(tx, steps).await?;
+    Ok(others)
 }
 
 async fn append_history(tx: &mut Tx, steps: &[Written]) -> Result<(), StoreError> {

@@ -103,6 +103,78 @@ pub async fn open_of_tenant(tx: &mut Tx, tenant: &str, limit: i64) -> Result<Vec
     rows.iter().map(|row| row.text("id")).collect()
 }
 
+/// Open workflows of a kind in a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Open {
+    /// Their kind.
+    pub kind: String,
+    /// Their state.
+    pub state: String,
+    /// How many there are.
+    pub count: i64,
+    /// Of those, how many keep a tenant offline.
+    pub offline: i64,
+    /// Of those, how many are tried again after a failed attempt, of their own or of a task.
+    pub failing: i64,
+}
+
+/// How many workflows are open, by kind and state. Reads each of them.
+pub async fn open(tx: &mut Tx) -> Result<Vec<Open>, StoreError> {
+    let rows = sql("SELECT kind, state, COUNT(*) AS open, CAST(SUM(must_go_on) AS BIGINT) AS offline, \
+                    COUNT(CASE WHEN attempt > 0 OR EXISTS (SELECT 1 FROM tasks WHERE workflow_id = workflows.id \
+                    AND wake_at IS NOT NULL AND attempt > 0) THEN 1 END) AS failing \
+                    FROM workflows WHERE wake_at IS NOT NULL GROUP BY kind, state ORDER BY kind, state");
+    let open = |row: &Row| {
+        Ok(Open {
+            kind: row.text("kind")?,
+            state: row.text("state")?,
+            count: row.int("open")?,
+            offline: row.int("offline")?,
+            failing: row.int("failing")?,
+        })
+    };
+    rows.fetch_all(tx).await?.iter().map(open).collect()
+}
+
+/// How many workflows of a kind have ended in a state.
+pub async fn count_ended(tx: &mut Tx, kind: &str, state: &str) -> Result<i64, StoreError> {
+    let rows = sql("SELECT COUNT(*) AS ended FROM workflows WHERE kind = $1 AND ended_as = $2");
+    rows.bind(kind).bind(state).fetch_one(tx).await?.int("ended")
+}
+
+/// A workflow, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// The tenant.
+    pub subject: String,
+    /// Its state.
+    pub state: String,
+}
+
+/// Workflows whose ids begin like this, which is hexadecimal digits and hyphens, at most `limit`.
+pub async fn beginning_with(tx: &mut Tx, beginning: &str, limit: i64) -> Result<Vec<Named>, StoreError> {
+    // In every collation a letter beyond those of ids comes after all of them.
+    let rows = sql("SELECT id, kind, subject, state FROM workflows WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3")
+        .bind(beginning)
+        .bind(format!("{beginning}z"))
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
+    let named = |row: &Row| {
+        Ok(Named {
+            id: row.text("id")?,
+            kind: row.text("kind")?,
+            subject: row.text("subject")?,
+            state: row.text("state")?,
+        })
+    };
+    rows.iter().map(named).collect()
+}
+
 /// Workflows that are held: marked, or open under a pause of everything or of their tenant.
 pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
     sql("SELECT COUNT(*) AS held FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 0 AND (paused <> 0 OR EXISTS \

@@ -120,16 +120,18 @@ impl Runner {
         }
     }
 
-    /// What is stored of a workflow of which the holder may know an older state.
+    /// What is stored of a workflow of which the holder may know an older state. One that is held back is given back.
     async fn catch_up(&self, record: &WorkflowRecord) -> Result<Stepped, StepError> {
         self.probe.step(point(record, Moment::ReadBack))?;
         let mut tx = self.store.read().await?;
         let stored = workflow_table::get(&mut tx, &record.id).await;
         tx.rollback().await?;
-        Ok(match stored? {
-            Some(stored) if Holding::of(record, &stored) != Holding::Lost => Stepped::GoOn(Box::new(stored)),
-            _ => Stepped::Lost,
-        })
+        match stored? {
+            Some(stored) if Holding::of(record, &stored) == Holding::Lost => Ok(Stepped::Lost),
+            Some(stored) if stored.paused => self.park(&stored).await,
+            Some(stored) => Ok(Stepped::GoOn(Box::new(stored))),
+            None => Ok(Stepped::Lost),
+        }
     }
 
     /// One step, in a shared transaction if it may and there is a queue for those, else in its own. An error means that the
@@ -151,9 +153,7 @@ impl Runner {
         let ready = Ready { record: record.clone(), workflow: Arc::clone(&workflow), seen };
         match queue.commit(ready).await {
             Shared::Recorded { after, go_on } => Ok(recorded(record, *after, go_on)),
-            Shared::Lost => Ok(Stepped::Lost),
-            Shared::Behind => self.catch_up(record).await,
-            Shared::Paused => self.park(record).await,
+            Shared::NotAsKnown => self.catch_up(record).await,
             Shared::Failed(error) => self.failed(record, Some(workflow.as_ref()), error).await,
             Shared::Undone => match self.look(workflow.as_ref(), record).await {
                 Ok(seen) => self.step_alone(record, workflow.as_ref(), seen).await,

@@ -36,7 +36,7 @@ pub struct NewWorkflow<'a> {
 macro_rules! columns {
     () => {
         "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, lease_owner, priority, must_go_on, \
-         paused, created_at, finished_at"
+         paused, created_at, updated_at, finished_at"
     };
 }
 

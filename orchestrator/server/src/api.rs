@@ -6,6 +6,7 @@ mod answers;
 mod campaigns;
 mod controls;
 mod requests;
+mod status;
 
 pub use answers::{
     AuditView, CellView, DryRun, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent, StillFailed,
@@ -15,12 +16,13 @@ pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
 pub use engine::Priority;
 pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint, Replay, ReplayAll, Reschedule};
+pub use status::{Attention, IdsView, NamedView, StatusView, WorkView, WorkerView, WorkersView};
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
 pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 pub use workflows::realm_move::{
-    CostClass, Estimate, MoveView, PartReport, PlanView, ProgressView, RemovalView, TaskErrorView, Verification,
-    VerificationView, WindowView,
+    CostClass, Estimate, InTheWay, MoveView, PartReport, Passage, PlanView, ProgressView, RemovalView, TaskErrorView,
+    Verification, VerificationView, WindowView,
 };
 pub use workflows::removal::{LateWritesDetail, RemovalDetail};
 pub use workflows::topology_change::Consequence;

@@ -25,6 +25,7 @@ mod request_log;
 mod requester;
 mod server;
 mod settings;
+mod status;
 mod tenants;
 mod topology;
 

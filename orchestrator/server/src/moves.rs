@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use store::Millis;
 use workflows::explain::explain_workflow;
-use workflows::plan::Plan;
 use workflows::realm_move::{
-    Estimate, MoveRequest, When, Window, cancel_move, dry_run, estimate_move, list_moves, reschedule_move, start_move,
-    start_move_paused, view_move,
+    Estimate, MoveRequest, Rehearsal, When, Window, cancel_move, dry_run, estimate_move, list_moves, reschedule_move,
+    start_move, start_move_paused, view_move,
 };
+use workflows::timestamps::rfc3339;
 use workflows::timing::{Timing, millis};
 
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
@@ -57,9 +57,9 @@ pub(crate) async fn start(
     };
     let requester = caller.because(asked.reason)?;
     if asked.dry_run {
-        let plan = dry_run(&app.deployment, &request.tenant, &request.to).await?;
-        let estimate = estimate_move(&app.deployment, &plan, request.budget_ms).await;
-        return Ok(Json(plan_view(plan, estimate, &app.deployment.timing)).into_response());
+        let rehearsal = dry_run(&app.deployment, &request).await?;
+        let estimate = estimate_move(&app.deployment, &rehearsal.plan, request.budget_ms).await;
+        return Ok(Json(dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing)).into_response());
     }
     let started = if asked.paused {
         start_move_paused(&app.deployment, &request, &requester).await?
@@ -69,7 +69,9 @@ pub(crate) async fn start(
     app.announce();
     let status = if started.new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let at = format!("/v1/moves/{}", started.id);
-    Ok((status, [(header::LOCATION, at)], Json(find(&app, &started.id).await?)).into_response())
+    let mut view = find(&app, &started.id).await?;
+    view.warnings.extend(capped(request.budget_ms, &app.deployment.timing));
+    Ok((status, [(header::LOCATION, at)], Json(view)).into_response())
 }
 
 /// `GET /v1/moves`
@@ -135,8 +137,28 @@ pub(crate) fn unknown_move(id: &str) -> ApiError {
     ApiError::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
 }
 
-fn plan_view(plan: Plan, estimate: Result<Estimate, String>, timing: &Timing) -> DryRun {
+/// What a budget has no effect beyond.
+fn capped(budget_ms: Option<Millis>, timing: &Timing) -> Option<String> {
+    let most = millis(timing.offline_deadline);
+    budget_ms.filter(|budget| *budget > most).map(|budget| {
+        format!(
+            "a budget of {} s has no effect beyond {} s, the longest that this deployment lets a tenant be offline (--offline-deadline)",
+            budget / 1_000,
+            most / 1_000
+        )
+    })
+}
+
+fn dry_run_view(
+    rehearsal: Rehearsal,
+    estimate: Result<Estimate, String>,
+    budget_ms: Option<Millis>,
+    timing: &Timing,
+) -> DryRun {
+    let Rehearsal { plan, due, obstacles } = rehearsal;
     let (plan_hash, needs_offline) = (plan.hash(), plan.needs_offline());
+    let most = millis(timing.offline_deadline);
+    let offline_allowed_ms = if needs_offline { budget_ms.map_or(most, |budget| budget.min(most)) } else { 0 };
     let least_offline_ms = if needs_offline { millis(timing.least_offline()) } else { 0 };
     let staying = plan.services.iter().filter(|service| service.stays_out_of_realm);
     DryRun {
@@ -145,6 +167,10 @@ fn plan_view(plan: Plan, estimate: Result<Estimate, String>, timing: &Timing) ->
         plan_hash,
         needs_offline,
         least_offline_ms,
+        offline_allowed_ms,
+        begins: rfc3339(due),
+        obstacles,
+        warnings: capped(budget_ms, timing).into_iter().collect(),
         no_estimate: estimate.as_ref().err().cloned(),
         estimate: estimate.ok(),
         tenant: plan.tenant,

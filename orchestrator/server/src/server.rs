@@ -24,7 +24,7 @@ use crate::problem::ApiError;
 use crate::settings::{self, ExposureError, ServerSettings};
 use crate::{
     audit, campaigns, connections, controls, explain, health, limits, move_events, moves, removals, request_log,
-    tenants, topology,
+    status, tenants, topology,
 };
 
 /// How long requests in hand may take to end once the server is told to stop.
@@ -149,6 +149,9 @@ fn resources() -> Router<App> {
         .route("/limits", get(limits::list).put(limits::set).delete(limits::unset))
         .route("/explain/{id}", get(explain::explain))
         .route("/audit", get(audit::list))
+        .route("/status", get(status::show))
+        .route("/workers", get(status::list_workers))
+        .route("/ids/{id}", get(status::ids))
 }
 
 async fn unknown_route() -> ApiError {

@@ -2,18 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use catalogue::ledger::Cell;
 use catalogue::tenants::Tenant;
 use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
 use workflows::planning;
-use workflows::provision::{self, create_tenant};
+use workflows::provision::{self, create_tenant_by_key};
 use workflows::timestamps::rfc3339;
 
 use crate::api::{CellView, NewTenant, Page, PlacementView, TenantView};
 use crate::body::JsonBody;
+use crate::moves::idempotency_key;
 use crate::paging::Window;
 use crate::path::{Id, is_id};
 use crate::problem::ApiError;
@@ -34,8 +35,10 @@ pub(crate) struct Filter {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    headers: HeaderMap,
     JsonBody(asked): JsonBody<NewTenant>,
 ) -> Result<Response, ApiError> {
+    let key = idempotency_key(&headers)?;
     let new = provision::NewTenant {
         id: asked.id.parse().map_err(|error| invalid_tenant_id(&error))?,
         host: asked
@@ -45,7 +48,7 @@ pub(crate) async fn create(
         realm: asked.realm,
     };
     let requester = caller.because(asked.reason)?;
-    let (tenant, created) = create_tenant(&app.deployment, &new, &requester).await?;
+    let (tenant, created) = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &requester).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let at = format!("/v1/tenants/{}", tenant.id);
     Ok((status, [(header::LOCATION, at)], Json(view(tenant))).into_response())

@@ -54,6 +54,12 @@ impl StoreError {
         }
     }
 
+    /// The statement names a table that there is not.
+    pub(crate) fn is_missing_table(&self) -> bool {
+        let (Self::Unavailable(error) | Self::Refused(error)) = self else { return false };
+        has_code(error, &["42P01"]) || error.to_string().contains("no such table")
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable(_))

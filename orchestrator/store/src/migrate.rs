@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (17, "try to write", include_str!("../../../migrations/0017_try_to_write.sql")),
     (18, "count what is in use", include_str!("../../../migrations/0018_count_what_is_in_use.sql")),
     (19, "say what a process lacks", include_str!("../../../migrations/0019_say_what_a_process_lacks.sql")),
+    (20, "keep creation keys", include_str!("../../../migrations/0020_keep_creation_keys.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.
@@ -127,9 +128,10 @@ impl SchemaVersions {
     /// Reads the versions applied to a store; nothing is changed.
     ///
     /// # Errors
-    /// `Refused` when it is no realmctl store.
+    /// `Unfit` when nothing was ever applied to it.
     pub async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
-        let rows = sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(tx).await?;
+        let rows = sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(tx).await;
+        let rows = rows.map_err(|error| if error.is_missing_table() { no_catalogue() } else { error })?;
         let applied = rows.iter().map(|row| row.int("version")).collect::<Result<_, _>>()?;
         Ok(Self { applied, known: known() })
     }
@@ -143,6 +145,12 @@ impl SchemaVersions {
     pub fn unknown(&self) -> Vec<i64> {
         self.applied.iter().copied().filter(|version| !self.known.contains(version)).collect()
     }
+}
+
+fn no_catalogue() -> StoreError {
+    let why =
+        "it holds no catalogue: no process of realmctl has ever been started on it, or --store names another database";
+    StoreError::Unfit(why.to_owned())
 }
 
 impl From<MigrateError> for StoreError {

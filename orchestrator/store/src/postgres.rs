@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::{StoreError, is_too_many_connections, needs_new_connections};
 use crate::migrate;
@@ -358,11 +358,18 @@ fn silent() -> StoreError {
 /// A connection to a server that may be starting.
 async fn connect_patiently(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     let give_up = Instant::now() + START_PATIENCE;
+    let mut told = false;
     loop {
         let connecting = async { options.connect().await.map_err(StoreError::from) };
         let connected = tokio::time::timeout(START_PATIENCE, connecting).await;
         match connected.unwrap_or_else(|_| Err(silent())) {
-            Err(error) if error.is_starting() && Instant::now() < give_up => tokio::time::sleep(START_AGAIN).await,
+            Err(error) if error.is_starting() && Instant::now() < give_up => {
+                if !std::mem::replace(&mut told, true) {
+                    let (error, patience_s) = (error.chain(), START_PATIENCE.as_secs());
+                    warn!(error, patience_s, "the database can't be reached; it may be starting, and is tried again");
+                }
+                tokio::time::sleep(START_AGAIN).await;
+            }
             connected => return connected,
         }
     }

@@ -44,6 +44,8 @@ pub(super) enum Blow {
     BadStatement,
     /// Somebody else claims the row while the step looks at the outside.
     TakenOver,
+    /// An operator holds it back while the step looks at the outside for the first time.
+    HeldBack,
     /// The step never stops looking at the outside.
     NeverSees,
     /// The step stays where it is.
@@ -62,6 +64,14 @@ impl Walk {
 
 /// The workflow.
 pub(super) struct Chain(Store);
+
+impl Chain {
+    async fn change(&self, how: &'static str, record: &WorkflowRecord) -> Result<(), StepError> {
+        let mut tx = self.0.begin().await?;
+        sql(how).bind(&record.id).execute(&mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+}
 
 #[async_trait]
 impl Workflow for Chain {
@@ -98,12 +108,10 @@ impl Workflow for Chain {
         match state.struck() {
             Some(Blow::NeverSees) => pending().await,
             Some(Blow::TakenOver) => {
-                let mut tx = self.0.begin().await?;
-                sql("UPDATE workflows SET fence = fence + 1000 WHERE id = $1")
-                    .bind(&record.id)
-                    .execute(&mut tx)
-                    .await?;
-                Ok(tx.commit().await?)
+                self.change("UPDATE workflows SET fence = fence + 1000 WHERE id = $1", record).await
+            }
+            Some(Blow::HeldBack) => {
+                self.change("UPDATE workflows SET paused = 4 WHERE id = $1 AND fence = 1", record).await
             }
             _ => Ok(()),
         }

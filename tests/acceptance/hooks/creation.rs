@@ -12,7 +12,8 @@ use workflows::requester::Requester;
 use super::{Hooked, answered};
 
 on_both_databases!(a_tenant_is_online_once_its_services_are_ready, created_when_ready);
-on_both_databases!(a_creation_that_a_service_refuses_is_undone, undone_when_refused);
+on_both_databases!(a_creation_that_a_service_refuses_is_undone_and_can_be_repeated, undone_when_refused);
+on_both_databases!(a_creation_that_is_still_being_undone_is_not_repeated, undone_in_part);
 
 async fn created_when_ready(database: Database) {
     let hooked = Hooked::new(database).await;
@@ -39,11 +40,29 @@ async fn undone_when_refused(database: Database) {
     let removed = hooked.service.calls("remove");
     assert!(answered(&removed, 200) > 0 && removed[0].tenant == "wayne", "{removed:?}");
     assert_eq!(hooked.service.calls("rollback"), [], "there was no move");
-    let again = create(&hooked.world, "wayne", "wayne.example").await.expect_err("ids are never used again");
-    assert_eq!(again.code(), "tenant_exists");
     create(&hooked.world, "wayne-2", "wayne.example").await.expect("the host is free");
     hooked.world.finish_creating().await;
     assert_eq!(cells_of(&hooked.world, "wayne-2").await, [CellState::Live]);
+    let again = create(&hooked.world, "wayne", "wayne-1.example").await.expect("it was never there for anybody");
+    assert_eq!((again.status, again.epoch), (TenantStatus::Provisioning, 3), "readers see no epoch twice");
+    hooked.world.finish_creating().await;
+    assert_eq!(cells_of(&hooked.world, "wayne").await, [CellState::Live]);
+    let other = create(&hooked.world, "wayne", "wayne-3.example").await.expect_err("now it is");
+    assert_eq!(other.code(), "tenant_exists");
+}
+
+/// What a service had prepared may not be removed yet: its id is not free, and the answer says what to do.
+async fn undone_in_part(database: Database) {
+    let hooked = Hooked::new(database).await;
+    hooked.service.next("provision", Fault::Refuse("no room for more".to_owned()), 1);
+    hooked.service.next("remove", Fault::Status(503), 1_000);
+    create(&hooked.world, "wayne", "wayne.example").await.expect("it is being created");
+    hooked.world.finish_creating().await;
+    assert_eq!(cells_of(&hooked.world, "wayne").await, [CellState::Removing]);
+    let again = create(&hooked.world, "wayne", "wayne.example").await.expect_err("it is still being undone");
+    let words = again.to_string();
+    assert_eq!(again.code(), "creation_being_undone");
+    assert!(words.contains("no room for more") && words.contains("realmctl explain"), "{words}");
 }
 
 async fn create(world: &World, id: &str, host: &str) -> Result<Tenant, Refusal> {

@@ -7,7 +7,7 @@ use store::{Millis, StoreError, Tx};
 
 use super::machine::Campaign;
 use super::state::{CampaignStage, CampaignState};
-use crate::timestamps::rfc3339;
+use crate::timestamps::{rfc3339, utc};
 
 /// A campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -207,13 +207,13 @@ fn waiting_for(state: &CampaignState, counts: &Counts, now: Millis) -> Option<St
     let (running, waiting) = (counts.of(MemberState::Running), counts.of(MemberState::Waiting));
     let moves = format!("{running} running move(s) to end");
     match &state.stage {
-        CampaignStage::Resting { until } => Some(format!("the next wave, at {}", rfc3339(*until))),
+        CampaignStage::Resting { until } => Some(format!("the next wave, at {}", utc(*until))),
         CampaignStage::Paused { by } => Some(format!("somebody to resume it; paused by {}", by.who)),
         CampaignStage::Halted { .. } => Some("somebody to look, and to resume or cancel it".to_owned()),
         CampaignStage::Running => {
             let closed = state.orders.window.map(|daily| daily.next(now)).filter(|window| window.from > now);
             match closed {
-                Some(window) if waiting > 0 => Some(format!("its window, from {}", rfc3339(window.from))),
+                Some(window) if waiting > 0 => Some(format!("its window, from {}", utc(window.from))),
                 _ => (running > 0).then_some(moves),
             }
         }

@@ -17,6 +17,9 @@ use crate::requester::Requester;
 /// Workflows that go on, named in an answer.
 const NAMED: i64 = 100;
 
+/// Bytes of reasons beyond which none is added.
+const REASONS_MAX: usize = 4_000;
+
 /// What a pause came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paused {
@@ -197,12 +200,28 @@ async fn store_pause(
 ) -> Result<bool, StoreError> {
     let (who, why) = (requester.who.clone(), requester.why.clone());
     let pause = Pause { scope: scope.clone(), at: tx.now().await?, who, why };
-    let new = pause_table::insert(tx, &pause).await?;
-    if new {
+    if pause_table::insert(tx, &pause).await? {
         let change = (tenant, shown(None), shown(Some(&pause)));
         record_change(deployment, tx, "pause", scope, change, requester).await?;
+        return Ok(true);
     }
-    Ok(new)
+    let Some(before) = pause_table::get(tx, scope).await? else { return Ok(false) };
+    if let Some(why) = both_reasons(&before, requester) {
+        let after = Pause { why, ..before.clone() };
+        pause_table::explain(tx, scope, &after.why).await?;
+        let change = (tenant, shown(Some(&before)), shown(Some(&after)));
+        record_change(deployment, tx, "pause", scope, change, requester).await?;
+    }
+    Ok(false)
+}
+
+/// The reasons of a pause and of whoever pauses the same again: neither is lost. `None`: there is nothing to add.
+fn both_reasons(pause: &Pause, again: &Requester) -> Option<String> {
+    if again.why.is_empty() || pause.why.contains(&again.why) || pause.why.len() > REASONS_MAX {
+        return None;
+    }
+    let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };
+    Some(format!("{before}{}: {}", again.who, again.why))
 }
 
 fn shown(pause: Option<&Pause>) -> Value {

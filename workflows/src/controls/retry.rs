@@ -10,7 +10,7 @@ use crate::deployment::Deployment;
 use crate::explain::resume;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
-use crate::timestamps::rfc3339;
+use crate::timestamps::utc;
 
 /// Wakes the workflow and its tasks; `false`: nothing of it was waiting.
 pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester: &Requester) -> Result<bool, Refusal> {
@@ -29,7 +29,7 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
             "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
              reschedule {id}`",
             record.kind,
-            rfc3339(at)
+            utc(at)
         );
         return Err(Refusal::conflict("scheduled", message));
     }

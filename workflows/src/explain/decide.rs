@@ -10,7 +10,7 @@ use super::tasks;
 use super::view::{Explanation, Holder, WaitsFor};
 use crate::clocks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
 use crate::realm_move;
-use crate::timestamps::rfc3339;
+use crate::timestamps::{rfc3339, utc};
 use crate::worker_there::standing_aside;
 
 pub(super) fn explain(facts: &Facts) -> Explanation {
@@ -49,7 +49,7 @@ fn waits_for(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("unreadable_state", text);
     }
     if let Some(pause) = &facts.pause {
-        return paused(pause);
+        return WaitsFor::new("paused", paused(pause));
     }
     if let Some(Holder { owner, alive: true, .. }) =
         holder(facts.standing.lease_owner.as_deref(), facts.standing.lease_until, facts.now)
@@ -57,7 +57,7 @@ fn waits_for(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("at_work", format!("{owner}, which is at work on it")).until(facts.standing.lease_until);
     }
     if record.state == "scheduled" && wake_at > facts.now {
-        return WaitsFor::new("scheduled", format!("its time, {}", rfc3339(wake_at))).until(wake_at);
+        return WaitsFor::new("scheduled", format!("its time, {}", utc(wake_at))).until(wake_at);
     }
     if let (Some(error), true) = (&record.error, record.attempt > 0 && wake_at > facts.now) {
         let attempts = attempts(record);
@@ -116,14 +116,15 @@ fn lapsed(facts: &Facts) -> Option<WaitsFor> {
     Some(WaitsFor::new("lapsed", text))
 }
 
-fn paused(pause: &Pause) -> WaitsFor {
+/// A pause, as what something waits for.
+pub(crate) fn paused(pause: &Pause) -> String {
     let what = match &pause.scope {
         PauseScope::All => "everything is paused".to_owned(),
         PauseScope::Tenant(id) => format!("tenant {id} is paused"),
         PauseScope::Workflow(_) => "it is paused".to_owned(),
     };
     let why = if pause.why.is_empty() { String::new() } else { format!(": {}", pause.why) };
-    WaitsFor::new("paused", format!("a person: {what} since {} by {}{why}", rfc3339(pause.at), pause.who))
+    format!("a person: {what} since {} by {}{why}", utc(pause.at), pause.who)
 }
 
 fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
@@ -176,13 +177,19 @@ pub(super) fn unclaimed(
     WaitsFor::new("unclaimed", format!("a process to claim it, for {}{}", seconds(due), doubt(due, facts.patience)))
 }
 
+/// Whether it has been due for so long that somebody should look whether anybody is there.
+fn nobody_comes(facts: &Facts) -> bool {
+    let due = facts.record.wake_at.unwrap_or(facts.now).max(facts.standing.lease_until);
+    facts.now - due > facts.patience
+}
+
 fn doubt(idle: Millis, patience: Millis) -> &'static str {
     if idle > patience { ". Is a server or worker running?" } else { "" }
 }
 
 /// Since when attempts fail, in words; nothing where an older version has not stored it.
 pub(super) fn since(failing: Option<Failing>) -> String {
-    failing.map(|failing| format!(" since {}", rfc3339(failing.since))).unwrap_or_default()
+    failing.map(|failing| format!(" since {}", utc(failing.since))).unwrap_or_default()
 }
 
 fn attempts(record: &WorkflowRecord) -> String {
@@ -216,7 +223,10 @@ fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
         "capacity" => vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", limit(&facts.stage))],
         "target_busy" => vec![format!("realmctl explain {}", in_the_way(&facts.stage))],
         "retry" | "tasks" | "next_look" | CLOCK_SKEW => retry(kind, id).into_iter().collect(),
-        "unclaimed" | "lease_expired" | "lapsed" | "no_worker" => vec!["realmctl worker --store URL".to_owned()],
+        "unclaimed" | "lease_expired" if !nobody_comes(facts) => Vec::new(),
+        "unclaimed" | "lease_expired" | "lapsed" | "no_worker" => {
+            vec!["realmctl workers list".to_owned(), "realmctl worker --store URL".to_owned()]
+        }
         _ => Vec::new(),
     };
     let stage = &facts.stage;

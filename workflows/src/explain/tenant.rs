@@ -1,7 +1,7 @@
 //! A tenant: whether it serves, what may change that, and what is open about it.
 
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::pause_table;
+use engine::pause_table::{self, PauseScope};
 use engine::survey_table;
 use store::{Millis, StoreError, Tx};
 
@@ -9,6 +9,7 @@ use super::decide::{self, seconds};
 use super::gather::{Follow, gather};
 use super::view::{Explanation, TenantExplanation, WaitsFor};
 use crate::deployment::Deployment;
+use crate::realm_move::list_moves;
 use crate::removal::list_removals;
 use crate::timestamps::rfc3339;
 
@@ -24,11 +25,16 @@ pub(super) async fn explain_tenant(
     let mut ids = survey_table::open_of_tenant(tx, id, TOLD).await?;
     let failed = list_removals(tx, Some(id), Some("failed"), None, TOLD).await?;
     ids.extend(failed.into_iter().map(|removal| removal.id));
+    // The newest move is told of also if it has failed or gone back: it is why somebody asks.
+    let last = list_moves(tx, Some(id), None, None, 1).await?;
+    ids.extend(
+        last.into_iter().filter(|last| ["failed", "rolled_back"].contains(&last.state.as_str())).map(|last| last.id),
+    );
     let mut workflows = Vec::with_capacity(ids.len());
     for id in &ids {
         workflows.extend(gather(deployment, tx, id, Follow::OneLevel).await?.as_ref().map(decide::explain));
     }
-    let paused = pause_table::of_tenant(tx, id).await?.is_some();
+    let paused = pause_table::get(tx, &PauseScope::Tenant(id.to_owned())).await?.is_some();
     let now = tx.now().await?;
     Ok(Some(explain(tenant, workflows, paused, now)))
 }

@@ -36,6 +36,7 @@ fn a_move(state: &str) -> Facts {
         must_go_on: false,
         paused: false,
         created_at: NOW - 60_000,
+        updated_at: NOW - 30_000,
         finished_at: None,
     };
     let standing =
@@ -138,12 +139,13 @@ fn a_busy_target_names_the_removal_and_what_that_waits_for() {
 fn what_nobody_claims_asks_whether_anybody_is_there() {
     let mut facts = a_move("preflight");
     facts.record.wake_at = Some(NOW - 2_000);
-    let (code, text, _) = told(&facts);
+    let (code, text, can_do) = told(&facts);
     assert_eq!((code.as_str(), text.as_str()), ("unclaimed", "a process to claim it, for 2 s"));
+    assert_eq!(can_do, ["realmctl moves cancel m-1"], "nobody need start a worker for that");
     facts.record.wake_at = Some(NOW - 90_000);
     let (_, text, can_do) = told(&facts);
     assert_eq!(text, "a process to claim it, for 90 s. Is a server or worker running?");
-    assert_eq!(can_do[0], "realmctl worker --store URL");
+    assert_eq!(can_do[..2], ["realmctl workers list", "realmctl worker --store URL"]);
 }
 
 /// A process that is there; unfit ones run no tasks.
@@ -164,7 +166,7 @@ fn who_can_t_claim_it_for_want_of_something_is_named_while_nobody_else_is_there(
         text,
         "a process that is fit to claim it, for 7 s: host/7 stands aside: no AWS credentials were found: name a profile"
     );
-    assert_eq!(can_do, ["realmctl worker --store URL", "realmctl moves cancel m-1"]);
+    assert_eq!(can_do, ["realmctl workers list", "realmctl worker --store URL", "realmctl moves cancel m-1"]);
     facts.reaches_out = false;
     assert_eq!(told(&facts).0, "unclaimed", "it takes what reaches no store");
     facts.reaches_out = true;
@@ -276,7 +278,7 @@ fn a_removal_whose_tasks_only_fail_waits_for_their_retry_and_says_since_when_and
     facts.tasks = vec![(failing, standing)];
     let (code, text, can_do) = told(&facts);
     assert_eq!((code.as_str(), can_do), ("retry", vec!["realmctl removals retry r-1".to_owned()]));
-    let why = "1 waiting for their next attempt; attempts fail since 2023-11-14T22:14:00.000Z: the table is throttled (throttled)";
+    let why = "1 waiting for their next attempt; attempts fail since 2023-11-14 22:14:00 UTC: the table is throttled (throttled)";
     assert!(text.ends_with(why), "{text}");
     let retry = explain(&facts).tasks[0].waits_for.clone().expect("it waits");
     assert!(retry.text.starts_with("its next attempt, 3 failed since "), "it has no last attempt: {}", retry.text);
@@ -363,7 +365,7 @@ fn a_lapsed_tenant_comes_before_all_else() {
     let (code, text, can_do) = told(&facts);
     assert_eq!(code, "lapsed");
     assert!(text.contains("lapsed 7 s ago"), "{text}");
-    assert_eq!(can_do, ["realmctl worker --store URL", "realmctl moves cancel m-1"]);
+    assert_eq!(can_do, ["realmctl workers list", "realmctl worker --store URL", "realmctl moves cancel m-1"]);
 }
 
 #[test]

@@ -1,22 +1,31 @@
-//! What a move would do and come to now: its plan, and an estimate from what its sources hold. Changes nothing.
+//! What a move would do and come to now: its plan, what stands in its way, and an estimate from what its sources hold. Changes nothing,
+//! and refuses what the start would refuse.
 
 use std::error::Error;
 use std::time::Duration;
 
 use catalogue::location::Location;
+use engine::pause_table::{self, PauseScope};
+use engine::{Workflow, workflow_table};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use store::StoreError;
+use serde::{Deserialize, Serialize};
+use store::{Millis, StoreError, Tx};
 use workers::{Depth, Size};
 
 use super::divided::expected_parts;
 use super::estimate::{Estimate, Limits, Load, estimate};
+use super::machine::RealmMove;
+use super::start::{MoveRequest, check_budget, check_movable, in_the_way};
+use super::waiting::busy_cells;
 use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
+use crate::explain::{explain_workflow, paused, resume};
 use crate::plan::{Plan, ServicePlan};
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::timing::millis;
 use crate::unit_limits::{ByScope, Spent, in_force, least_ms, limited_movers};
+use crate::worker_there;
 
 /// How long counting may take. A person waits for it, and a very large tenant can be moved without it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -24,13 +33,95 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Services counted at a time.
 const COUNTED_AT_ONCE: usize = 8;
 
-/// The plan that a move would be started with now. Changes nothing.
-pub async fn dry_run(deployment: &Deployment, tenant: &str, to: &str) -> Result<Plan, Refusal> {
+/// What a move would be started with now.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    /// What it would do.
+    pub plan: Plan,
+    /// When it would begin.
+    pub due: Millis,
+    /// What would keep it from starting, or from going offline once it has.
+    pub obstacles: Vec<InTheWay>,
+}
+
+/// Something that is in the way of a move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InTheWay {
+    /// A stable name. Never renamed.
+    pub code: String,
+    /// In words.
+    pub text: String,
+    /// What a person can do, as commands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub can_do: Vec<String>,
+}
+
+/// Plays the start of a move. Changes nothing.
+pub async fn dry_run(deployment: &Deployment, request: &MoveRequest) -> Result<Rehearsal, Refusal> {
+    check_budget(deployment, request)?;
     let mut tx = deployment.store.read().await?;
-    let tenant = planning::tenant(&mut tx, tenant).await?;
-    let plan = planning::plan_move(&mut tx, &tenant, to).await?;
+    let tenant = planning::tenant(&mut tx, &request.tenant).await?;
+    check_movable(&tenant)?;
+    let plan = planning::plan_move(&mut tx, &tenant, &request.to).await?;
+    let now = tx.now().await?;
+    let due = request.when.check(&deployment.timing, &plan, now)?;
+    let mut obstacles = Vec::new();
+    if let Some(mover) = &tenant.mover {
+        let first = workflow_table::get(&mut tx, mover).await?;
+        let can_do = vec![format!("realmctl moves show {mover}"), format!("realmctl moves cancel {mover}")];
+        obstacles.push(InTheWay {
+            code: "move_in_progress".to_owned(),
+            text: in_the_way(&tenant.id, mover, first.as_ref()),
+            can_do,
+        });
+    }
+    obstacles.extend(busy_targets(deployment, &mut tx, &plan).await?);
+    obstacles.extend(pauses(&mut tx, &tenant.id).await?);
+    if (plan.needs_offline() || plan.leaves_replicas())
+        && let Some(missing) = worker_there::missing(&mut tx).await?
+    {
+        let can_do = vec!["realmctl workers list".to_owned(), "realmctl worker --store URL".to_owned()];
+        obstacles.push(InTheWay { code: "no_worker".to_owned(), text: format!("it would wait for {missing}"), can_do });
+    }
     tx.rollback().await?;
-    Ok(plan)
+    Ok(Rehearsal { plan, due, obstacles })
+}
+
+/// Targets that are not empty yet, with what empties them.
+async fn busy_targets(deployment: &Deployment, tx: &mut Tx, plan: &Plan) -> Result<Vec<InTheWay>, StoreError> {
+    let mut found = Vec::new();
+    for cell in busy_cells(tx, plan).await? {
+        let (service, at, state) = (&cell.service, &cell.location.name, cell.state.as_str());
+        let mut text = format!("it would wait for {service} at {at} to be absent: it is {state}");
+        let mut can_do = Vec::new();
+        let by = match &cell.workflow {
+            Some(by) => explain_workflow(deployment, tx, by).await?,
+            None => None,
+        };
+        if let Some(by) = by {
+            text = format!("{text}; {} {} is {} and waits for {}", by.kind, by.id, by.state, by.waits_for.text);
+            can_do = by.can_do;
+            can_do.insert(0, format!("realmctl explain {}", by.id));
+        }
+        found.push(InTheWay { code: "target_busy".to_owned(), text, can_do });
+    }
+    Ok(found)
+}
+
+/// What holds back whatever starts about this tenant.
+async fn pauses(tx: &mut Tx, tenant: &str) -> Result<Vec<InTheWay>, StoreError> {
+    let pauses = pause_table::list(tx).await?.into_iter().filter(|pause| match &pause.scope {
+        PauseScope::All => true,
+        PauseScope::Tenant(id) => id == tenant,
+        PauseScope::Workflow(_) => false,
+    });
+    let told = pauses.map(|pause| InTheWay {
+        code: "paused".to_owned(),
+        text: format!("it would wait for {}", paused(&pause)),
+        can_do: resume(&pause.scope, RealmMove::KIND).into_iter().collect(),
+    });
+    Ok(told.collect())
 }
 
 /// What carrying out the plan would come to. `Err`: why it can't be told, in words; the plan is no worse for it.

@@ -1,15 +1,16 @@
-//! Gives a move that has not begun another time or window.
+//! Gives a move that has not begun another time or window. A time alone leaves the window that it has as it is.
 
 use catalogue::audit::{self, AuditEntry};
 use engine::{Intervention, Next};
 use serde_json::json;
 
 use super::machine::RealmMove;
-use super::schedule::When;
+use super::schedule::{When, Window};
 use super::state::Stage;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
+use crate::timestamps::utc;
 
 /// Reschedules the move. Only while it is scheduled.
 pub async fn reschedule_move(
@@ -31,6 +32,7 @@ pub async fn reschedule_move(
         );
         return Err(Refusal::conflict("move_has_begun", message));
     }
+    let when = &within(when, state.window)?;
     let due = when.check(&deployment.timing, &state.plan, held.step.now)?;
     let entry = AuditEntry {
         id: deployment.ids.next(),
@@ -48,4 +50,37 @@ pub async fn reschedule_move(
     held.go(&Next::Stay(state, due), None).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The time asked for, within the window that the move has: it may begin then, and must still end with the window.
+fn within(asked: &When, window: Option<Window>) -> Result<When, Refusal> {
+    let (Some(at), Some(window)) = (asked.at, window.filter(|_| asked.window.is_none())) else { return Ok(*asked) };
+    if (window.from..window.to).contains(&at) {
+        return Ok(When { at: None, window: Some(Window { from: at, ..window }) });
+    }
+    let message = format!(
+        "the move has a window, from {} to {}, and {} is not within it: give it another window",
+        utc(window.from),
+        utc(window.to),
+        utc(at)
+    );
+    Err(Refusal::conflict("outside_window", message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_alone_keeps_the_window() {
+        let window = Window { from: 100, to: 200 };
+        let at = |at| When { at: Some(at), window: None };
+        assert_eq!(within(&at(150), Some(window)).unwrap().window, Some(Window { from: 150, to: 200 }));
+        for outside in [99, 200] {
+            assert_eq!(within(&at(outside), Some(window)).unwrap_err().code(), "outside_window");
+        }
+        assert_eq!(within(&at(150), None).unwrap(), at(150));
+        let other = When { at: None, window: Some(Window { from: 300, to: 400 }) };
+        assert_eq!(within(&other, Some(window)).unwrap(), other);
+    }
 }

@@ -7,7 +7,7 @@ use store::Millis;
 use super::state::{MoveState, Stage};
 use crate::plan::Plan;
 use crate::refusal::Refusal;
-use crate::timestamps::rfc3339;
+use crate::timestamps::utc;
 use crate::timing::{Timing, millis};
 
 /// A span of time, its end excluded. A move with a window keeps its tenant offline within it, or not at all.
@@ -17,6 +17,34 @@ pub struct Window {
     pub from: Millis,
     /// When the tenant must be online again.
     pub to: Millis,
+}
+
+impl Window {
+    /// Refuses what not even the move of an empty tenant fits into, which is offline for `least`; says why, in words.
+    fn check(&self, least: Millis, now: Millis) -> Result<(), String> {
+        let (from, to) = (utc(self.from), utc(self.to));
+        if self.to <= self.from {
+            return Err(format!(
+                "the window ends at {to}, which is not later than its beginning, {from}: the earlier time comes first"
+            ));
+        }
+        if self.to <= now {
+            return Err(format!("the window has passed: it ended at {to}"));
+        }
+        let left = self.to - self.from.max(now);
+        if left > least {
+            return Ok(());
+        }
+        let left = if self.from < now {
+            format!("of the window only {} s are left", left / 1_000)
+        } else {
+            format!("the window lasts {} s", left / 1_000)
+        };
+        Err(format!(
+            "{left}, and draining and settling take {} s even for an empty tenant: give it longer",
+            (least + 999) / 1_000
+        ))
+    }
 }
 
 /// When a move shall begin: at once, at a time, or within a window.
@@ -41,18 +69,9 @@ impl When {
             return Err(Refusal::invalid("time_has_passed", "that time has passed: leave it out to begin at once"));
         }
         if let Some(window) = self.window {
-            let least = least_offline(timing, plan);
-            let left = window.to - window.from.max(now);
-            if left <= least {
-                let message = format!(
-                    "from {} to {} there is too little time left: a window must end later than it begins and last longer than \
-                     {} s, which draining and settling take even for an empty tenant",
-                    rfc3339(window.from.max(now)),
-                    rfc3339(window.to),
-                    (least + 999) / 1_000
-                );
-                return Err(Refusal::invalid("invalid_window", message));
-            }
+            window
+                .check(least_offline(timing, plan), now)
+                .map_err(|message| Refusal::invalid("invalid_window", message))?;
         }
         Ok(self.at.or(self.window.map(|window| window.from)).unwrap_or(now).max(now))
     }
@@ -77,7 +96,7 @@ pub(super) fn missed(timing: &Timing, state: &MoveState, now: Millis) -> Option<
     let message = format!(
         "the window ends at {}, too soon to go offline now: that takes {} s even for an empty tenant; start the move again with \
          another window",
-        rfc3339(window.to),
+        utc(window.to),
         (least + 999) / 1_000
     );
     Some(StepError::permanent("window_missed", message))

@@ -19,7 +19,7 @@ use crate::planning;
 use crate::refusal::Refusal;
 use crate::replica_sets::ReplicaSets;
 use crate::requester::Requester;
-use crate::timestamps::rfc3339;
+use crate::timestamps::utc;
 use crate::timing::millis;
 
 /// A request to move a tenant.
@@ -105,15 +105,7 @@ pub(crate) async fn start_in(
     request: &MoveRequest,
     requester: &Requester,
 ) -> Result<Started, Refusal> {
-    // A budget that can't be kept would take the tenant offline for nothing.
-    let least = millis(deployment.timing.least_offline());
-    if request.budget_ms.is_some_and(|budget| budget <= least) {
-        let message = format!(
-            "the budget must be longer than {} s, which draining and settling take even for an empty tenant",
-            (least + 999) / 1_000
-        );
-        return Err(Refusal::invalid("invalid_budget", message));
-    }
+    check_budget(deployment, request)?;
     let digest = request_digest(request);
     if let Some(key) = &request.idempotency_key
         && let Some(first) = workflow_table::by_start_key(tx, key).await?
@@ -160,13 +152,26 @@ pub(crate) async fn start_in(
     Ok(Started { id, new: true })
 }
 
+/// A budget that can't be kept would take the tenant offline for nothing.
+pub(super) fn check_budget(deployment: &Deployment, request: &MoveRequest) -> Result<(), Refusal> {
+    let least = millis(deployment.timing.least_offline());
+    if request.budget_ms.is_none_or(|budget| budget > least) {
+        return Ok(());
+    }
+    let message = format!(
+        "the budget must be longer than {} s, which draining and settling take even for an empty tenant",
+        (least + 999) / 1_000
+    );
+    Err(Refusal::invalid("invalid_budget", message))
+}
+
 /// Why another move can't be started, and what to do.
-fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecord>) -> String {
+pub(super) fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecord>) -> String {
     let scheduled = first.filter(|first| first.state == "scheduled").and_then(|first| first.wake_at);
     match scheduled {
         Some(at) => format!(
             "tenant {tenant} has a move scheduled for {}, {mover}: cancel it first with `realmctl moves cancel {mover}`",
-            rfc3339(at)
+            utc(at)
         ),
         None => format!(
             "tenant {tenant} is being moved already, by {mover}: watch it with `realmctl moves watch {mover}` or cancel it \
@@ -180,13 +185,16 @@ async fn lock_movable(tx: &mut Tx, id: &str) -> Result<Tenant, Refusal> {
     let tenant = tenants::lock(tx, id)
         .await?
         .ok_or_else(|| Refusal::not_found("unknown_tenant", format!("there is no tenant {id}")))?;
-    match tenant.status {
-        TenantStatus::Online | TenantStatus::Moving => Ok(tenant),
-        status => {
-            let message = format!("tenant {id} is {} and can't be moved", status.as_str());
-            Err(Refusal::conflict("tenant_not_online", message))
-        }
+    check_movable(&tenant)?;
+    Ok(tenant)
+}
+
+pub(super) fn check_movable(tenant: &Tenant) -> Result<(), Refusal> {
+    if matches!(tenant.status, TenantStatus::Online | TenantStatus::Moving) {
+        return Ok(());
     }
+    let message = format!("tenant {} is {} and can't be moved", tenant.id, tenant.status.as_str());
+    Err(Refusal::conflict("tenant_not_online", message))
 }
 
 async fn insert(

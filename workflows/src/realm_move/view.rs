@@ -5,6 +5,7 @@ mod plan;
 mod progress;
 mod removals;
 mod task_errors;
+mod timeline;
 mod unread;
 mod waiting;
 
@@ -24,12 +25,14 @@ use facts::Facts;
 use progress::progress;
 use removals::removal_views;
 use task_errors::task_errors;
+use timeline::timeline;
 use waiting::waiting_for;
 
 pub use plan::PlanView;
 pub use progress::ProgressView;
 pub use removals::RemovalView;
 pub use task_errors::TaskErrorView;
+pub use timeline::Passage;
 pub use waiting::WindowView;
 
 /// A move.
@@ -52,6 +55,15 @@ pub struct MoveView {
     pub plan_hash: String,
     /// How long the tenant has been offline for it, in milliseconds.
     pub offline_ms: i64,
+    /// Since when the tenant is, or was, offline for it; only when one move is asked for, as `offlineUntil` and `timeline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_from: Option<String>,
+    /// When it was online again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_until: Option<String>,
+    /// The states that it has entered, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Passage>,
     /// What has been copied and settled.
     pub copied: Amount,
     /// Whether everything added was read back and found equal to the source.
@@ -120,12 +132,17 @@ pub struct VerificationView {
     pub parts: Vec<PartReport>,
 }
 
-/// The move, if there is one.
+/// The move, if there is one, with when it was where.
 pub async fn view_move(tx: &mut Tx, id: &str) -> Result<Option<MoveView>, StoreError> {
-    match workflow_table::get(tx, id).await? {
-        Some(record) if record.kind == RealmMove::KIND => view(tx, &record).await.map(Some),
-        _ => Ok(None),
-    }
+    let record = workflow_table::get(tx, id).await?.filter(|record| record.kind == RealmMove::KIND);
+    let Some(record) = record else { return Ok(None) };
+    let timeline = timeline(tx, id).await?;
+    Ok(Some(MoveView {
+        offline_from: timeline.offline_from,
+        offline_until: timeline.offline_until,
+        timeline: timeline.passages,
+        ..view(tx, &record).await?
+    }))
 }
 
 /// Moves, newest first, older than the id `before`; optionally of one tenant or in one state.
@@ -165,6 +182,9 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         plan: state.plan.services.iter().map(PlanView::from).collect(),
         plan_hash: state.plan_hash.clone(),
         offline_ms: facts.offline_ms,
+        offline_from: None,
+        offline_until: None,
+        timeline: Vec::new(),
         copied: facts.copied,
         verified: facts.verified,
         verification: VerificationView { mode: state.verification, parts: facts.report },

@@ -132,15 +132,19 @@ pub(super) async fn busy_target(
 
 /// The cell of the first target that is not free.
 pub(crate) async fn busy_cell(tx: &mut Tx, plan: &Plan) -> Result<Option<Cell>, StoreError> {
+    Ok(busy_cells(tx, plan).await?.into_iter().next())
+}
+
+/// The cells of all targets that are not free.
+pub(super) async fn busy_cells(tx: &mut Tx, plan: &Plan) -> Result<Vec<Cell>, StoreError> {
+    let mut busy = Vec::new();
     for service in &plan.services {
         for target in &service.add {
             let cell = ledger::get(tx, &plan.tenant, &service.service, &target.key()).await?;
-            if let Some(cell) = cell.filter(|cell| cell.state != CellState::Absent) {
-                return Ok(Some(cell));
-            }
+            busy.extend(cell.filter(|cell| cell.state != CellState::Absent));
         }
     }
-    Ok(None)
+    Ok(busy)
 }
 
 #[cfg(test)]

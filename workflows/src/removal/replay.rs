@@ -119,7 +119,10 @@ pub async fn replay_removal(
         tenant: Some(held.step.record.subject.clone()),
         why: requester.why.clone(),
         before: json!({ "removal": id, "state": "failed", "code": error.code, "table": expected }),
-        after: json!({ "removal": id, "state": "replayed", "acceptLateWrites": accept, "acceptTable": accepted.table }),
+        after: json!({
+            "removal": id, "service": state.service, "location": state.location.name, "state": "replayed",
+            "acceptLateWrites": accept, "acceptTable": accepted.table,
+        }),
     };
     audit::append(held.step.tx, &entry).await?;
     let next = begin(deployment, &mut held.step, state).await?;

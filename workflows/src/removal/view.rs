@@ -1,5 +1,6 @@
 //! A removal as the outside sees it.
 
+use catalogue::ledger::{self, CellState};
 use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
 use engine::{task_table, workflow_table};
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,9 @@ pub struct RemovalDetail {
     pub location: String,
     /// The physical identity of the location.
     pub location_key: String,
+    /// Where the service's data of the tenant is live now, by name; only when one removal is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub live_at: Vec<String>,
     /// Where it stands.
     pub state: String,
     /// The move that queued it.
@@ -73,6 +77,9 @@ pub async fn view_removal(tx: &mut Tx, id: &str) -> Result<Option<RemovalDetail>
     let record = workflow_table::get(tx, id).await?.filter(|record| record.kind == Removal::KIND);
     let Some(record) = record else { return Ok(None) };
     let Some(mut detail) = views(tx, vec![record]).await?.pop() else { return Ok(None) };
+    let cells = ledger::of_tenant(tx, &detail.tenant).await?.into_iter();
+    let live = cells.filter(|cell| cell.service == detail.service && cell.state == CellState::Live);
+    detail.live_at = live.map(|cell| cell.location.name).collect();
     if let Some(late) = &mut detail.late_writes_found {
         late.name_keys(tx, id).await?;
         let keys = late.in_words();
@@ -126,6 +133,7 @@ fn view(record: &WorkflowRecord, tasks: &[TaskRecord]) -> Result<RemovalDetail, 
         service: state.service.clone(),
         location: state.location.name.clone(),
         location_key: state.location.key(),
+        live_at: Vec::new(),
         state: record.state.clone(),
         queued_by: state.move_id().to_owned(),
         waiting_for: state.waits_for.clone(),

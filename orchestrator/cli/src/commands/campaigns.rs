@@ -48,7 +48,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl campaigns show 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ShowArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
 }
@@ -76,7 +76,7 @@ pub(crate) struct MembersArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl campaigns watch 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct WatchArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
 }
@@ -86,7 +86,7 @@ pub(crate) struct WatchArgs {
 #[command(after_help = "Examples:
   realmctl campaigns pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"incident 12\"")]
 pub(crate) struct ChangeArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
     /// Why; kept in the audit trail
@@ -112,7 +112,7 @@ pub(crate) struct ResumeArgs {
   realmctl campaigns cancel 0199f3a1-7c00-7000-8000-000000000001
   realmctl campaigns cancel 0199f3a1-7c00-7000-8000-000000000001 --cancel-running")]
 pub(crate) struct CancelArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
     /// Cancel the moves that run, too
@@ -134,16 +134,19 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
             });
             terminal.data(&page.await?, view::list_table)?;
         }
-        CampaignsCommand::Show(args) => terminal.data(&client.campaign(&args.id).await?, view::show_table)?,
+        CampaignsCommand::Show(args) => {
+            terminal.data(&client.campaign(&whole_id(&client, &args.id).await?).await?, view::show_table)?
+        }
         CampaignsCommand::Members(args) => {
+            let id = whole_id(&client, &args.id).await?;
             let page = args.limit.fetch(terminal, async |cursor, limit| {
                 let query = [("state", args.state.clone()), ("cursor", cursor), ("limit", Some(limit))];
-                client.campaign_members(&args.id, &query).await
+                client.campaign_members(&id, &query).await
             });
             terminal.data(&page.await?, view::members_table)?;
         }
         CampaignsCommand::Watch(args) => {
-            let found = client.campaign(&args.id).await?;
+            let found = client.campaign(&whole_id(&client, &args.id).await?).await?;
             return watch::to_its_end(&client, &found, terminal).await;
         }
         CampaignsCommand::Pause(args) => {
@@ -158,7 +161,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
         }
         CampaignsCommand::Cancel(args) => {
             let body = CancelCampaign { running: args.cancel_running, reason: args.reason.clone() };
-            let cancelled = client.change_campaign(&args.id, "cancel", &body).await?;
+            let cancelled = client.change_campaign(&whole_id(&client, &args.id).await?, "cancel", &body).await?;
             terminal.say(&format!("It is {}: nobody else of it is moved.", cancelled.state));
             terminal.data(&cancelled, view::show_table)?;
         }
@@ -167,5 +170,9 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
 }
 
 async fn change(client: &Client, args: &ChangeArgs, verb: &str) -> Result<CampaignView, Failure> {
-    client.change_campaign(&args.id, verb, &Change { reason: args.reason.clone() }).await
+    client.change_campaign(&whole_id(client, &args.id).await?, verb, &Change { reason: args.reason.clone() }).await
+}
+
+async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
+    client.whole_id(given, &["campaign"]).await
 }

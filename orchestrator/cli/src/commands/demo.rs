@@ -18,6 +18,7 @@ use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::follow::is_final;
 use crate::local::{Embedded, Observed, Places, REGIONS, seed};
+use crate::number::number;
 use crate::output::Terminal;
 use crate::process;
 use crate::watch::{self, Watched, exit_of};
@@ -47,10 +48,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
   realmctl demo --output json")]
 pub(crate) struct DemoArgs {
     /// How many DynamoDB items the tenant has: issues and activity together
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = number::<u32>(1..=500_000))]
     items: u32,
     /// How many S3 objects the tenant has
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = number::<u32>(1..=100_000))]
     objects: u32,
 }
 
@@ -63,7 +64,7 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
         exit = Box::pin(play(args, folder.path(), terminal)) => exit,
         interrupted = process::interrupted() => {
             interrupted?;
-            Err(Failure::failed("interrupted; nothing is left behind"))
+            Err(Failure::interrupted("interrupted; nothing is left behind"))
         }
     }
 }
@@ -158,7 +159,7 @@ fn conclude(
     };
     let error = watched.view.error.as_ref().map(|error| format!(" ({}: {})", error.code, error.message));
     let message = format!("the demo did not hold: {}{}", broken.join("; "), error.unwrap_or_default());
-    Err(Failure { exit, message })
+    Err(Failure::new(exit, "did_not_hold", message))
 }
 
 /// The region the tenant leaves.

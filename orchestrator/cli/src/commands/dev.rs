@@ -14,7 +14,8 @@ use crate::client::Client;
 use crate::commands::serve::settings;
 use crate::exit::{Exit, Failure};
 use crate::local::{Embedded, Places, REGIONS, seed};
-use crate::output::{Terminal, facts};
+use crate::output::Terminal;
+use crate::tables::facts;
 
 const API_PORT: u16 = 8642;
 /// DynamoDB's and S3's ports of each region.
@@ -71,7 +72,17 @@ enum PortsFile {
 struct Addresses {
     server: String,
     regions: Vec<RegionAddress>,
+    /// What the regions' S3 asks for; DynamoDB takes any.
+    credentials: DevCredentials,
     tenant: &'static str,
+}
+
+/// Of the embedded regions alone, in every playground the same.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DevCredentials {
+    access_key_id: String,
+    secret_access_key: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -178,7 +189,12 @@ fn addresses(embedded: &Embedded) -> Addresses {
         dynamodb: region.dynamodb_endpoint().to_owned(),
         s3: region.s3_endpoint().to_owned(),
     };
-    Addresses { server: embedded.url(), regions: embedded.regions().map(region).into(), tenant: TENANT }
+    let known = testkit::region::credentials();
+    let credentials = DevCredentials {
+        access_key_id: known.access_key_id().to_owned(),
+        secret_access_key: known.secret_access_key().to_owned(),
+    };
+    Addresses { server: embedded.url(), regions: embedded.regions().map(region).into(), credentials, tenant: TENANT }
 }
 
 fn welcome(addresses: &Addresses, dir: Option<&Path>) -> String {
@@ -189,6 +205,8 @@ fn welcome(addresses: &Addresses, dir: Option<&Path>) -> String {
         .iter()
         .map(|region| format!("{}  DynamoDB {}  S3 {}", region.name, region.dynamodb, region.s3));
     told.push(("Regions", regions.collect::<Vec<_>>().join("\n")));
+    let DevCredentials { access_key_id, secret_access_key } = &addresses.credentials;
+    told.push(("Credentials", format!("AWS_ACCESS_KEY_ID={access_key_id}\nAWS_SECRET_ACCESS_KEY={secret_access_key}")));
     told.push(("Realms", "us, eu, global".to_owned()));
     told.push(("Tenant", format!("{}, first in realm us", addresses.tenant)));
     told.push(("Data", kept));

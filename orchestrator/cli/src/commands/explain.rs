@@ -7,7 +7,8 @@ use server::api::{Explained, Explanation, TaskExplanation, TenantExplanation, Wa
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, facts, table};
+use crate::output::Terminal;
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 /// Say what a move, a removal or a tenant waits for, and what can be done
@@ -16,13 +17,21 @@ use crate::words;
   realmctl explain acme
   realmctl explain 0199f3a1-7c00-7000-8000-000000000001 --output json")]
 pub(crate) struct ExplainArgs {
-    /// The id of a move or removal, or a tenant
+    /// The id of a move or removal, or the beginning of it, or a tenant
     #[arg(value_parser = parse_id, value_name = "ID|TENANT")]
     id: String,
 }
 
 pub(crate) async fn run(args: &ExplainArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
-    let explained = Client::of(globals)?.explain(&args.id).await?;
+    let client = Client::of(globals)?;
+    let explained = match client.explain(&args.id).await {
+        // A tenant may have the id that another thing's begins with: the tenant comes first.
+        Err(unknown) if unknown.code == "unknown_id" => {
+            let whole = client.whole_id(&args.id, &[]).await?;
+            if whole == args.id { Err(unknown) } else { client.explain(&whole).await }
+        }
+        explained => explained,
+    }?;
     terminal.data(&explained, |explained| match explained {
         Explained::Workflow(workflow) => workflow_text(workflow),
         Explained::Tenant(tenant) => tenant_text(tenant),
@@ -89,69 +98,80 @@ pub(super) fn can_do(explain: Option<&Explanation>) -> String {
 
 fn told(waits: &WaitsFor) -> String {
     match &waits.until {
-        Some(until) if !waits.text.contains(until.as_str()) => format!("{}, until {}", waits.text, words::time(until)),
+        Some(until) if !waits.text.contains(&words::time(until)) => {
+            format!("{}, until {}", waits.text, words::time(until))
+        }
         _ => waits.text.clone(),
     }
 }
 
-/// The data tasks that are not done, a row each; `None`: there are none.
+/// The data tasks that are not done; those of one location that wait for the same share a row, in which the words are of the one that
+/// has been tried most. `None`: there are none.
 pub(super) fn tasks_table(tasks: &[TaskExplanation]) -> Option<String> {
-    let columns = [Column::whole("TASK"), Column::new("LOCATION"), Column::whole("STATUS"), Column::new("WAITS FOR")];
-    let open: Vec<&TaskExplanation> = tasks.iter().filter(|task| task.status != "done").collect();
-    if open.is_empty() {
-        return None;
+    let columns = [
+        Column::figure("TASKS"),
+        Column::whole("KIND"),
+        Column::new("LOCATION"),
+        Column::whole("STATUS"),
+        Column::new("WAITS FOR"),
+    ];
+    let mut groups: Vec<Vec<&TaskExplanation>> = Vec::new();
+    for task in tasks.iter().filter(|task| task.status != "done") {
+        match groups.iter_mut().find(|group| alike(group[0], task)) {
+            Some(group) => group.push(task),
+            None => groups.push(vec![task]),
+        }
     }
-    let rows = open.into_iter().map(|task| {
+    let rows = groups.iter().filter_map(|group| {
+        let task = group.iter().rev().max_by_key(|task| task.attempt)?;
         let error = task.last_error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
         let waits = task.waits_for.as_ref().map(told).or(error).unwrap_or_default();
-        [task.kind.clone(), task.target.clone(), task.status.clone(), waits]
+        Some([group.len().to_string(), task.kind.clone(), task.target.clone(), task.status.clone(), waits])
     });
-    Some(table(&columns, rows))
+    (!groups.is_empty()).then(|| table(&columns, rows.collect::<Vec<_>>()))
+}
+
+fn alike(one: &TaskExplanation, other: &TaskExplanation) -> bool {
+    fn shown(task: &TaskExplanation) -> [&str; 5] {
+        let code = task.last_error.as_ref().map_or("", |error| &error.code);
+        let waits = task.waits_for.as_ref().map_or("", |waits| &waits.code);
+        [&task.kind, &task.target, &task.status, waits, code]
+    }
+    shown(one) == shown(other)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use server::api::Holder;
 
-    #[test]
-    fn an_explanation_fits_80_columns_and_says_what_to_do() {
-        let id = "0199f3a1-7c00-7000-8000-000000000001";
-        let owner = "worker-7.eu-west-1.internal.example/48211";
-        let until = "2026-11-21T21:55:03.123Z".to_owned();
-        let waits = WaitsFor {
-            code: "at_work".to_owned(),
-            text: format!("{owner}, which is at work on it"),
-            until: Some(until.clone()),
-        };
-        let task = TaskExplanation {
+    fn task(target: &str, attempt: u32, code: &str) -> TaskExplanation {
+        let at = "2026-11-21T21:55:03.123Z".to_owned();
+        let error = engine::StoredError { code: code.to_owned(), message: "no answer".to_owned() };
+        TaskExplanation {
             id: "t".to_owned(),
             kind: "copy".to_owned(),
-            target: "dynamodb|aws:eu-west-1|a-table-with-a-rather-long-name-of-its-own".to_owned(),
+            target: target.to_owned(),
             status: "open".to_owned(),
-            waits_for: Some(waits.clone()),
+            waits_for: Some(WaitsFor {
+                code: "retry".to_owned(),
+                text: format!("its next attempt, {attempt} failed: no answer ({code})"),
+                until: Some(at.clone()),
+            }),
             holder: None,
-            attempt: 0,
-            last_error: None,
+            attempt,
+            last_error: Some(error),
             progress: serde_json::json!({}),
-            saved_at: until.clone(),
-        };
-        let about = Explanation {
-            id: id.to_owned(),
-            kind: "move".to_owned(),
-            tenant: "acme".to_owned(),
-            state: "add_data".to_owned(),
-            since: until.clone(),
-            waits_for: waits,
-            holder: Some(Holder { owner: owner.to_owned(), until, alive: true }),
-            attempt: 2,
-            last_error: None,
-            tasks: vec![task],
-            can_do: vec![format!("realmctl moves cancel {id}")],
-        };
-        let text = workflow_text(&about);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains(&format!("realmctl moves cancel {id}")), "commands can be copied: {text}");
-        assert!(text.contains("2026-11-21 21:55:03 UTC"), "{text}");
+            saved_at: at,
+        }
+    }
+
+    #[test]
+    fn what_ten_tasks_of_a_location_run_into_is_told_once() {
+        let mut tasks: Vec<TaskExplanation> = (1..=10).map(|attempt| task("issues", attempt, "unreachable")).collect();
+        tasks.push(task("issues", 3, "throttled"));
+        tasks.push(task("media", 1, "unreachable"));
+        let text = tasks_table(&tasks).expect("there are tasks");
+        assert_eq!(text.lines().count(), 4, "{text}");
+        assert!(text.contains("10 failed: no answer (unreachable), until 2026-11-21 21:55:03 UTC"), "{text}");
     }
 }

@@ -6,7 +6,9 @@ use server::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, table};
+use crate::number::number;
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 
 /// Limit how much data work runs at a time, while it runs
 ///
@@ -49,14 +51,14 @@ pub(crate) struct SetArgs {
     #[arg(
         value_name = "N",
         required_unless_present_any = ["write_units", "read_units"],
-        value_parser = clap::value_parser!(i64).range(0..=1_000_000)
+        value_parser = number::<i64>(0..=1_000_000)
     )]
     slots: Option<i64>,
     /// Write units a second of tables, by all processes together
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = number::<i64>(1..=10_000_000))]
     write_units: Option<i64>,
     /// Read units a second of tables, by all processes together
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    #[arg(long, value_name = "N", value_parser = number::<i64>(1..=10_000_000))]
     read_units: Option<i64>,
     /// Why; kept with the limit and in the audit trail
     #[arg(long, value_name = "TEXT")]

@@ -57,7 +57,7 @@ pub(crate) struct ListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl moves show 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ShowArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
 }
@@ -69,7 +69,7 @@ pub(crate) struct ShowArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl moves watch 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct WatchArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
 }
@@ -82,7 +82,7 @@ pub(crate) struct WatchArgs {
 #[command(after_help = "Examples:
   realmctl moves cancel 0199f3a1-7c00-7000-8000-000000000001 --reason \"wrong tenant\"")]
 pub(crate) struct CancelArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
     /// Why; kept in the audit trail
@@ -96,12 +96,13 @@ pub(crate) struct CancelArgs {
        realmctl moves reschedule [OPTIONS] --window <START/END> <ID>")]
 #[command(group = ArgGroup::new("when").required(true).args(["at", "window"]))]
 #[command(after_help = "Examples:
-  realmctl moves reschedule 0199f3a1-7c00-7000-8000-000000000001 --at 2026-12-01T02:00:00Z")]
+  realmctl moves reschedule 0199f3a1-7c00-7000-8000-000000000001 --at 2026-12-01T02:00:00Z
+  realmctl moves reschedule 0199f3a1-7c00-7000-8000-000000000001 --at +2h")]
 pub(crate) struct RescheduleArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
-    /// When to begin, such as 2026-12-01T02:00:00Z
+    /// When to begin, such as 2026-12-01T02:00:00Z or +2h; a window that the move has stays in force
     #[arg(long, value_name = "TIME", value_parser = start::parse_time)]
     at: Option<Timestamp>,
     /// Within which the tenant may be offline, as START/END
@@ -156,15 +157,17 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             Ok(Exit::Done)
         }
         MovesCommand::Show(args) => {
-            terminal.data(&client.realm_move(&args.id).await?, show_table)?;
+            terminal.data(&client.realm_move(&whole_id(&client, &args.id).await?).await?, show_table)?;
             Ok(Exit::Done)
         }
         MovesCommand::Watch(args) => {
-            let found = client.realm_move(&args.id).await?;
+            let found = client.realm_move(&whole_id(&client, &args.id).await?).await?;
             to_its_end(&client, &found, terminal).await
         }
         MovesCommand::Cancel(args) => {
-            let cancelled = client.cancel_move(&args.id, &Change { reason: args.reason.clone() }).await?;
+            let cancelled = client
+                .cancel_move(&whole_id(&client, &args.id).await?, &Change { reason: args.reason.clone() })
+                .await?;
             terminal.say(&format!("Cancelled: {} is online in {}.", cancelled.tenant, cancelled.from));
             terminal.data(&cancelled, show_table)?;
             Ok(Exit::Done)
@@ -175,7 +178,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
                 window: args.window.as_ref().map(start::new_window),
                 reason: args.reason.clone(),
             };
-            let moved = client.reschedule_move(&args.id, &request).await?;
+            let moved = client.reschedule_move(&whole_id(&client, &args.id).await?, &request).await?;
             terminal.say(&format!("Rescheduled: it waits for {}.", moved.waiting_for.clone().unwrap_or_default()));
             terminal.data(&moved, show_table)?;
             Ok(Exit::Done)
@@ -187,9 +190,14 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
 }
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
-    let view: MoveView = client.control("moves", verb, change).await?;
+    let change = ChangeArgs { id: whole_id(client, &change.id).await?, ..change.clone() };
+    let view: MoveView = client.control("moves", verb, &change).await?;
     terminal.data(&view, show_table)?;
     Ok(Exit::Done)
+}
+
+async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
+    client.whole_id(given, &["move"]).await
 }
 
 /// Watches the move to its end, prints it, and says by the exit code how it ended. An interruption ends the watching, not
@@ -203,7 +211,7 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
             interrupted = process::interrupted() => {
                 interrupted?;
                 let id = &view.id;
-                return Err(Failure::failed(format!(
+                return Err(Failure::interrupted(format!(
                     "stopped watching; the move goes on: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
                 )));
             }
@@ -218,7 +226,8 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
             Exit::RolledBack => format!("the move was rolled back, {stays}{why}"),
             _ => format!("the move failed before taking the tenant offline, {stays}{why}"),
         };
-        return Err(Failure { exit, message });
+        let code = view.error.as_ref().map_or_else(|| view.state.clone(), |error| error.code.clone());
+        return Err(Failure::new(exit, code, message));
     }
     if view.removals.iter().any(|removal| removal.state != "done") {
         let tenant = &view.tenant;

@@ -6,13 +6,14 @@ use server::api::{Change, GoesOn, PauseAnswer, PausesView};
 use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, table};
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words;
 
 /// One move or removal, and why.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct ChangeArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     pub(crate) id: String,
     /// Why; kept in the audit trail
@@ -55,13 +56,13 @@ pub(crate) struct PausesArgs {}
 
 pub(crate) async fn pause(args: &PauseArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let change = Change { reason: args.reason.clone() };
-    answer(&Client::of(globals)?.control_all("pause", &change).await?, terminal)?;
+    answer(&Client::of(globals)?.control_all("pause", &change).await?, &change, terminal)?;
     Ok(Exit::Done)
 }
 
 pub(crate) async fn resume(args: &ResumeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let change = Change { reason: args.reason.clone() };
-    answer(&Client::of(globals)?.control_all("resume", &change).await?, terminal)?;
+    answer(&Client::of(globals)?.control_all("resume", &change).await?, &change, terminal)?;
     Ok(Exit::Done)
 }
 
@@ -75,11 +76,12 @@ pub(crate) async fn list(_: &PausesArgs, globals: &Globals, terminal: &Terminal)
 }
 
 /// What a pause or a resume came to.
-pub(super) fn answer(answer: &PauseAnswer, terminal: &Terminal) -> Result<(), Failure> {
+pub(super) fn answer(answer: &PauseAnswer, asked: &Change, terminal: &Terminal) -> Result<(), Failure> {
     let what =
         answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
     terminal.say(&match (answer.paused, answer.changed) {
         (true, true) => format!("{what} is paused; `realmctl pauses` shows what is held."),
+        (true, false) if asked.reason.is_some() => format!("{what} was paused already; your reason is kept with it."),
         (true, false) => format!("{what} was paused already."),
         (false, true) => format!("{what} goes on; `realmctl pauses` shows what is still held."),
         (false, false) => format!("{what} was not paused."),
@@ -113,7 +115,7 @@ fn goes_on_table(goes_on: &[GoesOn]) -> String {
     if goes_on.is_empty() {
         return String::new();
     }
-    let columns = [Column::whole("ID"), Column::new("TENANT"), Column::whole("STATE")];
+    let columns = [Column::id("ID"), Column::new("TENANT"), Column::whole("STATE")];
     let rows = goes_on.iter().map(|going| [going.id.clone(), going.tenant.clone(), going.state.clone()]);
     table(&columns, rows)
 }

@@ -13,7 +13,8 @@ use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::listing::LimitArgs;
-use crate::output::{Column, Terminal, facts, lines, table};
+use crate::output::Terminal;
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 /// Find, understand, replay and hold back removals of what moves left
@@ -57,7 +58,7 @@ pub(crate) struct ListArgs {
   realmctl removals show 0199f3a1-7c00-7000-8000-000000000001
   realmctl removals show 0199f3a1-7c00-7000-8000-000000000001 --keys late.jsonl")]
 pub(crate) struct ShowArgs {
-    /// Its id
+    /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
     /// Write all keys that were written late to this file, one JSON object a line; `-` is stdout, instead of the removal
@@ -73,7 +74,7 @@ pub(crate) struct ShowArgs {
   realmctl removals replay --failed --reason \"bucket policy repaired\"
   realmctl removals replay --failed --tenant acme")]
 pub(crate) struct ReplayArgs {
-    /// The removal to replay
+    /// The removal to replay: its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: Option<String>,
     /// Replay every failed removal
@@ -135,6 +136,9 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
                 client.removals(&query).await
             });
             terminal.data(&page.await?, list_table)?;
+            if args.failed {
+                say_retrying(&client, terminal).await?;
+            }
         }
         RemovalsCommand::Show(args) => show(args, &client, terminal).await?,
         RemovalsCommand::Replay(args) => replay(args, &client, terminal).await?,
@@ -145,13 +149,25 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
     Ok(Exit::Done)
 }
 
+/// Those that are tried again have not failed, and somebody who looks for trouble wants to know of them.
+async fn say_retrying(client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    let work = client.status().await?.work;
+    let retrying: i64 = work.iter().filter(|work| work.kind == "removal").map(|work| work.failing).sum();
+    if retrying > 0 {
+        let removals = words::counted(retrying.unsigned_abs(), "more removal");
+        terminal.say(&format!("{removals} tried again after failed attempts: `realmctl removals list` has them, too."));
+    }
+    Ok(())
+}
+
 async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
-    let Some(path) = &args.keys else { return terminal.data(&client.removal(&args.id).await?, show_table) };
+    let id = whole_id(client, &args.id).await?;
+    let Some(path) = &args.keys else { return terminal.data(&client.removal(&id).await?, show_table) };
     let to_stdout = path.as_os_str() == "-";
     let unwritten = |error: std::io::Error| Failure::failed(format!("{} can't be written: {error}", path.display()));
     let mut out: Box<dyn Write + Send> =
         if to_stdout { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(path).map_err(unwritten)?) };
-    let mut lines = client.late_writes(&args.id).await?;
+    let mut lines = client.late_writes(&id).await?;
     let cut = |error: reqwest::Error| {
         Failure::failed(format!("the list of keys was cut off, so the file is not whole: {error}"))
     };
@@ -159,11 +175,16 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
         out.write_all(&some).map_err(unwritten)?;
     }
     out.flush().map_err(unwritten)?;
-    if to_stdout { Ok(()) } else { terminal.data(&client.removal(&args.id).await?, show_table) }
+    if to_stdout { Ok(()) } else { terminal.data(&client.removal(&id).await?, show_table) }
+}
+
+async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
+    client.whole_id(given, &["removal"]).await
 }
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<(), Failure> {
-    let view: RemovalDetail = client.control("removals", verb, change).await?;
+    let change = ChangeArgs { id: whole_id(client, &change.id).await?, ..change.clone() };
+    let view: RemovalDetail = client.control("removals", verb, &change).await?;
     terminal.data(&view, show_table)
 }
 
@@ -174,7 +195,7 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
         accept_table: args.accept_table.clone(),
         reason: args.reason.clone(),
     };
-    let replayed = client.replay_removal(id, &replay).await?;
+    let replayed = client.replay_removal(&whole_id(client, id).await?, &replay).await?;
     terminal.say(match replayed.outcome {
         Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",
         Outcome::StillRunning => "It is running already: there was nothing to replay.",
@@ -205,13 +226,13 @@ fn replayed_table(all: &ReplayedAll) -> String {
     }
     let refused = all.refused.iter().map(|still| [still.id.clone(), format!("still failed: {}", still.detail)]);
     let rows = all.replayed.iter().map(|id| [id.clone(), "runs again".to_owned()]).chain(refused);
-    table(&[Column::whole("ID"), Column::new("OUTCOME")], rows)
+    table(&[Column::id("ID"), Column::new("OUTCOME")], rows)
 }
 
 fn list_table(page: &Page<RemovalDetail>) -> String {
     let now = Timestamp::now();
     let columns = [
-        Column::whole("ID"),
+        Column::id("ID"),
         Column::new("TENANT"),
         Column::new("SERVICE/LOCATION"),
         Column::new("STATE"),
@@ -222,7 +243,7 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
         let age = words::age(&removal.queued_at, now);
         [removal.id.clone(), removal.tenant.clone(), what, state(removal, now), age]
     });
-    lines(&columns, rows)
+    table(&columns, rows)
 }
 
 /// The state, with what failed, or what is tried again and for how long.
@@ -230,6 +251,14 @@ fn state(removal: &RemovalDetail, now: Timestamp) -> String {
     match &removal.retrying {
         Some(retrying) => format!("retrying for {}: {}", words::age(&retrying.since, now), retrying.error.code),
         None => words::state(&removal.state, removal.error.as_ref()),
+    }
+}
+
+/// What the differences that stopped it are called: those of a replica were not written late.
+fn differences(removal: &RemovalDetail) -> &'static str {
+    match &removal.error {
+        Some(error) if error.code == "replica_diverged" => "Differs from the live copy",
+        _ => "Written late",
     }
 }
 
@@ -251,6 +280,7 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Tenant", removal.tenant.clone()),
         ("Service", removal.service.clone()),
         ("Location", format!("{} ({})", removal.location, removal.location_key)),
+        ("Lives at", removal.live_at.join(", ")),
         ("State", removal.state.clone()),
         ("Queued by move", removal.queued_by.clone()),
         ("Queued", words::time(&removal.queued_at)),
@@ -258,7 +288,7 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Looked at next", time(&removal.due_at)),
         ("Ended", time(&removal.finished_at)),
         ("Removed", removed.unwrap_or_default()),
-        ("Written late", removal.late_writes_found.as_ref().map(late_writes).unwrap_or_default()),
+        (differences(removal), removal.late_writes_found.as_ref().map(late_writes).unwrap_or_default()),
         ("Retrying", retrying.unwrap_or_default()),
         ("Error", error.unwrap_or_default()),
         ("Waits for", waits_for(explain, None)),
@@ -287,8 +317,6 @@ mod tests {
             "retrying": { "since": since, "attempts": 12, "error": error },
         }))
         .expect("a removal");
-        let text = list_table(&Page { items: vec![removal.clone()], next_cursor: None });
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(state(&removal, Timestamp::now()), "retrying for 5m: endpoint_unreachable");
         assert!(show_table(&removal).contains("12 attempts failed since"), "{}", show_table(&removal));
     }

@@ -10,7 +10,8 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::listing::LimitArgs;
-use crate::output::{Column, Terminal, facts, table};
+use crate::output::Terminal;
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 /// Create, list and look at tenants
@@ -100,11 +101,11 @@ pub(crate) async fn run(command: &TenantsCommand, globals: &Globals, terminal: &
         }
         TenantsCommand::Pause(args) => {
             let change = Change { reason: args.reason.clone() };
-            answer(&client.control_tenant(args.id.as_str(), "pause", &change).await?, terminal)?;
+            answer(&client.control_tenant(args.id.as_str(), "pause", &change).await?, &change, terminal)?;
         }
         TenantsCommand::Resume(args) => {
             let change = Change { reason: args.reason.clone() };
-            answer(&client.control_tenant(args.id.as_str(), "resume", &change).await?, terminal)?;
+            answer(&client.control_tenant(args.id.as_str(), "resume", &change).await?, &change, terminal)?;
         }
         TenantsCommand::Show(args) => terminal.data(&client.tenant(args.id.as_str()).await?, show_table)?,
     }

@@ -12,7 +12,8 @@ use crate::cli::Globals;
 use crate::client::{Client, mistake};
 use crate::exit::{Exit, Failure};
 use crate::files::{read_text, without_mark};
-use crate::output::{Column, Terminal, facts, table};
+use crate::output::Terminal;
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 /// Check, apply and show the topology: regions, realms, services and shards

@@ -8,7 +8,8 @@ use workflows::timing::Timing;
 use workflows::upgrade_check::{SchemaCheck, UpgradeCheck, check_upgrade};
 
 use crate::exit::{Exit, Failure, chain};
-use crate::output::{Column, Terminal, table};
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words;
 
 /// Check that this version could go on with all that a store holds
@@ -32,8 +33,10 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
     })?;
     let movers = Movers::new(CredentialsFrom::Environment, Settings::default());
     let registry = Deployment::new(store.clone(), movers, Timing::default()).registry();
-    let check = check_upgrade(&store, &registry).await.map_err(|error| {
-        Failure::failed(format!("can't read the store: check that it is realmctl's own ({})", chain(&error)))
+    let check = check_upgrade(&store, &registry).await.map_err(|error| match &error {
+        // It says itself what to do.
+        StoreError::Unfit(why) => Failure::failed(format!("can't check the store: {why}")),
+        _ => Failure::failed(format!("can't read the store: check that it is realmctl's own ({})", chain(&error))),
     })?;
     store.close().await;
     terminal.say(&schema_words(&check.schema));
@@ -69,8 +72,7 @@ fn unreadable_table(check: &UpgradeCheck) -> String {
     if check.unreadable.is_empty() {
         return String::new();
     }
-    let columns =
-        [Column::whole("ID"), Column::new("KIND"), Column::new("OF"), Column::new("STATE"), Column::new("WHY")];
+    let columns = [Column::id("ID"), Column::new("KIND"), Column::new("OF"), Column::new("STATE"), Column::new("WHY")];
     let rows = check
         .unreadable
         .iter()

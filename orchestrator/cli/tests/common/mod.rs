@@ -61,6 +61,13 @@ pub(crate) fn realmctl(args: &[&str]) -> Ran {
     run(&mut command(args))
 }
 
+/// The commands that a help lists.
+pub(crate) fn commands_in(help: &str) -> Vec<String> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let named = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    named.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
 /// Runs a command to its end.
 pub(crate) fn run(command: &mut Command) -> Ran {
     let output = command.output().expect("realmctl can be run");

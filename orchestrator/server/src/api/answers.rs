@@ -3,7 +3,7 @@
 use catalogue::topology::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use workflows::realm_move::{Estimate, PlanView};
+use workflows::realm_move::{Estimate, InTheWay, PlanView};
 use workflows::removal::RemovalDetail;
 use workflows::topology_change::Consequence;
 
@@ -161,6 +161,18 @@ pub struct DryRun {
     pub needs_offline: bool,
     /// How long that would be at least, in milliseconds, even if there were nothing to copy.
     pub least_offline_ms: i64,
+    /// How long it may be at most, in milliseconds.
+    #[serde(default)]
+    pub offline_allowed_ms: i64,
+    /// When it would begin.
+    #[serde(default)]
+    pub begins: String,
+    /// What would keep it from starting, or from going offline once it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obstacles: Vec<InTheWay>,
+    /// What of the request has no effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// What it would come to, from what the sources hold.
     #[serde(default)]
     pub estimate: Option<Estimate>,

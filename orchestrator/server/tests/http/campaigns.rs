@@ -129,13 +129,15 @@ async fn a_scheduled_move_gets_another_time_or_a_window() {
     let started: MoveView = api.post("/v1/tenants/acme/moves", &body).await.expect(StatusCode::ACCEPTED).json();
     let shown = started.window.as_ref().map(|window| window.to.as_str());
     assert_eq!((shown, started.priority), (Some("2100-01-01T04:00:00.000Z"), server::api::Priority::High));
-    assert!(started.waiting_for.is_some_and(|what| what.contains("its window, from 2100-01-01T02")));
+    assert!(started.waiting_for.is_some_and(|what| what.contains("its window, from 2100-01-01 02:00:00 UTC")));
     let again: MoveView = api.post("/v1/tenants/acme/moves", &body).await.expect(StatusCode::OK).json();
     assert_eq!(again.id, started.id, "the same request finds the first");
     let path = format!("/v1/moves/{}/reschedule", started.id);
-    let moved: MoveView = api.post(&path, &json!({ "at": "2101-01-01T00:00:00Z" })).await.expect(StatusCode::OK).json();
-    assert_eq!((moved.window, moved.state.as_str()), (None, "scheduled"));
-    assert!(moved.waiting_for.is_some_and(|what| what.contains("2101-01-01")));
+    let outside = api.post(&path, &json!({ "at": "2101-01-01T00:00:00Z" })).await;
+    outside.problem(StatusCode::CONFLICT, "outside_window");
+    let moved: MoveView = api.post(&path, &json!({ "at": "2100-01-01T03:00:00Z" })).await.expect(StatusCode::OK).json();
+    let kept = moved.window.as_ref().map(|window| (window.from.as_str(), window.to.as_str()));
+    assert_eq!(kept, Some(("2100-01-01T03:00:00.000Z", "2100-01-01T04:00:00.000Z")), "a time keeps the window");
     api.post(&path, &json!({})).await.problem(StatusCode::BAD_REQUEST, "invalid_time");
     api.post(&path, &json!({ "at": "2101-01-01T00:00:00Z", "window": window }))
         .await

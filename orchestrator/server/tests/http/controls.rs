@@ -40,7 +40,9 @@ async fn everything_is_paused_and_goes_on() {
     assert!(!again.changed);
     let found = pauses(&api).await;
     assert_eq!((found.held, found.goes_on.len()), (1, 1));
-    assert_eq!((found.items[0].scope.as_str(), found.items[0].why.as_str()), ("all", "incident 7"));
+    assert_eq!((found.items[0].scope.as_str(), found.items[0].why.as_str()), ("all", "incident 7; anonymous: another"));
+    let silent: PauseAnswer = post(&api, "/v1/pause", json!({})).await;
+    assert!(!silent.changed && pauses(&api).await.items == found.items, "nothing to add");
 
     let shown: MoveView = api.get(&format!("/v1/moves/{}", held.id)).await.expect(StatusCode::OK).json();
     let explain = shown.explain.expect("one move is explained");
@@ -53,10 +55,9 @@ async fn everything_is_paused_and_goes_on() {
     tokio::time::timeout(crate::harness::SOON, woken).await.expect("the runner is told");
     let resumed: PauseAnswer = post(&api, "/v1/resume", json!({})).await;
     assert!(!resumed.changed);
-    let entries: Page<AuditView> = api.get("/v1/audit?limit=2").await.expect(StatusCode::OK).json();
-    let actions: Vec<_> = entries.items.iter().map(|entry| entry.action.as_str()).collect();
-    assert_eq!(actions, ["all.resume", "all.pause"]);
-    assert_eq!(entries.items[1].why, "incident 7");
+    let entries: Page<AuditView> = api.get("/v1/audit?limit=3").await.expect(StatusCode::OK).json();
+    let told: Vec<_> = entries.items.iter().map(|entry| (entry.action.as_str(), entry.why.as_str())).collect();
+    assert_eq!(told, [("all.resume", ""), ("all.pause", "another"), ("all.pause", "incident 7")]);
 }
 
 #[tokio::test]

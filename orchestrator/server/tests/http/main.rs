@@ -11,5 +11,6 @@ mod move_events;
 mod moves;
 mod protocol;
 mod removals;
+mod status;
 mod tenants;
 mod topology;

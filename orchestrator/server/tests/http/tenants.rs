@@ -1,10 +1,10 @@
 //! `/v1/tenants`.
 
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
-use server::api::{Page, TenantView};
+use server::api::{IDEMPOTENCY_HEADER, Page, TenantView};
 
-use crate::harness::Api;
+use crate::harness::{Answer, Api};
 
 #[tokio::test]
 async fn a_tenant_is_created_once_and_shown_with_its_places() {
@@ -125,4 +125,23 @@ async fn wrong_pages_are_refused() {
     let problem = api.get("/v1/tenants?relm=us").await.problem(StatusCode::BAD_REQUEST, "invalid_query");
     assert!(problem.detail.contains("relm"), "{}", problem.detail);
     api.get("/v1/tenants?realm=us&realm=eu").await.problem(StatusCode::BAD_REQUEST, "invalid_query");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_finds_its_tenant_and_no_other() {
+    let api = Api::new().await;
+    let create = async |id: &str, key: &str| {
+        let body = json!({ "id": id, "host": format!("{id}.example.com"), "realm": "us" });
+        Answer::of(api.request(Method::POST, "/v1/tenants").header(IDEMPOTENCY_HEADER, key).json(&body)).await
+    };
+    let created: TenantView = create("acme", "key-1").await.expect(StatusCode::CREATED).json();
+    let again: TenantView = create("acme", "key-1").await.expect(StatusCode::OK).json();
+    assert_eq!(again, created);
+    let other = create("beta", "key-1").await.problem(StatusCode::CONFLICT, "idempotency_key_reused");
+    assert!(other.detail.contains("acme"), "{}", other.detail);
+    api.get("/v1/tenants/beta").await.problem(StatusCode::NOT_FOUND, "unknown_tenant");
+    create("acme", "key-2").await.expect(StatusCode::OK);
+    create("gamma", "key-2").await.problem(StatusCode::CONFLICT, "idempotency_key_reused");
+    create("beta", "key-3").await.expect(StatusCode::CREATED);
+    create("gamma", "").await.problem(StatusCode::BAD_REQUEST, "invalid_idempotency_key");
 }

@@ -4,7 +4,7 @@ use engine::WorkflowRecord;
 use serde::{Deserialize, Serialize};
 
 use crate::realm_move::state::{MoveState, Stage};
-use crate::timestamps::rfc3339;
+use crate::timestamps::utc;
 
 /// A window, its end excluded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,13 +24,11 @@ pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<
     match &state.stage {
         _ if state.waits_for.is_some() => state.waits_for.clone(),
         Stage::Scheduled => record.wake_at.map(|at| match state.window {
-            Some(window) => format!("its window, from {} to {}", rfc3339(window.from), rfc3339(window.to)),
-            None => format!("its time, {}", rfc3339(at)),
+            Some(window) => format!("its window, from {} to {}", utc(window.from), utc(window.to)),
+            None => format!("its time, {}", utc(at)),
         }),
         Stage::Waiting { reason, .. } => Some(reason.clone()),
-        Stage::Drain { until: Some(until), .. } => {
-            Some(format!("requests from before to end, until {}", rfc3339(*until)))
-        }
+        Stage::Drain { until: Some(until), .. } => Some(format!("requests from before to end, until {}", utc(*until))),
         _ => None,
     }
 }

@@ -4,7 +4,9 @@ use bench_catalogue::{Figure, Report, Settings, StoreReport, Unit, run};
 use clap::Args;
 
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, table};
+use crate::number::number;
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words::count;
 
 /// How long operations take with few tenants and with very many
@@ -21,13 +23,13 @@ pub(crate) struct CatalogueArgs {
     #[arg(long, value_name = "URL", required = true)]
     store: Vec<String>,
     /// How many tenants there are
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = clap::value_parser!(u64).range(2..=100_000_000))]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "1000,100000,1000000", value_parser = number::<u64>(2..=100_000_000))]
     tenants: Vec<u64>,
     /// Measurements of each; the median counts
-    #[arg(long, value_name = "N", default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..=999))]
+    #[arg(long, value_name = "N", default_value_t = 21, value_parser = number::<u32>(1..=999))]
     runs: u32,
     /// Removals that wait for capacity in the last measurement
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = number::<u32>(1..=100_000))]
     waiting: u32,
 }
 

@@ -8,7 +8,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
-use crate::output::{Column, Terminal, table};
+use crate::number::number;
+use crate::output::Terminal;
+use crate::tables::{Column, table};
 use crate::words::{count, parse_duration};
 
 /// Items a second copied, beside a bare loop of the same reads and writes
@@ -23,13 +25,13 @@ use crate::words::{count, parse_duration};
   realmctl bench copy --throttled --shards 1,4,10 --time 2m --seed 7")]
 pub(crate) struct CopyArgs {
     /// Items of about 1 KiB: rates are measured with the first number, peak memory with all
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "100000", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "100000", value_parser = number::<u32>(1..=10_000_000))]
     items: Vec<u32>,
     /// Index shards; with --throttled one run for each number
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "10", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "10", value_parser = number::<u32>(1..=100))]
     shards: Vec<u32>,
     /// Measurements of each; the median counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<u32>(1..=99))]
     runs: u32,
     /// Measure against hidden ceilings
     #[arg(long)]
@@ -38,7 +40,7 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_duration, requires = "throttled")]
     time: Duration,
     /// Which ceilings are drawn
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "throttled")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "throttled", value_parser = number::<u64>(0..=i64::MAX))]
     seed: u64,
 }
 

@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::commands::moves::{PRIORITIES, parse_budget, priority};
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
+use crate::number::number;
 use crate::output::Terminal;
 use crate::words::parse_duration;
 
@@ -45,16 +46,16 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "REALM")]
     from_realm: Option<String>,
     /// With --from-realm: at most so many, in the order of their ids
-    #[arg(long, value_name = "N", requires = "from_realm", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", requires = "from_realm", value_parser = number::<u64>(1..=i64::MAX))]
     limit: Option<u64>,
     /// Moves in a wave
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = number::<u64>(1..=1_000_000))]
     wave_size: u64,
     /// How long to rest between two waves
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
     wave_pause: Duration,
     /// The most moves at a time
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<u64>(1..=1_000_000))]
     at_once: u64,
     /// Halt once so many moves went back or failed: a number, or a share such as 5%
     #[arg(long, value_name = "N", default_value = "1")]

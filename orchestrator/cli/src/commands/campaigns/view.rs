@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 use server::api::{CampaignPlan, CampaignView, MemberView, Page};
 
-use crate::output::{Column, facts, lines};
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 pub(super) fn list_table(page: &Page<CampaignView>) -> String {
     let now = Timestamp::now();
     let columns = [
-        Column::whole("ID"),
+        Column::id("ID"),
         Column::whole("TO"),
         Column::new("STATE"),
         Column::figure("TENANTS"),
@@ -21,7 +21,7 @@ pub(super) fn list_table(page: &Page<CampaignView>) -> String {
         let age = words::age(&view.started_at, now);
         [view.id.clone(), view.to.clone(), state, words::count(view.total), words::count(view.done), age]
     });
-    lines(&columns, rows)
+    table(&columns, rows)
 }
 
 /// One campaign in full.
@@ -80,13 +80,13 @@ pub(super) fn counts(view: &CampaignView) -> String {
 }
 
 pub(super) fn members_table(page: &Page<MemberView>) -> String {
-    let columns = [Column::new("TENANT"), Column::whole("STATE"), Column::new("REASON"), Column::whole("MOVE")];
+    let columns = [Column::new("TENANT"), Column::whole("STATE"), Column::new("REASON"), Column::id("MOVE")];
     let rows = page.items.iter().map(|member| {
         let reason = member.code.clone().unwrap_or_default();
         let move_id = member.move_id.clone().unwrap_or_else(|| "-".to_owned());
         [member.tenant.clone(), member.state.clone(), reason, move_id]
     });
-    lines(&columns, rows)
+    table(&columns, rows)
 }
 
 /// Skipped tenants shown of a dry run; JSON has them all.
@@ -107,7 +107,7 @@ pub(super) fn plan_table(plan: &CampaignPlan) -> String {
         let rows = plan.skipped.iter().take(SHOWN);
         let rows = rows.map(|skipped| [skipped.tenant.clone(), skipped.code.clone(), skipped.reason.clone()]);
         text.push_str("\n\n");
-        text.push_str(&lines(&[Column::whole("SKIPPED"), Column::whole("CODE"), Column::new("REASON")], rows));
+        text.push_str(&table(&[Column::whole("SKIPPED"), Column::whole("CODE"), Column::new("REASON")], rows));
         if plan.skipped.len() > SHOWN {
             text.push_str(&format!("\n… the first {SHOWN}; `--output json` has more"));
         }

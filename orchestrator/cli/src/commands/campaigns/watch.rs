@@ -24,7 +24,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
         interrupted = process::interrupted() => {
             interrupted?;
             let id = &view.id;
-            return Err(Failure::failed(format!(
+            return Err(Failure::interrupted(format!(
                 "stopped watching; the campaign goes on: `realmctl campaigns watch {id}`, or `realmctl campaigns pause {id}`"
             )));
         }
@@ -33,7 +33,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
     let failures = view.retreated + view.failed;
     match view.state.as_str() {
         "completed" if failures == 0 => Ok(Exit::Done),
-        "cancelled" => Err(Failure { exit: Exit::RolledBack, message: "the campaign was cancelled".to_owned() }),
+        "cancelled" => Err(Failure::new(Exit::RolledBack, "cancelled", "the campaign was cancelled")),
         "completed" => Err(Failure::failed(format!(
             "completed, but {}: `realmctl campaigns members {}` says why",
             went_wrong(&view),

@@ -4,7 +4,7 @@ use server::api::TenantView;
 
 use super::{NEIGHBOUR, REALMS, TENANT, source, target};
 use crate::local::Observed;
-use crate::output::{Column, facts, table};
+use crate::tables::{Column, facts, table};
 use crate::watch::Watched;
 use crate::words;
 

@@ -13,6 +13,7 @@ use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::output::Terminal;
+use crate::tables::facts;
 use crate::words::{self, parse_duration};
 
 /// Move a tenant to another realm
@@ -23,7 +24,7 @@ use crate::words::{self, parse_duration};
 #[command(after_help = "Examples:
   realmctl move acme --to eu --dry-run
   realmctl move acme --to eu --wait --reason \"contract 4711\"
-  realmctl move acme --to eu --at 2026-12-01T02:00:00Z --budget 20m
+  realmctl move acme --to eu --at +2h --budget 20m
   realmctl move acme --to eu --window 2026-12-01T02:00:00Z/2026-12-01T04:00:00Z")]
 pub(crate) struct MoveArgs {
     /// The tenant's id
@@ -31,10 +32,10 @@ pub(crate) struct MoveArgs {
     /// The realm to move to
     #[arg(long, value_name = "REALM")]
     to: String,
-    /// Show what the move would do, and start nothing
-    #[arg(long, conflicts_with_all = ["at", "window", "wait", "budget", "reason"])]
+    /// Show what the move would do and what is in its way, and start nothing
+    #[arg(long, conflicts_with_all = ["wait", "reason"])]
     dry_run: bool,
-    /// When to begin, such as 2026-12-01T02:00:00Z; at once if not given
+    /// When to begin, such as 2026-12-01T02:00:00Z or +2h; at once if not given
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Timestamp>,
     /// Within which the tenant may be offline, as START/END; a move that can't goes offline never
@@ -52,13 +53,17 @@ pub(crate) struct MoveArgs {
     /// Start it paused: it begins with `realmctl moves resume`
     #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
     paused: bool,
-    /// The longest that the tenant may be offline, such as 20m: the move goes back before it is spent
+    /// The longest that the tenant may be offline, such as 20m: the move goes back before it is spent. The server's --offline-deadline
+    /// bounds it
     #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
     budget: Option<Duration>,
     /// Why; kept with the move and in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }
+
+/// What begins before that begins at once.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Starts a move, or shows what it would do.
 pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -83,6 +88,9 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
     if !new {
         terminal.say("The same move is going on already; here it is.");
     }
+    for warning in &started.warnings {
+        terminal.say(&format!("Note: {warning}."));
+    }
     if args.wait {
         return to_its_end(&client, &started, terminal).await;
     }
@@ -100,15 +108,29 @@ fn dry_run_table(plan: &DryRun) -> String {
     } else {
         "no".to_owned()
     };
-    let mut rest = vec![("Offline", offline)];
+    let mut rest = vec![("Begins", begins(plan)), ("Offline", offline)];
+    if plan.needs_offline && plan.offline_allowed_ms > 0 {
+        rest.push(("Offline at most", words::millis(plan.offline_allowed_ms)));
+    }
     rest.extend(estimate_facts(plan));
     rest.push(("Checked", "the catalogue; the stores are checked when the move begins".to_owned()));
     rest.push(("Stays where it is (optional)", plan.stays_out_of_realm.join(", ")));
     rest.push(("Not placed (optional)", plan.not_adopted.join(", ")));
     rest.push(("Plan", plan.plan_hash.clone()));
+    rest.push(("Note", plan.warnings.join("\n")));
     text.push_str("\n\n");
-    text.push_str(&crate::output::facts(rest));
+    for obstacle in &plan.obstacles {
+        let told = std::iter::once(obstacle.text.clone()).chain(obstacle.can_do.iter().cloned());
+        rest.push(("In the way", told.collect::<Vec<_>>().join("\n")));
+    }
+    text.push_str(&facts(rest));
     text
+}
+
+/// When it would begin: at once, unless that is some time away.
+fn begins(plan: &DryRun) -> String {
+    let later = plan.begins.parse::<Timestamp>().is_ok_and(|at| at > Timestamp::now() + SOON);
+    if later { words::time(&plan.begins) } else { "at once".to_owned() }
 }
 
 /// What the move would come to, or why that can't be told.
@@ -169,15 +191,24 @@ pub(super) fn new_window(span: &Span) -> NewWindow {
 }
 
 pub(super) fn parse_window(text: &str) -> Result<Span, String> {
-    let expected = || "expected two times, such as 2026-12-01T02:00:00Z/2026-12-01T04:00:00Z".to_owned();
+    let expected = || "expected two times, such as 2026-12-01T02:00:00Z/2026-12-01T04:00:00Z or +1h/+3h".to_owned();
     let (from, to) = text.split_once('/').ok_or_else(expected)?;
-    let time = |text: &str| text.trim().parse::<Timestamp>().map_err(|_| expected());
+    let time = |text: &str| parse_time(text.trim()).map_err(|_| expected());
     let span = Span { from: time(from)?, to: time(to)? };
     if span.from < span.to { Ok(span) } else { Err("the window must end later than it begins".to_owned()) }
 }
 
+/// A time in RFC 3339, or so long from now.
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|_| "expected a time with its zone, such as 2026-12-01T02:00:00Z".to_owned())
+    let expected =
+        || "expected a time with its zone, such as 2026-12-01T02:00:00Z, or how long from now, such as +2h".to_owned();
+    match text.strip_prefix('+') {
+        Some(wait) => {
+            let wait = parse_duration(wait).map_err(|_| expected())?;
+            Timestamp::now().checked_add(wait).map_err(|_| "that is too far away".to_owned())
+        }
+        None => text.parse().map_err(|_| expected()),
+    }
 }
 
 pub(crate) fn parse_budget(text: &str) -> Result<Duration, String> {
@@ -186,4 +217,23 @@ pub(crate) fn parse_budget(text: &str) -> Result<Duration, String> {
         return Err("expected at least a second, in whole seconds".to_owned());
     }
     Ok(budget)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_given_as_they_are_or_from_now() {
+        let now = Timestamp::now();
+        let later = parse_time("+1h30m").expect("a time");
+        let away = later.duration_since(now).as_secs();
+        assert!((5_400..5_460).contains(&away), "{away} s away");
+        assert_eq!(parse_time("2026-12-01T02:00:00Z").map(|at| at.as_second()), Ok(1_796_090_400));
+        for bad in ["+", "+2", "2h", "tomorrow", "2026-12-01", "+99999999999h"] {
+            assert!(parse_time(bad).is_err(), "{bad}");
+        }
+        assert!(parse_window("+1h/+3h").is_ok());
+        assert!(parse_window("+3h/+1h").is_err());
+    }
 }

@@ -5,13 +5,13 @@ use server::api::{MoveView, Page, PlanView, Priority, Verification, WindowView};
 
 use super::super::explain::{can_do, tasks_table, waits_for};
 use crate::follow::is_final;
-use crate::output::{Column, facts, lines, table};
+use crate::tables::{Column, facts, table};
 use crate::words;
 
 pub(super) fn list_table(page: &Page<MoveView>) -> String {
     let now = Timestamp::now();
     let columns = [
-        Column::whole("ID"),
+        Column::id("ID"),
         Column::new("TENANT"),
         Column::whole("FROM"),
         Column::whole("TO"),
@@ -29,7 +29,7 @@ pub(super) fn list_table(page: &Page<MoveView>) -> String {
             age,
         ]
     });
-    lines(&columns, rows)
+    table(&columns, rows)
 }
 
 /// What a move does, a row a service.
@@ -77,6 +77,7 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Window", window(view)),
         ("Priority", priority(view)),
         ("Campaign", view.campaign.clone().unwrap_or_default()),
+        ("Verification", view.verification.mode.name().to_owned()),
         ("Copied", if settled { copied } else { String::new() }),
         ("Verified", if settled { verified.to_owned() } else { String::new() }),
         ("Warnings", view.warnings.join("\n")),
@@ -87,12 +88,16 @@ pub(crate) fn show_table(view: &MoveView) -> String {
     ]);
     text.push_str("\n\n");
     text.push_str(&plan_table(&view.plan));
+    if let Some(timeline) = timeline_table(view) {
+        text.push_str("\n\n");
+        text.push_str(&timeline);
+    }
     if let Some(tasks) = view.explain.as_ref().and_then(|explain| tasks_table(&explain.tasks)) {
         text.push_str("\n\n");
         text.push_str(&tasks);
     }
     if !view.removals.is_empty() {
-        let columns = [Column::whole("REMOVAL"), Column::new("SERVICE AND LOCATION"), Column::whole("STATE")];
+        let columns = [Column::id("REMOVAL"), Column::new("SERVICE AND LOCATION"), Column::whole("STATE")];
         let rows = view.removals.iter().map(|removal| {
             [removal.id.clone(), format!("{} {}", removal.service, removal.location), removal.state.clone()]
         });
@@ -100,6 +105,19 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         text.push_str(&table(&columns, rows));
     }
     text
+}
+
+/// The states that the move has entered, and how long it was in each; `None`: it has not left the first.
+fn timeline_table(view: &MoveView) -> Option<String> {
+    let columns = [Column::whole("TIME (UTC)"), Column::whole("STATE"), Column::figure("LASTED"), Column::new("WHY")];
+    let next = view.timeline.iter().skip(1).map(|passage| Some(passage.at.as_str())).chain([None]);
+    let rows = view.timeline.iter().zip(next).map(|(passage, next)| {
+        let lasted = next.and_then(|next| words::between(&passage.at, next)).map(words::duration);
+        let time = words::time(&passage.at);
+        let time = time.trim_end_matches(" UTC").to_owned();
+        [time, passage.state.clone(), lasted.unwrap_or_default(), passage.note.clone()]
+    });
+    (!view.timeline.is_empty()).then(|| table(&columns, rows.collect::<Vec<_>>()))
 }
 
 fn progress(view: &MoveView) -> String {
@@ -140,10 +158,15 @@ fn priority(view: &MoveView) -> String {
 }
 
 fn offline(view: &MoveView) -> String {
-    match (view.offline_ms, is_final(&view.state)) {
+    let lasted = match (view.offline_ms, is_final(&view.state)) {
         (0, false) => "not yet".to_owned(),
         (0, true) => "never".to_owned(),
-        (ms, false) => format!("{} so far", words::millis(ms)),
-        (ms, true) => words::millis(ms),
+        (ms, false) if view.offline_until.is_none() => format!("{} so far", words::millis(ms)),
+        (ms, _) => words::millis(ms),
+    };
+    match (&view.offline_from, &view.offline_until) {
+        (Some(from), Some(until)) => format!("{lasted}, from {} to {}", words::time(from), words::time(until)),
+        (Some(from), None) => format!("{lasted}, since {}", words::time(from)),
+        _ => lasted,
     }
 }
