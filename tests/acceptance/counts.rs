@@ -224,6 +224,7 @@ async fn make_old(store: &Store, database: Database) {
     }
     statements.extend([
         "ALTER TABLE runners DROP COLUMN unfit",
+        "DROP TABLE creation_keys",
         "DROP TABLE realm_sizes",
         "DROP TABLE shard_sizes",
         "DROP TABLE site_sizes",

@@ -122,7 +122,9 @@ async fn unknown_outcomes(database: Database) {
         let working = Working::begin(stage.runner("w", settings).with_probe(probe));
         wait_until(|| async { seen.visited() == 2 }).await;
         working.end().await;
-        assert_eq!(read_back.struck(), 1);
+        // In a group the statement that writes finds that the row has gone on, and it is read to see how far.
+        let reads = if shared_commit == 1 { 1 } else { 2 };
+        assert_eq!(read_back.visited(), reads, "{shared_commit}");
         assert_eq!(stage.walk("w").await.stayed, 1, "{shared_commit}");
         assert_eq!(
             stage.state_and_fence("w").await,

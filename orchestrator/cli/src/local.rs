@@ -8,3 +8,8 @@ pub(crate) use holdings::{Observed, seed};
 
 /// The regions, source of the demo's move first.
 pub(crate) const REGIONS: [&str; 2] = ["us-east-1", "eu-west-1"];
+
+/// The store that is kept in a folder.
+pub(crate) fn sqlite_in(folder: &std::path::Path) -> String {
+    format!("sqlite:{}", folder.join("realmctl.db").display())
+}

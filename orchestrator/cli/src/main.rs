@@ -56,7 +56,9 @@ fn misused(error: &clap::Error) -> ! {
         error.exit();
     }
     let message = error.to_string();
-    let message = message.trim_end().strip_prefix("error: ").unwrap_or(&message).to_owned();
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    // What follows points to the help, for a person at a terminal.
+    let message = message.split("\n\nFor more information").next().unwrap_or_default().trim_end();
     Terminal::new(Format::Json, false).fail(&Failure::usage(message));
     std::process::exit(error.exit_code());
 }

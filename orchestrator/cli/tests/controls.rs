@@ -28,13 +28,7 @@ fn everything_is_held_from_the_start_and_goes_on() {
     assert_eq!(server.json(&["resume", "--all"])["changed"], json!(true));
     assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("was not paused"));
     // Nobody answers at the stores: it is tried again and again, and says why.
-    let table = loop {
-        let ran = server.ask(&["moves", "show", &id]).ends_with(0).stdout;
-        if ran.contains("next attempt") || ran.contains("failed") {
-            break ran;
-        }
-    };
-    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    while !server.ask(&["moves", "show", &id]).ends_with(0).stdout.contains("endpoint_unreachable") {}
     for args in [&["pause"] as &[&str], &["resume"], &["limits", "set", "overall", "-1"], &["explain", "a/b"]] {
         server.ask(args).ends_with(2);
     }

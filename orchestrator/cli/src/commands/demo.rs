@@ -17,7 +17,7 @@ use self::report::Report;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::follow::is_final;
-use crate::local::{Embedded, Observed, Places, REGIONS, seed};
+use crate::local::{Embedded, Observed, Places, REGIONS, seed, sqlite_in};
 use crate::number::number;
 use crate::output::Terminal;
 use crate::process;
@@ -40,11 +40,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 ///
 /// Starts two regions (DynamoDB and S3 over HTTP on loopback), a catalogue and realmctl in a temporary folder, fills a
 /// tenant with data, moves it from us to eu, waits for the removals, and compares what the stores hold before and after
-/// with a plain AWS client. Nothing leaves this machine and nothing is left behind. Exits with 0 only if all of it held.
+/// with a plain AWS client. Nothing leaves this machine and, without --store, nothing is left behind. Exits with 0 only if all
+/// of it held.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl demo
   realmctl demo --items 2000 --objects 200
+  realmctl demo --store postgres://realmctl@db/scratch
   realmctl demo --output json")]
 pub(crate) struct DemoArgs {
     /// How many DynamoDB items the tenant has: issues and activity together
@@ -53,6 +55,9 @@ pub(crate) struct DemoArgs {
     /// How many S3 objects the tenant has
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = number::<u32>(1..=100_000))]
     objects: u32,
+    /// Keep the catalogue in this database, which has to be empty, and leave it there
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
 }
 
 pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -74,11 +79,14 @@ async fn play(args: &DemoArgs, folder: &Path, terminal: &Terminal) -> Result<Exi
     let any = || (Storage::Memory, Ports::Any);
     let places = Places {
         regions: [any(), any()],
-        store: folder.join("realmctl.db"),
+        store: args.store.clone().unwrap_or_else(|| sqlite_in(folder)),
         api: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
     };
     let embedded = Embedded::start(places, ServerSettings::default()).await?;
     let client = Client::new(&embedded.url(), None)?;
+    if !client.tenants(&[]).await?.items.is_empty() {
+        return Err(Failure::refused("the database of --store has tenants: name an empty one, or leave --store out"));
+    }
     embedded.apply_topology(&client).await?;
     fill(args, &embedded, &client, terminal).await?;
     let before = observe(&embedded, terminal).await?;

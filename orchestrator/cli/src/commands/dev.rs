@@ -13,7 +13,7 @@ use crate::cli::{DEFAULT_SERVER, Globals};
 use crate::client::Client;
 use crate::commands::serve::settings;
 use crate::exit::{Exit, Failure};
-use crate::local::{Embedded, Places, REGIONS, seed};
+use crate::local::{Embedded, Places, REGIONS, seed, sqlite_in};
 use crate::output::Terminal;
 use crate::tables::facts;
 
@@ -125,7 +125,7 @@ fn in_memory(temporary: &Path, listen: Option<SocketAddr>) -> Places {
         let free = is_free(ports.dynamodb) && is_free(ports.s3);
         (Storage::Memory, if free { fixed(ports) } else { Ports::Any })
     };
-    Places { regions: REGION_PORTS.map(region), store: temporary.join("realmctl.db"), api }
+    Places { regions: REGION_PORTS.map(region), store: sqlite_in(temporary), api }
 }
 
 /// The places of a folder: the ports it was first started with, because placed tenants' locations name them.
@@ -147,7 +147,7 @@ fn kept_in(dir: &Path, listen: Option<SocketAddr>) -> Result<Places, Failure> {
         )));
     }
     let regions = [(Storage::Disk(dir.join(REGIONS[0])), fixed(us)), (Storage::Disk(dir.join(REGIONS[1])), fixed(eu))];
-    Ok(Places { regions, store: dir.join("realmctl.db"), api: listen.unwrap_or_else(|| loopback(ports.api)) })
+    Ok(Places { regions, store: sqlite_in(dir), api: listen.unwrap_or_else(|| loopback(ports.api)) })
 }
 
 /// The ports in the file; chosen and kept there the first time.

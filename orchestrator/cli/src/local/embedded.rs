@@ -1,7 +1,6 @@
 //! Starts two embedded regions, a store, the API and a runner in this process, and ends them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use server::ServerSettings;
 use testkit::{Ports, Region, RequestAge, Storage};
@@ -13,12 +12,15 @@ use crate::exit::Failure;
 use crate::output::Terminal;
 use crate::process::{Running, listen, local_deployment, open_store};
 
+/// Connections to a Postgres: one tenant's work at a time.
+const CONNECTIONS: u32 = 8;
+
 /// Where everything is kept and reached.
 pub(crate) struct Places {
     /// Storage and ports of each region, in the order of [`REGIONS`].
     pub(crate) regions: [(Storage, Ports); 2],
-    /// The file of the SQLite store.
-    pub(crate) store: PathBuf,
+    /// The URL of the store.
+    pub(crate) store: String,
     /// Where the API listens.
     pub(crate) api: SocketAddr,
 }
@@ -43,7 +45,7 @@ impl Embedded {
         };
         let regions = [start(REGIONS[0], us, us_ports)?, start(REGIONS[1], eu, eu_ports)?];
         testkit::prepare(&[&regions[0], &regions[1]]).await?;
-        let store = open_store(&format!("sqlite:{}", places.store.display()), 1).await?;
+        let store = open_store(&places.store, CONNECTIONS).await?;
         let deployment = local_deployment(store, timing);
         let listener = listen(places.api).await?;
         let api = listener.local_addr().map_err(|error| Failure::failed(format!("no address: {error}")))?;
