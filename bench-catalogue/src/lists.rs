@@ -1,7 +1,7 @@
 //! Lists that ask for few rows out of very many.
 
 use catalogue::{audit, tenants};
-use engine::{Workflow, workflow_table};
+use engine::{Workflow, survey_table, workflow_table};
 use store::{StoreError, Tx};
 use workflows::realm_move::RealmMove;
 
@@ -15,20 +15,22 @@ const PAGE: i64 = 101;
 
 pub(crate) async fn measure(stage: &Stage, runs: usize, size: u64, figures: &mut Figures) -> Result<(), Error> {
     let (some, last) = (tenant(size / 2), last_of(stage, REALMS[0].0).await?);
-    let mut times: [Vec<_>; 4] = Default::default();
+    let mut times: [Vec<_>; 5] = Default::default();
     for _ in 0..runs {
         let mut tx = stage.store.read().await?;
         times[0].push(timed(audit::list(&mut tx, Some(&some), None, PAGE)).await);
         times[1].push(timed(tenants::list(&mut tx, Some(EMPTY_REALM), None, PAGE)).await);
         times[2].push(timed(tenants::list(&mut tx, Some(REALMS[0].0), Some(&last), PAGE)).await);
         times[3].push(timed(workflow_table::list(&mut tx, RealmMove::KIND, Some(&some), None, None, PAGE)).await);
+        times[4].push(timed(survey_table::open(&mut tx)).await);
         tx.rollback().await?;
     }
-    let [of_audit, of_empty, of_last, of_moves] = times;
+    let [of_audit, of_empty, of_last, of_moves, of_open] = times;
     figures.median("audit list --tenant", of_audit);
     figures.median("tenants list --realm, empty realm", of_empty);
     figures.median("tenants list --realm, last page", of_last);
     figures.median("moves list --tenant", of_moves);
+    figures.median("status: what is open", of_open);
     Ok(())
 }
 

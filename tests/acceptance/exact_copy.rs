@@ -15,8 +15,8 @@ async fn moves_whole_and_alone(database: Database) {
     let before = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
     let epoch = world.tenant().await.epoch;
-    let plan = dry_run(&world.deployment, &request("eu")).await.expect("a plan").plan;
-    let estimate = estimate_move(&world.deployment, &plan, None).await.expect("the stores can be asked");
+    let dry = dry_run(&world.deployment, &request("eu")).await.expect("a plan");
+    let estimate = estimate_move(&world.deployment, &dry.plan, dry.allowed_ms).await.expect("the stores can be asked");
 
     let done = world.run_move("eu", NoProbe).await;
 

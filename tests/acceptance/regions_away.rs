@@ -9,6 +9,7 @@ use engine::Runner;
 use engine::probe::{Moment, NoProbe};
 use workflows::explain::explain_workflow;
 use workflows::removal::RemovalDetail;
+use workflows::timestamps::utc;
 
 on_both_databases!(a_removal_and_its_recheck_outlast_whatever_passes, outlasts);
 on_both_databases!(the_look_at_a_replica_that_was_left_outlasts_it_too, replica_left);
@@ -113,7 +114,8 @@ async fn says_so(database: Database) {
     tx.rollback().await.expect("a read ends");
     let about = about.expect("there is such a removal");
     assert_eq!(about.waits_for.code, "retry", "{about:?}");
-    assert!(about.waits_for.text.contains(&retrying.since) && about.waits_for.text.contains("injected"), "{about:?}");
+    let since = utc(since.as_millisecond());
+    assert!(about.waits_for.text.contains(&since) && about.waits_for.text.contains("injected"), "{about:?}");
 
     tick_until(&clocked, &runner, async || world.removals(&id).await.iter().all(|removal| removal.state == "done"))
         .await;

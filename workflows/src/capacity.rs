@@ -89,6 +89,12 @@ pub(crate) async fn take(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option
     Ok(None)
 }
 
+/// What a workflow that asked for room now would wait for. Asks for nothing.
+pub(crate) async fn would_wait(tx: &mut Tx, wants: &[Want], now: Millis) -> Result<Option<Blocked>, StoreError> {
+    let limits = capacity::limits(tx).await?;
+    blocked(tx, "", wants, now, &limits).await
+}
+
 /// What a workflow that has asked for room waits for; `None`: it has asked for none, has it, or there is room now.
 pub async fn waits_for(tx: &mut Tx, workflow: &str) -> Result<Option<Blocked>, StoreError> {
     let Some((wants, since)) = capacity::waiting(tx, workflow).await? else { return Ok(None) };

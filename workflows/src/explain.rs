@@ -15,7 +15,8 @@ use store::Tx;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 
-pub(crate) use decide::{paused, resume};
+pub use decide::paused;
+pub(crate) use decide::resume;
 pub use view::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 
 /// Explains the workflow, or else the tenant, of this id.

@@ -70,16 +70,20 @@ async fn try_create(
     requester: &Requester,
 ) -> Result<(Tenant, bool), Refusal> {
     let mut tx = deployment.store.begin().await?;
-    if let Some(key) = idempotency_key
-        && let Some(first) = creation_keys::get(&mut tx, key).await?
-    {
-        return found_by_key(&mut tx, &first, new).await;
+    let known = match idempotency_key {
+        Some(key) => creation_keys::get(&mut tx, key).await?,
+        None => None,
+    };
+    if let Some(first) = known.as_ref().filter(|first| **first != asked(new)) {
+        let message = format!("that Idempotency-Key was used for another request, for tenant {}", first.tenant);
+        return Err(Refusal::conflict("idempotency_key_reused", message));
     }
+    let new_key = idempotency_key.filter(|_| known.is_none());
     let mut epoch = 1;
     if let Some(existing) = tenants::lock(&mut tx, new.id.as_str()).await? {
         if !undone::may_be_created_again(&mut tx, &existing).await? {
             let tenant = same_or_refused(existing, new)?;
-            keep_key(&mut tx, idempotency_key, new).await?;
+            keep_key(&mut tx, new_key, new).await?;
             tx.commit().await?;
             return Ok((tenant, false));
         }
@@ -113,7 +117,7 @@ async fn try_create(
     } else {
         tenants::create_again(&mut tx, &tenant).await?;
     }
-    keep_key(&mut tx, idempotency_key, new).await?;
+    keep_key(&mut tx, new_key, new).await?;
     let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, requester).await?) } else { None };
     for (service, locations) in &placed {
         placements::put(&mut tx, &tenant.id, service, &shards[*service]).await?;
@@ -145,16 +149,6 @@ async fn keep_key(tx: &mut Tx, key: Option<&str>, new: &NewTenant) -> Result<(),
         Some(key) => creation_keys::keep(tx, key, &asked(new)).await,
         None => Ok(()),
     }
-}
-
-/// The tenant that the first request with a key has created.
-async fn found_by_key(tx: &mut Tx, first: &Creation, new: &NewTenant) -> Result<(Tenant, bool), Refusal> {
-    if *first != asked(new) {
-        let message =
-            format!("that Idempotency-Key was used for another request, which created tenant {}", first.tenant);
-        return Err(Refusal::conflict("idempotency_key_reused", message));
-    }
-    Ok((planning::tenant(tx, &first.tenant).await?, false))
 }
 
 /// The same request again finds the tenant, wherever it lives by now.

@@ -31,6 +31,7 @@ mod verify;
 mod view;
 mod waiting;
 
+pub(crate) use cancel::CANCELLED;
 pub use cancel::{CancelOutcome, cancel_move};
 pub use divided::{Divided, PartSize};
 pub use dry_run::{InTheWay, Rehearsal, dry_run, estimate_move};

@@ -31,7 +31,7 @@ pub enum Refusal {
         message: String,
     },
     /// The topology file has mistakes, all of them listed.
-    #[error("the topology is refused: {} problem(s)", .0.len())]
+    #[error("the topology is refused: {}", problems(.0.len()))]
     Topology(Vec<catalogue::topology::Problem>),
     /// Not a refusal: the catalogue could not be reached or is broken.
     #[error("the catalogue could not answer")]
@@ -69,4 +69,8 @@ impl From<StepError> for Refusal {
             _ => Self::conflict("conflict", error.message),
         }
     }
+}
+
+fn problems(count: usize) -> String {
+    if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") }
 }

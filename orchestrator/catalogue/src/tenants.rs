@@ -138,6 +138,12 @@ pub async fn list(
     rows.iter().map(Tenant::try_from).collect()
 }
 
+/// Tenants that are offline for a move, those whose lease ends first, at most `limit`.
+pub async fn offline(tx: &mut Tx, limit: i64) -> Result<Vec<Tenant>, StoreError> {
+    let rows = sql(select!("WHERE lease_until IS NOT NULL AND status = 'moving' ORDER BY lease_until LIMIT $1"));
+    rows.bind(limit).fetch_all(tx).await?.iter().map(Tenant::try_from).collect()
+}
+
 /// `provisioning -> online`; returns the new epoch. `None`: the tenant is not being created.
 pub async fn provisioned(tx: &mut Tx, id: &str) -> Result<Option<i64>, StoreError> {
     let now = tx.now().await?;

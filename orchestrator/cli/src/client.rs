@@ -114,6 +114,14 @@ impl Client {
         self.get(&["tenants", id], &[]).await
     }
 
+    /// Nothing was found of this tenant: fails if that is because there is none.
+    pub(crate) async fn none_of(&self, tenant: Option<&str>, nothing: bool) -> Result<(), Failure> {
+        match tenant.filter(|_| nothing) {
+            Some(tenant) => self.tenant(tenant).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) async fn dry_run(&self, tenant: &str, request: &NewMove) -> Result<DryRun, Failure> {
         self.post(&["tenants", tenant, "moves"], request).await
     }

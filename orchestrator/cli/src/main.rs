@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
 fn misused(error: &clap::Error) -> ! {
-    let words: Vec<_> = std::env::args().collect();
+    let words: Vec<_> = std::env::args_os().collect();
     let json = words.iter().any(|word| word == "--output=json")
         || words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
     if !json || !error.use_stderr() {

@@ -1,5 +1,6 @@
-//! What goes where: stdout is data (text with tables, or JSON), stderr is everything else. With `--output json` each line of stderr is JSON,
-//! too: `{"note": …}` or `{"error": {"code", "message", "exit"}}`. No meaning is carried by colour.
+//! What goes where: stdout is data (text with tables, or JSON), stderr is everything else. With `--output json` notes and errors are JSON,
+//! too, one object a line: `{"note": …}` or `{"error": {"code", "message", "exit"}}`. (The log is apart: `--log-format`.) No meaning is
+//! carried by colour.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,7 +8,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 
 /// How data is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -34,7 +35,7 @@ pub(crate) struct Terminal {
 impl Terminal {
     pub(crate) fn new(format: Format, logs_json: bool) -> Self {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let interactive = io::stderr().is_terminal() && !dumb && !logs_json;
+        let interactive = io::stderr().is_terminal() && !dumb && !logs_json && format == Format::Table;
         Self { format, interactive, bars: MultiProgress::new(), logs_json }
     }
 
@@ -52,6 +53,7 @@ impl Terminal {
         let Failure { exit, code, message } = failure;
         match self.format {
             _ if self.logs_json => tracing::error!(code, "{message}"),
+            Format::Table if *exit == Exit::Interrupted => self.line(message),
             Format::Table => self.line(&format!("error: {message}")),
             Format::Json => {
                 let error = json!({ "code": code, "message": message, "exit": *exit as u8 });

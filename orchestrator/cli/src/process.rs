@@ -164,10 +164,7 @@ fn outlive_file_size_limits() -> Result<(), Failure> {
 pub(crate) async fn open_store(url: &str, connections: u32) -> Result<Store, Failure> {
     // The value is never repeated: it may hold a password.
     let url: StoreUrl = url.parse().map_err(|error: StoreError| Failure::usage(format!("--store: {error}")))?;
-    let named = match &url {
-        StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
-        StoreUrl::Postgres(_) => "of --store (postgres)".to_owned(),
-    };
+    let named = url.place();
     Store::open_with_connections(&url, connections).await.map_err(|error| {
         let next = match &error {
             // They say themselves what to do.
@@ -175,6 +172,9 @@ pub(crate) async fn open_store(url: &str, connections: u32) -> Result<Store, Fai
             StoreError::BadUrl(why) => return Failure::usage(format!("--store: {why}")),
             StoreError::Migration(_) | StoreError::Refused(_) => {
                 "check that this is realmctl's own database, and not of a newer version"
+            }
+            StoreError::Unavailable(_) if error.says_what_to_do() => {
+                return Failure::failed(format!("can't open the store {named}: {}", chain(&error)));
             }
             _ if matches!(url, StoreUrl::Postgres(_)) => "check that the database runs, and its address",
             _ => "check that the folder exists and that this user may write there",

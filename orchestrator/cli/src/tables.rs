@@ -54,9 +54,10 @@ impl Column {
     }
 }
 
-/// What COLUMNS says, else the width of the terminal that stdout is. `None`: stdout is a pipe or a file.
+/// What REALMCTL_COLUMNS says, else the width of the terminal that stdout is. `None`: stdout is a pipe or a file.
 fn width() -> Option<u16> {
-    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
+    let said =
+        std::env::var("REALMCTL_COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|columns| *columns > 0);
     let width = said.or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| columns));
     width.map(|columns| columns.max(LEAST_WIDTH))
 }
@@ -72,6 +73,9 @@ pub(crate) fn facts(facts: impl IntoIterator<Item = (&'static str, String)>) -> 
 }
 
 fn table_within<const N: usize>(width: Option<u16>, columns: &[Column; N], mut rows: Vec<[String; N]>) -> String {
+    if width.is_none() {
+        rows.iter_mut().flatten().for_each(|cell| *cell = cell.replace('\n', " "));
+    }
     if let Some(width) = width.map(usize::from).filter(|width| natural_width(columns, &rows) > *width) {
         for (place, column) in columns.iter().enumerate() {
             if column.kind == Kind::Id {

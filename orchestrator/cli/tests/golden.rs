@@ -207,7 +207,7 @@ fn folder() -> PathBuf {
 fn ask(case: &Case, url: &str, columns: Option<&str>, more: &[&str]) -> Ran {
     let mut asked = command(&[case.args.as_slice(), more].concat());
     asked.env("REALMCTL_SERVER", url).env("REALMCTL_USER", "sam");
-    columns.map(|columns| asked.env("COLUMNS", columns));
+    columns.map(|columns| asked.env("REALMCTL_COLUMNS", columns));
     run(&mut asked)
 }
 
@@ -325,7 +325,8 @@ fn a_wrong_command_line_fails_in_json_as_well() {
 fn an_id_may_be_given_by_its_beginning() {
     let named = |id: &str, kind: &str| json!({ "id": id, "kind": kind, "tenant": "acme", "state": "failed" });
     let answers = [
-        get("GET /v1/ids/0199f3a1-7c00", json!({ "items": [named(MOVE, "move"), named(REMOVAL, "removal")] })),
+        get("GET /v1/ids/0199f3a1-7c00", json!({ "items": [named(MOVE, "move")] })),
+        get("GET /v1/ids/0199f3a1-8", json!({ "items": [named(MOVE, "move")], "more": true })),
         get("GET /v1/ids/0199f3a1-7", json!({ "items": [named(MOVE, "move"), named(OTHER_MOVE, "move")] })),
         get("GET /v1/ids/0199ffff", page(Vec::new())),
         get(Box::leak(format!("GET /v1/moves/{MOVE}").into_boxed_str()), scenes::completed()),
@@ -336,5 +337,10 @@ fn an_id_may_be_given_by_its_beginning() {
     assert!(show("0199f3a1-7c00").ends_with(0).stdout.contains(MOVE));
     let several = show("0199f3a1-7").ends_with(3).stderr;
     assert!(several.contains(MOVE) && several.contains(OTHER_MOVE), "{several}");
+    show("0199f3a1-8").ends_with(3);
     show("0199ffff").ends_with(3);
+    assert!(show("0199f3a").ends_with(2).stderr.contains("at least 8 characters"));
+    let older = Canned::failing(404, "unknown_route", "there is nothing at this path");
+    let ask_older = |args: &str| ask(&case("", args, Vec::new()), &older.url, None, &[]).ends_with(3).stderr;
+    assert!(ask_older("status").contains("earlier version"), "said plainly");
 }

@@ -60,7 +60,11 @@ fn a_file_of_secrets_that_is_wrong_is_told_without_the_secrets() {
 fn a_server_that_is_not_there_ends_with_1_and_the_next_step() {
     // A port that nobody is given by chance, and at which nobody listens.
     let server = "http://127.0.0.1:9";
-    for args in [&["tenants", "list"] as &[&str], &["move", "acme", "--to", "eu", "--wait"], &["moves", "show", "1"]] {
+    for args in [
+        &["tenants", "list"] as &[&str],
+        &["move", "acme", "--to", "eu", "--wait"],
+        &["moves", "show", "0199f3a1-7c00"],
+    ] {
         let ran = realmctl(&[args, &["--server", server]].concat()).ends_with(1);
         assert!(ran.stdout.is_empty(), "{ran:#?}");
         let wanted = format!("error: can't reach the server at {server}: check that it runs (`realmctl serve`,");

@@ -120,7 +120,15 @@ impl Runner {
     async fn commit_group(&self, mut tx: Tx, group: Vec<(Ready, oneshot::Sender<Shared>)>) {
         let mut members: Vec<Member> =
             group.into_iter().map(|(ready, reply)| Member { ready, reply, go_on: false }).collect();
-        members.sort_by(|one, other| one.ready.record.id.cmp(&other.ready.record.id));
+        // In the order of their ids; of two that hold the same workflow, which a stalled database can bring together, the later claim.
+        members.sort_by(|one, other| {
+            let of = |member: &Member| (member.ready.record.id.clone(), member.ready.record.fence);
+            of(one).cmp(&of(other))
+        });
+        let (mut members, stale): (Vec<Member>, Vec<Member>) = only_latest(members);
+        for member in stale {
+            answer(member.reply, Shared::NotAsKnown);
+        }
         let written = match self.step_members(&mut tx, &mut members).await {
             Ok(written) => written,
             Err(trouble) => {
@@ -162,7 +170,7 @@ impl Runner {
             let record = ready.record.clone();
             // The other group's clock was read at another moment: a workflow's history never goes back.
             let now = now.max(record.updated_at);
-            let mut step = StepTx::held(tx, self.ids.as_ref(), record, now);
+            let mut step = StepTx::shared(tx, self.ids.as_ref(), record, now);
             let advance = AssertUnwindSafe(ready.workflow.advance(&mut step, seen, self.settings.lease_ms()));
             let decided = advance.catch_unwind().await.unwrap_or_else(|_| Err(StepError::panicked()));
             let outcome = decided.map_err(|error| Trouble::Step(place, error))?;
@@ -179,6 +187,18 @@ impl Runner {
         }
         Ok(written)
     }
+}
+
+/// Of sorted members, the last of each workflow, and the others.
+fn only_latest(members: Vec<Member>) -> (Vec<Member>, Vec<Member>) {
+    let (mut latest, mut stale): (Vec<Member>, Vec<Member>) = (Vec::with_capacity(members.len()), Vec::new());
+    for member in members {
+        if let Some(before) = latest.pop_if(|before| before.ready.record.id == member.ready.record.id) {
+            stale.push(before);
+        }
+        latest.push(member);
+    }
+    (latest, stale)
 }
 
 /// Nothing is written: the step that failed hears why, those whose rows have changed are told, their neighbours are stepped by themselves.

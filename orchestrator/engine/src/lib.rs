@@ -46,7 +46,7 @@ pub use fitness::Fitness;
 pub use ids::{Ids, RandomIds};
 pub use in_flight::InFlight;
 pub use intervention::{Ending, Intervention};
-pub use liveness::{HostLocks, Liveness, NoProof, process_name};
+pub use liveness::{HostLocks, Liveness, NoProof, host_and_process, process_name};
 pub use outages::Outages;
 pub use pause::PauseSweep;
 pub use priority::Priority;

@@ -88,6 +88,14 @@ pub fn process_name() -> String {
     format!("{}/{}", hostname(), std::process::id())
 }
 
+/// The name of a process as people say it: host and process id, of a name that may tell its lock besides.
+pub fn host_and_process(owner: &str) -> String {
+    match owner.split('/').collect::<Vec<_>>().as_slice() {
+        [host, _boot, process, _run] => format!("{host}/{process}"),
+        _ => owner.to_owned(),
+    }
+}
+
 fn file_of(folder: &Path, owner: &str) -> PathBuf {
     folder.join(format!("{}.lock", owner.replace('/', "_")))
 }

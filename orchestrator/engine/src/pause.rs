@@ -10,17 +10,32 @@ use crate::step_error::StepError;
 /// Marks every open workflow that a pause in force holds, of one tenant or of all, and stops whoever works on them. The pause
 /// itself must be committed: from then on nothing it holds is claimed, and this finds all that was claimed before.
 pub async fn hold(store: &Store, tenant: Option<&str>) -> Result<u64, StoreError> {
-    let (mut marked, mut after) = (0, String::new());
+    let (mut marked, mut after, mut failures) = (0, String::new(), 0);
     loop {
-        let mut tx = store.begin().await?;
-        let held: Held = pause_table::hold_next(&mut tx, tenant, &after).await?;
-        tx.commit().await?;
+        let held = match hold_next(store, tenant, &after).await {
+            // Somebody who waited for us, as we for them, was let go on: marking again changes nothing that is marked.
+            Err(error) if error.is_retryable() && failures < TRIES => {
+                failures += 1;
+                continue;
+            }
+            held => held?,
+        };
         marked += held.marked;
         match held.last {
             Some(last) => after = last,
             None => return Ok(marked),
         }
     }
+}
+
+/// How often marking is tried again.
+const TRIES: u32 = 3;
+
+async fn hold_next(store: &Store, tenant: Option<&str>, after: &str) -> Result<Held, StoreError> {
+    let mut tx = store.begin().await?;
+    let held = pause_table::hold_next(&mut tx, tenant, after).await?;
+    tx.commit().await?;
+    Ok(held)
 }
 
 /// Keeps marks and pauses in agreement, whatever was inserted, or died, at the moment of a pause or resume.

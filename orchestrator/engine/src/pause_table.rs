@@ -144,6 +144,12 @@ pub(crate) async fn over(tx: &mut Tx, tenant: &str) -> Result<Option<Pause>, Sto
     row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
 }
 
+/// The pause of exactly this scope, whose row is locked until the transaction ends.
+pub async fn lock(tx: &mut Tx, scope: &PauseScope) -> Result<Option<Pause>, StoreError> {
+    let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = $1").for_update().bind(scope.text());
+    row.fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
+}
+
 /// The pause of exactly this scope.
 pub async fn get(tx: &mut Tx, scope: &PauseScope) -> Result<Option<Pause>, StoreError> {
     let row = sql("SELECT scope, at, who, why FROM pauses WHERE scope = $1").bind(scope.text());

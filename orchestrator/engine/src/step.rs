@@ -33,13 +33,15 @@ pub struct StepTx<'a> {
     /// Source of identifiers.
     pub ids: &'a dyn Ids,
     pub(crate) fence: i64,
+    /// Nothing is locked: the step shares its commit.
+    shared: bool,
 }
 
 impl<'a> StepTx<'a> {
     /// Locks the workflow. `None` when there is no such workflow.
     pub(crate) async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
         let Some((record, now)) = workflow_table::lock_with_time(tx, id).await? else { return Ok(None) };
-        Ok(Some(Self::held(tx, ids, record, now)))
+        Ok(Some(Self { tx, fence: record.fence, record, now, ids, shared: false }))
     }
 
     /// Locks the workflow for the holder of its lease, who knows it as `known`.
@@ -56,9 +58,9 @@ impl<'a> StepTx<'a> {
         })
     }
 
-    /// For a workflow whose row is locked, or which is written only where it is still as the record says.
-    pub(crate) fn held(tx: &'a mut Tx, ids: &'a dyn Ids, record: WorkflowRecord, now: Millis) -> Self {
-        Self { tx, fence: record.fence, record, now, ids }
+    /// For a step that shares its commit: its workflow is written only where it is still as the record says.
+    pub(crate) fn shared(tx: &'a mut Tx, ids: &'a dyn Ids, record: WorkflowRecord, now: Millis) -> Self {
+        Self { tx, fence: record.fence, record, now, ids, shared: true }
     }
 
     /// Fans out a task of this workflow.
@@ -66,8 +68,10 @@ impl<'a> StepTx<'a> {
         task_table::insert(self.tx, &self.ids.next(), &self.record, task, self.now).await
     }
 
-    /// The workflow's tasks, whatever their status.
+    /// The workflow's tasks, whatever their status. Not for a step that shares its commit: a task could end after it was read, and its
+    /// wake-up be written over.
     pub async fn tasks(&mut self) -> Result<Vec<TaskRecord>, StoreError> {
+        debug_assert!(!self.shared, "a step that shares its commit reads no tasks");
         task_table::of_workflow(self.tx, &self.record.id).await
     }
 

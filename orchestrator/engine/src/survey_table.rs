@@ -112,24 +112,38 @@ pub struct Open {
     pub state: String,
     /// How many there are.
     pub count: i64,
-    /// Of those, how many keep a tenant offline.
-    pub offline: i64,
     /// Of those, how many are tried again after a failed attempt, of their own or of a task.
     pub failing: i64,
 }
 
+/// Columns of the open workflows: of those that may run and of those that are held, each by its own index. Asked for together they would
+/// have the database read all workflows that there ever were.
+macro_rules! open {
+    ($columns:literal) => {
+        concat!(
+            "SELECT ",
+            $columns,
+            " FROM workflows WHERE wake_at IS NOT NULL AND paused = 0 UNION ALL SELECT ",
+            $columns,
+            " FROM workflows WHERE wake_at IS NOT NULL AND paused <> 0"
+        )
+    };
+}
+
 /// How many workflows are open, by kind and state. Reads each of them.
 pub async fn open(tx: &mut Tx) -> Result<Vec<Open>, StoreError> {
-    let rows = sql("SELECT kind, state, COUNT(*) AS open, CAST(SUM(must_go_on) AS BIGINT) AS offline, \
-                    COUNT(CASE WHEN attempt > 0 OR EXISTS (SELECT 1 FROM tasks WHERE workflow_id = workflows.id \
-                    AND wake_at IS NOT NULL AND attempt > 0) THEN 1 END) AS failing \
-                    FROM workflows WHERE wake_at IS NOT NULL GROUP BY kind, state ORDER BY kind, state");
+    let rows = sql(concat!(
+        "SELECT kind, state, COUNT(*) AS open, \
+         COUNT(CASE WHEN attempt > 0 OR EXISTS (SELECT 1 FROM tasks WHERE workflow_id = open.id \
+         AND wake_at IS NOT NULL AND attempt > 0) THEN 1 END) AS failing FROM (",
+        open!("id, kind, state, attempt"),
+        ") AS open GROUP BY kind, state ORDER BY kind, state"
+    ));
     let open = |row: &Row| {
         Ok(Open {
             kind: row.text("kind")?,
             state: row.text("state")?,
             count: row.int("open")?,
-            offline: row.int("offline")?,
             failing: row.int("failing")?,
         })
     };
@@ -155,15 +169,24 @@ pub struct Named {
     pub state: String,
 }
 
-/// Workflows whose ids begin like this, which is hexadecimal digits and hyphens, at most `limit`.
-pub async fn beginning_with(tx: &mut Tx, beginning: &str, limit: i64) -> Result<Vec<Named>, StoreError> {
+/// Workflows whose ids begin like this, which is hexadecimal digits and hyphens, at most `limit`; optionally of one kind.
+pub async fn beginning_with(
+    tx: &mut Tx,
+    beginning: &str,
+    kind: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Named>, StoreError> {
     // In every collation a letter beyond those of ids comes after all of them.
-    let rows = sql("SELECT id, kind, subject, state FROM workflows WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3")
-        .bind(beginning)
-        .bind(format!("{beginning}z"))
-        .bind(limit)
-        .fetch_all(tx)
-        .await?;
+    let rows = sql(
+        "SELECT id, kind, subject, state FROM workflows WHERE id >= $1 AND id < $2 {given AND kind = $3} ORDER BY id \
+                    LIMIT $4",
+    )
+    .bind(beginning)
+    .bind(format!("{beginning}z"))
+    .bind(kind)
+    .bind(limit)
+    .fetch_all(tx)
+    .await?;
     let named = |row: &Row| {
         Ok(Named {
             id: row.text("id")?,
@@ -177,8 +200,12 @@ pub async fn beginning_with(tx: &mut Tx, beginning: &str, limit: i64) -> Result<
 
 /// Workflows that are held: marked, or open under a pause of everything or of their tenant.
 pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
-    sql("SELECT COUNT(*) AS held FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 0 AND (paused <> 0 OR EXISTS \
-         (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || workflows.subject))")
+    sql(concat!(
+        "SELECT COUNT(*) AS held FROM (",
+        open!("subject, must_go_on, paused"),
+        ") AS open WHERE must_go_on = 0 AND (paused <> 0 OR EXISTS \
+         (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || open.subject))"
+    ))
     .fetch_one(tx)
     .await?
     .int("held")

@@ -44,7 +44,7 @@ pub trait Workflow: Send + Sync + 'static {
     }
 
     /// Whether `advance` from this state changes nothing but its own workflow: the new state, new tasks, new workflows. It
-    /// locks and reads no other row. Such steps share a commit with others that end at the same time.
+    /// locks and reads no other row, nor its own tasks. Such steps share a commit with others that end at the same time.
     fn shares_commits(_name: &str) -> bool {
         false
     }

@@ -58,7 +58,7 @@ pub(crate) async fn start(
     let requester = caller.because(asked.reason)?;
     if asked.dry_run {
         let rehearsal = dry_run(&app.deployment, &request).await?;
-        let estimate = estimate_move(&app.deployment, &rehearsal.plan, request.budget_ms).await;
+        let estimate = estimate_move(&app.deployment, &rehearsal.plan, rehearsal.allowed_ms).await;
         return Ok(Json(dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing)).into_response());
     }
     let started = if asked.paused {
@@ -69,9 +69,7 @@ pub(crate) async fn start(
     app.announce();
     let status = if started.new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let at = format!("/v1/moves/{}", started.id);
-    let mut view = find(&app, &started.id).await?;
-    view.warnings.extend(capped(request.budget_ms, &app.deployment.timing));
-    Ok((status, [(header::LOCATION, at)], Json(view)).into_response())
+    Ok((status, [(header::LOCATION, at)], Json(find(&app, &started.id).await?)).into_response())
 }
 
 /// `GET /v1/moves`
@@ -130,7 +128,11 @@ pub(crate) async fn find(app: &App, id: &str) -> Result<MoveView, ApiError> {
     let found = view_move(&mut tx, id).await?;
     let explain = explain_workflow(&app.deployment, &mut tx, id).await?.map(Box::new);
     tx.rollback().await?;
-    found.map(|found| MoveView { explain, ..found }).ok_or_else(|| unknown_move(id))
+    let mut found = found.ok_or_else(|| unknown_move(id))?;
+    if found.finished_at.is_none() {
+        found.warnings.extend(capped(found.budget_ms, &app.deployment.timing));
+    }
+    Ok(MoveView { explain, ..found })
 }
 
 pub(crate) fn unknown_move(id: &str) -> ApiError {
@@ -141,10 +143,11 @@ pub(crate) fn unknown_move(id: &str) -> ApiError {
 fn capped(budget_ms: Option<Millis>, timing: &Timing) -> Option<String> {
     let most = millis(timing.offline_deadline);
     budget_ms.filter(|budget| *budget > most).map(|budget| {
+        let minutes = |millis: Millis| format!("{:.0} min", millis as f64 / 60_000.0);
         format!(
-            "a budget of {} s has no effect beyond {} s, the longest that this deployment lets a tenant be offline (--offline-deadline)",
-            budget / 1_000,
-            most / 1_000
+            "a budget of {} has no effect beyond {}, the longest that this deployment lets a tenant be offline (--offline-deadline)",
+            minutes(budget),
+            minutes(most)
         )
     })
 }
@@ -155,10 +158,8 @@ fn dry_run_view(
     budget_ms: Option<Millis>,
     timing: &Timing,
 ) -> DryRun {
-    let Rehearsal { plan, due, obstacles } = rehearsal;
+    let Rehearsal { plan, due, allowed_ms: offline_allowed_ms, obstacles } = rehearsal;
     let (plan_hash, needs_offline) = (plan.hash(), plan.needs_offline());
-    let most = millis(timing.offline_deadline);
-    let offline_allowed_ms = if needs_offline { budget_ms.map_or(most, |budget| budget.min(most)) } else { 0 };
     let least_offline_ms = if needs_offline { millis(timing.least_offline()) } else { 0 };
     let staying = plan.services.iter().filter(|service| service.stays_out_of_realm);
     DryRun {

@@ -98,8 +98,9 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Unavailable(_) => {
                 warn!(error = error.chain(), "the catalogue is not available");
-                let detail =
-                    format!("{error}. Whether a change was made is not known: repeat the same request, which is safe");
+                let detail = format!(
+                    "{error}. If this was a change, whether it was made is not known: repeat the same request, which is safe"
+                );
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, CATALOGUE_UNAVAILABLE, detail)
             }
             StoreError::Duplicate(_) => {

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use catalogue::tenants;
+use engine::pause_table::{Pause, PauseScope};
 use engine::survey_table::{self, Open};
-use engine::{Workflow, runner_table, task_table};
+use engine::{Workflow, host_and_process, runner_table, task_table};
+use serde::Deserialize;
 use store::{StoreError, Tx};
 use workflows::clocks::{self, CLOCK_SKEW};
 use workflows::controls;
+use workflows::explain;
 use workflows::removal::Removal;
 
 use crate::api::{Attention, IdsView, NamedView, StatusView, WorkView, WorkerView, WorkersView};
 use crate::path::Id;
 use crate::problem::ApiError;
+use crate::query::{Params, present};
 use crate::server::App;
 
 /// Ids that are named, at most.
@@ -22,6 +27,13 @@ const NAMED: i64 = 10;
 /// What every id has in its beginning before it tells anything apart.
 const SHORTEST: usize = 8;
 
+/// The query of `GET /v1/ids/{beginning}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfKind {
+    kind: Option<String>,
+}
+
 /// `GET /v1/status`
 pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, ApiError> {
     let mut tx = app.deployment.store.read().await?;
@@ -29,23 +41,21 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
     let workers = workers(&mut tx).await?;
     let failed = survey_table::count_ended(&mut tx, Removal::KIND, "failed").await?;
     let pauses = controls::list_pauses(&mut tx).await?;
+    let offline = tenants::offline(&mut tx, NAMED).await?.into_iter().map(offline);
+    let offline: Vec<Attention> = offline.collect();
     tx.rollback().await?;
     let skew = clocks::beyond_skew(&app.deployment).await?;
     let mut attention = Vec::new();
-    attention.extend(offline(&open));
+    attention.extend(offline);
     attention.extend(failed_removals(failed));
     attention.extend(skew.into_iter().map(|text| wants(CLOCK_SKEW, text, "realmctl workers list")));
     attention.extend(idle(&workers));
     attention.extend(failing(&open));
-    if !pauses.pauses.is_empty() {
-        let text = format!("{} in force, which hold {} back", counted(pauses.pauses.len(), "pause"), pauses.held);
-        attention.push(wants("paused", text, "realmctl pauses"));
-    }
+    attention.extend(paused(&pauses.pauses));
     let work = open.into_iter().map(|open| WorkView {
         kind: open.kind,
         state: open.state,
         count: open.count,
-        offline: open.offline,
         failing: open.failing,
     });
     let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -61,22 +71,31 @@ pub(crate) async fn list_workers(State(app): State<App>) -> Result<Json<WorkersV
 }
 
 /// `GET /v1/ids/{beginning}`: what has an id that begins like this.
-pub(crate) async fn ids(State(app): State<App>, Id(beginning): Id) -> Result<Json<IdsView>, ApiError> {
+pub(crate) async fn ids(
+    State(app): State<App>,
+    Id(beginning): Id,
+    Params(filter): Params<OfKind>,
+) -> Result<Json<IdsView>, ApiError> {
     let is_beginning = beginning.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     if beginning.len() < SHORTEST || !is_beginning {
         let detail = format!("the beginning of an id is at least {SHORTEST} hexadecimal digits and hyphens");
         return Err(ApiError::invalid("invalid_id", detail));
     }
     let mut tx = app.deployment.store.read().await?;
-    let found = survey_table::beginning_with(&mut tx, &beginning.to_ascii_lowercase(), NAMED).await?;
+    let kind = present(filter.kind);
+    let beginning = beginning.to_ascii_lowercase();
+    let mut found = survey_table::beginning_with(&mut tx, &beginning, kind.as_deref(), NAMED + 1).await?;
     tx.rollback().await?;
+    let named = usize::try_from(NAMED).expect("it is a small constant");
+    let more = found.len() > named;
+    found.truncate(named);
     let items = found.into_iter().map(|found| NamedView {
         id: found.id,
         kind: found.kind,
         tenant: found.subject,
         state: found.state,
     });
-    Ok(Json(IdsView { items: items.collect() }))
+    Ok(Json(IdsView { items: items.collect(), more }))
 }
 
 async fn workers(tx: &mut Tx) -> Result<Vec<WorkerView>, StoreError> {
@@ -94,41 +113,53 @@ async fn workers(tx: &mut Tx) -> Result<Vec<WorkerView>, StoreError> {
     Ok(worker.collect())
 }
 
-fn wants(code: &str, text: impl Into<String>, can_do: &str) -> Attention {
-    Attention { code: code.to_owned(), text: text.into(), can_do: can_do.to_owned() }
-}
-
-fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+fn wants(code: &str, text: impl Into<String>, can_do: impl Into<String>) -> Attention {
+    Attention { code: code.to_owned(), text: text.into(), can_do: can_do.into() }
 }
 
 fn many(number: i64, noun: &str) -> String {
-    counted(usize::try_from(number).unwrap_or(0), noun)
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-fn offline(open: &[Open]) -> Option<Attention> {
-    let offline = open.iter().map(|open| open.offline).sum::<i64>();
-    let is = if offline == 1 { "is" } else { "are" };
-    (offline > 0).then(|| {
-        wants("offline", format!("{} {is} offline for a move now", many(offline, "tenant")), "realmctl moves list")
-    })
+fn offline(tenant: tenants::Tenant) -> Attention {
+    let by = tenant.mover.map(|id| format!(" for move {id}")).unwrap_or_default();
+    wants("offline", format!("tenant {} is offline{by}", tenant.id), format!("realmctl explain {}", tenant.id))
 }
 
 fn failed_removals(failed: i64) -> Option<Attention> {
-    let text = format!("{} failed: what moves left is not removed", many(failed, "removal"));
+    let text = format!("{} failed: data that moves left behind is still there", many(failed, "removal"));
     (failed > 0).then(|| wants("failed_removals", text, "realmctl removals list --failed"))
+}
+
+/// Each pause of everything or of a tenant; those of single workflows together.
+fn paused(pauses: &[Pause]) -> Vec<Attention> {
+    let is_single = |pause: &&Pause| matches!(pause.scope, PauseScope::Workflow(_));
+    let (single, wide): (Vec<&Pause>, Vec<&Pause>) = pauses.iter().partition(is_single);
+    let told = wide.into_iter().take(usize::try_from(NAMED).unwrap_or(usize::MAX));
+    let mut told: Vec<Attention> =
+        told.map(|pause| wants("paused", explain::paused(pause), "realmctl pauses")).collect();
+    if !single.is_empty() {
+        let text = match single.len() {
+            1 => "1 move, removal or campaign is paused by itself".to_owned(),
+            several => format!("{several} moves, removals and campaigns are paused each by itself"),
+        };
+        told.push(wants("paused", text, "realmctl pauses"));
+    }
+    told
 }
 
 /// Nobody is there, or those who are can't do data work.
 fn idle(workers: &[WorkerView]) -> Vec<Attention> {
     let unfit = workers.iter().filter_map(|worker| Some((worker, worker.unfit.as_deref()?)));
     let unfit = unfit.map(|(worker, lacks)| {
-        wants("unfit", format!("{} stands aside: {lacks}", worker.name), "realmctl workers list")
+        wants("unfit", format!("{} stands aside: {lacks}", host_and_process(&worker.name)), "realmctl workers list")
     });
     let mut found: Vec<Attention> = unfit.collect();
     if workers.iter().all(|worker| worker.tasks.is_empty()) {
-        let text = "no process is there that runs data tasks: moves and removals wait";
-        found.push(wants("no_worker", text, "realmctl worker --store URL"));
+        let text = "no running process carries out data tasks: moves and removals wait";
+        // Where one stands aside, another would lack the same.
+        let can_do = if found.is_empty() { "realmctl worker --store URL" } else { "realmctl workers list" };
+        found.push(wants("no_worker", text, can_do));
     }
     found
 }

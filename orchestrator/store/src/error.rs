@@ -54,6 +54,11 @@ impl StoreError {
         }
     }
 
+    /// The message of an outage says what a person can do about it.
+    pub fn says_what_to_do(&self) -> bool {
+        matches!(self, Self::Unavailable(error) if !what_to_do(error).is_empty())
+    }
+
     /// The statement names a table that there is not.
     pub(crate) fn is_missing_table(&self) -> bool {
         let (Self::Unavailable(error) | Self::Refused(error)) = self else { return false };

@@ -47,6 +47,16 @@ pub enum StoreUrl {
     Postgres(String),
 }
 
+impl StoreUrl {
+    /// Where it leads, without anything secret.
+    pub fn place(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(url) => crate::postgres::place(url),
+        }
+    }
+}
+
 impl FromStr for StoreUrl {
     type Err = StoreError;
 

@@ -350,6 +350,17 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     Ok(options.application_name("realmctl").extra_float_digits(None))
 }
 
+/// Host, port and database of a URL that can be parsed.
+pub(crate) fn place(url: &str) -> String {
+    match options(url) {
+        Ok(options) => {
+            let database = options.get_database().map(|name| format!("/{name}")).unwrap_or_default();
+            format!("postgres at {}:{}{database}", options.get_host(), options.get_port())
+        }
+        Err(_) => "postgres".to_owned(),
+    }
+}
+
 /// No answer came.
 fn silent() -> StoreError {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()).into()

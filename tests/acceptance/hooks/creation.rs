@@ -5,7 +5,7 @@ use catalogue::ledger::{self, CellState};
 use catalogue::tenants::{Tenant, TenantStatus};
 use engine::probe::NoProbe;
 use testkit::hook_service::Fault;
-use workflows::provision::{NewTenant, create_tenant};
+use workflows::provision::{NewTenant, create_tenant, create_tenant_by_key};
 use workflows::refusal::Refusal;
 use workflows::requester::Requester;
 
@@ -43,9 +43,22 @@ async fn undone_when_refused(database: Database) {
     create(&hooked.world, "wayne-2", "wayne.example").await.expect("the host is free");
     hooked.world.finish_creating().await;
     assert_eq!(cells_of(&hooked.world, "wayne-2").await, [CellState::Live]);
-    let again = create(&hooked.world, "wayne", "wayne-1.example").await.expect("it was never there for anybody");
+    let keyed = async |host: &str| {
+        let by = Requester::realmctl("test");
+        create_tenant_by_key(&hooked.world.deployment, &new("wayne", host), Some("key"), &by)
+            .await
+            .map(|(tenant, _)| tenant)
+    };
+    hooked.service.next("provision", Fault::Refuse("still no room".to_owned()), 1);
+    let again = keyed("wayne-1.example").await.expect("it was never there for anybody");
     assert_eq!((again.status, again.epoch), (TenantStatus::Provisioning, 3), "readers see no epoch twice");
     hooked.world.finish_creating().await;
+    hooked.world.run_until(NoProbe, emptied).await;
+    let again = keyed("wayne-1.example").await.expect("nor does its key stand for what is not there");
+    assert_eq!((again.status, again.epoch), (TenantStatus::Provisioning, 5));
+    hooked.world.finish_creating().await;
+    assert_eq!(keyed("wayne-1.example").await.expect("found").status, TenantStatus::Online);
+    assert_eq!(keyed("wayne-3.example").await.expect_err("asks for something else").code(), "idempotency_key_reused");
     assert_eq!(cells_of(&hooked.world, "wayne").await, [CellState::Live]);
     let other = create(&hooked.world, "wayne", "wayne-3.example").await.expect_err("now it is");
     assert_eq!(other.code(), "tenant_exists");
@@ -66,9 +79,11 @@ async fn undone_in_part(database: Database) {
 }
 
 async fn create(world: &World, id: &str, host: &str) -> Result<Tenant, Refusal> {
-    let new =
-        NewTenant { id: id.parse().expect("a tenant id"), host: host.parse().expect("a host"), realm: "us".to_owned() };
-    create_tenant(&world.deployment, &new, &Requester::realmctl("test")).await.map(|(tenant, _)| tenant)
+    create_tenant(&world.deployment, &new(id, host), &Requester::realmctl("test")).await.map(|(tenant, _)| tenant)
+}
+
+fn new(id: &str, host: &str) -> NewTenant {
+    NewTenant { id: id.parse().expect("a tenant id"), host: host.parse().expect("a host"), realm: "us".to_owned() }
 }
 
 async fn cells_of(world: &World, tenant: &str) -> Vec<CellState> {

@@ -142,8 +142,7 @@ pub async fn resume_workflow(
     requester: &Requester,
 ) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let record = workflow_table::lock(&mut tx, id).await?.filter(|record| record.kind == kind.stored());
-    let tenant = record.ok_or_else(|| kind.unknown(id))?.subject;
+    let tenant = lock_open(&mut tx, kind, id).await?.subject;
     resume(deployment, tx, &PauseScope::Workflow(id.to_owned()), Some(&tenant), requester).await
 }
 
@@ -205,7 +204,7 @@ async fn store_pause(
         record_change(deployment, tx, "pause", scope, change, requester).await?;
         return Ok(true);
     }
-    let Some(before) = pause_table::get(tx, scope).await? else { return Ok(false) };
+    let Some(before) = pause_table::lock(tx, scope).await? else { return Ok(false) };
     if let Some(why) = both_reasons(&before, requester) {
         let after = Pause { why, ..before.clone() };
         pause_table::explain(tx, scope, &after.why).await?;
@@ -217,7 +216,9 @@ async fn store_pause(
 
 /// The reasons of a pause and of whoever pauses the same again: neither is lost. `None`: there is nothing to add.
 fn both_reasons(pause: &Pause, again: &Requester) -> Option<String> {
-    if again.why.is_empty() || pause.why.contains(&again.why) || pause.why.len() > REASONS_MAX {
+    let said = format!("{}: {}", again.who, again.why);
+    let known = pause.why == again.why || pause.why.split("; ").any(|part| part == said);
+    if again.why.is_empty() || known || pause.why.len() > REASONS_MAX {
         return None;
     }
     let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };

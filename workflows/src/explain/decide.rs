@@ -20,6 +20,10 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         id: record.id.clone(),
         kind: record.kind.clone(),
         tenant: record.subject.clone(),
+        place: match &facts.stage {
+            StageFacts::Removal { place, .. } => Some(place.clone()),
+            _ => None,
+        },
         state: record.state.clone(),
         since: rfc3339(facts.standing.entered_at),
         holder: holder(facts.standing.lease_owner.as_deref(), facts.standing.lease_until, facts.now),
@@ -49,7 +53,7 @@ fn waits_for(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("unreadable_state", text);
     }
     if let Some(pause) = &facts.pause {
-        return WaitsFor::new("paused", paused(pause));
+        return WaitsFor::new("paused", format!("a person: {}", paused(pause)));
     }
     if let Some(Holder { owner, alive: true, .. }) =
         holder(facts.standing.lease_owner.as_deref(), facts.standing.lease_until, facts.now)
@@ -116,15 +120,15 @@ fn lapsed(facts: &Facts) -> Option<WaitsFor> {
     Some(WaitsFor::new("lapsed", text))
 }
 
-/// A pause, as what something waits for.
-pub(crate) fn paused(pause: &Pause) -> String {
+/// A pause, in words.
+pub fn paused(pause: &Pause) -> String {
     let what = match &pause.scope {
         PauseScope::All => "everything is paused".to_owned(),
         PauseScope::Tenant(id) => format!("tenant {id} is paused"),
         PauseScope::Workflow(_) => "it is paused".to_owned(),
     };
     let why = if pause.why.is_empty() { String::new() } else { format!(": {}", pause.why) };
-    format!("a person: {what} since {} by {}{why}", utc(pause.at), pause.who)
+    format!("{what} since {} by {}{why}", utc(pause.at), pause.who)
 }
 
 fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
@@ -148,7 +152,7 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
 /// Nothing but a process to step it.
 fn claim(facts: &Facts, wake_at: Millis) -> WaitsFor {
     if wake_at > facts.now {
-        return WaitsFor::new("next_look", "its next look at how things stand").until(wake_at);
+        return WaitsFor::new("next_look", "its next check").until(wake_at);
     }
     let nobody_can = facts.reaches_out && facts.runners.iter().all(|runner| runner.unfit.is_some());
     let aside = standing_aside(&facts.runners).filter(|_| nobody_can);
@@ -222,16 +226,25 @@ fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
         "paused" => facts.pause.as_ref().and_then(|pause| resume(&pause.scope, kind)).into_iter().collect(),
         "capacity" => vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", limit(&facts.stage))],
         "target_busy" => vec![format!("realmctl explain {}", in_the_way(&facts.stage))],
+        "tasks" if !facts.tasks.iter().any(|(task, _)| task.attempt > 0) => Vec::new(),
         "retry" | "tasks" | "next_look" | CLOCK_SKEW => retry(kind, id).into_iter().collect(),
         "unclaimed" | "lease_expired" if !nobody_comes(facts) => Vec::new(),
+        // Where one stands aside, another would lack the same.
+        "no_worker" if standing_aside(&facts.runners).is_some() => vec!["realmctl workers list".to_owned()],
         "unclaimed" | "lease_expired" | "lapsed" | "no_worker" => {
             vec!["realmctl workers list".to_owned(), "realmctl worker --store URL".to_owned()]
         }
         _ => Vec::new(),
     };
     let stage = &facts.stage;
-    if let (StageFacts::Move { to, .. }, "failed" | "rolled_back") = (stage, facts.record.state.as_str()) {
+    let called_off = ended_with(stage).is_some_and(|error| error.code == realm_move::CANCELLED);
+    if let (StageFacts::Move { to, .. }, "failed" | "rolled_back", false) =
+        (stage, facts.record.state.as_str(), called_off)
+    {
         commands.push(format!("realmctl move {} --to {to}", facts.record.subject));
+    }
+    if facts.record.wake_at.is_some() && facts.record.state == "scheduled" {
+        commands.push(format!("realmctl moves reschedule {id} --at TIME"));
     }
     let past_commit = matches!(facts.record.state.as_str(), "notify" | "completed");
     if facts.record.wake_at.is_some() && kind == "move" && !past_commit {

@@ -43,6 +43,7 @@ pub(super) enum StageFacts {
         error: Option<StoredError>,
     },
     Removal {
+        place: String,
         waits: Option<Waits>,
         error: Option<StoredError>,
         /// What stands for the late writes that it found.
@@ -175,7 +176,8 @@ async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<St
         RemovalStage::Failed { error } => Some(error.clone()),
         _ => None,
     };
-    Ok(StageFacts::Removal { waits, error, late: state.late.map(|late| late.hash()) })
+    let place = format!("{} at {}", state.service, state.location.name);
+    Ok(StageFacts::Removal { place, waits, error, late: state.late.map(|late| late.hash()) })
 }
 
 /// What the workflow that is in the way waits for itself.
@@ -189,6 +191,6 @@ async fn behind(
     let facts = Box::pin(gather(deployment, tx, by, Follow::No)).await?;
     Ok(facts.map(|facts| {
         let about = decide::explain(&facts);
-        format!("{} {} is {} and waits for {}", about.kind, about.id, about.state, about.waits_for.text)
+        format!("{} {}, {}, waits for {}", about.kind, about.id, about.state, about.waits_for.text)
     }))
 }

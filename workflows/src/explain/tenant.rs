@@ -11,7 +11,7 @@ use super::view::{Explanation, TenantExplanation, WaitsFor};
 use crate::deployment::Deployment;
 use crate::realm_move::list_moves;
 use crate::removal::list_removals;
-use crate::timestamps::rfc3339;
+use crate::timestamps::{rfc3339, utc};
 
 /// Workflows told of one tenant.
 const TOLD: i64 = 50;
@@ -76,7 +76,10 @@ fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFo
                     WaitsFor::new("lapsed", text)
                 }
                 Some(until) => {
-                    let text = format!("offline for move {by}{what}; without progress it comes back online by itself");
+                    let at = utc(until);
+                    let text = format!(
+                        "offline for move {by}{what}; unless that gets on, it comes back online by itself at {at}"
+                    );
                     WaitsFor::new("moving", text).until(until)
                 }
                 None => WaitsFor::new("moving", format!("offline for move {by}{what}")),

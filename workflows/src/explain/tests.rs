@@ -61,7 +61,8 @@ fn a_removal(state: &str) -> Facts {
     let mut facts = a_move(state);
     facts.record.id = "r-1".to_owned();
     facts.record.kind = "removal".to_owned();
-    facts.stage = StageFacts::Removal { waits: None, error: None, late: None };
+    facts.stage =
+        StageFacts::Removal { place: "issue-service at us-east-1".to_owned(), waits: None, error: None, late: None };
     facts
 }
 
@@ -89,7 +90,7 @@ fn a_scheduled_move_waits_for_its_time() {
     let about = explain(&facts);
     assert_eq!((about.waits_for.code.as_str(), about.since.as_str()), ("scheduled", "2023-11-14T22:14:30.000Z"));
     assert_eq!(about.waits_for.until.as_deref(), Some("2023-11-14T23:15:00.000Z"));
-    assert_eq!(about.can_do, ["realmctl moves cancel m-1"]);
+    assert_eq!(about.can_do, ["realmctl moves reschedule m-1 --at TIME", "realmctl moves cancel m-1"]);
 }
 
 #[test]
@@ -118,7 +119,12 @@ fn a_move_without_room_names_the_limit_and_who_has_it() {
     assert!(text.contains("region:eu-west-1 is 20") && text.contains("by m-9"), "{text}");
     assert_eq!(can_do[1], "realmctl limits set region:eu-west-1 N");
     let mut removal = a_removal("waiting");
-    removal.stage = StageFacts::Removal { waits: Some(Waits::Capacity(blocked)), error: None, late: None };
+    removal.stage = StageFacts::Removal {
+        place: "issue-service at us-east-1".to_owned(),
+        waits: Some(Waits::Capacity(blocked)),
+        error: None,
+        late: None,
+    };
     assert_eq!(told(&removal).0, "capacity");
 }
 
@@ -166,7 +172,7 @@ fn who_can_t_claim_it_for_want_of_something_is_named_while_nobody_else_is_there(
         text,
         "a process that is fit to claim it, for 7 s: host/7 stands aside: no AWS credentials were found: name a profile"
     );
-    assert_eq!(can_do, ["realmctl workers list", "realmctl worker --store URL", "realmctl moves cancel m-1"]);
+    assert_eq!(can_do, ["realmctl workers list", "realmctl moves cancel m-1"], "another would lack the same");
     facts.reaches_out = false;
     assert_eq!(told(&facts).0, "unclaimed", "it takes what reaches no store");
     facts.reaches_out = true;
@@ -378,8 +384,12 @@ fn what_has_ended_says_what_to_do_next() {
     let mut late = a_removal("failed");
     let error = StoredError { code: "late_writes".to_owned(), message: "3 keys differ".to_owned() };
     late.record.wake_at = None;
-    late.stage =
-        StageFacts::Removal { waits: None, error: Some(error.clone()), late: Some("0123456789abcdef".to_owned()) };
+    late.stage = StageFacts::Removal {
+        place: "issue-service at us-east-1".to_owned(),
+        waits: None,
+        error: Some(error.clone()),
+        late: Some("0123456789abcdef".to_owned()),
+    };
     assert_eq!(
         told(&late).2,
         [

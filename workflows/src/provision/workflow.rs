@@ -1,5 +1,5 @@
 //! The workflow of a tenant some of whose services take part by hooks: has each prepare its locations, then the tenant is online.
-//! When one can't, everything is undone: the host is free again, what was prepared is removed, and the id is not used again.
+//! When one can't, everything is undone: the host is free again, and what was prepared is removed; then the same id can be created anew.
 
 use std::collections::BTreeMap;
 
@@ -92,6 +92,11 @@ impl Workflow for Provision {
 
     fn is_final(name: &str) -> bool {
         matches!(name, "online" | "undone")
+    }
+
+    /// One that was undone says that its tenant was never there for anybody, so that it can be created again.
+    fn may_be_pruned(name: &str) -> bool {
+        name != "undone"
     }
 
     async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {

@@ -78,8 +78,12 @@ async fn cancel(
     Ok(CancelOutcome::Cancelled)
 }
 
+/// The code of a move that a person has called off.
+pub(crate) const CANCELLED: &str = "cancelled";
+
 pub(super) fn cancelled_by(requester: &Requester) -> StoredError {
-    StoredError { code: "cancelled".to_owned(), message: format!("cancelled by {}", requester.who) }
+    let why = if requester.why.is_empty() { String::new() } else { format!(": {}", requester.why) };
+    StoredError { code: CANCELLED.to_owned(), message: format!("cancelled by {}{why}", requester.who) }
 }
 
 pub(super) fn audit_entry(

@@ -12,11 +12,12 @@ use serde::{Deserialize, Serialize};
 use store::{Millis, StoreError, Tx};
 use workers::{Depth, Size};
 
-use super::divided::expected_parts;
+use super::divided::{Divided, expected_parts};
 use super::estimate::{Estimate, Limits, Load, estimate};
 use super::machine::RealmMove;
 use super::start::{MoveRequest, check_budget, check_movable, in_the_way};
 use super::waiting::busy_cells;
+use crate::capacity;
 use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
 use crate::explain::{explain_workflow, paused, resume};
@@ -40,6 +41,8 @@ pub struct Rehearsal {
     pub plan: Plan,
     /// When it would begin.
     pub due: Millis,
+    /// How long its tenant could be offline at most, in milliseconds.
+    pub allowed_ms: Millis,
     /// What would keep it from starting, or from going offline once it has.
     pub obstacles: Vec<InTheWay>,
 }
@@ -84,8 +87,25 @@ pub async fn dry_run(deployment: &Deployment, request: &MoveRequest) -> Result<R
         let can_do = vec!["realmctl workers list".to_owned(), "realmctl worker --store URL".to_owned()];
         obstacles.push(InTheWay { code: "no_worker".to_owned(), text: format!("it would wait for {missing}"), can_do });
     }
+    let wants = capacity::wants_of_move(&plan, &Divided::default());
+    if let Some(blocked) = capacity::would_wait(&mut tx, &wants, now).await? {
+        let can_do = vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", blocked.scope)];
+        obstacles.push(InTheWay {
+            code: "capacity".to_owned(),
+            text: format!("it would wait for {}", blocked.text()),
+            can_do,
+        });
+    }
     tx.rollback().await?;
-    Ok(Rehearsal { plan, due, obstacles })
+    let allowed_ms = if plan.needs_offline() { allowed(deployment, request, due) } else { 0 };
+    Ok(Rehearsal { plan, due, allowed_ms, obstacles })
+}
+
+/// What bounds the time offline: the budget, the deployment, or what is left of the window, whichever is least.
+fn allowed(deployment: &Deployment, request: &MoveRequest, due: Millis) -> Millis {
+    let most = millis(deployment.timing.offline_deadline);
+    let most = request.budget_ms.map_or(most, |budget| budget.min(most));
+    request.when.window.map_or(most, |window| most.min(window.to - due))
 }
 
 /// Targets that are not empty yet, with what empties them.
@@ -100,9 +120,8 @@ async fn busy_targets(deployment: &Deployment, tx: &mut Tx, plan: &Plan) -> Resu
             None => None,
         };
         if let Some(by) = by {
-            text = format!("{text}; {} {} is {} and waits for {}", by.kind, by.id, by.state, by.waits_for.text);
-            can_do = by.can_do;
-            can_do.insert(0, format!("realmctl explain {}", by.id));
+            text = format!("{text}; {} {}, {}, waits for {}", by.kind, by.id, by.state, by.waits_for.text);
+            can_do.push(format!("realmctl explain {}", by.id));
         }
         found.push(InTheWay { code: "target_busy".to_owned(), text, can_do });
     }
@@ -118,14 +137,15 @@ async fn pauses(tx: &mut Tx, tenant: &str) -> Result<Vec<InTheWay>, StoreError> 
     });
     let told = pauses.map(|pause| InTheWay {
         code: "paused".to_owned(),
-        text: format!("it would wait for {}", paused(&pause)),
+        text: format!("it would wait for a person: {}", paused(&pause)),
         can_do: resume(&pause.scope, RealmMove::KIND).into_iter().collect(),
     });
     Ok(told.collect())
 }
 
 /// What carrying out the plan would come to. `Err`: why it can't be told, in words; the plan is no worse for it.
-pub async fn estimate_move(deployment: &Deployment, plan: &Plan, budget_ms: Option<i64>) -> Result<Estimate, String> {
+/// `allowed_ms`: how long its tenant may be offline.
+pub async fn estimate_move(deployment: &Deployment, plan: &Plan, allowed_ms: Millis) -> Result<Estimate, String> {
     let mut loads = Vec::new();
     for service in plan.services.iter().filter(|service| service.changes_anything()) {
         loads.push(load(deployment, &plan.tenant, service));
@@ -137,13 +157,12 @@ pub async fn estimate_move(deployment: &Deployment, plan: &Plan, budget_ms: Opti
         Ok(Err(error)) => return Err(error.to_string()),
         Err(_) => return Err(format!("counting takes longer than {} s", PATIENCE.as_secs())),
     };
-    let deadline = millis(deployment.timing.offline_deadline);
     let (loads, spent): (Vec<Load>, Vec<_>) = loads.into_iter().unzip();
     let in_force = limits_now(deployment).await.map_err(|error| error.to_string())?;
     let limits = Limits {
         waits_ms: if plan.needs_offline() { millis(deployment.timing.least_offline()) } else { 0 },
         objects_at_once: deployment.movers.settings().object_concurrency,
-        allowed_ms: budget_ms.map_or(deadline, |budget| budget.min(deadline)),
+        allowed_ms,
         least_ms: least_ms(&in_force, &spent.concat()),
     };
     Ok(estimate(&loads, &limits))

@@ -32,8 +32,9 @@ pub async fn reschedule_move(
         );
         return Err(Refusal::conflict("move_has_begun", message));
     }
+    when.check(&deployment.timing, &state.plan, held.step.now)?;
     let when = &within(when, state.window)?;
-    let due = when.check(&deployment.timing, &state.plan, held.step.now)?;
+    let due = when.fits(&deployment.timing, &state.plan, held.step.now)?;
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: held.step.now,
@@ -52,11 +53,11 @@ pub async fn reschedule_move(
     Ok(())
 }
 
-/// The time asked for, within the window that the move has: it may begin then, and must still end with the window.
+/// The time asked for, within the window that the move has, which stays as it is.
 fn within(asked: &When, window: Option<Window>) -> Result<When, Refusal> {
     let (Some(at), Some(window)) = (asked.at, window.filter(|_| asked.window.is_none())) else { return Ok(*asked) };
     if (window.from..window.to).contains(&at) {
-        return Ok(When { at: None, window: Some(Window { from: at, ..window }) });
+        return Ok(When { at: Some(at), window: Some(window) });
     }
     let message = format!(
         "the move has a window, from {} to {}, and {} is not within it: give it another window",
@@ -75,7 +76,7 @@ mod tests {
     fn a_time_alone_keeps_the_window() {
         let window = Window { from: 100, to: 200 };
         let at = |at| When { at: Some(at), window: None };
-        assert_eq!(within(&at(150), Some(window)).unwrap().window, Some(Window { from: 150, to: 200 }));
+        assert_eq!(within(&at(150), Some(window)).unwrap(), When { at: Some(150), window: Some(window) });
         for outside in [99, 200] {
             assert_eq!(within(&at(outside), Some(window)).unwrap_err().code(), "outside_window");
         }

@@ -47,7 +47,7 @@ impl Window {
     }
 }
 
-/// When a move shall begin: at once, at a time, or within a window.
+/// When a move shall begin: at once, at a time, or within a window. A move that has a window can be given a time within it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct When {
     /// Not before this time.
@@ -66,14 +66,23 @@ impl When {
             return Err(Refusal::invalid("invalid_window", "give a time or a window, not both"));
         }
         if self.at.is_some_and(|at| at < now - LATE_MS) {
-            return Err(Refusal::invalid("time_has_passed", "that time has passed: leave it out to begin at once"));
+            return Err(Refusal::invalid(
+                "time_has_passed",
+                "that time has passed: give a later one, or the time that it is now",
+            ));
         }
+        self.fits(timing, plan, now)
+    }
+
+    /// The same of a time within a window.
+    pub(super) fn fits(&self, timing: &Timing, plan: &Plan, now: Millis) -> Result<Millis, Refusal> {
         if let Some(window) = self.window {
             window
-                .check(least_offline(timing, plan), now)
+                .check(least_offline(timing, plan), self.at.map_or(now, |at| at.max(now)))
                 .map_err(|message| Refusal::invalid("invalid_window", message))?;
         }
-        Ok(self.at.or(self.window.map(|window| window.from)).unwrap_or(now).max(now))
+        let from = self.window.map_or(now, |window| window.from);
+        Ok(self.at.unwrap_or(now).max(from).max(now))
     }
 }
 

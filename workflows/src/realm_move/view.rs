@@ -99,6 +99,12 @@ pub struct MoveView {
     /// The same at worst.
     #[serde(default)]
     pub eta_high_ms: Option<i64>,
+    /// The longest time offline that was asked for, in milliseconds; the deployment's deadline and the window bound it as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_ms: Option<i64>,
+    /// Whether somebody holds it back: it, its tenant, or everything.
+    #[serde(default)]
+    pub paused: bool,
     /// Within which it may keep its tenant offline.
     #[serde(default)]
     pub window: Option<WindowView>,
@@ -171,7 +177,8 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         _ => Vec::new(),
     };
     let facts = Facts::of(&state.stage, now);
-    let forecast = state.stage.forecast();
+    // While it waits for something out of the ordinary, what the data work tells is no forecast.
+    let forecast = state.stage.forecast().filter(|_| state.waits_for.is_none());
     let eta = |end: fn(Forecast) -> i64| forecast.map(|forecast| (end(forecast) - now).max(0));
     Ok(MoveView {
         id: record.id.clone(),
@@ -199,6 +206,8 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         eta_ms: eta(|forecast| forecast.end),
         eta_low_ms: eta(|forecast| forecast.low),
         eta_high_ms: eta(|forecast| forecast.high),
+        budget_ms: state.budget_ms,
+        paused: record.paused,
         window: state.window.map(|window| WindowView { from: rfc3339(window.from), to: rfc3339(window.to) }),
         priority: state.priority,
         campaign: state.campaign.clone(),

@@ -13,33 +13,49 @@ const SHORTEST: usize = 8;
 
 impl Client {
     pub(crate) async fn status(&self) -> Result<StatusView, Failure> {
-        self.get(&["status"], &[]).await
+        self.get(&["status"], &[]).await.map_err(older)
     }
 
     pub(crate) async fn workers(&self) -> Result<WorkersView, Failure> {
-        self.get(&["workers"], &[]).await
+        self.get(&["workers"], &[]).await.map_err(older)
     }
 
-    /// The whole id of what is given by its beginning: of one of these kinds, or of any kind if there are none. What nothing begins with
-    /// stays as it is, for the server to say so.
-    pub(crate) async fn whole_id(&self, given: &str, kinds: &[&str]) -> Result<String, Failure> {
+    /// The whole id of what is given by its beginning, of this kind or of any. What nothing begins with stays as it is, for the server to
+    /// say so.
+    pub(crate) async fn whole_id(&self, given: &str, kind: Option<&str>) -> Result<String, Failure> {
         let is_beginning = given.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-        if !(SHORTEST..WHOLE).contains(&given.len()) || !is_beginning {
+        if given.len() >= WHOLE || !is_beginning {
             return Ok(given.to_owned());
         }
-        let found: IdsView = self.get(&["ids", given], &[]).await?;
-        let fits = |found: &NamedView| kinds.is_empty() || kinds.contains(&found.kind.as_str());
-        let fitting: Vec<NamedView> = found.items.into_iter().filter(fits).collect();
-        match fitting.as_slice() {
+        if given.len() < SHORTEST {
+            let short = format!("`{given}` is too short: give at least {SHORTEST} characters of the id");
+            return Err(Failure::usage(short));
+        }
+        let found: IdsView = match self.get(&["ids", given], &[("kind", kind.map(str::to_owned))]).await {
+            // A server of an earlier version takes whole ids only.
+            Err(unknown) if unknown.code == "unknown_route" => return Ok(given.to_owned()),
+            found => found?,
+        };
+        match found.items.as_slice() {
             [] => Ok(given.to_owned()),
-            [one] => Ok(one.id.clone()),
+            [one] if !found.more => Ok(one.id.clone()),
             several => {
                 let told = |named: &NamedView| {
                     format!("\n  {}  {} of {}, {}", named.id, named.kind, named.tenant, named.state)
                 };
                 let told: String = several.iter().map(told).collect();
-                Err(Failure::refused(format!("more than one id begins with {given}; give more of it:{told}")))
+                let rest = if found.more { "\n  and others" } else { "" };
+                Err(Failure::refused(format!("more than one id begins with {given}; give more of it:{told}{rest}")))
             }
         }
     }
+}
+
+/// What a server that does not know the path is.
+fn older(failure: Failure) -> Failure {
+    if failure.code != "unknown_route" {
+        return failure;
+    }
+    let message = "the server is of an earlier version, which does not answer this: upgrade it";
+    Failure { message: message.to_owned(), ..failure }
 }

@@ -40,7 +40,9 @@ pub(crate) async fn run(command: &AuditCommand, globals: &Globals, terminal: &Te
     let page = args.limit.fetch(terminal, async |cursor, limit| {
         client.audit(&[("tenant", args.tenant.clone()), ("cursor", cursor), ("limit", Some(limit))]).await
     });
-    terminal.data(&page.await?, list_table)?;
+    let page = page.await?;
+    client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
+    terminal.data(&page, list_table)?;
     Ok(Exit::Done)
 }
 
@@ -60,6 +62,20 @@ fn list_table(page: &Page<AuditView>) -> String {
     table(&columns, rows)
 }
 
+/// What entries that are about no location tell of: the names in their JSON, and the words for them.
+const NAMED: [(&str, &str); 10] = [
+    ("to", "to"),
+    ("realm", "realm"),
+    ("move", "move"),
+    ("removal", "removal"),
+    ("campaign", "campaign"),
+    ("scope", "of"),
+    ("slots", "limit"),
+    ("writeUnits", "write units"),
+    ("readUnits", "read units"),
+    ("code", "because of"),
+];
+
 /// Where and what has changed, and why. The rest is in the JSON.
 fn what(entry: &AuditView) -> String {
     let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned);
@@ -71,10 +87,16 @@ fn what(entry: &AuditView) -> String {
         (Some(before), Some(after)) => Some(format!("{before} -> {after}")),
         _ => None,
     };
+    let named = NAMED.iter().filter(|_| place.is_none()).filter_map(|(name, word)| {
+        let value = entry.after.get(name).filter(|value| !value.is_null())?;
+        Some(format!("{word} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+    });
+    let named: Vec<String> = named.collect();
+    let named = Some(named.join(", ")).filter(|named| !named.is_empty());
     let accepted = ["acceptLateWrites", "acceptTable"].into_iter().find_map(|name| text(&entry.after, name));
     let accepted = accepted.map(|what| format!("accepting {what}"));
     let why = Some(entry.why.clone()).filter(|why| !why.is_empty());
-    let parts: Vec<String> = [place, states, accepted, why].into_iter().flatten().collect();
+    let parts: Vec<String> = [place, named, states, accepted, why].into_iter().flatten().collect();
     parts.join(", ")
 }
 

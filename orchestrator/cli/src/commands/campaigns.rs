@@ -174,5 +174,5 @@ async fn change(client: &Client, args: &ChangeArgs, verb: &str) -> Result<Campai
 }
 
 async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
-    client.whole_id(given, &["campaign"]).await
+    client.whole_id(given, Some("campaign")).await
 }

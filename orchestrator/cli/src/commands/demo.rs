@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
         exit = Box::pin(play(args, folder.path(), terminal)) => exit,
         interrupted = process::interrupted() => {
             interrupted?;
-            Err(Failure::interrupted("interrupted; nothing is left behind"))
+            Err(Failure::interrupted("Interrupted; nothing is left behind."))
         }
     }
 }

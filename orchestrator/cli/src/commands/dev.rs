@@ -136,6 +136,11 @@ fn kept_in(dir: &Path, listen: Option<SocketAddr>) -> Result<Places, Failure> {
     std::fs::create_dir_all(dir).map_err(|error| failed(&error))?;
     let file = dir.join(PORTS_FILE);
     let ports = kept_ports(&file).map_err(|error| failed(&error))?;
+    // The one that is asked for is the one that is kept.
+    let api = listen.map_or(ports.api, |listen| listen.port());
+    if api != ports.api && api != 0 {
+        write_ports(&file, KeptPorts { api, ..ports }).map_err(|error| failed(&error))?;
+    }
     let [us, eu] = ports.regions;
     let api = if listen.is_none() { vec![ports.api] } else { Vec::new() };
     let taken = [us.dynamodb, us.s3, eu.dynamodb, eu.s3].into_iter().chain(api).find(|port| !is_free(*port));
@@ -163,8 +168,12 @@ fn kept_ports(file: &Path) -> std::io::Result<KeptPorts> {
             KeptPorts { regions: REGION_PORTS.map(region), api: free_port(API_PORT) }
         }
     };
-    std::fs::write(file, serde_json::to_string(&ports)?)?;
+    write_ports(file, ports)?;
     Ok(ports)
+}
+
+fn write_ports(file: &Path, ports: KeptPorts) -> std::io::Result<()> {
+    std::fs::write(file, serde_json::to_string(&ports)?)
 }
 
 /// Creates and fills the tenant, unless it is there from an earlier time.

@@ -2,6 +2,7 @@
 //! `moves show` and `removals show` too.
 
 use clap::Args;
+use engine::host_and_process;
 use server::api::{Explained, Explanation, TaskExplanation, TenantExplanation, WaitsFor};
 
 use crate::cli::{Globals, parse_id};
@@ -26,10 +27,11 @@ pub(crate) async fn run(args: &ExplainArgs, globals: &Globals, terminal: &Termin
     let client = Client::of(globals)?;
     let explained = match client.explain(&args.id).await {
         // A tenant may have the id that another thing's begins with: the tenant comes first.
-        Err(unknown) if unknown.code == "unknown_id" => {
-            let whole = client.whole_id(&args.id, &[]).await?;
-            if whole == args.id { Err(unknown) } else { client.explain(&whole).await }
-        }
+        Err(unknown) if unknown.code == "unknown_id" => match client.whole_id(&args.id, None).await {
+            Ok(whole) if whole != args.id => client.explain(&whole).await,
+            Err(several) if several.exit == Exit::Refused => Err(several),
+            _ => Err(unknown),
+        },
         explained => explained,
     }?;
     terminal.data(&explained, |explained| match explained {
@@ -44,14 +46,14 @@ fn workflow_text(about: &Explanation) -> String {
     let holder = about.holder.as_ref().map(|holder| {
         let until = words::time(&holder.until);
         if holder.alive {
-            format!("{}, until {until}", holder.owner)
+            format!("{}, until {until}", host_and_process(&holder.owner))
         } else {
-            format!("{}, ended {until}", holder.owner)
+            format!("{}, ended {until}", host_and_process(&holder.owner))
         }
     });
     let mut text = facts([
         ("Id", about.id.clone()),
-        ("What", format!("{} of tenant {}", about.kind, about.tenant)),
+        ("What", what(about)),
         ("State", format!("{}, since {}", about.state, words::time(&about.since))),
         ("Waits for", told(&about.waits_for)),
         ("Claimed by", holder.unwrap_or_default()),
@@ -64,6 +66,11 @@ fn workflow_text(about: &Explanation) -> String {
         text.push_str(&tasks);
     }
     text
+}
+
+fn what(about: &Explanation) -> String {
+    let place = about.place.as_ref().map(|place| format!(", {place}")).unwrap_or_default();
+    format!("{} of tenant {}{place}", about.kind, about.tenant)
 }
 
 fn tenant_text(about: &TenantExplanation) -> String {

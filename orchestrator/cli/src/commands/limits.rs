@@ -50,6 +50,7 @@ pub(crate) struct SetArgs {
     /// Data tasks at a time; 0 admits nothing new
     #[arg(
         value_name = "N",
+        allow_negative_numbers = true,
         required_unless_present_any = ["write_units", "read_units"],
         value_parser = number::<i64>(0..=1_000_000)
     )]

@@ -47,7 +47,7 @@ pub(crate) struct ListArgs {
     #[arg(long)]
     tenant: Option<String>,
     /// Only those in this state
-    #[arg(long, value_parser = workflows::realm_move::STATES, hide_possible_values = true)]
+    #[arg(long, value_parser = workflows::realm_move::STATES)]
     state: Option<String>,
     #[command(flatten)]
     limit: LimitArgs,
@@ -102,8 +102,8 @@ pub(crate) struct RescheduleArgs {
     /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
-    /// When to begin, such as 2026-12-01T02:00:00Z or +2h; a window that the move has stays in force
-    #[arg(long, value_name = "TIME", value_parser = start::parse_time)]
+    /// When to begin, such as 2026-12-01T02:00:00Z, +2h or now; a window that the move has stays in force
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = start::parse_time)]
     at: Option<Timestamp>,
     /// Within which the tenant may be offline, as START/END
     #[arg(long, value_name = "START/END", value_parser = start::parse_window)]
@@ -153,7 +153,9 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
                 ];
                 client.moves(&query).await
             });
-            terminal.data(&page.await?, view::list_table)?;
+            let page = page.await?;
+            client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
+            terminal.data(&page, view::list_table)?;
             Ok(Exit::Done)
         }
         MovesCommand::Show(args) => {
@@ -197,7 +199,7 @@ async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: 
 }
 
 async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
-    client.whole_id(given, &["move"]).await
+    client.whole_id(given, Some("move")).await
 }
 
 /// Watches the move to its end, prints it, and says by the exit code how it ended. An interruption ends the watching, not
@@ -212,7 +214,7 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
                 interrupted?;
                 let id = &view.id;
                 return Err(Failure::interrupted(format!(
-                    "stopped watching; the move goes on: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
+                    "Stopped watching; the move goes on: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
                 )));
             }
         }

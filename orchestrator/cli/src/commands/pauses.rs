@@ -80,10 +80,13 @@ pub(super) fn answer(answer: &PauseAnswer, asked: &Change, terminal: &Terminal) 
     let what =
         answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
     terminal.say(&match (answer.paused, answer.changed) {
-        (true, true) => format!("{what} is paused; `realmctl pauses` shows what is held."),
+        (true, true) => format!("{what} is paused; `realmctl pauses` shows who paused what."),
         (true, false) if asked.reason.is_some() => format!("{what} was paused already; your reason is kept with it."),
         (true, false) => format!("{what} was paused already."),
-        (false, true) => format!("{what} goes on; `realmctl pauses` shows what is still held."),
+        (false, true) => format!("{what} is resumed; `realmctl pauses` shows what else is paused."),
+        (false, false) if answer.scope == "all" => {
+            "There was no pause of everything; `realmctl pauses` shows what else is paused.".to_owned()
+        }
         (false, false) => format!("{what} was not paused."),
     });
     if !answer.goes_on.is_empty() {

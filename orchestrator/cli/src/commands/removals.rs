@@ -135,9 +135,11 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
                 ];
                 client.removals(&query).await
             });
-            terminal.data(&page.await?, list_table)?;
-            if args.failed {
-                say_retrying(&client, terminal).await?;
+            let page = page.await?;
+            client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
+            terminal.data(&page, list_table)?;
+            if args.failed && args.tenant.is_none() {
+                say_retrying(&client, terminal).await;
             }
         }
         RemovalsCommand::Show(args) => show(args, &client, terminal).await?,
@@ -150,14 +152,14 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
 }
 
 /// Those that are tried again have not failed, and somebody who looks for trouble wants to know of them.
-async fn say_retrying(client: &Client, terminal: &Terminal) -> Result<(), Failure> {
-    let work = client.status().await?.work;
-    let retrying: i64 = work.iter().filter(|work| work.kind == "removal").map(|work| work.failing).sum();
+async fn say_retrying(client: &Client, terminal: &Terminal) {
+    // What was asked for has been answered: nothing fails over this.
+    let Ok(status) = client.status().await else { return };
+    let retrying: i64 = status.work.iter().filter(|work| work.kind == "removal").map(|work| work.failing).sum();
     if retrying > 0 {
         let removals = words::counted(retrying.unsigned_abs(), "more removal");
         terminal.say(&format!("{removals} tried again after failed attempts: `realmctl removals list` has them, too."));
     }
-    Ok(())
 }
 
 async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
@@ -167,19 +169,22 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
     let unwritten = |error: std::io::Error| Failure::failed(format!("{} can't be written: {error}", path.display()));
     let mut out: Box<dyn Write + Send> =
         if to_stdout { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(path).map_err(unwritten)?) };
+    let mut keys = 0_usize;
     let mut lines = client.late_writes(&id).await?;
     let cut = |error: reqwest::Error| {
         Failure::failed(format!("the list of keys was cut off, so the file is not whole: {error}"))
     };
     while let Some(some) = lines.chunk().await.map_err(cut)? {
+        keys += some.iter().filter(|byte| **byte == b'\n').count();
         out.write_all(&some).map_err(unwritten)?;
     }
     out.flush().map_err(unwritten)?;
+    terminal.say(&format!("Wrote {} to {}.", words::counted(keys as u64, "key"), path.display()));
     if to_stdout { Ok(()) } else { terminal.data(&client.removal(&id).await?, show_table) }
 }
 
 async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
-    client.whole_id(given, &["removal"]).await
+    client.whole_id(given, Some("removal")).await
 }
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<(), Failure> {
@@ -196,10 +201,12 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
         reason: args.reason.clone(),
     };
     let replayed = client.replay_removal(&whole_id(client, id).await?, &replay).await?;
-    terminal.say(match replayed.outcome {
-        Outcome::Replayed => "It runs again: look at it with `realmctl removals show`.",
-        Outcome::StillRunning => "It is running already: there was nothing to replay.",
-        Outcome::AlreadyDone => "It is done already: there was nothing to replay.",
+    terminal.say(&match replayed.outcome {
+        Outcome::Replayed => {
+            format!("It runs again: look at it with `realmctl removals show {}`.", replayed.removal.id)
+        }
+        Outcome::StillRunning => "It is running already: there was nothing to replay.".to_owned(),
+        Outcome::AlreadyDone => "It is done already: there was nothing to replay.".to_owned(),
     });
     terminal.data(&replayed, |replayed| show_table(&replayed.removal))
 }

@@ -38,19 +38,13 @@ fn status_text(status: &StatusView, address: &str) -> String {
     if status.work.is_empty() {
         text.push_str("No work is under way.");
     } else {
-        let columns = [
-            Column::whole("WORK"),
-            Column::whole("STATE"),
-            Column::figure("OPEN"),
-            Column::figure("OFFLINE"),
-            Column::figure("RETRYING"),
-        ];
+        let columns =
+            [Column::whole("WORK"), Column::whole("STATE"), Column::figure("OPEN"), Column::figure("RETRYING")];
         let number = |number: i64| words::count(number.unsigned_abs());
-        let rows = status.work.iter().map(|work| {
-            let figures = [number(work.count), number(work.offline), number(work.failing)];
-            let [open, offline, failing] = figures;
-            [work.kind.clone(), work.state.clone(), open, offline, failing]
-        });
+        let rows = status
+            .work
+            .iter()
+            .map(|work| [work.kind.clone(), work.state.clone(), number(work.count), number(work.failing)]);
         text.push_str(&table(&columns, rows));
     }
     if !status.workers.is_empty() {

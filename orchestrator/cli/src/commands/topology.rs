@@ -115,7 +115,7 @@ async fn check(args: &CheckArgs, globals: &Globals, terminal: &Terminal) -> Resu
     let file = args.file.display();
     match &against {
         Some(server) if consequences.is_empty() => {
-            terminal.say(&format!("{file}: no problems, also not for {server}."));
+            terminal.say(&format!("{file}: no problems, and {server} would accept it."));
         }
         Some(server) => {
             terminal.say(&format!("{file}: no problems, but {server} would apply it with --accept only:"));

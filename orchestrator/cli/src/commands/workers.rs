@@ -1,6 +1,7 @@
 //! `realmctl workers`: the processes that are there to carry out moves and removals.
 
 use clap::{Args, Subcommand};
+use engine::host_and_process;
 use server::api::WorkerView;
 
 use crate::cli::Globals;
@@ -45,7 +46,7 @@ pub(super) fn workers_table(workers: &[WorkerView]) -> String {
             (None, true) => "no data tasks: it leaves them to others".to_owned(),
             (None, false) => worker.tasks.join(", "),
         };
-        [worker.name.clone(), worker.in_hand.to_string(), runs]
+        [host_and_process(&worker.name), worker.in_hand.to_string(), runs]
     });
     table(&columns, rows)
 }

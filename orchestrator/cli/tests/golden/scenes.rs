@@ -112,7 +112,7 @@ pub(crate) fn running() -> Value {
     with(
         any_move(MOVE, "add_data"),
         json!({
-            "offlineMs": 62_000, "offlineFrom": "2026-11-21T21:50:04.250Z", "offlineAllowedMs": 1_200_000,
+            "budgetMs": 1_200_000, "offlineMs": 62_000, "offlineFrom": "2026-11-21T21:50:04.250Z", "offlineAllowedMs": 1_200_000,
             "projectedOfflineMs": 180_000, "etaMs": 118_000, "etaLowMs": 90_000, "etaHighMs": 240_000,
             "progress": { "tasksDone": 2, "tasks": 12, "done": { "items": 8_000, "objects": 400, "bytes": 9_000_000 },
                           "expected": { "items": 20_000, "objects": 1_000, "bytes": 48_234_496 } },
@@ -132,14 +132,22 @@ pub(crate) fn scheduled() -> Value {
         json!({
             "waitingFor": "its window, from 2026-12-01 02:00:00 UTC to 2026-12-01 04:00:00 UTC",
             "window": { "from": "2026-12-01T02:00:00.000Z", "to": "2026-12-01T04:00:00.000Z" },
-            "warnings": ["a budget of 7200 s has no effect beyond 3600 s, the longest that this deployment lets a tenant be offline (--offline-deadline)"],
+            "warnings": ["a budget of 120 min has no effect beyond 60 min, the longest that this deployment lets a tenant be offline (--offline-deadline)"],
         }),
     )
 }
 
 pub(crate) fn moves() -> Value {
     let young = |value: Value, minutes| with(value, json!({ "startedAt": ago(minutes) }));
-    page(vec![young(running(), 3), young(rolled_back(), 150), young(completed(), 4_320)])
+    let held =
+        with(scheduled(), json!({ "id": "0199f3a1-7c00-7c00-8000-5f0000000006", "tenant": "initech", "paused": true }));
+    page(vec![
+        young(held, 1),
+        young(scheduled(), 2),
+        young(running(), 3),
+        young(rolled_back(), 150),
+        young(completed(), 4_320),
+    ])
 }
 
 pub(crate) fn explained() -> Value {
@@ -172,12 +180,12 @@ pub(crate) fn dry_run() -> Value {
         "estimate": { "items": 20_000, "objects": 1_000, "bytes": 48_234_496, "writeUnits": 81_000, "readUnits": 40_500, "requests": 6_000,
                       "costClass": "medium", "offlineMs": 141_000, "offlineHighMs": 260_000, "fits": true },
         "obstacles": [
-            { "code": "target_busy", "canDo": [format!("realmctl explain {REMOVAL}"), format!("realmctl removals replay {REMOVAL}")],
-              "text": format!("it would wait for issue-service at eu-west-1 to be absent: it is removing; removal {REMOVAL} is failed and waits for a person: put the cause right, then replay it, which is safe at any time") },
+            { "code": "target_busy", "canDo": [format!("realmctl explain {REMOVAL}")],
+              "text": format!("it would wait for issue-service at eu-west-1 to be absent: it is removing; removal {REMOVAL}, failed, waits for a person: put the cause right, then replay it, which is safe at any time") },
             { "code": "paused", "canDo": ["realmctl resume --all"],
               "text": "it would wait for a person: everything is paused since 2026-11-21 21:00:00 UTC by sam: incident 7" },
         ],
-        "warnings": ["a budget of 7200 s has no effect beyond 3600 s, the longest that this deployment lets a tenant be offline (--offline-deadline)"],
+        "warnings": ["a budget of 120 min has no effect beyond 60 min, the longest that this deployment lets a tenant be offline (--offline-deadline)"],
     })
 }
 
@@ -191,7 +199,7 @@ pub(crate) fn removal() -> Value {
         "error": { "code": "late_writes",
                    "message": "issue-service at us-east-1 has changed since the move verified it: 3 items were added and 1 was changed. Added: {\"pk\":{\"S\":\"acme/issue-20001\"}}" },
         "explain": {
-            "id": REMOVAL, "kind": "removal", "tenant": "acme", "state": "failed", "since": "2026-11-21T21:52:10.000Z",
+            "id": REMOVAL, "kind": "removal", "tenant": "acme", "place": "issue-service at us-east-1", "state": "failed", "since": "2026-11-21T21:52:10.000Z",
             "waitsFor": { "code": "replay", "text": "a person: carry over what is missed and replay it, or replay it accepting exactly what was found, which is deleted then" },
             "attempt": 0,
             "canDo": [format!("realmctl removals show {REMOVAL} --keys FILE"), format!("realmctl removals replay {REMOVAL}"),
@@ -297,7 +305,7 @@ pub(crate) fn workers() -> Value {
     let kinds = json!(["compare", "copy", "recheck", "remove", "verify"]);
     json!([
         { "name": "server-1.eu-west-1.internal.example/731", "tasks": [], "inHand": 0 },
-        { "name": "worker-1.eu-west-1.internal.example/48211", "tasks": kinds, "inHand": 10 },
+        { "name": "worker-1.eu-west-1.internal.example/38bde063-6f14-4a4f-9c57-0f3f1d1d3a55/48211/01a22d04f6a17d1c", "tasks": kinds, "inHand": 10 },
         { "name": "worker-2.eu-west-1.internal.example/1207", "tasks": [], "inHand": 0,
           "unfit": "no certificate authority is known on this machine: install the package ca-certificates, or name a file of them in SSL_CERT_FILE" },
     ])
@@ -307,14 +315,15 @@ pub(crate) fn status() -> Value {
     json!({
         "version": "0.4.0",
         "attention": [
-            { "code": "offline", "text": "1 tenant is offline for a move now", "canDo": "realmctl moves list" },
-            { "code": "failed_removals", "text": "2 removals failed: what moves left is not removed", "canDo": "realmctl removals list --failed" },
-            { "code": "paused", "text": "2 pauses in force, which hold 42 back", "canDo": "realmctl pauses" },
+            { "code": "offline", "text": format!("tenant acme is offline for move {MOVE}"), "canDo": "realmctl explain acme" },
+            { "code": "failed_removals", "text": "2 removals failed: data that moves left behind is still there",
+              "canDo": "realmctl removals list --failed" },
+            { "code": "paused", "text": "everything is paused since 2026-11-21 21:00:00 UTC by sam: incident 7", "canDo": "realmctl pauses" },
         ],
         "work": [
-            { "kind": "move", "state": "add_data", "count": 1, "offline": 1, "failing": 1 },
-            { "kind": "move", "state": "scheduled", "count": 1_204, "offline": 0, "failing": 0 },
-            { "kind": "removal", "state": "removing", "count": 3, "offline": 0, "failing": 1 },
+            { "kind": "move", "state": "add_data", "count": 1, "failing": 1 },
+            { "kind": "move", "state": "scheduled", "count": 1_204, "failing": 0 },
+            { "kind": "removal", "state": "removing", "count": 3, "failing": 1 },
         ],
         "workers": workers(),
     })

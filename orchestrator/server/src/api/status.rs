@@ -38,8 +38,6 @@ pub struct WorkView {
     pub state: String,
     /// How many.
     pub count: i64,
-    /// Of those, how many keep their tenant offline.
-    pub offline: i64,
     /// Of those, how many are tried again after a failed attempt.
     pub failing: i64,
 }
@@ -73,6 +71,9 @@ pub struct WorkersView {
 pub struct IdsView {
     /// At most ten.
     pub items: Vec<NamedView>,
+    /// Whether there are more than these.
+    #[serde(default)]
+    pub more: bool,
 }
 
 /// A move, a removal, a campaign or another workflow, in a few words.

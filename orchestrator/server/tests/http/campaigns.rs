@@ -137,7 +137,12 @@ async fn a_scheduled_move_gets_another_time_or_a_window() {
     outside.problem(StatusCode::CONFLICT, "outside_window");
     let moved: MoveView = api.post(&path, &json!({ "at": "2100-01-01T03:00:00Z" })).await.expect(StatusCode::OK).json();
     let kept = moved.window.as_ref().map(|window| (window.from.as_str(), window.to.as_str()));
-    assert_eq!(kept, Some(("2100-01-01T03:00:00.000Z", "2100-01-01T04:00:00.000Z")), "a time keeps the window");
+    assert_eq!(kept, Some(("2100-01-01T02:00:00.000Z", "2100-01-01T04:00:00.000Z")), "a time keeps the window");
+    assert!(
+        moved.waiting_for.is_some_and(|what| what.contains("from 2100-01-01 03:00:00 UTC to 2100-01-01 04:00:00 UTC"))
+    );
+    api.post(&path, &json!({ "at": "2100-01-01T02:30:00Z" })).await.expect(StatusCode::OK);
+    api.post(&path, &json!({ "at": "2001-01-01T00:00:00Z" })).await.problem(StatusCode::BAD_REQUEST, "time_has_passed");
     api.post(&path, &json!({})).await.problem(StatusCode::BAD_REQUEST, "invalid_time");
     api.post(&path, &json!({ "at": "2101-01-01T00:00:00Z", "window": window }))
         .await

@@ -33,7 +33,15 @@ async fn a_dry_run_shows_the_plan_and_changes_nothing() {
     let large = json!({ "to": "eu", "dryRun": true, "budget": "2h", "at": "2100-01-01T00:00:00Z" });
     let large: DryRun = api.post("/v1/tenants/acme/moves", &large).await.expect(StatusCode::OK).json();
     assert_eq!((large.offline_allowed_ms, large.begins.as_str()), (15 * 60_000, "2100-01-01T00:00:00.000Z"));
-    assert!(large.warnings[0].contains("7200 s has no effect beyond 900 s"), "{large:?}");
+    assert!(large.warnings[0].contains("120 min has no effect beyond 15 min"), "{large:?}");
+    let window = json!({ "from": "2100-01-01T00:00:00Z", "to": "2100-01-01T00:05:00Z" });
+    let window = json!({ "to": "eu", "dryRun": true, "window": window });
+    let window: DryRun = api.post("/v1/tenants/acme/moves", &window).await.expect(StatusCode::OK).json();
+    assert_eq!(window.offline_allowed_ms, 5 * 60_000, "no longer than the window");
+    let limit = json!({ "scope": "overall", "slots": 0 });
+    Answer::of(api.request(Method::PUT, "/v1/limits").json(&limit)).await.expect(StatusCode::OK);
+    let held: DryRun = api.post("/v1/tenants/acme/moves", &body).await.expect(StatusCode::OK).json();
+    assert!(held.obstacles.iter().any(|obstacle| obstacle.code == "capacity"), "{:?}", held.obstacles);
     let late = json!({ "to": "eu", "dryRun": true, "at": "2001-01-01T00:00:00Z" });
     api.post("/v1/tenants/acme/moves", &late).await.problem(StatusCode::BAD_REQUEST, "time_has_passed");
 

@@ -44,12 +44,14 @@ async fn what_needs_a_person_is_told_with_a_command_and_nothing_else() {
     assert_eq!(status(&api).await.attention, []);
 
     let started = api.schedule_move("acme").await;
-    let work = WorkView { kind: "move".to_owned(), state: "scheduled".to_owned(), count: 1, offline: 0, failing: 0 };
+    let work = WorkView { kind: "move".to_owned(), state: "scheduled".to_owned(), count: 1, failing: 0 };
     let quiet = status(&api).await;
     assert_eq!((&quiet.work, &quiet.attention[..]), (&vec![work], &[][..]), "a scheduled move needs nobody");
 
     write(&api, async |tx: &mut Tx| {
-        let offline = sql("UPDATE workflows SET must_go_on = 1, attempt = 2 WHERE id = $1").bind(&started.id);
+        let failing = sql("UPDATE workflows SET attempt = 2 WHERE id = $1").bind(&started.id);
+        failing.execute(tx).await.expect("written");
+        let offline = sql("UPDATE tenants SET status = 'moving', lease_until = 1 WHERE id = 'acme'");
         offline.execute(tx).await.expect("written");
         let failed = sql("INSERT INTO workflows (id, kind, subject, request, state, data, created_at, updated_at, finished_at, ended_as) \
                           VALUES ('r', 'removal', 'beta', '', 'failed', '{}', 1, 1, 1, 'failed')");
@@ -62,7 +64,8 @@ async fn what_needs_a_person_is_told_with_a_command_and_nothing_else() {
     assert_eq!(codes(&loud), ["offline", "failed_removals", "unfit", "retrying", "paused"]);
     assert!(loud.attention.iter().all(|wants| wants.can_do.starts_with("realmctl ")), "{loud:?}");
     assert!(loud.attention[2].text.contains("host/2 stands aside: no files are left"), "{loud:?}");
-    assert_eq!((loud.work[0].offline, loud.work[0].failing), (1, 1));
+    assert_eq!(loud.work[0].failing, 1);
+    assert_eq!(loud.attention[0].can_do, "realmctl explain acme");
 }
 
 #[tokio::test]
@@ -93,4 +96,27 @@ async fn an_id_is_found_by_its_beginning() {
     for bad in ["0199f3a", "acme-corp", "0199f3a1%25"] {
         api.get(&format!("/v1/ids/{bad}")).await.problem(StatusCode::BAD_REQUEST, "invalid_id");
     }
+}
+
+#[tokio::test]
+async fn what_an_id_begins_may_be_more_than_is_named_and_of_one_kind() {
+    let api = Api::with_tenants(&["acme"]).await;
+    write(&api, async |tx: &mut Tx| {
+        for number in 10..23 {
+            let kind = if number < 21 { "removal" } else { "move" };
+            let insert =
+                sql("INSERT INTO workflows (id, kind, subject, request, state, data, created_at, updated_at) \
+                              VALUES ($1, $2, 'acme', '', 'waiting', '{}', 1, 1)");
+            insert.bind(format!("0199f3a1-{number}")).bind(kind).execute(tx).await.expect("written");
+        }
+    })
+    .await;
+    let find = async |query: &str| -> IdsView {
+        api.get(&format!("/v1/ids/0199f3a1{query}")).await.expect(StatusCode::OK).json()
+    };
+    let all = find("").await;
+    assert_eq!((all.items.len(), all.more), (10, true));
+    let moves = find("?kind=move").await;
+    let told: Vec<_> = moves.items.iter().map(|found| found.id.as_str()).collect();
+    assert_eq!((told, moves.more), (vec!["0199f3a1-21", "0199f3a1-22"], false), "the others do not hide them");
 }

@@ -37,6 +37,8 @@ pub(super) fn view(record: &WorkflowRecord) -> MoveView {
         eta_ms: None,
         eta_low_ms: None,
         eta_high_ms: None,
+        budget_ms: None,
+        paused: record.paused,
         window: None,
         priority: Priority::default(),
         campaign: None,

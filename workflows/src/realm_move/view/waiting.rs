@@ -24,7 +24,7 @@ pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<
     match &state.stage {
         _ if state.waits_for.is_some() => state.waits_for.clone(),
         Stage::Scheduled => record.wake_at.map(|at| match state.window {
-            Some(window) => format!("its window, from {} to {}", utc(window.from), utc(window.to)),
+            Some(window) => format!("its window, from {} to {}", utc(at.max(window.from)), utc(window.to)),
             None => format!("its time, {}", utc(at)),
         }),
         Stage::Waiting { reason, .. } => Some(reason.clone()),

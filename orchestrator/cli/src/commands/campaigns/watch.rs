@@ -25,7 +25,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
             interrupted?;
             let id = &view.id;
             return Err(Failure::interrupted(format!(
-                "stopped watching; the campaign goes on: `realmctl campaigns watch {id}`, or `realmctl campaigns pause {id}`"
+                "Stopped watching; the campaign goes on: `realmctl campaigns watch {id}`, or `realmctl campaigns pause {id}`"
             )));
         }
     };

@@ -36,9 +36,9 @@ pub(crate) struct MoveArgs {
     #[arg(long, conflicts_with_all = ["wait", "reason"])]
     dry_run: bool,
     /// When to begin, such as 2026-12-01T02:00:00Z or +2h; at once if not given
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// Within which the tenant may be offline, as START/END; a move that can't goes offline never
+    /// Within which the tenant may be offline, as START/END; a move that can't keep to it never takes the tenant offline
     #[arg(long, value_name = "START/END", value_parser = parse_window, conflicts_with = "at")]
     window: Option<Span>,
     /// Which of what is due goes first
@@ -88,9 +88,6 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
     if !new {
         terminal.say("The same move is going on already; here it is.");
     }
-    for warning in &started.warnings {
-        terminal.say(&format!("Note: {warning}."));
-    }
     if args.wait {
         return to_its_end(&client, &started, terminal).await;
     }
@@ -129,6 +126,10 @@ fn dry_run_table(plan: &DryRun) -> String {
 
 /// When it would begin: at once, unless that is some time away.
 fn begins(plan: &DryRun) -> String {
+    if plan.begins.is_empty() {
+        // A server of an earlier version does not say.
+        return String::new();
+    }
     let later = plan.begins.parse::<Timestamp>().is_ok_and(|at| at > Timestamp::now() + SOON);
     if later { words::time(&plan.begins) } else { "at once".to_owned() }
 }
@@ -198,11 +199,12 @@ pub(super) fn parse_window(text: &str) -> Result<Span, String> {
     if span.from < span.to { Ok(span) } else { Err("the window must end later than it begins".to_owned()) }
 }
 
-/// A time in RFC 3339, or so long from now.
+/// A time in RFC 3339, so long from now, or now.
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
     let expected =
         || "expected a time with its zone, such as 2026-12-01T02:00:00Z, or how long from now, such as +2h".to_owned();
     match text.strip_prefix('+') {
+        None if text == "now" => Ok(Timestamp::now()),
         Some(wait) => {
             let wait = parse_duration(wait).map_err(|_| expected())?;
             Timestamp::now().checked_add(wait).map_err(|_| "that is too far away".to_owned())

@@ -20,16 +20,18 @@ pub(super) fn list_table(page: &Page<MoveView>) -> String {
     ];
     let rows = page.items.iter().map(|view| {
         let age = words::age(&view.started_at, now);
-        [
-            view.id.clone(),
-            view.tenant.clone(),
-            view.from.clone(),
-            view.to.clone(),
-            words::state(&view.state, view.error.as_ref()),
-            age,
-        ]
+        [view.id.clone(), view.tenant.clone(), view.from.clone(), view.to.clone(), state(view), age]
     });
     table(&columns, rows)
+}
+
+/// The state, with why it ended so, what it waits for if it has not begun, and whether it is held back.
+fn state(view: &MoveView) -> String {
+    match &view.waiting_for {
+        _ if view.paused => format!("{}, paused", view.state),
+        Some(waits) if view.state == "scheduled" => format!("scheduled: {waits}"),
+        _ => words::state(&view.state, view.error.as_ref()),
+    }
 }
 
 /// What a move does, a row a service.
@@ -74,6 +76,7 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Error", error.unwrap_or_default()),
         ("Offline", offline(view)),
         ("Projected", projected(view)),
+        ("Offline budget", view.budget_ms.map(words::millis).unwrap_or_default()),
         ("Window", window(view)),
         ("Priority", priority(view)),
         ("Campaign", view.campaign.clone().unwrap_or_default()),
