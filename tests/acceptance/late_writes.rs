@@ -98,6 +98,9 @@ async fn turns_up_afterwards(database: Database) {
     let not_yet = Striker::new(Target::step("recheck", "waiting", Moment::Before), Blow::FailOnce, 1_000);
     let view = world.run_move("eu", not_yet).await;
     let data = world.holdings("eu-west-1", "acme").await;
+    let rechecked =
+        async || of_service(&world, &view.id, "issue-service").await.recheck.expect("it is looked at again").state;
+    assert_eq!(rechecked().await, "waiting");
     let client = dynamodb_client(world.region("us-east-1"));
     let written = fixtures::write_item(&client, "issues", ("tenant_shard", "acme#1"), "from-a-queue").await;
     written.expect("it is written");
@@ -106,6 +109,7 @@ async fn turns_up_afterwards(database: Database) {
     world.run_until(NoProbe, found).await;
     let failed = of_service(&world, &view.id, "issue-service").await;
     assert_eq!(failed.error.as_ref().expect("why").code, "late_writes");
+    assert_eq!(rechecked().await, "found");
     let at_issues = ("issue-service".to_owned(), "us-east-1".to_owned());
     assert_eq!(world.cells().await[&at_issues], CellState::Removing, "the ledger knows of it");
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 1, "it is not deleted unseen");

@@ -18,4 +18,4 @@ pub use queue::{Found, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
 pub use replay::{Accepted, ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
-pub use view::{RemovalDetail, Retrying, list_removals, view_removal};
+pub use view::{RecheckView, RemovalDetail, Retrying, list_removals, view_removal};

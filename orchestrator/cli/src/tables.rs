@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn ids_are_as_long_as_it_takes_to_tell_them_apart() {
-        let mut rows: Vec<[String; 1]> = vec![["x".repeat(30) + "a"], ["x".repeat(30) + "b"]].into();
+        let mut rows: Vec<[String; 1]> = vec![["x".repeat(30) + "a"], ["x".repeat(30) + "b"]];
         shorten(&mut rows, 0);
         assert_ne!(rows[0], rows[1]);
     }

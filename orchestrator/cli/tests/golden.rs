@@ -40,11 +40,45 @@ fn get(path: &'static str, answer: Value) -> Answers {
     vec![(path, 200, answer)]
 }
 
-fn cases() -> Vec<Case> {
-    let id = |path: &str, id: &str| -> &'static str { Box::leak(path.replace("ID", id).into_boxed_str()) };
-    let of_move = |verb: &str, answer: Value| get(id(&format!("POST /v1/moves/ID/{verb}"), MOVE), answer);
-    let of_removal = |verb: &str| get(id(&format!("POST /v1/removals/ID/{verb}"), REMOVAL), scenes::removal());
-    let of_campaign = |verb: &str| get(id(&format!("POST /v1/campaigns/ID/{verb}"), CAMPAIGN), scenes::campaign());
+/// A path with an id in it.
+fn at(path: &str, id: &str) -> &'static str {
+    Box::leak(path.replace("ID", id).into_boxed_str())
+}
+
+fn of_moves() -> Vec<Case> {
+    let of_move = |verb: &str, answer: Value| get(at(&format!("POST /v1/moves/ID/{verb}"), MOVE), answer);
+    vec![
+        case("move", "move acme --to eu", vec![("POST /v1/tenants/acme/moves", 202, scenes::scheduled())]),
+        case(
+            "move_dry-run",
+            "move acme --to eu --dry-run --budget 2h",
+            get("POST /v1/tenants/acme/moves", scenes::dry_run()),
+        ),
+        case("moves_list", "moves list", get("GET /v1/moves", scenes::moves())),
+        case("moves_show", &format!("moves show {MOVE}"), get(at("GET /v1/moves/ID", MOVE), scenes::completed())),
+        case("moves_show_running", &format!("moves show {MOVE}"), get(at("GET /v1/moves/ID", MOVE), scenes::running())),
+        ends_with(
+            4,
+            case(
+                "moves_watch",
+                &format!("moves watch {OTHER_MOVE}"),
+                get(at("GET /v1/moves/ID", OTHER_MOVE), scenes::rolled_back()),
+            ),
+        ),
+        case("moves_cancel", &format!("moves cancel {MOVE}"), of_move("cancel", scenes::rolled_back())),
+        case("moves_pause", &format!("moves pause {MOVE}"), of_move("pause", scenes::scheduled())),
+        case("moves_resume", &format!("moves resume {MOVE}"), of_move("resume", scenes::scheduled())),
+        case("moves_retry", &format!("moves retry {MOVE}"), of_move("retry", scenes::running())),
+        case(
+            "moves_reschedule",
+            &format!("moves reschedule {MOVE} --at +2h"),
+            of_move("reschedule", scenes::scheduled()),
+        ),
+    ]
+}
+
+fn of_removals() -> Vec<Case> {
+    let of_removal = |verb: &str| get(at(&format!("POST /v1/removals/ID/{verb}"), REMOVAL), scenes::removal());
     let removals = [get("GET /v1/removals", scenes::removals()), get("GET /v1/status", scenes::status())].concat();
     let replayed = {
         let mut replayed = scenes::removal();
@@ -52,6 +86,75 @@ fn cases() -> Vec<Case> {
         replayed["state"] = json!("waiting");
         replayed
     };
+    vec![
+        case("removals_list", "removals list --failed", removals),
+        case(
+            "removals_show",
+            &format!("removals show {REMOVAL}"),
+            get(at("GET /v1/removals/ID", REMOVAL), scenes::removal()),
+        ),
+        case(
+            "removals_replay",
+            &format!("removals replay {REMOVAL}"),
+            get(at("POST /v1/removals/ID/replay", REMOVAL), replayed),
+        ),
+        ends_with(
+            3,
+            case(
+                "removals_replay_failed",
+                "removals replay --failed",
+                get(
+                    "POST /v1/removals/replay",
+                    json!({ "replayed": [REMOVAL], "refused": [{ "id": scenes::OTHER_REMOVAL, "code": "other_late_writes",
+                            "detail": "what was found is not what was accepted" }] }),
+                ),
+            ),
+        ),
+        case("removals_pause", &format!("removals pause {REMOVAL}"), of_removal("pause")),
+        case("removals_resume", &format!("removals resume {REMOVAL}"), of_removal("resume")),
+        case("removals_retry", &format!("removals retry {REMOVAL}"), of_removal("retry")),
+    ]
+}
+
+fn of_campaigns() -> Vec<Case> {
+    let of_campaign = |verb: &str| get(at(&format!("POST /v1/campaigns/ID/{verb}"), CAMPAIGN), scenes::campaign());
+    vec![
+        case("campaigns_list", "campaigns list", get("GET /v1/campaigns", scenes::campaigns())),
+        case(
+            "campaigns_show",
+            &format!("campaigns show {CAMPAIGN}"),
+            get(at("GET /v1/campaigns/ID", CAMPAIGN), scenes::campaign()),
+        ),
+        case(
+            "campaigns_members",
+            &format!("campaigns members {CAMPAIGN}"),
+            get(at("GET /v1/campaigns/ID/members", CAMPAIGN), scenes::members()),
+        ),
+        case(
+            "campaigns_create_dry-run",
+            "campaigns create --to eu --from-realm us --dry-run",
+            get("POST /v1/campaigns", scenes::campaign_plan()),
+        ),
+        case(
+            "campaigns_create",
+            "campaigns create --to eu --from-realm us",
+            vec![("POST /v1/campaigns", 202, scenes::campaign())],
+        ),
+        ends_with(
+            1,
+            case(
+                "campaigns_watch",
+                &format!("campaigns watch {CAMPAIGN}"),
+                get(at("GET /v1/campaigns/ID", CAMPAIGN), scenes::campaign()),
+            ),
+        ),
+        case("campaigns_pause", &format!("campaigns pause {CAMPAIGN}"), of_campaign("pause")),
+        case("campaigns_resume", &format!("campaigns resume {CAMPAIGN}"), of_campaign("resume")),
+        case("campaigns_cancel", &format!("campaigns cancel {CAMPAIGN}"), of_campaign("cancel")),
+    ]
+}
+
+fn others() -> Vec<Case> {
     vec![
         case("status", "status", get("GET /v1/status", scenes::status())),
         case("workers_list", "workers list", get("GET /v1/workers", json!({ "items": scenes::workers() }))),
@@ -72,92 +175,8 @@ fn cases() -> Vec<Case> {
             "tenants resume acme",
             get("POST /v1/tenants/acme/resume", scenes::pause("tenant:acme", false)),
         ),
-        case("move", "move acme --to eu", vec![("POST /v1/tenants/acme/moves", 202, scenes::scheduled())]),
-        case(
-            "move_dry-run",
-            "move acme --to eu --dry-run --budget 2h",
-            get("POST /v1/tenants/acme/moves", scenes::dry_run()),
-        ),
-        case("moves_list", "moves list", get("GET /v1/moves", scenes::moves())),
-        case("moves_show", &format!("moves show {MOVE}"), get(id("GET /v1/moves/ID", MOVE), scenes::completed())),
-        case("moves_show_running", &format!("moves show {MOVE}"), get(id("GET /v1/moves/ID", MOVE), scenes::running())),
-        ends_with(
-            4,
-            case(
-                "moves_watch",
-                &format!("moves watch {OTHER_MOVE}"),
-                get(id("GET /v1/moves/ID", OTHER_MOVE), scenes::rolled_back()),
-            ),
-        ),
-        case("moves_cancel", &format!("moves cancel {MOVE}"), of_move("cancel", scenes::rolled_back())),
-        case("moves_pause", &format!("moves pause {MOVE}"), of_move("pause", scenes::scheduled())),
-        case("moves_resume", &format!("moves resume {MOVE}"), of_move("resume", scenes::scheduled())),
-        case("moves_retry", &format!("moves retry {MOVE}"), of_move("retry", scenes::running())),
-        case(
-            "moves_reschedule",
-            &format!("moves reschedule {MOVE} --at +2h"),
-            of_move("reschedule", scenes::scheduled()),
-        ),
-        case("removals_list", "removals list --failed", removals),
-        case(
-            "removals_show",
-            &format!("removals show {REMOVAL}"),
-            get(id("GET /v1/removals/ID", REMOVAL), scenes::removal()),
-        ),
-        case(
-            "removals_replay",
-            &format!("removals replay {REMOVAL}"),
-            get(id("POST /v1/removals/ID/replay", REMOVAL), replayed),
-        ),
-        ends_with(
-            3,
-            case(
-                "removals_replay_failed",
-                "removals replay --failed",
-                get(
-                    "POST /v1/removals/replay",
-                    json!({ "replayed": [REMOVAL], "refused": [{ "id": scenes::OTHER_REMOVAL, "code": "other_late_writes",
-                            "detail": "what was found is not what was accepted" }] }),
-                ),
-            ),
-        ),
-        case("removals_pause", &format!("removals pause {REMOVAL}"), of_removal("pause")),
-        case("removals_resume", &format!("removals resume {REMOVAL}"), of_removal("resume")),
-        case("removals_retry", &format!("removals retry {REMOVAL}"), of_removal("retry")),
-        case("campaigns_list", "campaigns list", get("GET /v1/campaigns", scenes::campaigns())),
-        case(
-            "campaigns_show",
-            &format!("campaigns show {CAMPAIGN}"),
-            get(id("GET /v1/campaigns/ID", CAMPAIGN), scenes::campaign()),
-        ),
-        case(
-            "campaigns_members",
-            &format!("campaigns members {CAMPAIGN}"),
-            get(id("GET /v1/campaigns/ID/members", CAMPAIGN), scenes::members()),
-        ),
-        case(
-            "campaigns_create_dry-run",
-            "campaigns create --to eu --from-realm us --dry-run",
-            get("POST /v1/campaigns", scenes::campaign_plan()),
-        ),
-        case(
-            "campaigns_create",
-            "campaigns create --to eu --from-realm us",
-            vec![("POST /v1/campaigns", 202, scenes::campaign())],
-        ),
-        ends_with(
-            1,
-            case(
-                "campaigns_watch",
-                &format!("campaigns watch {CAMPAIGN}"),
-                get(id("GET /v1/campaigns/ID", CAMPAIGN), scenes::campaign()),
-            ),
-        ),
-        case("campaigns_pause", &format!("campaigns pause {CAMPAIGN}"), of_campaign("pause")),
-        case("campaigns_resume", &format!("campaigns resume {CAMPAIGN}"), of_campaign("resume")),
-        case("campaigns_cancel", &format!("campaigns cancel {CAMPAIGN}"), of_campaign("cancel")),
         case("audit_list", "audit list --tenant acme", get("GET /v1/audit", scenes::audit())),
-        case("explain", &format!("explain {MOVE}"), get(id("GET /v1/explain/ID", MOVE), scenes::explained_workflow())),
+        case("explain", &format!("explain {MOVE}"), get(at("GET /v1/explain/ID", MOVE), scenes::explained_workflow())),
         case("explain_tenant", "explain acme", get("GET /v1/explain/acme", scenes::explained_tenant())),
         case("pause", "pause --all --reason incident", get("POST /v1/pause", scenes::pause("all", true))),
         case("resume", "resume --all", get("POST /v1/resume", scenes::pause("all", false))),
@@ -183,6 +202,10 @@ fn cases() -> Vec<Case> {
         ),
         case("version", "version", Vec::new()),
     ]
+}
+
+fn cases() -> Vec<Case> {
+    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(others()).collect()
 }
 
 /// Commands that are processes of their own, or print what is no table: other tests have them.
@@ -328,7 +351,7 @@ fn an_id_may_be_given_by_its_beginning() {
         get("GET /v1/ids/0199f3a1-7c00", json!({ "items": [named(MOVE, "move")] })),
         get("GET /v1/ids/0199f3a1-8", json!({ "items": [named(MOVE, "move")], "more": true })),
         get("GET /v1/ids/0199f3a1-7", json!({ "items": [named(MOVE, "move"), named(OTHER_MOVE, "move")] })),
-        get("GET /v1/ids/0199ffff", page(Vec::new())),
+        get("GET /v1/ids/0199ffff", page(&[])),
         get(Box::leak(format!("GET /v1/moves/{MOVE}").into_boxed_str()), scenes::completed()),
     ]
     .concat();

@@ -24,7 +24,7 @@ pub use workflows::realm_move::{
     CostClass, Estimate, InTheWay, MoveView, PartReport, Passage, PlanView, ProgressView, RemovalView, TaskErrorView,
     Verification, VerificationView, WindowView,
 };
-pub use workflows::removal::{LateWritesDetail, RemovalDetail};
+pub use workflows::removal::{LateWritesDetail, RecheckView, RemovalDetail};
 pub use workflows::topology_change::Consequence;
 
 /// The media type of an error (RFC 9457).

@@ -61,7 +61,13 @@ fn waits_for(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("at_work", format!("{owner}, which is at work on it")).until(facts.standing.lease_until);
     }
     if record.state == "scheduled" && wake_at > facts.now {
-        return WaitsFor::new("scheduled", format!("its time, {}", utc(wake_at))).until(wake_at);
+        let text = match &facts.stage {
+            StageFacts::Move { window_ends: Some(end), .. } => {
+                format!("its window, from {} to {}", utc(wake_at), utc(*end))
+            }
+            _ => format!("its time, {}", utc(wake_at)),
+        };
+        return WaitsFor::new("scheduled", text).until(wake_at);
     }
     if let (Some(error), true) = (&record.error, record.attempt > 0 && wake_at > facts.now) {
         let attempts = attempts(record);

@@ -38,6 +38,8 @@ pub(super) struct Facts {
 pub(super) enum StageFacts {
     Move {
         to: String,
+        /// When its window ends, if it has one.
+        window_ends: Option<Millis>,
         offline: Option<OfflinePeriod>,
         waits: Option<Waits>,
         error: Option<StoredError>,
@@ -160,7 +162,7 @@ async fn move_facts(
         Stage::Failed { error } | Stage::RolledBack { error, .. } | Stage::ReOnline { error, .. } => Some(error),
         _ => None,
     };
-    Ok(StageFacts::Move { to: state.plan.to, offline, waits, error })
+    Ok(StageFacts::Move { window_ends: state.window.map(|window| window.to), to: state.plan.to, offline, waits, error })
 }
 
 async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<StageFacts, StoreError> {

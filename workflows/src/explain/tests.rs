@@ -41,7 +41,7 @@ fn a_move(state: &str) -> Facts {
     };
     let standing =
         Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
-    let stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: None, error: None };
+    let stage = StageFacts::Move { to: "eu".to_owned(), window_ends: None, offline: None, waits: None, error: None };
     let ((tasks, runners), reaches_out) = (Default::default(), state == "preflight");
     Facts {
         record,
@@ -69,7 +69,8 @@ fn a_removal(state: &str) -> Facts {
 fn waiting(waits: Waits) -> Facts {
     let mut facts = a_move("waiting");
     facts.record.wake_at = Some(NOW + 1_000);
-    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: None, waits: Some(waits), error: None };
+    facts.stage =
+        StageFacts::Move { to: "eu".to_owned(), window_ends: None, offline: None, waits: Some(waits), error: None };
     facts
 }
 
@@ -91,6 +92,11 @@ fn a_scheduled_move_waits_for_its_time() {
     assert_eq!((about.waits_for.code.as_str(), about.since.as_str()), ("scheduled", "2023-11-14T22:14:30.000Z"));
     assert_eq!(about.waits_for.until.as_deref(), Some("2023-11-14T23:15:00.000Z"));
     assert_eq!(about.can_do, ["realmctl moves reschedule m-1 --at TIME", "realmctl moves cancel m-1"]);
+    if let StageFacts::Move { window_ends, .. } = &mut facts.stage {
+        *window_ends = Some(NOW + 7_200_000);
+    }
+    let text = explain(&facts).waits_for.text;
+    assert_eq!(text, "its window, from 2023-11-14 23:15:00 UTC to 2023-11-15 00:15:00 UTC");
 }
 
 #[test]
@@ -364,7 +370,8 @@ fn acme(status: TenantStatus, lease_until: Option<i64>) -> Tenant {
 fn a_lapsed_tenant_comes_before_all_else() {
     let mut facts = a_move("add_data");
     let offline = OfflinePeriod { epoch: 12, since: NOW - 300_000, deadline: NOW + 300_000 };
-    facts.stage = StageFacts::Move { to: "eu".to_owned(), offline: Some(offline), waits: None, error: None };
+    facts.stage =
+        StageFacts::Move { to: "eu".to_owned(), window_ends: None, offline: Some(offline), waits: None, error: None };
     facts.tenant = Some(acme(TenantStatus::Moving, Some(NOW - 7_000)));
     facts.standing.lease_owner = Some("host/7".to_owned());
     facts.standing.lease_until = NOW + 5_000;

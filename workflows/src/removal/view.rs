@@ -8,6 +8,7 @@ use store::{StoreError, Tx};
 
 use super::late_writes::LateWritesDetail;
 use super::machine::Removal;
+use super::recheck::{Recheck, RecheckStage, RecheckState};
 use super::state::{Cause, RemovalStage, RemovalState};
 use crate::data_tasks::Amount;
 use crate::explain::Explanation;
@@ -52,6 +53,9 @@ pub struct RemovalDetail {
     pub finished_at: Option<String>,
     /// Why it failed, or what its last attempt ran into.
     pub error: Option<StoredError>,
+    /// The second look at the location, once it is emptied; only when one removal is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<RecheckView>,
     /// While its attempts fail. It goes on trying for as long as the cause may pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrying: Option<Retrying>,
@@ -59,6 +63,24 @@ pub struct RemovalDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<Box<Explanation>>,
 }
+
+/// The second look at an emptied location, for what lay in queues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecheckView {
+    /// Its id.
+    pub id: String,
+    /// `waiting`, `done`, `found` (the removal compares again) or `failed`.
+    pub state: String,
+    /// When it is due; `None` once it has ended.
+    pub due_at: Option<String>,
+    /// What its last attempt ran into, or why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StoredError>,
+}
+
+/// Rechecks of a tenant that are looked through for that of one removal.
+const RECHECKS: i64 = 500;
 
 /// Attempts that fail, and are tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +102,7 @@ pub async fn view_removal(tx: &mut Tx, id: &str) -> Result<Option<RemovalDetail>
     let cells = ledger::of_tenant(tx, &detail.tenant).await?.into_iter();
     let live = cells.filter(|cell| cell.service == detail.service && cell.state == CellState::Live);
     detail.live_at = live.map(|cell| cell.location.name).collect();
+    detail.recheck = recheck_of(tx, &detail.tenant, id).await?;
     if let Some(late) = &mut detail.late_writes_found {
         late.name_keys(tx, id).await?;
         let keys = late.in_words();
@@ -88,6 +111,24 @@ pub async fn view_removal(tx: &mut Tx, id: &str) -> Result<Option<RemovalDetail>
         }
     }
     Ok(Some(detail))
+}
+
+/// The newest recheck of the removal.
+async fn recheck_of(tx: &mut Tx, tenant: &str, removal: &str) -> Result<Option<RecheckView>, StoreError> {
+    let all = workflow_table::list(tx, Recheck::KIND, Some(tenant), None, None, RECHECKS).await?;
+    let own = all.into_iter().find_map(|record| {
+        let state = serde_json::from_str::<RecheckState>(&record.data).ok().filter(|state| state.removal == removal)?;
+        Some((record, state))
+    });
+    Ok(own.map(|(record, state)| RecheckView {
+        id: record.id,
+        state: record.state,
+        due_at: record.wake_at.map(rfc3339),
+        error: match state.stage {
+            RecheckStage::Failed { error } => Some(error),
+            _ => record.error,
+        },
+    }))
 }
 
 /// Removals, newest first, older than the id `before`; optionally of one tenant or in one state.
@@ -144,6 +185,7 @@ fn view(record: &WorkflowRecord, tasks: &[TaskRecord]) -> Result<RemovalDetail, 
         due_at: record.wake_at.map(rfc3339),
         finished_at: record.finished_at.map(rfc3339),
         error,
+        recheck: None,
         retrying,
         explain: None,
     })

@@ -135,7 +135,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
             terminal.data(&page.await?, view::list_table)?;
         }
         CampaignsCommand::Show(args) => {
-            terminal.data(&client.campaign(&whole_id(&client, &args.id).await?).await?, view::show_table)?
+            terminal.data(&client.campaign(&whole_id(&client, &args.id).await?).await?, view::show_table)?;
         }
         CampaignsCommand::Members(args) => {
             let id = whole_id(&client, &args.id).await?;

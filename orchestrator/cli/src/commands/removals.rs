@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{LateWritesDetail, Outcome, Page, RemovalDetail, Replay, ReplayAll, ReplayedAll};
+use server::api::{LateWritesDetail, Outcome, Page, RecheckView, RemovalDetail, Replay, ReplayAll, ReplayedAll};
 
 use super::explain::{can_do, tasks_table, waits_for};
 use super::pauses::ChangeArgs;
@@ -261,6 +261,18 @@ fn state(removal: &RemovalDetail, now: Timestamp) -> String {
     }
 }
 
+/// The second look at the emptied location.
+fn recheck(recheck: &RecheckView) -> String {
+    let error = recheck.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
+    match (&recheck.due_at, error) {
+        (Some(due), None) => format!("at {}, for what may still lie in queues", words::time(due)),
+        (Some(due), Some(error)) => format!("at {}, after a failed attempt: {error}", words::time(due)),
+        (None, Some(error)) => format!("{}: {error}", recheck.state),
+        (None, None) if recheck.state == "found" => "data had turned up; see above".to_owned(),
+        (None, None) => "nothing had turned up".to_owned(),
+    }
+}
+
 /// What the differences that stopped it are called: those of a replica were not written late.
 fn differences(removal: &RemovalDetail) -> &'static str {
     match &removal.error {
@@ -296,6 +308,7 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Ended", time(&removal.finished_at)),
         ("Removed", removed.unwrap_or_default()),
         (differences(removal), removal.late_writes_found.as_ref().map(late_writes).unwrap_or_default()),
+        ("Looked at again", removal.recheck.as_ref().map(recheck).unwrap_or_default()),
         ("Retrying", retrying.unwrap_or_default()),
         ("Error", error.unwrap_or_default()),
         ("Waits for", waits_for(explain, None)),

@@ -39,7 +39,7 @@ impl Canned {
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let answer = Arc::clone(&answer);
-                std::thread::spawn(move || talk(stream, answer.as_ref()));
+                std::thread::spawn(move || talk(&stream, answer.as_ref()));
             }
         });
         Self { url }
@@ -47,8 +47,8 @@ impl Canned {
 }
 
 /// One request and its answer.
-fn talk(stream: TcpStream, answer: &(impl Fn(&str) -> (u16, Value) + ?Sized)) {
-    let mut lines = BufReader::new(&stream);
+fn talk(stream: &TcpStream, answer: &(impl Fn(&str) -> (u16, Value) + ?Sized)) {
+    let mut lines = BufReader::new(stream);
     let mut first = String::new();
     let mut length = 0;
     // A client that goes away is no concern of ours.
@@ -75,7 +75,7 @@ fn talk(stream: TcpStream, answer: &(impl Fn(&str) -> (u16, Value) + ?Sized)) {
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close",
         body.len()
     );
-    drop(write!(&stream, "{head}\r\n\r\n{body}"));
+    drop(write!(&mut &*stream, "{head}\r\n\r\n{body}"));
 }
 
 fn problem(status: u16, code: &str, detail: &str) -> (u16, Value) {

@@ -21,7 +21,7 @@ pub(crate) fn ago(minutes: u64) -> String {
     jiff::Timestamp::from_second(i64::try_from(at.as_secs()).expect("a time")).expect("a time").to_string()
 }
 
-pub(crate) fn page(items: Vec<Value>) -> Value {
+pub(crate) fn page(items: &[Value]) -> Value {
     json!({ "items": items, "nextCursor": null })
 }
 
@@ -141,7 +141,7 @@ pub(crate) fn moves() -> Value {
     let young = |value: Value, minutes| with(value, json!({ "startedAt": ago(minutes) }));
     let held =
         with(scheduled(), json!({ "id": "0199f3a1-7c00-7c00-8000-5f0000000006", "tenant": "initech", "paused": true }));
-    page(vec![
+    page(&[
         young(held, 1),
         young(scheduled(), 2),
         young(running(), 3),
@@ -219,7 +219,7 @@ pub(crate) fn removals() -> Value {
             "queuedAt": ago(30), "lateWritesFound": null,
         }),
     );
-    page(vec![retrying, failed])
+    page(&[retrying, failed])
 }
 
 pub(crate) fn tenant() -> Value {
@@ -239,7 +239,7 @@ pub(crate) fn tenant() -> Value {
 
 pub(crate) fn tenants() -> Value {
     let bare = |id: &str, host: &str, realm: &str, status: &str, minutes| json!({ "id": id, "host": host, "realm": realm, "status": status, "epoch": 3, "mover": null, "createdAt": ago(minutes) });
-    page(vec![
+    page(&[
         bare("acme", "acme.example", "eu", "online", 86_400),
         bare("globex-manufacturing", "globex-manufacturing.customers.example", "us", "moving", 2_880),
     ])
@@ -256,7 +256,7 @@ pub(crate) fn campaign() -> Value {
 }
 
 pub(crate) fn campaigns() -> Value {
-    page(vec![with(campaign(), json!({ "startedAt": ago(180) }))])
+    page(&[with(campaign(), json!({ "startedAt": ago(180) }))])
 }
 
 pub(crate) fn members() -> Value {
@@ -264,7 +264,7 @@ pub(crate) fn members() -> Value {
         json!({ "tenant": tenant, "state": state, "moveId": id, "attempts": 1, "code": code, "reason": null,
                 "updatedAt": "2026-11-21T20:10:00.000Z" })
     };
-    page(vec![
+    page(&[
         member("acme", "done", json!(MOVE), Value::Null),
         member("globex-manufacturing", "retreated", json!(OTHER_MOVE), json!("offline_budget")),
         member("initech", "waiting", Value::Null, Value::Null),
@@ -330,7 +330,7 @@ pub(crate) fn status() -> Value {
 }
 
 pub(crate) fn audit() -> Value {
-    page(vec![
+    page(&[
         json!({ "id": "a3", "at": "2026-11-21T21:55:00.000Z", "who": "sam", "action": "removal.replay", "tenant": "acme", "why": "looked at with the owner",
                 "before": { "removal": REMOVAL, "state": "failed", "code": "late_writes" },
                 "after": { "removal": REMOVAL, "service": "issue-service", "location": "us-east-1", "state": "replayed", "acceptLateWrites": HASH } }),
