@@ -31,12 +31,14 @@ soak: toolchain
 	case "$(ARGS)" in *pooler*) command -v pgbouncer >/dev/null || testkit/install-packages pgbouncer ;; esac
 	testkit/with-postgres target/debug/soak $(ARGS)
 
-# Some of the tests with the catalogue behind PgBouncer, in each of the modes that are supported.
+# Some of the tests, and the demo, with the catalogue behind PgBouncer, in each of the modes that are supported.
 poolers: toolchain
 	for mode in session transaction; do \
 	    echo "with PgBouncer in $$mode mode"; \
 	    testkit/with-postgres testkit/with-pgbouncer $$mode cargo test --workspace --quiet --test acceptance -- --test-threads 3 \
 	        --skip ::sqlite store_contract:: exact_copy:: one_mover:: || exit 1; \
+	    testkit/with-postgres testkit/with-pgbouncer $$mode sh -c \
+	        'cargo run --quiet --package realmctl -- demo --items 2000 --objects 100 --store "$$REALMCTL_TEST_POOLER"' || exit 1; \
 	done
 
 # Plays SEEDS seeds of the deterministic simulator and prints what they hit (docs/simulator.md); REALMCTL_SEED=N plays one and
