@@ -1,6 +1,7 @@
 //! Whether anybody is there who would run the tasks of a move: without, its tenant would go offline for nothing. And who is there but
 //! stands aside, for what it lacks itself.
 
+use engine::host_and_process;
 use engine::runner_table::{self, LiveRunner};
 use store::{StoreError, Tx};
 
@@ -35,14 +36,15 @@ pub(crate) fn runs(live: &[LiveRunner], kind: &str) -> bool {
 
 /// Those of them that lack something, by what they lack; `None`: nobody does.
 pub(crate) fn standing_aside(live: &[LiveRunner]) -> Option<String> {
-    let mut told: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (lacks, owner) in live.iter().filter_map(|runner| Some((runner.unfit.as_deref()?, runner.owner.as_str()))) {
+    let mut told: Vec<(&str, Vec<String>)> = Vec::new();
+    for (lacks, owner) in live.iter().filter_map(|runner| Some((runner.unfit.as_deref()?, &runner.owner))) {
+        let owner = host_and_process(owner);
         match told.iter_mut().find(|(said, _)| *said == lacks) {
             Some((_, owners)) => owners.push(owner),
             None => told.push((lacks, vec![owner])),
         }
     }
-    let words = |(lacks, owners): &(&str, Vec<&str>)| {
+    let words = |(lacks, owners): &(&str, Vec<String>)| {
         let stand = if owners.len() == 1 { "stands" } else { "stand" };
         format!("{} {stand} aside: {lacks}", owners.join(", "))
     };

@@ -1,7 +1,7 @@
 //! From the facts to the answer: the first of these that holds is what a workflow waits for. Pure.
 
 use engine::pause_table::{Pause, PauseScope};
-use engine::{Failing, StoredError, TaskStatus, WorkflowRecord};
+use engine::{Failing, StoredError, TaskStatus, WorkflowRecord, host_and_process};
 use store::Millis;
 use workers::late::LATE_WRITES;
 
@@ -58,7 +58,8 @@ fn waits_for(facts: &Facts) -> WaitsFor {
     if let Some(Holder { owner, alive: true, .. }) =
         holder(facts.standing.lease_owner.as_deref(), facts.standing.lease_until, facts.now)
     {
-        return WaitsFor::new("at_work", format!("{owner}, which is at work on it")).until(facts.standing.lease_until);
+        return WaitsFor::new("at_work", format!("{}, which is at work on it", host_and_process(&owner)))
+            .until(facts.standing.lease_until);
     }
     if record.state == "scheduled" && wake_at > facts.now {
         let text = match &facts.stage {
@@ -174,7 +175,8 @@ pub(super) fn unclaimed(
 ) -> WaitsFor {
     if let Some(Holder { owner, .. }) = holder(owner, lease_until, facts.now) {
         let text = format!(
-            "another process to take it over: the claim of {owner} ran out {} ago{}",
+            "another process to take it over: the claim of {} ran out {} ago{}",
+            host_and_process(&owner),
             seconds(facts.now - lease_until),
             doubt(facts.now - lease_until, facts.patience)
         );

@@ -1,7 +1,7 @@
 //! What data tasks wait for, one by one and together. Pure.
 
 use engine::survey_table::TaskStanding;
-use engine::{StoredError, TaskRecord, TaskStatus};
+use engine::{StoredError, TaskRecord, TaskStatus, host_and_process};
 
 use super::decide::{holder, since, unclaimed};
 use super::gather::Facts;
@@ -82,7 +82,7 @@ fn waits_for(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> Optio
         && holder.alive
     {
         let so_far = task.failure().map(|error| format!("; {}", failed(task, error))).unwrap_or_default();
-        let text = format!("{}, which is at work on it{so_far}", holder.owner);
+        let text = format!("{}, which is at work on it{so_far}", host_and_process(&holder.owner));
         return Some(WaitsFor::new("at_work", text).until(standing.lease_until));
     }
     if let (Some(error), true) = (&task.error, wake_at > facts.now) {
