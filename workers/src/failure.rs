@@ -193,7 +193,20 @@ pub(crate) fn without_credentials(error: Option<&CredentialsError>, whom: &str) 
              process a role"
         );
     }
-    format!("the AWS credentials{whom} could not be loaded: the source they are configured to come from failed")
+    let cause = error.map(|error| format!(" ({})", innermost(error))).unwrap_or_default();
+    format!(
+        "the AWS credentials{whom} could not be loaded: the source they are configured to come from failed{cause}. Look at the variables and \
+         the profile that this process was given (AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE), or at the role of its machine"
+    )
+}
+
+/// The innermost cause of an error, in its own words.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
 }
 
 /// Whether no connection was made: the host's name was not found, nobody listened, the time to connect ran out, or TLS failed.
