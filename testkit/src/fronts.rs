@@ -4,6 +4,7 @@
 
 pub mod faults;
 pub mod lag;
+pub mod md5;
 pub mod throttle;
 
 mod asked;

@@ -41,6 +41,7 @@ mod late_writes_compared;
 mod limits;
 mod offline_lease;
 mod one_mover;
+mod other_stores;
 mod other_versions;
 mod pauses;
 mod postgres_server;

@@ -223,6 +223,17 @@ impl World {
     pub async fn on_regions(database: Database, regions: Vec<Region>, yaml: &str, realm: &str) -> Self {
         let (store_url, folder) = fresh_store(database).await;
         let deployment = deploy(&store_url).await;
+        Self { regions, ..Self::elsewhere(deployment, store_url, folder, yaml, realm).await }
+    }
+
+    /// A catalogue with this topology and the tenant in this realm, over stores that the caller has prepared and fills.
+    pub async fn elsewhere(
+        deployment: Deployment,
+        store_url: String,
+        folder: TempDir,
+        yaml: &str,
+        realm: &str,
+    ) -> Self {
         let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
         apply_topology(&deployment, yaml, &by).await.expect("the topology is applied");
         let new = NewTenant {
@@ -231,7 +242,7 @@ impl World {
             realm: realm.to_owned(),
         };
         create_tenant(&deployment, &new, &by).await.expect("the tenant is created");
-        Self { regions, store_url, deployment, parts: (10, 4), _folder: folder }
+        Self { regions: Vec::new(), store_url, deployment, parts: (10, 4), _folder: folder }
     }
 
     /// Runs until no tenant is being created any more: services with hooks take part in that.

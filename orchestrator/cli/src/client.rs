@@ -114,11 +114,21 @@ impl Client {
         self.get(&["tenants", id], &[]).await
     }
 
-    /// Nothing was found of this tenant: fails if that is because there is none.
-    pub(crate) async fn none_of(&self, tenant: Option<&str>, nothing: bool) -> Result<(), Failure> {
-        match tenant.filter(|_| nothing) {
+    /// Fails if there is no such tenant, so that a mistyped one is not taken for one of which there is nothing.
+    pub(crate) async fn is_known(&self, tenant: Option<&str>) -> Result<(), Failure> {
+        match tenant {
             Some(tenant) => self.tenant(tenant).await.map(drop),
             None => Ok(()),
+        }
+    }
+
+    /// Where a tenant is now, in a sentence; nothing if that can't be asked.
+    pub(crate) async fn whereabouts(&self, tenant: &str) -> String {
+        let Ok(found) = self.tenant(tenant).await else { return String::new() };
+        let by = found.mover.map(|id| format!(", for move {id}")).unwrap_or_default();
+        match found.status.as_str() {
+            "moving" => format!("Tenant {tenant} is offline now{by}."),
+            status => format!("Tenant {tenant} is {status} in realm {}.", found.realm),
         }
     }
 

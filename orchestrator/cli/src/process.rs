@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -86,7 +86,7 @@ impl ProcessArgs {
         let settings =
             Settings { index_settle: timing.index_settle, skew: timing.skew, hook_secrets, ..Settings::default() };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
-        Ok(match self.locks() {
+        Ok(match locks(self.run_dir.as_deref()) {
             Ok(locks) => deployment.with_locks(locks),
             Err(error) => {
                 tracing::warn!(
@@ -109,15 +109,16 @@ impl ProcessArgs {
         let text = read_text(file).map_err(|error| said(&error))?;
         HookSecrets::parse(&text).map_err(|error| said(&error))
     }
+}
 
-    fn locks(&self) -> std::io::Result<HostLocks> {
-        let folder = match (&self.run_dir, std::env::var_os("XDG_RUNTIME_DIR")) {
-            (Some(folder), _) => folder.clone(),
-            (None, Some(folder)) => PathBuf::from(folder).join("realmctl"),
-            (None, None) => std::env::temp_dir().join(format!("realmctl-{}", std::fs::metadata("/proc/self")?.uid())),
-        };
-        HostLocks::take(&folder)
-    }
+/// The lock of this process, in this folder or in the one that processes of a user share.
+fn locks(run_dir: Option<&Path>) -> std::io::Result<HostLocks> {
+    let folder = match (run_dir, std::env::var_os("XDG_RUNTIME_DIR")) {
+        (Some(folder), _) => folder.to_owned(),
+        (None, Some(folder)) => PathBuf::from(folder).join("realmctl"),
+        (None, None) => std::env::temp_dir().join(format!("realmctl-{}", std::fs::metadata("/proc/self")?.uid())),
+    };
+    HostLocks::take(&folder)
 }
 
 impl ProcessArgs {
@@ -204,7 +205,12 @@ pub(crate) fn local_deployment(store: Store, timing: Timing) -> Deployment {
         checkpoint_every: Duration::from_millis(250),
         ..Settings::default()
     };
-    Deployment::new(store, Movers::new(credentials, settings), timing)
+    let deployment = Deployment::new(store, Movers::new(credentials, settings), timing);
+    // Without, a playground that is killed and started again waits until its own requests can no longer act.
+    match locks(None) {
+        Ok(locks) => deployment.with_locks(locks),
+        Err(_) => deployment,
+    }
 }
 
 /// A runner, and perhaps an API, at work in this process. Dropping it stops them where they stand.

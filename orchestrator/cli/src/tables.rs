@@ -62,9 +62,10 @@ fn width() -> Option<u16> {
     width.map(|columns| columns.max(LEAST_WIDTH))
 }
 
-/// A table without lines.
+/// A table without lines; nothing if there are no rows.
 pub(crate) fn table<const N: usize>(columns: &[Column; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
-    table_within(width(), columns, rows.into_iter().collect())
+    let rows: Vec<_> = rows.into_iter().collect();
+    if rows.is_empty() { String::new() } else { table_within(width(), columns, rows) }
 }
 
 /// Facts about one thing: a name and a value a line.

@@ -91,7 +91,7 @@ fn a_move_from_its_plan_to_its_end_in_json() {
     assert_eq!(cancelled["state"], json!("rolled_back"));
     let watched = server.ask(&["moves", "watch", id, "--output", "json"]).ends_with(4);
     assert_eq!(watched.json()["state"], json!("rolled_back"));
-    assert!(watched.stderr.contains("rolled back, acme is online in us"), "{watched:#?}");
+    assert!(watched.stderr.contains("Tenant acme is online in realm us."), "{watched:#?}");
 }
 
 #[test]

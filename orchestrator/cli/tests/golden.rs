@@ -62,10 +62,23 @@ fn of_moves() -> Vec<Case> {
             case(
                 "moves_watch",
                 &format!("moves watch {OTHER_MOVE}"),
-                get(at("GET /v1/moves/ID", OTHER_MOVE), scenes::rolled_back()),
+                [
+                    get(at("GET /v1/moves/ID", OTHER_MOVE), scenes::rolled_back()),
+                    get("GET /v1/tenants/globex-manufacturing", scenes::tenant()),
+                ]
+                .concat(),
             ),
         ),
-        case("moves_cancel", &format!("moves cancel {MOVE}"), of_move("cancel", scenes::rolled_back())),
+        case(
+            "moves_cancel",
+            &format!("moves cancel {MOVE}"),
+            [
+                of_move("cancel", scenes::rolled_back()),
+                get(at("GET /v1/moves/ID", MOVE), scenes::running()),
+                get("GET /v1/tenants/globex-manufacturing", scenes::tenant()),
+            ]
+            .concat(),
+        ),
         case("moves_pause", &format!("moves pause {MOVE}"), of_move("pause", scenes::scheduled())),
         case("moves_resume", &format!("moves resume {MOVE}"), of_move("resume", scenes::scheduled())),
         case("moves_retry", &format!("moves retry {MOVE}"), of_move("retry", scenes::running())),
@@ -175,7 +188,11 @@ fn others() -> Vec<Case> {
             "tenants resume acme",
             get("POST /v1/tenants/acme/resume", scenes::pause("tenant:acme", false)),
         ),
-        case("audit_list", "audit list --tenant acme", get("GET /v1/audit", scenes::audit())),
+        case(
+            "audit_list",
+            "audit list --tenant acme",
+            [get("GET /v1/audit", scenes::audit()), get("GET /v1/tenants/acme", scenes::tenant())].concat(),
+        ),
         case("explain", &format!("explain {MOVE}"), get(at("GET /v1/explain/ID", MOVE), scenes::explained_workflow())),
         case("explain_tenant", "explain acme", get("GET /v1/explain/acme", scenes::explained_tenant())),
         case("pause", "pause --all --reason incident", get("POST /v1/pause", scenes::pause("all", true))),

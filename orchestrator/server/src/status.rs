@@ -9,13 +9,14 @@ use engine::pause_table::{Pause, PauseScope};
 use engine::survey_table::{self, Open};
 use engine::{Workflow, host_and_process, runner_table, task_table};
 use serde::Deserialize;
-use store::{StoreError, Tx};
+use store::{Millis, StoreError, Tx};
 use workflows::clocks::{self, CLOCK_SKEW};
 use workflows::controls;
 use workflows::explain;
 use workflows::removal::Removal;
+use workflows::timestamps::rfc3339;
 
-use crate::api::{Attention, IdsView, NamedView, StatusView, WorkView, WorkerView, WorkersView};
+use crate::api::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, present};
@@ -41,12 +42,12 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
     let workers = workers(&mut tx).await?;
     let failed = survey_table::count_ended(&mut tx, Removal::KIND, "failed").await?;
     let pauses = controls::list_pauses(&mut tx).await?;
-    let offline = tenants::offline(&mut tx, NAMED).await?.into_iter().map(offline);
-    let offline: Vec<Attention> = offline.collect();
+    let offline = tenants::offline(&mut tx, NAMED).await?;
+    let now = tx.now().await?;
     tx.rollback().await?;
     let skew = clocks::beyond_skew(&app.deployment).await?;
     let mut attention = Vec::new();
-    attention.extend(offline);
+    attention.extend(offline.iter().filter_map(|tenant| lapsed(tenant, now)));
     attention.extend(failed_removals(failed));
     attention.extend(skew.into_iter().map(|text| wants(CLOCK_SKEW, text, "realmctl workers list")));
     attention.extend(idle(&workers));
@@ -59,7 +60,12 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
         failing: open.failing,
     });
     let version = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Json(StatusView { version, attention, work: work.collect(), workers }))
+    let offline = offline.into_iter().map(|tenant| OfflineView {
+        tenant: tenant.id,
+        by: tenant.mover,
+        lease_until: tenant.lease_until.map(rfc3339),
+    });
+    Ok(Json(StatusView { version, attention, offline: offline.collect(), work: work.collect(), workers }))
 }
 
 /// `GET /v1/workers`
@@ -121,9 +127,11 @@ fn many(number: i64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
-fn offline(tenant: tenants::Tenant) -> Attention {
-    let by = tenant.mover.map(|id| format!(" for move {id}")).unwrap_or_default();
-    wants("offline", format!("tenant {} is offline{by}", tenant.id), format!("realmctl explain {}", tenant.id))
+/// A tenant that should have been brought back online by now. (One that is offline for a move that gets on needs nobody.)
+fn lapsed(tenant: &tenants::Tenant, now: Millis) -> Option<Attention> {
+    tenant.lease_until.filter(|until| *until <= now)?;
+    let text = format!("tenant {} is offline and its lease has lapsed: any running process brings it back", tenant.id);
+    Some(wants("lapsed", text, format!("realmctl explain {}", tenant.id)))
 }
 
 fn failed_removals(failed: i64) -> Option<Attention> {

@@ -27,7 +27,7 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
     {
         let message = format!(
             "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
-             reschedule {id}`",
+             reschedule {id} --at TIME`",
             record.kind,
             utc(at)
         );

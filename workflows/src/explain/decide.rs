@@ -252,7 +252,12 @@ fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {
         commands.push(format!("realmctl move {} --to {to}", facts.record.subject));
     }
     if facts.record.wake_at.is_some() && facts.record.state == "scheduled" {
-        commands.push(format!("realmctl moves reschedule {id} --at TIME"));
+        commands.push(match stage {
+            StageFacts::Move { window_ends: Some(_), .. } => {
+                format!("realmctl moves reschedule {id} --window START/END")
+            }
+            _ => format!("realmctl moves reschedule {id} --at TIME"),
+        });
     }
     let past_commit = matches!(facts.record.state.as_str(), "notify" | "completed");
     if facts.record.wake_at.is_some() && kind == "move" && !past_commit {

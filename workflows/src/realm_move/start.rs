@@ -170,7 +170,7 @@ pub(super) fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecor
     let scheduled = first.filter(|first| first.state == "scheduled").and_then(|first| first.wake_at);
     match scheduled {
         Some(at) => format!(
-            "tenant {tenant} has a move scheduled for {}, {mover}: give it another time with `realmctl moves reschedule {mover}`, or cancel \
+            "tenant {tenant} has a move scheduled for {}, {mover}: give it another time with `realmctl moves reschedule {mover} --at TIME`, or cancel \
              it first with `realmctl moves cancel {mover}`",
             utc(at)
         ),

@@ -75,6 +75,9 @@ pub struct MoveView {
     pub removals: Vec<RemovalView>,
     /// When it was started.
     pub started_at: String,
+    /// When it may begin, while it is scheduled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins_at: Option<String>,
     /// When it ended.
     pub finished_at: Option<String>,
     /// Why it is not going on, or went back.
@@ -197,6 +200,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         verification: VerificationView { mode: state.verification, parts: facts.report },
         removals: removal_views(tx, &facts.removals).await?,
         started_at: rfc3339(record.created_at),
+        begins_at: record.wake_at.filter(|_| matches!(state.stage, Stage::Scheduled)).map(rfc3339),
         finished_at: record.finished_at.map(rfc3339),
         error: facts.error.or_else(|| record.error.clone()),
         progress: progress(&state, &tasks),

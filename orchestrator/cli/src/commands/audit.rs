@@ -37,11 +37,11 @@ pub(crate) struct ListArgs {
 pub(crate) async fn run(command: &AuditCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let AuditCommand::List(args) = command;
     let client = Client::of(globals)?;
+    client.is_known(args.tenant.as_deref()).await?;
     let page = args.limit.fetch(terminal, async |cursor, limit| {
         client.audit(&[("tenant", args.tenant.clone()), ("cursor", cursor), ("limit", Some(limit))]).await
     });
     let page = page.await?;
-    client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
     terminal.data(&page, list_table)?;
     Ok(Exit::Done)
 }

@@ -16,6 +16,7 @@ use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::process;
 use crate::watch::{self, Watched, exit_of};
+use crate::words;
 
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;
@@ -144,6 +145,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
     let client = Client::of(globals)?;
     match command {
         MovesCommand::List(args) => {
+            client.is_known(args.tenant.as_deref()).await?;
             let page = args.limit.fetch(terminal, async |cursor, limit| {
                 let query = [
                     ("tenant", args.tenant.clone()),
@@ -154,7 +156,6 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
                 client.moves(&query).await
             });
             let page = page.await?;
-            client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
             terminal.data(&page, view::list_table)?;
             Ok(Exit::Done)
         }
@@ -167,10 +168,14 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             to_its_end(&client, &found, terminal).await
         }
         MovesCommand::Cancel(args) => {
-            let cancelled = client
-                .cancel_move(&whole_id(&client, &args.id).await?, &Change { reason: args.reason.clone() })
-                .await?;
-            terminal.say(&format!("Cancelled: {} is online in {}.", cancelled.tenant, cancelled.from));
+            let id = whole_id(&client, &args.id).await?;
+            let before = client.realm_move(&id).await?;
+            let cancelled = client.cancel_move(&id, &Change { reason: args.reason.clone() }).await?;
+            let now = client.whereabouts(&cancelled.tenant).await;
+            terminal.say(&match before.finished_at.as_deref() {
+                Some(at) => format!("It was rolled back already, at {}; nothing was changed. {now}", words::time(at)),
+                None => format!("Cancelled. {now}"),
+            });
             terminal.data(&cancelled, show_table)?;
             Ok(Exit::Done)
         }
@@ -223,10 +228,10 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
     let exit = exit_of(&view);
     if exit != Exit::Done {
         let why = view.error.as_ref().map(|error| format!(": {} ({})", error.message, error.code)).unwrap_or_default();
-        let stays = format!("{} is online in {}", view.tenant, view.from);
+        let now = client.whereabouts(&view.tenant).await;
         let message = match exit {
-            Exit::RolledBack => format!("the move was rolled back, {stays}{why}"),
-            _ => format!("the move failed before taking the tenant offline, {stays}{why}"),
+            Exit::RolledBack => format!("the move was rolled back{why}. {now}"),
+            _ => format!("the move failed before taking the tenant offline{why}. {now}"),
         };
         let code = view.error.as_ref().map_or_else(|| view.state.clone(), |error| error.code.clone());
         return Err(Failure::new(exit, code, message));

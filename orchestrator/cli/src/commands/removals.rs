@@ -126,6 +126,7 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
     match command {
         RemovalsCommand::List(args) => {
             let state = if args.failed { Some("failed".to_owned()) } else { args.state.clone() };
+            client.is_known(args.tenant.as_deref()).await?;
             let page = args.limit.fetch(terminal, async |cursor, limit| {
                 let query = [
                     ("state", state.clone()),
@@ -136,7 +137,6 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
                 client.removals(&query).await
             });
             let page = page.await?;
-            client.none_of(args.tenant.as_deref(), page.items.is_empty()).await?;
             terminal.data(&page, list_table)?;
             if args.failed && args.tenant.is_none() {
                 say_retrying(&client, terminal).await;

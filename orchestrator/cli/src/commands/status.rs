@@ -26,7 +26,14 @@ pub(crate) async fn run(_: &StatusArgs, globals: &Globals, terminal: &Terminal) 
 }
 
 fn status_text(status: &StatusView, address: &str) -> String {
-    let mut text = facts([("Server", format!("{address}, version {}", status.version))]);
+    let offline = status.offline.iter().map(|offline| match &offline.by {
+        Some(by) => format!("{}, for move {by}", offline.tenant),
+        None => offline.tenant.clone(),
+    });
+    let mut text = facts([
+        ("Server", format!("{address}, version {}", status.version)),
+        ("Offline now", offline.collect::<Vec<_>>().join("\n")),
+    ]);
     text.push_str("\n\n");
     if status.attention.is_empty() {
         text.push_str("Nothing needs a person.");

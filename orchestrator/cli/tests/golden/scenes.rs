@@ -314,8 +314,8 @@ pub(crate) fn workers() -> Value {
 pub(crate) fn status() -> Value {
     json!({
         "version": "0.4.0",
+        "offline": [{ "tenant": "acme", "move": MOVE, "leaseUntil": "2026-11-21T21:53:00.000Z" }],
         "attention": [
-            { "code": "offline", "text": format!("tenant acme is offline for move {MOVE}"), "canDo": "realmctl explain acme" },
             { "code": "failed_removals", "text": "2 removals failed: data that moves left behind is still there",
               "canDo": "realmctl removals list --failed" },
             { "code": "paused", "text": "everything is paused since 2026-11-21 21:00:00 UTC by sam: incident 7", "canDo": "realmctl pauses" },

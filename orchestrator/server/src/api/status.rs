@@ -10,10 +10,26 @@ pub struct StatusView {
     pub version: String,
     /// What needs a person, most urgent first.
     pub attention: Vec<Attention>,
+    /// The tenants that are offline for a move now, at most ten; those whose lease ends first.
+    #[serde(default)]
+    pub offline: Vec<OfflineView>,
     /// What is under way, by kind and state.
     pub work: Vec<WorkView>,
     /// The processes that are there.
     pub workers: Vec<WorkerView>,
+}
+
+/// A tenant that is offline for a move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OfflineView {
+    /// The tenant.
+    pub tenant: String,
+    /// The move.
+    #[serde(rename = "move")]
+    pub by: Option<String>,
+    /// When any process brings it back online unless the move gets on.
+    pub lease_until: Option<String>,
 }
 
 /// Something that needs a person.

@@ -28,6 +28,7 @@ pub(super) fn view(record: &WorkflowRecord) -> MoveView {
         verification: VerificationView::default(),
         removals: Vec::new(),
         started_at: rfc3339(record.created_at),
+        begins_at: None,
         finished_at: record.finished_at.map(rfc3339),
         error: record.error.clone(),
         progress: None,

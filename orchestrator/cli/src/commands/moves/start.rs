@@ -82,7 +82,10 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
     if args.dry_run {
         let plan = client.dry_run(args.tenant.as_str(), &request).await?;
         terminal.data(&plan, dry_run_table)?;
-        return Ok(Exit::Done);
+        return match plan.obstacles.iter().find(|obstacle| obstacle.code == "move_in_progress") {
+            Some(obstacle) => Err(Failure::new(Exit::Refused, obstacle.code.clone(), obstacle.text.clone())),
+            None => Ok(Exit::Done),
+        };
     }
     let (started, new) = client.start_move(args.tenant.as_str(), &request).await?;
     if !new {

@@ -84,7 +84,7 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Copied", if settled { copied } else { String::new() }),
         ("Verified", if settled { verified.to_owned() } else { String::new() }),
         ("Warnings", view.warnings.join("\n")),
-        ("Started", format!("{} by {}", words::time(&view.started_at), view.requested_by)),
+        ("Requested", format!("{} by {}", words::time(&view.started_at), view.requested_by)),
         ("Ended", view.finished_at.as_deref().map(words::time).unwrap_or_default()),
         ("Reason", view.reason.clone()),
         ("Plan", view.plan_hash.clone()),
