@@ -34,7 +34,8 @@ fn ends_with(exit: i32, case: Case) -> Case {
     Case { exit, ..case }
 }
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/topology.yaml");
+/// In the folder in which the commands run.
+const FILE: &str = "topology.yaml";
 
 fn get(path: &'static str, answer: Value) -> Answers {
     vec![(path, 200, answer)]
@@ -247,6 +248,7 @@ fn folder() -> PathBuf {
 fn ask(case: &Case, url: &str, columns: Option<&str>, more: &[&str]) -> Ran {
     let mut asked = command(&[case.args.as_slice(), more].concat());
     asked.env("REALMCTL_SERVER", url).env("REALMCTL_USER", "sam");
+    asked.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden"));
     columns.map(|columns| asked.env("REALMCTL_COLUMNS", columns));
     run(&mut asked)
 }
