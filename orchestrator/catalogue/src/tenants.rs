@@ -3,7 +3,7 @@
 //! Every change of status or placement raises the epoch in the same statement. A guard that does not hold changes
 //! nothing and answers `false`: the caller reads the row again and decides.
 
-use store::{Millis, Row, StoreError, Tx, sql};
+use store::{Millis, Row, Sql, StoreError, Tx, sql};
 
 /// A tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,33 +78,30 @@ macro_rules! select {
 
 /// Inserts a tenant. `Duplicate` when the id or the host is taken.
 pub async fn insert(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
-    sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at, created_in) \
-         VALUES ($1, $2, $3, $4, $5, $6, $6, $7)")
-    .bind(&tenant.id)
-    .bind(tenant.host.clone())
-    .bind(&tenant.realm)
-    .bind(tenant.status.as_str())
-    .bind(tenant.epoch)
-    .bind(tenant.created_at)
-    .bind(&tenant.created_in)
-    .execute(tx)
-    .await
-    .map(drop)
+    let insert = sql("INSERT INTO tenants (id, host, realm, status, epoch, created_at, updated_at, created_in) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $6, $7)");
+    bound(insert, tenant).execute(tx).await.map(drop)
 }
 
 /// Creates a tenant anew whose creation was undone.
 pub async fn create_again(tx: &mut Tx, tenant: &Tenant) -> Result<(), StoreError> {
-    sql("UPDATE tenants SET host = $2, realm = $3, status = $4, epoch = $5, created_at = $6, updated_at = $6, created_in = $7 \
-         WHERE id = $1 AND status = 'gone'")
-    .bind(&tenant.id)
-    .bind(tenant.host.clone())
-    .bind(&tenant.realm)
-    .bind(tenant.status.as_str())
-    .bind(tenant.epoch)
-    .bind(tenant.created_at)
-    .bind(&tenant.created_in)
-    .execute_one(tx, || StoreError::Corrupt(format!("tenant {} is locked and yet has changed", tenant.id)))
-    .await
+    let again =
+        sql("UPDATE tenants SET host = $2, realm = $3, status = $4, epoch = $5, created_at = $6, updated_at = $6, \
+                     created_in = $7 WHERE id = $1 AND status = 'gone'");
+    let changed = || StoreError::Corrupt(format!("tenant {} is locked and yet has changed", tenant.id));
+    bound(again, tenant).execute_one(tx, changed).await
+}
+
+/// What both write of a tenant.
+fn bound(statement: Sql, tenant: &Tenant) -> Sql {
+    statement
+        .bind(&tenant.id)
+        .bind(tenant.host.clone())
+        .bind(&tenant.realm)
+        .bind(tenant.status.as_str())
+        .bind(tenant.epoch)
+        .bind(tenant.created_at)
+        .bind(&tenant.created_in)
 }
 
 /// The tenant, if there is one.

@@ -86,17 +86,7 @@ impl ProcessArgs {
         let settings =
             Settings { index_settle: timing.index_settle, skew: timing.skew, hook_secrets, ..Settings::default() };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
-        Ok(match locks(self.run_dir.as_deref()) {
-            Ok(locks) => deployment.with_locks(locks),
-            Err(error) => {
-                tracing::warn!(
-                    %error,
-                    "no lock for this process: should it be killed, moves that it was copying for will wait until no store \
-                     accepts its requests; name a folder of this user with --run-dir"
-                );
-                deployment
-            }
-        })
+        Ok(with_lock(deployment, self.run_dir.as_deref()))
     }
 }
 
@@ -108,6 +98,21 @@ impl ProcessArgs {
             |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
         let text = read_text(file).map_err(|error| said(&error))?;
         HookSecrets::parse(&text).map_err(|error| said(&error))
+    }
+}
+
+/// With the lock that proves, when this process is killed, that it is dead.
+fn with_lock(deployment: Deployment, run_dir: Option<&Path>) -> Deployment {
+    match locks(run_dir) {
+        Ok(locks) => deployment.with_locks(locks),
+        Err(error) => {
+            tracing::warn!(
+                %error,
+                "no lock for this process: should it be killed, moves that it was copying for will wait until no store \
+                 accepts its requests; name a folder of this user with --run-dir, or in XDG_RUNTIME_DIR"
+            );
+            deployment
+        }
     }
 }
 
@@ -205,12 +210,7 @@ pub(crate) fn local_deployment(store: Store, timing: Timing) -> Deployment {
         checkpoint_every: Duration::from_millis(250),
         ..Settings::default()
     };
-    let deployment = Deployment::new(store, Movers::new(credentials, settings), timing);
-    // Without, a playground that is killed and started again waits until its own requests can no longer act.
-    match locks(None) {
-        Ok(locks) => deployment.with_locks(locks),
-        Err(_) => deployment,
-    }
+    with_lock(Deployment::new(store, Movers::new(credentials, settings), timing), None)
 }
 
 /// A runner, and perhaps an API, at work in this process. Dropping it stops them where they stand.

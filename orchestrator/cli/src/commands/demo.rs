@@ -69,7 +69,10 @@ pub(crate) async fn run(args: &DemoArgs, terminal: &Terminal) -> Result<Exit, Fa
         exit = Box::pin(play(args, folder.path(), terminal)) => exit,
         interrupted = process::interrupted() => {
             interrupted?;
-            Err(Failure::interrupted("Interrupted; nothing is left behind."))
+            Err(Failure::interrupted(match &args.store {
+                None => "Interrupted; nothing is left behind.",
+                Some(_) => "Interrupted; what the demo had written to the database of --store is still there.",
+            }))
         }
     }
 }
