@@ -93,6 +93,17 @@ impl Api {
         answer
     }
 
+    /// Whether any server says that it is not ready: it tries a write for that.
+    pub(crate) async fn any_unready(&self) -> bool {
+        for server in &self.servers {
+            let answered = self.http.get(format!("{server}/readyz")).send().await;
+            if answered.is_ok_and(|answer| answer.status() == StatusCode::SERVICE_UNAVAILABLE) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// Puts a topology in force.
     pub(crate) async fn put_topology(&self, yaml: String) -> Answer {
         let request = Request { method: Method::PUT, yaml: Some(yaml), ..Request::get("topology") };

@@ -1,7 +1,7 @@
 //! The faults: a deck of them, shuffled by the seed, dealt one after another to processes that the seed chooses too.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use testkit::Error;
@@ -214,7 +214,8 @@ impl<'a> Injector<'a> {
         self.stage.fault("fill disk", &format!("{limit} bytes"));
         self.fleet.processes.iter().try_for_each(|process| process.limit_files(Some(limit)))?;
         let (before, after) = (self.random.between(200, 3_000), self.random.between(200, 3_000));
-        tokio::time::sleep(before).await;
+        let felt = self.disk_is_felt_within(before).await;
+        self.stage.count(if felt { "disk.felt" } else { "disk.not felt" });
         if self.random.below(3) == 0 {
             self.kill().await;
         }
@@ -223,5 +224,16 @@ impl<'a> Injector<'a> {
         self.stage.event("there is room on the disk again");
         self.stage.health.catalogue_is_back();
         Ok(())
+    }
+
+    /// Waits so long, and says whether a server found meanwhile that it can't write.
+    async fn disk_is_felt_within(&self, length: Duration) -> bool {
+        let until = Instant::now() + length;
+        let mut felt = false;
+        while Instant::now() < until {
+            felt = felt || self.stage.api.any_unready().await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        felt
     }
 }

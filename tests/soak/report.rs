@@ -26,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) writes: BTreeMap<String, u64>,
     /// Removals that had failed and were replayed.
     pub(crate) removals_replayed: u64,
+    /// Times that the disk was full, by whether a server found that it could not write.
+    pub(crate) disk_full: BTreeMap<String, u64>,
     /// Processes that ended because they found no catalogue when they started.
     pub(crate) ended_by_themselves: u64,
     /// Times that a reader saw a tenant offline.
@@ -69,6 +71,9 @@ impl fmt::Display for Report {
         )?;
         writeln!(out, "cancels: {}; removals replayed: {}", list(&self.cancels), self.removals_replayed)?;
         writeln!(out, "writes: {}", list(&self.writes))?;
+        if !self.disk_full.is_empty() {
+            writeln!(out, "disk full: {}", list(&self.disk_full))?;
+        }
         writeln!(
             out,
             "seen offline {} times; the longest, in ms, by the last fault: {}",

@@ -209,6 +209,10 @@ fn report(stage: &Stage, seed: u64, seen: &[Seen]) -> Report {
     if stage.total("fault.") == 0 || stage.total("write.acknowledged") == 0 || longest_offline_ms.is_empty() {
         stage.problem("nothing happened: no fault, no write or no move was seen".to_owned());
     }
+    let disk_full = stage.counted("disk.");
+    if !disk_full.is_empty() && !disk_full.contains_key("felt") {
+        stage.problem("the disk was full, and no server found that it could not write".to_owned());
+    }
     Report {
         seed,
         seconds: Instant::now().duration_since(stage.began).as_secs(),
@@ -218,6 +222,7 @@ fn report(stage: &Stage, seed: u64, seen: &[Seen]) -> Report {
         cancels: stage.counted("cancel."),
         writes: stage.counted("write."),
         removals_replayed: stage.total("removal.replayed"),
+        disk_full,
         ended_by_themselves: stage.total("ended by itself"),
         times_offline: seen.iter().map(|seen| seen.offline.len()).sum(),
         longest_offline_ms,

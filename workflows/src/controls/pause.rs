@@ -17,7 +17,7 @@ use crate::requester::Requester;
 /// Workflows that go on, named in an answer.
 const NAMED: i64 = 100;
 
-/// Bytes of reasons beyond which none is added.
+/// Bytes of reasons beyond which a pause shows no more of them.
 const REASONS_MAX: usize = 4_000;
 
 /// What a pause came to.
@@ -205,8 +205,8 @@ async fn store_pause(
         return Ok(true);
     }
     let Some(before) = pause_table::lock(tx, scope).await? else { return Ok(false) };
-    if let Some(why) = both_reasons(&before, requester) {
-        let after = Pause { why, ..before.clone() };
+    if says_something_new(&before, requester) {
+        let after = Pause { why: both_reasons(&before, requester), ..before.clone() };
         pause_table::explain(tx, scope, &after.why).await?;
         let change = (tenant, shown(Some(&before)), shown(Some(&after)));
         record_change(deployment, tx, "pause", scope, change, requester).await?;
@@ -214,15 +214,20 @@ async fn store_pause(
     Ok(false)
 }
 
-/// The reasons of a pause and of whoever pauses the same again: neither is lost. `None`: there is nothing to add.
-fn both_reasons(pause: &Pause, again: &Requester) -> Option<String> {
+/// Whether whoever pauses the same again gives a reason that the pause does not show yet.
+fn says_something_new(pause: &Pause, again: &Requester) -> bool {
     let said = format!("{}: {}", again.who, again.why);
     let known = pause.why == again.why || pause.why.split("; ").any(|part| part == said);
-    if again.why.is_empty() || known || pause.why.len() > REASONS_MAX {
-        return None;
+    !again.why.is_empty() && !known
+}
+
+/// The reasons of a pause and of whoever pauses the same again: neither is lost. Beyond [`REASONS_MAX`] the audit trail alone has more.
+fn both_reasons(pause: &Pause, again: &Requester) -> String {
+    if pause.why.len() > REASONS_MAX {
+        return pause.why.clone();
     }
     let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };
-    Some(format!("{before}{}: {}", again.who, again.why))
+    format!("{before}{}: {}", again.who, again.why)
 }
 
 fn shown(pause: Option<&Pause>) -> Value {

@@ -16,6 +16,9 @@ use crate::quiet;
 use crate::timing::millis;
 use crate::worker_there;
 
+/// How long one that has waited for long goes without a look, in milliseconds.
+const LOOK_AGAIN_MOST_MS: Millis = 10_000;
+
 pub(super) async fn advance(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
@@ -31,14 +34,14 @@ pub(super) async fn advance(
         };
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };
-    // It is looked at again on purpose only after LOOK_AGAIN_MS: what goes beyond that is a gap.
-    let longest_gap = LOOK_AGAIN_MS + millis(deployment.timing.lease);
+    // It is looked at again on purpose within that: what goes beyond is a gap.
+    let longest_gap = LOOK_AGAIN_MOST_MS + millis(deployment.timing.lease);
     let since = counted_since(since, looked_at, step.now, longest_gap);
     let until = since + millis(deployment.timing.wait_limit);
     if step.now >= until {
         return Err(obstacle.gave_up());
     }
-    let wake = until.min(step.now + LOOK_AGAIN_MS);
+    let wake = until.min(step.now + look_again_after(step.now - since));
     let stage = Stage::Waiting { since, reason: obstacle.reason, looked_at: Some(step.now) };
     Ok(Next::Stay(state.at_stage(stage), wake))
 }
@@ -60,6 +63,12 @@ async fn online(
     }
     leaving::begin(deployment, step, &state).await?;
     Ok(Next::Go(state.at_stage(Stage::Comparing), String::new()))
+}
+
+/// How long to wait before the next look, after `waited`: a tenth of that again, so that a thousand moves that wait for hours do not look
+/// a thousand times a second. Room that comes free sooner wakes the first in its queue.
+fn look_again_after(waited: Millis) -> Millis {
+    (waited / 10).clamp(LOOK_AGAIN_MS, LOOK_AGAIN_MOST_MS)
 }
 
 /// Since when the wait counts: a gap in which nobody looked, such as a pause, does not.
@@ -150,6 +159,11 @@ pub(super) async fn busy_cells(tx: &mut Tx, plan: &Plan) -> Result<Vec<Cell>, St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_waited_long_looks_less_often() {
+        assert_eq!([0, 5_000, 30_000, 86_400_000].map(look_again_after), [1_000, 1_000, 3_000, 10_000]);
+    }
 
     #[test]
     fn a_pause_does_not_count_as_waiting() {

@@ -81,7 +81,9 @@ pub(super) fn answer(answer: &PauseAnswer, asked: &Change, terminal: &Terminal) 
         answer.scope.strip_prefix("tenant:").map_or_else(|| "Everything".to_owned(), |id| format!("Tenant {id}"));
     terminal.say(&match (answer.paused, answer.changed) {
         (true, true) => format!("{what} is paused; `realmctl pauses` shows who paused what."),
-        (true, false) if asked.reason.is_some() => format!("{what} was paused already; your reason is kept with it."),
+        (true, false) if asked.reason.is_some() => {
+            format!("{what} was paused already; your reason is kept in the audit trail.")
+        }
         (true, false) => format!("{what} was paused already."),
         (false, true) => format!("{what} is resumed; `realmctl pauses` shows what else is paused."),
         (false, false) if answer.scope == "all" => {
