@@ -136,7 +136,7 @@ mod tests {
     /// Whatever stands in quotes or backticks after `realmctl `, in messages and in documents.
     #[test]
     fn every_command_line_that_is_printed_anywhere_is_one() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut texts = vec![root.join("README.md")];
         for folder in ["docs", "orchestrator", "workflows/src", "workers/src"] {
             texts_below(&root.join(folder), &mut texts);
