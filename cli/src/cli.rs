@@ -138,7 +138,7 @@ mod tests {
     fn every_command_line_that_is_printed_anywhere_is_one() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let mut texts = vec![root.join("README.md")];
-        for folder in ["docs", "orchestrator", "workflows/src", "workers/src"] {
+        for folder in ["docs", "cli/src", "server/src", "orchestrator", "workflows/src", "workers/src"] {
             texts_below(&root.join(folder), &mut texts);
         }
         let (mut read, mut wrong) = (0, Vec::new());

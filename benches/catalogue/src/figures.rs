@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bench::Spread;
+use bench_engine::Spread;
 use serde::Serialize;
 
 /// What a figure counts.

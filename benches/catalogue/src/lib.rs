@@ -16,7 +16,7 @@ mod waiting;
 
 use std::fmt::Display;
 
-use bench::Database;
+use bench_engine::Database;
 use serde::Serialize;
 use store::StoreError;
 
@@ -28,7 +28,7 @@ use stage::Stage;
 /// What to measure.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where, as in [`bench::Settings`].
+    /// Where, as in [`bench_engine::Settings`].
     pub stores: Vec<String>,
     /// How many tenants there are, one size after the other.
     pub tenants: Vec<u64>,
@@ -68,7 +68,7 @@ pub enum Error {
     Store(#[from] StoreError),
     /// The same, while it was made ready or put away.
     #[error(transparent)]
-    Database(#[from] bench::Error),
+    Database(#[from] bench_engine::Error),
     /// What is measured did not do what it should.
     #[error("a part of the measurement failed: {0}")]
     Part(String),

@@ -1,6 +1,6 @@
 //! Where it is measured: a deployment on the database, two embedded regions without data, and a topology in force.
 
-use bench::Database;
+use bench_engine::Database;
 use catalogue::topology::Topology;
 use store::Store;
 use testkit::{Ports, Region, Storage};

@@ -7,7 +7,7 @@ mod reads;
 mod source;
 pub mod throttled;
 
-use bench::{Spread, median_ratio};
+use bench_engine::{Spread, median_ratio};
 use serde::Serialize;
 use testkit::fixtures;
 use testkit::region::dynamodb_client_at;

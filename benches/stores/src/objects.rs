@@ -6,7 +6,7 @@ mod source;
 
 use std::path::PathBuf;
 
-use bench::{Spread, median_ratio};
+use bench_engine::{Spread, median_ratio};
 use serde::Serialize;
 use testkit::fixtures;
 use testkit::region::s3_client_at;

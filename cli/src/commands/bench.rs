@@ -5,7 +5,7 @@ mod copy;
 
 use std::time::Duration;
 
-use bench::{Commits, Report, Settings, StoreReport};
+use bench_engine::{Commits, Report, Settings, StoreReport};
 use clap::{Args, Subcommand};
 
 use crate::exit::{Exit, Failure};
@@ -67,7 +67,7 @@ pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<E
         measured: args.measure,
         finished: args.history,
     };
-    let report = bench::run(&settings, |text| terminal.say(text)).await.map_err(|error| {
+    let report = bench_engine::run(&settings, |text| terminal.say(text)).await.map_err(|error| {
         Failure::failed(format!("it can't be measured: {error}; check --store and that a database may be made there"))
     })?;
     terminal.data(&report, in_words)?;
@@ -88,7 +88,7 @@ fn store_in_words(measured: &StoreReport) -> String {
         Column::figure("FROM-TO"),
         Column::figure("RATIO"),
     ];
-    let span = |spread: &bench::Spread| format!("{}-{}", whole(spread.least), whole(spread.most));
+    let span = |spread: &bench_engine::Spread| format!("{}-{}", whole(spread.least), whole(spread.most));
     let rows = measured.rates.iter().map(|rate| {
         [
             rate.in_flight.to_string(),
