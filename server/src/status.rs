@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use catalogue::tenants;
-use engine::pause_table::{Pause, PauseScope};
-use engine::survey_table::{self, Open};
-use engine::{Workflow, host_and_process, runner_table, task_table};
+use engine::tables::pause_table::{Pause, PauseScope};
+use engine::tables::status_queries::Open;
+use engine::tables::{runner_table, status_queries, task_table};
+use engine::{Workflow, host_and_process};
 use serde::Deserialize;
 use store::{Millis, StoreError, Tx};
 use workflows::clocks::{self, CLOCK_SKEW};
-use workflows::controls;
-use workflows::explain;
 use workflows::removal::Removal;
 use workflows::timestamps::rfc3339;
+use workflows::{controls, explain};
 
 use crate::api::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 use crate::path::Id;
@@ -38,9 +38,9 @@ pub(crate) struct OfKind {
 /// `GET /v1/status`
 pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, ApiError> {
     let mut tx = app.deployment.store.read().await?;
-    let open = survey_table::open(&mut tx).await?;
+    let open = status_queries::open(&mut tx).await?;
     let workers = workers(&mut tx).await?;
-    let failed = survey_table::count_ended(&mut tx, Removal::KIND, "failed").await?;
+    let failed = status_queries::count_ended(&mut tx, Removal::KIND, "failed").await?;
     let pauses = controls::list_pauses(&mut tx).await?;
     let offline = tenants::offline(&mut tx, NAMED).await?;
     let now = tx.now().await?;
@@ -90,7 +90,7 @@ pub(crate) async fn ids(
     let mut tx = app.deployment.store.read().await?;
     let kind = present(filter.kind);
     let beginning = beginning.to_ascii_lowercase();
-    let mut found = survey_table::beginning_with(&mut tx, &beginning, kind.as_deref(), NAMED + 1).await?;
+    let mut found = status_queries::beginning_with(&mut tx, &beginning, kind.as_deref(), NAMED + 1).await?;
     tx.rollback().await?;
     let named = usize::try_from(NAMED).expect("it is a small constant");
     let more = found.len() > named;

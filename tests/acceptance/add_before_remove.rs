@@ -8,7 +8,7 @@ use acceptance::world::{Holdings, holdings_of};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::AttributeValue;
 use engine::StepError;
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use testkit::region::dynamodb_client;
 
 on_both_databases!(nothing_is_removed_anywhere_before_the_commit, before_the_commit);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::proxy::Proxy;
 use testkit::region::s3_client;

@@ -3,7 +3,7 @@
 use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe, Point, Probe};
+use engine::failpoints::{Moment, NoProbe, Point, Probe};
 use engine::{Intervention, Next, StepError, StoredError};
 use store::sql;
 use tokio_util::sync::CancellationToken;
@@ -133,7 +133,8 @@ async fn earlier_task(database: Database) {
     let held_up = || async {
         for removal in &removals {
             let mut tx = world.deployment.store.read().await.expect("a read begins");
-            let tasks = engine::task_table::of_workflow(&mut tx, &removal.id).await.expect("tasks can be listed");
+            let tasks =
+                engine::tables::task_table::of_workflow(&mut tx, &removal.id).await.expect("tasks can be listed");
             tx.rollback().await.expect("a read ends");
             if !tasks.is_empty() && tasks.iter().all(|task| task.fence >= 3) {
                 return Some(removal);

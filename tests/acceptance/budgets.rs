@@ -4,7 +4,7 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{many_parts, request};
 use acceptance::{Clocked, Database};
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use workflows::realm_move::{MoveRequest, MoveView, When, Window, reschedule_move, start_move};
 use workflows::requester::Requester;
 

@@ -7,7 +7,7 @@ use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::world::{TENANT, request};
 use acceptance::{Clocked, Database, World};
 use catalogue::tenants::{self, TenantStatus};
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use std::os::unix::process::ExitStatusExt;
 use workflows::campaign::{
     Allowance, CampaignRequest, CampaignView, MemberView, Orders, Tenants, cancel_campaign, create_campaign,

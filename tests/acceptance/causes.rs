@@ -1,7 +1,7 @@
 //! What stopped a move is its error: while its data tasks are tried again it is shown, and when time runs out on them it is kept.
 
 use acceptance::{Clocked, Database, timing};
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use engine::{Runner, Sweep};
 use workflows::explain::{Explained, explain};
 use workflows::realm_move::{LapseSweep, MoveView};

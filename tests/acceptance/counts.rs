@@ -10,7 +10,7 @@ use catalogue::ledger::{self, CellState, ChangedBy};
 use catalogue::location::{Address, Location};
 use catalogue::tenants::{self, Tenant, TenantStatus};
 use catalogue::{placements, topologies};
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use store::{Store, StoreError, StoreUrl, Tx, sql};
 
 on_both_databases!(counts_agree_with_the_rows_after_any_changes, any_changes);

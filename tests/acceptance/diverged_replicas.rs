@@ -4,7 +4,7 @@
 use acceptance::world::Seed;
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use testkit::fixtures::{seed_items, seed_objects};
 use testkit::region::{dynamodb_client, s3_client};
 use workflows::realm_move::MoveView;

@@ -8,7 +8,7 @@ use acceptance::child::{Orders, run_if_child, run_to_orders};
 use acceptance::strike::Target;
 use acceptance::world::{Holdings, Seed, TENANT, deploy_with_parts_of};
 use acceptance::{Database, World};
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use engine::{TaskRecord, TaskStatus};
 
 /// Objects of the tenant, and how many of them are worth a part.
@@ -79,7 +79,7 @@ fn nothing() -> Holdings {
 
 async fn copies(world: &World, id: &str) -> Vec<TaskRecord> {
     let mut tx = world.deployment.store.read().await.expect("a read begins");
-    let tasks = engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
+    let tasks = engine::tables::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
     tx.rollback().await.expect("a read ends");
     tasks.into_iter().filter(|task| task.kind == "copy").collect()
 }

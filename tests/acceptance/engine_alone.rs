@@ -9,7 +9,7 @@ use acceptance::Database;
 use acceptance::strike::{Striker, Strikers, Target};
 use acceptance::world::wait_until;
 use engine::RunnerSettings;
-use engine::probe::Moment;
+use engine::failpoints::Moment;
 use store::sql;
 
 use machines::{Blow, EndlessTask, Stage, Walk, Working};
@@ -246,7 +246,7 @@ async fn presence(database: Database) {
     let stage = Stage::new(database).await;
     let there = async || {
         let mut tx = stage.store.read().await.expect("begins");
-        let live = engine::runner_table::live(&mut tx).await.expect("they can be read");
+        let live = engine::tables::runner_table::live(&mut tx).await.expect("they can be read");
         live.into_iter().map(|runner| (runner.owner, runner.task_kinds.len())).collect::<Vec<_>>()
     };
     assert_eq!(there().await, [], "nobody yet");

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use acceptance::Database;
 use acceptance::kinds::{Begin, KINDS, Kind, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
 use acceptance::strike::{Blow, Interject, Striker, Strikers, Target};
-use acceptance::timing;
+use acceptance::{Database, timing};
 use engine::Runner;
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use store::ManualClock;
 
 on_both_databases!(a_passing_failure_is_retried_at_every_state, passing_failures);

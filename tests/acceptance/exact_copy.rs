@@ -5,7 +5,7 @@ use acceptance::world::{Holdings, Seed, many_parts, request};
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use workflows::realm_move::{CostClass, dry_run, estimate_move};
 
 on_both_databases!(a_tenant_moves_whole_and_alone, moves_whole_and_alone);

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::probe::{Moment, NoProbe, Point, Probe};
+use engine::failpoints::{Moment, NoProbe, Point, Probe};
 use testkit::region::dynamodb_client;
 
 on_both_databases!(items_that_expire_are_moved_while_they_live, expiring);

@@ -5,7 +5,7 @@ use acceptance::Database;
 use acceptance::stage::Stage;
 use acceptance::strike::{Blow, Striker, Strikers, Target};
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 
 on_both_databases!(failed_for_good_in_every_task, failed_in_every_task);
 on_both_databases!(a_passing_failure_that_never_passes_is_given_up, never_passing_failures_are_given_up);

@@ -12,7 +12,7 @@ use acceptance::world::{NEIGHBOUR, Seed, TENANT, deploy_timed, fresh_store, runn
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use testkit::hook_service::{Call, Fault, Pages};
 use testkit::{HookService, RequestAge};
 use tokio_util::sync::CancellationToken;

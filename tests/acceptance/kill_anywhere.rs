@@ -5,7 +5,7 @@ use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::kinds::{Begin, KINDS, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
 use acceptance::strike::Target;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use std::os::unix::process::ExitStatusExt;
 
 /// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.

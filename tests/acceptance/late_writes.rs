@@ -8,7 +8,7 @@ use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::{RequestAge, fixtures};
 use workflows::removal::{Accepted, RemovalDetail, replay_removal};

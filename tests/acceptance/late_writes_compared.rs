@@ -6,7 +6,7 @@ use std::sync::Arc;
 use acceptance::strike::{Blow, Striker, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use engine::{Runner, RunnerSettings};
 use testkit::fixtures;
 use testkit::observe::Item;

@@ -9,7 +9,7 @@ use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe, Point, Probe};
+use engine::failpoints::{Moment, NoProbe, Point, Probe};
 use engine::{Runner, StepError};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
@@ -169,7 +169,7 @@ async fn larger_than_the_limit(database: Database) {
     let mut tx = world.deployment.store.read().await.expect("a read begins");
     let mut offline = Vec::new();
     for id in &ids {
-        let rows = engine::history::after(&mut tx, id, 0, 100).await.expect("history");
+        let rows = engine::tables::history::after(&mut tx, id, 0, 100).await.expect("history");
         let at = |state: &str| rows.iter().find(|row| row.to_state == state).map(|row| row.at).expect("it got there");
         offline.push((at("drain"), at("notify")));
     }

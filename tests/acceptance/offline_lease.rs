@@ -10,7 +10,7 @@ use acceptance::world::Holdings;
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use store::ManualClock;
 use workflows::Deployment;
 use workflows::realm_move::{CancelOutcome, LapseSweep, cancel_move};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use acceptance::world::{TENANT, deploy};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::workflow_table;
+use engine::tables::workflow_table;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use workflows::Deployment;

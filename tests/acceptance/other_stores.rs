@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use acceptance::world::{NEIGHBOUR, TENANT, fresh_store, settings};
 use acceptance::{Database, World, timing};
 use aws_sdk_dynamodb::types::AttributeValue;
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use store::{Store, StoreUrl};
 use testkit::fixtures;
 use testkit::fronts::md5::WantsMd5;

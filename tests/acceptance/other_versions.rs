@@ -6,7 +6,7 @@ use acceptance::world::Holdings;
 use acceptance::{Database, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use engine::{Runner, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Sql, sql};
@@ -214,14 +214,16 @@ impl Stage {
 
     async fn the_move(&self) -> WorkflowRecord {
         let mut tx = self.clocked.world.deployment.store.read().await.expect("a read begins");
-        let record = engine::workflow_table::get(&mut tx, &self.id).await.expect("readable").expect("it exists");
+        let record =
+            engine::tables::workflow_table::get(&mut tx, &self.id).await.expect("readable").expect("it exists");
         tx.rollback().await.expect("a read ends");
         record
     }
 
     async fn removals(&self) -> Vec<WorkflowRecord> {
         let mut tx = self.clocked.world.deployment.store.read().await.expect("a read begins");
-        let found = engine::workflow_table::list(&mut tx, "removal", None, None, None, 100).await.expect("listed");
+        let found =
+            engine::tables::workflow_table::list(&mut tx, "removal", None, None, None, 100).await.expect("listed");
         tx.rollback().await.expect("a read ends");
         found
     }

@@ -9,7 +9,7 @@ use acceptance::world::{Holdings, Seed, TENANT, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use store::ManualClock;
 use workflows::controls::{self, Kind};
 use workflows::realm_move::{CancelOutcome, LapseSweep, MoveRequest, When, cancel_move, start_move, start_move_paused};

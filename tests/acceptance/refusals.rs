@@ -4,7 +4,7 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use workflows::realm_move::{MoveRequest, Rehearsal, When, Window, cancel_move, dry_run, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::{apply_topology, apply_topology_accepting};

@@ -6,7 +6,7 @@ use acceptance::strike::{Blow, Striker, Target};
 use acceptance::world::Seed;
 use acceptance::{Database, World};
 use engine::Runner;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use workflows::explain::explain_workflow;
 use workflows::removal::RemovalDetail;
 use workflows::timestamps::utc;
@@ -39,7 +39,7 @@ async fn tick_until(clocked: &Clocked, runner: &Runner, is_so: impl AsyncFn() ->
 
 async fn rechecks(world: &World, state: &str) -> usize {
     let mut tx = world.deployment.store.read().await.expect("a read begins");
-    let found = engine::workflow_table::list(&mut tx, "recheck", None, Some(state), None, 1_000).await;
+    let found = engine::tables::workflow_table::list(&mut tx, "recheck", None, Some(state), None, 1_000).await;
     tx.rollback().await.expect("a read ends");
     found.expect("they can be listed").len()
 }

@@ -8,7 +8,7 @@ use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
 use catalogue::topologies;
 use catalogue::topology::EndpointKind;
-use engine::probe::Moment;
+use engine::failpoints::Moment;
 use testkit::proxy::Proxy;
 use workflows::refusal::Refusal;
 use workflows::requester::Requester;
@@ -111,7 +111,7 @@ async fn in_mid_move(database: Database) {
     assert!(world.holdings("us-east-1", TENANT).await.is_empty(), "removed by the new name");
     assert_eq!(world.neighbour().await, neighbour);
 
-    let view = world.run_move("us", engine::probe::NoProbe).await;
+    let view = world.run_move("us", engine::failpoints::NoProbe).await;
     assert_eq!(view.state, "completed", "and back: {:?}", view.error);
     assert_eq!(world.holdings("us-east-1", TENANT).await, moved);
 }

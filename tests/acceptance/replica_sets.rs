@@ -10,7 +10,7 @@ use std::time::Duration;
 use acceptance::strike::{Interject, Target};
 use acceptance::{Database, World, timing, world};
 use catalogue::ledger::CellState;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use testkit::fixtures::{self, seed_items, seed_objects};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::region::{dynamodb_client, s3_client};

@@ -3,7 +3,7 @@
 
 use acceptance::{Database, World};
 use catalogue::ledger::CellState;
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use testkit::fixtures;
 use testkit::region::dynamodb_client;
 use workflows::realm_move::PlanView;

@@ -7,7 +7,7 @@ use acceptance::strike::{Interject, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use testkit::fixtures;
 use testkit::region::dynamodb_client;
 

@@ -8,7 +8,7 @@ use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::strike::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::realm_move::cancel_move;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{Holdings, Seed, TENANT, holdings_of};
 use acceptance::{Database, World};
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 use testkit::fixtures::seed_items;
 use testkit::proxy::Proxy;
 use testkit::{Ports, Region, RequestAge, Storage};

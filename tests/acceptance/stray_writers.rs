@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use testkit::observe::Item;
 
 /// Writes once more at every checkpoint of a copy: a busy machine may keep the other writer from its turn.

@@ -8,7 +8,7 @@ use acceptance::world::{Seed, deploy, fresh_store, many_parts, wait_until};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use catalogue::capacity::{self, Limit};
-use engine::probe::{NoProbe, Point, Probe};
+use engine::failpoints::{NoProbe, Point, Probe};
 use engine::{Runner, RunnerSettings, StepError, Sweep};
 use store::sql;
 use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings, Throttle};

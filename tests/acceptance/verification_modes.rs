@@ -4,7 +4,7 @@
 use acceptance::strike::{Interject, Target};
 use acceptance::world::request;
 use acceptance::{Database, World};
-use engine::probe::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoProbe, Probe};
 use workers::Verification;
 use workflows::realm_move::{MoveRequest, MoveView, start_move};
 use workflows::requester::Requester;

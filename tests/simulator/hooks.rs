@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use engine::{Ids, StepError};
 use store::{Admission, Clock, CommitFate, Faults, Held, ManualClock, Millis};
 use testkit::simulator::{Chance, Post, Pulse};

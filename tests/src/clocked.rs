@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use engine::Runner;
-use engine::StepError;
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
+use engine::{Runner, StepError};
 use store::{Clock, ManualClock, Store, StoreUrl};
 use testkit::RequestAge;
 use workflows::Deployment;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use catalogue::ledger::{self, CellState};
 use catalogue::tenants::{self, TenantStatus};
 use engine::WorkflowRecord;
-use engine::probe::{NoProbe, Probe};
+use engine::failpoints::{NoProbe, Probe};
 use store::{ManualClock, Tx};
 use testkit::hook_service::Pages;
 use testkit::{HookService, RequestAge};
@@ -157,7 +157,7 @@ impl Stage {
         let mut tx = self.world.deployment.store.read().await.expect("a read begins");
         let mut all = Vec::new();
         for kind in KINDS {
-            let listed = engine::workflow_table::list(&mut tx, kind.name, None, None, None, 10_000).await;
+            let listed = engine::tables::workflow_table::list(&mut tx, kind.name, None, None, None, 10_000).await;
             all.extend(listed.expect("workflows can be listed"));
         }
         tx.rollback().await.expect("a read ends");
@@ -199,7 +199,7 @@ impl Stage {
         let workflows = self.workflows().await;
         let mut tx = self.world.deployment.store.read().await.expect("a read begins");
         for record in workflows {
-            let left = engine::task_table::of_workflow(&mut tx, &record.id).await.expect("tasks can be listed");
+            let left = engine::tables::task_table::of_workflow(&mut tx, &record.id).await.expect("tasks can be listed");
             assert!(left.is_empty(), "{what}: {left:?}");
         }
         for number in 1..=self.created {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::StepError;
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use serde::{Deserialize, Serialize};
 
 /// How long anybody waits for an action that is done in between, before the test fails.

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use catalogue::ledger::{self, Cell, CellState};
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::probe::{NoProbe, Probe};
-use engine::{HostLocks, Runner, straggler_table, workflow_table};
+use engine::failpoints::{NoProbe, Probe};
+use engine::tables::{in_doubt_table, workflow_table};
+use engine::{HostLocks, Runner};
 use store::{Store, StoreUrl, sql};
 use tempfile::TempDir;
 use testkit::hook_service::SECRET;
@@ -348,7 +349,7 @@ impl World {
     /// that it or a removal of it had reserved.
     pub async fn no_task_is_left(&self, id: &str) {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
-        let left = engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
+        let left = engine::tables::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed");
         let reserved = catalogue::capacity::reserved_by(&mut tx).await.expect("reservations can be listed");
         tx.rollback().await.expect("a read ends");
         assert!(left.is_empty(), "{left:?}");
@@ -412,7 +413,7 @@ impl World {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
         let mut found = 0;
         for cell in cells {
-            found += straggler_table::of(&mut tx, TENANT, &cell.location.key()).await.expect("they can be read").len();
+            found += in_doubt_table::of(&mut tx, TENANT, &cell.location.key()).await.expect("they can be read").len();
         }
         tx.rollback().await.expect("a read ends");
         found
@@ -429,7 +430,7 @@ impl World {
     /// The states that a workflow has entered, in order, with the notes.
     pub async fn history(&self, id: &str) -> Vec<(String, String, String)> {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
-        let rows = engine::history::after(&mut tx, id, 0, 1_000).await.expect("the history can be read");
+        let rows = engine::tables::history::after(&mut tx, id, 0, 1_000).await.expect("the history can be read");
         tx.rollback().await.expect("a read ends");
         rows.into_iter().map(|row| (row.from_state, row.to_state, row.note)).collect()
     }

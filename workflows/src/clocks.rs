@@ -4,7 +4,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use catalogue::location::Location;
-use engine::{StepError, StepTx, straggler_table};
+use engine::tables::in_doubt_table;
+use engine::{StepError, StepTx};
 use store::{Millis, StoreError, Tx};
 use tokio::time::Instant;
 use tracing::debug;
@@ -91,7 +92,7 @@ pub(crate) async fn hear<'a>(
     let mut tx = deployment.store.read().await?;
     let mut asked = Vec::new();
     for location in locations {
-        if whose == Whose::All || !straggler_table::of(&mut tx, tenant, &location.key()).await?.is_empty() {
+        if whose == Whose::All || !in_doubt_table::of(&mut tx, tenant, &location.key()).await?.is_empty() {
             asked.push(place_of(location));
         }
     }

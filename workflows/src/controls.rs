@@ -14,7 +14,8 @@ pub use retry::retry_now;
 
 pub(crate) use pause::pause_in;
 
-use engine::{Workflow, WorkflowRecord, workflow_table};
+use engine::tables::workflow_table;
+use engine::{Workflow, WorkflowRecord};
 use store::Tx;
 
 use crate::realm_move::RealmMove;

@@ -17,7 +17,8 @@ use catalogue::tenants::{Tenant, TenantStatus};
 use catalogue::topology::Topology;
 use catalogue::{changes, ledger, placements, tenants};
 use engine::Workflow;
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 

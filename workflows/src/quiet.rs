@@ -4,7 +4,8 @@
 //! counted by the database's clock, and so it ends only once that is known to agree with the store's.
 
 use catalogue::location::{Address, Location};
-use engine::straggler_table::{self, Straggler, UNANSWERED};
+use engine::tables::in_doubt_table;
+use engine::tables::in_doubt_table::{Straggler, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
@@ -36,11 +37,11 @@ pub(crate) async fn unquiet(
     let tenant = step.record.subject.clone();
     let mut over: Vec<(Millis, Straggler)> = Vec::new();
     let mut last: Option<(Millis, Straggler)> = None;
-    for straggler in straggler_table::of(step.tx, &tenant, &location.key()).await? {
+    for straggler in in_doubt_table::of(step.tx, &tenant, &location.key()).await? {
         let until = straggler.since + accepted_for(deployment, location);
         let reads_only = [VerifyTask::KIND, CompareTask::KIND].contains(&straggler.kind.as_str());
         if reads_only || deployment.liveness.is_dead(&straggler.owner) {
-            straggler_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+            in_doubt_table::forget(step.tx, &straggler.task, straggler.fence).await?;
         } else if until <= step.now {
             over.push((until, straggler));
         } else if last.as_ref().is_none_or(|(latest, _)| until > *latest) {
@@ -58,7 +59,7 @@ pub(crate) async fn unquiet(
         return Ok(Some(in_doubt((service, location), (since, until), &difference)));
     }
     for (_, straggler) in over {
-        straggler_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+        in_doubt_table::forget(step.tx, &straggler.task, straggler.fence).await?;
     }
     Ok(None)
 }

@@ -12,11 +12,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catalogue::capacity;
 use catalogue::location::Location;
-use catalogue::topologies;
 use catalogue::topology::{EndpointKind, Topology, UnitLimits};
-use engine::{StepError, Sweep, task_table};
+use catalogue::{capacity, topologies};
+use engine::tables::task_table;
+use engine::{StepError, Sweep};
 use serde::Deserialize;
 use serde_json::Value;
 use store::{StoreError, Tx};

@@ -1,7 +1,8 @@
 //! Whether this version can go on with everything that a store holds: each open workflow, each failed removal that may be
 //! replayed, each task. Reads only, and only columns that every version of the schema has.
 
-use engine::survey_table::{self, Stored};
+use engine::tables::status_queries;
+use engine::tables::status_queries::Stored;
 use engine::{Registry, Workflow};
 use serde::{Deserialize, Serialize};
 use store::{SchemaVersions, Store, StoreError};
@@ -74,7 +75,7 @@ pub async fn check_upgrade(store: &Store, registry: &Registry) -> Result<Upgrade
     let mut check = UpgradeCheck { schema, workflows: 0, tasks: 0, unreadable: Vec::new() };
     let mut after = String::new();
     loop {
-        let batch = survey_table::to_be_continued(&mut tx, Removal::KIND, &after).await?;
+        let batch = status_queries::to_be_continued(&mut tx, Removal::KIND, &after).await?;
         let Some(last) = batch.last() else { break };
         after.clone_from(&last.id);
         check.workflows += batch.len() as u64;
@@ -85,7 +86,7 @@ pub async fn check_upgrade(store: &Store, registry: &Registry) -> Result<Upgrade
     }
     after.clear();
     loop {
-        let batch = survey_table::tasks_after(&mut tx, &after).await?;
+        let batch = status_queries::tasks_after(&mut tx, &after).await?;
         let Some(last) = batch.last() else { break };
         after.clone_from(&last.id);
         check.tasks += batch.len() as u64;

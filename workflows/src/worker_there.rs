@@ -2,7 +2,8 @@
 //! stands aside, for what it lacks itself.
 
 use engine::host_and_process;
-use engine::runner_table::{self, LiveRunner};
+use engine::tables::runner_table;
+use engine::tables::runner_table::LiveRunner;
 use store::{StoreError, Tx};
 
 use crate::data_tasks::{CopyTask, VerifyTask};

@@ -1,7 +1,8 @@
 //! Lists that ask for few rows out of very many.
 
 use catalogue::{audit, tenants};
-use engine::{Workflow, survey_table, workflow_table};
+use engine::Workflow;
+use engine::tables::{status_queries, workflow_table};
 use store::{StoreError, Tx};
 use workflows::realm_move::RealmMove;
 
@@ -22,7 +23,7 @@ pub(crate) async fn measure(stage: &Stage, runs: usize, size: u64, figures: &mut
         times[1].push(timed(tenants::list(&mut tx, Some(EMPTY_REALM), None, PAGE)).await);
         times[2].push(timed(tenants::list(&mut tx, Some(REALMS[0].0), Some(&last), PAGE)).await);
         times[3].push(timed(workflow_table::list(&mut tx, RealmMove::KIND, Some(&some), None, None, PAGE)).await);
-        times[4].push(timed(survey_table::open(&mut tx)).await);
+        times[4].push(timed(status_queries::open(&mut tx)).await);
         tx.rollback().await?;
     }
     let [of_audit, of_empty, of_last, of_moves, of_open] = times;

@@ -4,8 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use engine::step_table::{self, Written};
-use engine::{Claim, WorkflowRecord, workflow_table};
+use engine::tables::step_table::Written;
+use engine::tables::{step_table, workflow_table};
+use engine::{Claim, WorkflowRecord};
 use store::{Millis, Store, StoreError, Tx};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;

@@ -4,9 +4,8 @@ use serde::Serialize;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use crate::Error;
 use crate::database::Database;
-use crate::source;
+use crate::{Error, source};
 
 /// Pages (8 KiB) that a claim of one workflow hits or reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,7 +63,7 @@ async fn fill(connection: &mut PgConnection, finished: u64) -> Result<(), Error>
 
 /// Explains a claim, and undoes it. The second of two counts: the first also reads the catalogue of tables.
 async fn claim_pages(connection: &mut PgConnection) -> Result<u64, Error> {
-    let claim = engine::workflow_table::CLAIM.replace("{skip_locked}", "FOR UPDATE SKIP LOCKED");
+    let claim = engine::tables::workflow_table::CLAIM.replace("{skip_locked}", "FOR UPDATE SKIP LOCKED");
     let explain = format!("EXPLAIN (ANALYZE, BUFFERS) {claim}");
     let mut pages = 0;
     for _ in 0..2 {

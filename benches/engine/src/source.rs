@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use engine::{Ids, RandomIds, Workflow};
 use store::{Store, StoreError};
 use tokio::sync::Semaphore;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::probe::{Moment, Point, Probe};
+use engine::failpoints::{Moment, Point, Probe};
 use engine::{Registry, Runner, RunnerSettings, StepError};
 use store::Store;
 use tokio::task::JoinSet;

@@ -8,9 +8,10 @@ use crate::ids::Ids;
 use crate::record::StoredError;
 use crate::step::{StepTx, read_state};
 use crate::step_error::StepError;
-use crate::step_table::{self, Written};
+use crate::tables::step_table;
+use crate::tables::step_table::Written;
+use crate::tables::workflow_table::to_json;
 use crate::workflow::{Next, Workflow};
-use crate::workflow_table::to_json;
 
 /// A change made to a workflow from outside its runner: a cancel, a lapse, a replay. It raises the fence, so that whoever
 /// runs the workflow stops.

@@ -3,48 +3,33 @@
 //! A [`Workflow`] names its states and says, state by state, what to look at outside and what to change in the catalogue.
 //! The [`Runner`] claims due workflows and tasks under a lease with a fence, steps them, and stores the new state, the
 //! history row, the catalogue's effects and the tasks to fan out in the same transaction. No code is replayed.
+//!
+//! `runner/` claims and drives, `tables/` has all SQL, and the files beside them are what the author of a workflow needs.
 
-mod claim;
-mod commit_group;
-mod fitness;
-mod hands;
-pub mod history;
-mod holding;
+// What the author of a workflow needs.
 mod ids;
-mod in_flight;
 mod intervention;
-mod lease;
+mod priority;
+mod record;
+mod registry;
+mod step;
+mod step_error;
+pub mod task;
+mod workflow;
+
+// What runs it.
+mod fitness;
 mod liveness;
 mod outages;
 pub mod pause;
-pub mod pause_table;
-mod presence;
-mod priority;
-pub mod probe;
-mod prune;
-mod prune_table;
-mod record;
-mod registry;
 mod retry;
 mod runner;
-pub mod runner_table;
-mod step;
-mod step_error;
-pub mod step_table;
-pub mod straggler_table;
-pub mod survey_table;
-pub mod task;
-mod task_run;
-pub mod task_table;
-mod workflow;
-mod workflow_run;
-pub mod workflow_table;
-mod yielding;
 
-pub use claim::Claim;
+pub mod failpoints;
+pub mod tables;
+
 pub use fitness::Fitness;
 pub use ids::{Ids, RandomIds};
-pub use in_flight::InFlight;
 pub use intervention::{Ending, Intervention};
 pub use liveness::{HostLocks, Liveness, NoProof, host_and_process, process_name};
 pub use outages::Outages;
@@ -56,4 +41,6 @@ pub use retry::RetryPolicy;
 pub use runner::{Runner, RunnerSettings};
 pub use step::StepTx;
 pub use step_error::{CATALOGUE_UNAVAILABLE, StepError, Treatment};
+pub use tables::claim_sql::Claim;
+pub use task::in_flight::InFlight;
 pub use workflow::{Next, OnFailure, Workflow};

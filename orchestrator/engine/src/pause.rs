@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use store::{Store, StoreError};
 
-use crate::pause_table::{self, Held};
 use crate::registry::Sweep;
 use crate::step_error::StepError;
+use crate::tables::pause_table;
+use crate::tables::pause_table::Held;
 
 /// Marks every open workflow that a pause in force holds, of one tenant or of all, and stops whoever works on them. The pause
 /// itself must be committed: from then on nothing it holds is claimed, and this finds all that was claimed before.

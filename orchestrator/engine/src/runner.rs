@@ -1,5 +1,14 @@
 //! The runner: claims due workflows and tasks and runs them, until told to stop. Any number of processes run one each.
 
+mod commit_group;
+mod lease;
+mod presence;
+mod prune;
+mod slots;
+mod standing_aside;
+mod task_run;
+mod workflow_run;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Duration;
@@ -10,20 +19,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::claim::Claim;
-use crate::commit_group;
-use crate::fitness::Standing;
-use crate::hands::{Hands, Room, Slots, report_panic};
+use crate::failpoints::{NoProbe, Probe};
 use crate::ids::{Ids, RandomIds};
-use crate::in_flight::InFlight;
 use crate::outages::Outages;
-use crate::probe::{NoProbe, Probe};
 use crate::record::{TaskRecord, WorkflowRecord};
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
-use crate::task_table;
-use crate::workflow_table;
-use crate::yielding::Wanted;
+use crate::runner::slots::{Hands, Room, Slots, report_panic};
+use crate::runner::standing_aside::Standing;
+use crate::tables::claim_sql::Claim;
+use crate::tables::{task_table, workflow_table};
+use crate::task::in_flight::InFlight;
+use crate::task::yielding::Wanted;
 
 /// What a driver that ticks takes at a time.
 const ONE: Slots = Slots { all: 1, any: 1 };

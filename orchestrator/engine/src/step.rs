@@ -2,15 +2,15 @@
 
 use store::{Millis, StoreError, Tx};
 
-use crate::holding::Holding;
 use crate::ids::Ids;
-use crate::pause_table;
 use crate::record::{StoredError, TaskRecord, WorkflowRecord};
 use crate::step_error::StepError;
-use crate::step_table::{self, Written};
-use crate::task_table::{self, NewTask};
+use crate::tables::held_row::Holding;
+use crate::tables::step_table::Written;
+use crate::tables::task_table::NewTask;
+use crate::tables::workflow_table::{NewWorkflow, to_json};
+use crate::tables::{pause_table, step_table, task_table, workflow_table};
 use crate::workflow::{Next, Workflow};
-use crate::workflow_table::{self, NewWorkflow, to_json};
 
 /// What a holder found when it locked its workflow.
 pub(crate) enum Held<'a> {

@@ -1,5 +1,8 @@
 //! Tasks: leased, checkpointed units of data work that any process can claim.
 
+pub(crate) mod in_flight;
+pub(crate) mod yielding;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,15 +11,14 @@ use serde_json::Value;
 use store::{Store, Tx};
 use tokio::task::JoinSet;
 
-use crate::in_flight::InFlight;
-use crate::probe::{Moment, Point, Probe};
+use crate::failpoints::{Moment, Point, Probe};
 use crate::record::TaskRecord;
 use crate::step_error::StepError;
-use crate::straggler_table;
-use crate::task_table;
-use crate::yielding::Yielding;
+use crate::tables::{in_doubt_table, task_table};
+use crate::task::in_flight::InFlight;
+use crate::task::yielding::Yielding;
 
-pub use crate::task_table::NewTask;
+pub use crate::tables::task_table::NewTask;
 
 /// Runs the tasks of one kind.
 #[async_trait]
@@ -83,7 +85,7 @@ impl TaskContext {
             along(&mut tx).await?;
             handler.on_checkpoint(&mut tx, &task).await?;
             if let Some(signed_at) = unanswered {
-                straggler_table::unanswered(&mut tx, &task, signed_at).await?;
+                in_doubt_table::unanswered(&mut tx, &task, signed_at).await?;
             }
             Ok::<_, StepError>(tx.commit().await?)
         })

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::api::{DryRun, IDEMPOTENCY_HEADER, MoveView, Page, TenantView, USER_HEADER};

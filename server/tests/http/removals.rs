@@ -2,7 +2,8 @@
 
 use catalogue::ledger::{self, CellState, ChangedBy};
 use engine::StoredError;
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use reqwest::StatusCode;
 use serde_json::json;
 use server::api::{AuditView, Outcome, Page, RemovalDetail, Replayed, ReplayedAll};

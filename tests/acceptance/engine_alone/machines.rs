@@ -9,8 +9,9 @@ use acceptance::Database;
 use acceptance::world::{fresh_store, wait_until};
 use async_trait::async_trait;
 use catalogue::references;
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use engine::task::{HANDED_OVER, NewTask, TaskContext, TaskHandler};
-use engine::workflow_table::{self, NewWorkflow};
 use engine::{
     Next, OnFailure, Priority, Registry, Runner, RunnerSettings, StepError, StepTx, TaskRecord, Treatment, Workflow,
     WorkflowRecord,
@@ -301,7 +302,7 @@ impl Stage {
 
     pub(super) async fn tasks_of(&self, id: &str) -> usize {
         let mut tx = self.store.read().await.expect("begins");
-        engine::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed").len()
+        engine::tables::task_table::of_workflow(&mut tx, id).await.expect("tasks can be listed").len()
     }
 
     /// Tasks that somebody is at work on.
@@ -348,7 +349,7 @@ impl Stage {
     /// Asserts that the walk has entered every state on its way once, and has ended as it should.
     pub(super) async fn walked_once(&self, id: &str, end: &str) {
         let mut tx = self.store.read().await.expect("begins");
-        let history = engine::history::after(&mut tx, id, 0, 100).await.expect("a history");
+        let history = engine::tables::history::after(&mut tx, id, 0, 100).await.expect("a history");
         let entered: Vec<_> = history.iter().map(|row| row.to_state.as_str()).collect();
         let expected: &[&str] = match end {
             "done" => &["at_1", "at_2", "at_3", "done"],

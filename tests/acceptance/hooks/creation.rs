@@ -3,7 +3,7 @@
 use acceptance::{Database, World};
 use catalogue::ledger::{self, CellState};
 use catalogue::tenants::{Tenant, TenantStatus};
-use engine::probe::NoProbe;
+use engine::failpoints::NoProbe;
 use testkit::hook_service::Fault;
 use workflows::provision::{NewTenant, create_tenant, create_tenant_by_key};
 use workflows::refusal::Refusal;

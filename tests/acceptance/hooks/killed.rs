@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::strike::Target;
-use engine::probe::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoProbe};
 
 use super::Hooked;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use catalogue::audit::{self, AuditEntry};
 use catalogue::campaigns;
 use engine::Workflow;
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use serde_json::json;
 use store::{StoreError, Tx};
 

@@ -1,7 +1,8 @@
 //! Records what became of a campaign's moves. They are read without a lock: a move that has ended stays as it is.
 
 use catalogue::campaigns::{self, Member, MemberState};
-use engine::{StepError, StepTx, StoredError, workflow_table};
+use engine::tables::workflow_table;
+use engine::{StepError, StepTx, StoredError};
 
 use super::state::{CampaignStage, CampaignState};
 use crate::realm_move::{MoveState, Stage};

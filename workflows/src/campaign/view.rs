@@ -1,7 +1,8 @@
 //! A campaign as the outside sees it.
 
 use catalogue::campaigns::{self, Counts, Member, MemberState};
-use engine::{Priority, StoredError, Workflow, WorkflowRecord, workflow_table};
+use engine::tables::workflow_table;
+use engine::{Priority, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use store::{Millis, StoreError, Tx};
 

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use catalogue::capacity::{self, Limit, Usage, Waiting};
-use engine::{StepError, Sweep, workflow_table};
+use engine::tables::workflow_table;
+use engine::{StepError, Sweep};
 use store::{Millis, StoreError, Tx};
 
 use super::admits;

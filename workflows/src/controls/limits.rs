@@ -7,7 +7,7 @@ use catalogue::audit::{self, AuditEntry};
 use catalogue::capacity::{self, Limit};
 use catalogue::topologies;
 use catalogue::topology::{Topology, UNITS_MAX};
-use engine::workflow_table;
+use engine::tables::workflow_table;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 

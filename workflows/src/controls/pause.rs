@@ -2,8 +2,9 @@
 //! which commit or go back first, and then holds the rest of them and what they queue.
 
 use catalogue::audit::{self, AuditEntry};
-use engine::pause_table::{self, Pause, PauseScope};
-use engine::{WorkflowRecord, pause, survey_table, workflow_table};
+use engine::tables::pause_table::{Pause, PauseScope};
+use engine::tables::{pause_table, status_queries, workflow_table};
+use engine::{WorkflowRecord, pause};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
@@ -93,7 +94,7 @@ pub async fn pause_workflow(
 ) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let record = lock_open(&mut tx, kind, id).await?;
-    if survey_table::standing(&mut tx, id).await?.is_some_and(|standing| standing.must_go_on) {
+    if status_queries::standing(&mut tx, id).await?.is_some_and(|standing| standing.must_go_on) {
         let message = format!(
             "{} {id} keeps tenant {} offline, and a pause would leave it there: cancel it with `realmctl moves cancel {id}`, or \
              wait until it is online again",
@@ -176,12 +177,12 @@ pub async fn list_pauses(tx: &mut Tx) -> Result<Pauses, StoreError> {
             _ => {}
         }
     }
-    Ok(Pauses { held: survey_table::count_held(tx).await?, pauses, goes_on })
+    Ok(Pauses { held: status_queries::count_held(tx).await?, pauses, goes_on })
 }
 
 async fn going_on(tx: &mut Tx, tenant: Option<&str>) -> Result<Vec<GoesOn>, StoreError> {
     let mut found = Vec::new();
-    for id in survey_table::going_on(tx, tenant, NAMED).await? {
+    for id in status_queries::going_on(tx, tenant, NAMED).await? {
         if let Some(record) = workflow_table::get(tx, &id).await? {
             let WorkflowRecord { id, kind, subject, state, .. } = record;
             found.push(GoesOn { id, kind, tenant: subject, state });

@@ -2,7 +2,7 @@
 //! count of failed attempts nor who holds what.
 
 use catalogue::audit::{self, AuditEntry};
-use engine::pause_table;
+use engine::tables::pause_table;
 use serde_json::json;
 
 use super::{Kind, lock_open};

@@ -1,6 +1,6 @@
 //! From the facts to the answer: the first of these that holds is what a workflow waits for. Pure.
 
-use engine::pause_table::{Pause, PauseScope};
+use engine::tables::pause_table::{Pause, PauseScope};
 use engine::{Failing, StoredError, TaskStatus, WorkflowRecord, host_and_process};
 use store::Millis;
 use workers::late::LATE_WRITES;

@@ -1,10 +1,11 @@
 //! Reads what an explanation is made of, in the caller's snapshot.
 
 use catalogue::tenants::{self, Tenant};
-use engine::pause_table::{self, Pause};
-use engine::runner_table::{self, LiveRunner};
-use engine::survey_table::{self, Standing, TaskStanding};
-use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord, task_table, workflow_table};
+use engine::tables::pause_table::Pause;
+use engine::tables::runner_table::LiveRunner;
+use engine::tables::status_queries::{Standing, TaskStanding};
+use engine::tables::{pause_table, runner_table, status_queries, task_table, workflow_table};
+use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
 use store::{Millis, StoreError, Tx};
 
 use super::decide;
@@ -88,13 +89,13 @@ pub(super) async fn gather(
     follow: Follow,
 ) -> Result<Option<Facts>, StoreError> {
     let Some(record) = workflow_table::get(tx, id).await? else { return Ok(None) };
-    let Some(standing) = survey_table::standing(tx, id).await? else { return Ok(None) };
+    let Some(standing) = status_queries::standing(tx, id).await? else { return Ok(None) };
     let registry = deployment.registry();
     let stage = match registry.unreadable_state(&record.kind, &record.data) {
         Some(why) => StageFacts::Unreadable(why),
         None => stage_facts(deployment, tx, &record, follow).await?,
     };
-    let standings = survey_table::task_standings(tx, id).await?;
+    let standings = status_queries::task_standings(tx, id).await?;
     let tasks = task_table::of_workflow(tx, id).await?.into_iter().zip(standings).collect();
     Ok(Some(Facts {
         pause: pause_table::holding(tx, id).await?,

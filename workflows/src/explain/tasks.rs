@@ -1,6 +1,6 @@
 //! What data tasks wait for, one by one and together. Pure.
 
-use engine::survey_table::TaskStanding;
+use engine::tables::status_queries::TaskStanding;
 use engine::{StoredError, TaskRecord, TaskStatus, host_and_process};
 
 use super::decide::{holder, since, unclaimed};

@@ -1,8 +1,8 @@
 //! A tenant: whether it serves, what may change that, and what is open about it.
 
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::pause_table::{self, PauseScope};
-use engine::survey_table;
+use engine::tables::pause_table::PauseScope;
+use engine::tables::{pause_table, status_queries};
 use store::{Millis, StoreError, Tx};
 
 use super::decide::{self, seconds};
@@ -22,7 +22,7 @@ pub(super) async fn explain_tenant(
     id: &str,
 ) -> Result<Option<TenantExplanation>, StoreError> {
     let Some(tenant) = tenants::get(tx, id).await? else { return Ok(None) };
-    let mut ids = survey_table::open_of_tenant(tx, id, TOLD).await?;
+    let mut ids = status_queries::open_of_tenant(tx, id, TOLD).await?;
     let failed = list_removals(tx, Some(id), Some("failed"), None, TOLD).await?;
     ids.extend(failed.into_iter().map(|removal| removal.id));
     // The newest move is told of also if it has failed or gone back: it is why somebody asks.

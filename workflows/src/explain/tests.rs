@@ -2,9 +2,9 @@
 
 use catalogue::capacity::Usage;
 use catalogue::tenants::{Tenant, TenantStatus};
-use engine::pause_table::{Pause, PauseScope};
-use engine::runner_table::LiveRunner;
-use engine::survey_table::{Standing, TaskStanding};
+use engine::tables::pause_table::{Pause, PauseScope};
+use engine::tables::runner_table::LiveRunner;
+use engine::tables::status_queries::{Standing, TaskStanding};
 use engine::{Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use serde_json::json;
 

@@ -2,7 +2,8 @@
 
 use catalogue::ledger::{self, CellState};
 use catalogue::tenants::{Tenant, TenantStatus};
-use engine::{Workflow, workflow_table};
+use engine::Workflow;
+use engine::tables::workflow_table;
 use store::Tx;
 
 use super::workflow::{Provision, ProvisionStage, ProvisionState};

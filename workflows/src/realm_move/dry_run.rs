@@ -5,8 +5,9 @@ use std::error::Error;
 use std::time::Duration;
 
 use catalogue::location::Location;
-use engine::pause_table::{self, PauseScope};
-use engine::{Workflow, workflow_table};
+use engine::Workflow;
+use engine::tables::pause_table::PauseScope;
+use engine::tables::{pause_table, workflow_table};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use store::{Millis, StoreError, Tx};
@@ -17,16 +18,14 @@ use super::estimate::{Estimate, Limits, Load, estimate};
 use super::machine::RealmMove;
 use super::start::{MoveRequest, check_budget, check_movable, in_the_way};
 use super::waiting::busy_cells;
-use crate::capacity;
 use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
 use crate::explain::{explain_workflow, paused, resume};
 use crate::plan::{Plan, ServicePlan};
-use crate::planning;
 use crate::refusal::Refusal;
 use crate::timing::millis;
 use crate::unit_limits::{ByScope, Spent, in_force, least_ms, limited_movers};
-use crate::worker_there;
+use crate::{capacity, planning, worker_there};
 
 /// How long counting may take. A person waits for it, and a very large tenant can be moved without it.
 const PATIENCE: Duration = Duration::from_secs(20);

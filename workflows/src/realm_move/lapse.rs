@@ -3,7 +3,8 @@
 
 use async_trait::async_trait;
 use catalogue::tenants::{self, Tenant};
-use engine::{CATALOGUE_UNAVAILABLE, Intervention, Next, StepError, StoredError, Sweep, task_table};
+use engine::tables::task_table;
+use engine::{CATALOGUE_UNAVAILABLE, Intervention, Next, StepError, StoredError, Sweep};
 use store::Millis;
 use tracing::warn;
 

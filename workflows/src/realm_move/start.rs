@@ -2,7 +2,8 @@
 
 use catalogue::audit::{self, AuditEntry};
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::workflow_table::{self, NewWorkflow};
+use engine::tables::workflow_table;
+use engine::tables::workflow_table::NewWorkflow;
 use engine::{Priority, Workflow, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};

@@ -9,7 +9,8 @@ mod timeline;
 mod unread;
 mod waiting;
 
-use engine::{Priority, StoredError, Workflow, WorkflowRecord, task_table, workflow_table};
+use engine::tables::{task_table, workflow_table};
+use engine::{Priority, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 use workers::Verification;

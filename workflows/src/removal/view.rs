@@ -1,8 +1,8 @@
 //! A removal as the outside sees it.
 
 use catalogue::ledger::{self, CellState};
+use engine::tables::{task_table, workflow_table};
 use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
-use engine::{task_table, workflow_table};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 

@@ -2,7 +2,8 @@
 
 use catalogue::placements;
 use catalogue::topology::Topology;
-use engine::{Workflow, WorkflowRecord, workflow_table};
+use engine::tables::workflow_table;
+use engine::{Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 

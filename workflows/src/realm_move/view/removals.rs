@@ -1,6 +1,6 @@
 //! The removals that a move queued, and where they stand.
 
-use engine::workflow_table;
+use engine::tables::workflow_table;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 

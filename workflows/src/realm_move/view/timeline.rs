@@ -1,6 +1,7 @@
 //! When a move was where, from its history: also from when until when its tenant was offline.
 
-use engine::history::{self, HistoryRow};
+use engine::tables::history;
+use engine::tables::history::HistoryRow;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 

@@ -3,11 +3,11 @@
 use store::{Millis, Row, Rows, Sql, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{Claim, any_due, offline_due, with_due};
-use crate::pause_table::workflow_may_run;
 use crate::priority::Priority;
 use crate::record::{FailedAttempt, Failing, StoredError, WorkflowRecord};
 use crate::step_error::StepError;
+use crate::tables::claim_sql::{Claim, any_due, offline_due, with_due};
+use crate::tables::pause_table::workflow_may_run;
 
 /// A workflow to be started.
 #[derive(Debug)]

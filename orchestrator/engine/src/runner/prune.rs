@@ -8,9 +8,10 @@ use store::{Millis, StoreError, Tx};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::prune_table::{self, Place};
 use crate::record::WorkflowRecord;
 use crate::runner::Runner;
+use crate::tables::prune_table;
+use crate::tables::prune_table::Place;
 
 /// How often it is looked for what may be forgotten.
 const EVERY: Duration = Duration::from_secs(60);

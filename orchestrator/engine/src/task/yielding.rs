@@ -52,7 +52,7 @@ impl Yielding {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::task::yielding::*;
 
     #[test]
     fn as_many_are_asked_as_are_wanted_and_stay_asked() {

@@ -51,7 +51,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::runner::lease::*;
     use std::sync::Arc;
     use tokio::sync::Mutex;
 

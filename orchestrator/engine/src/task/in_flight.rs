@@ -89,7 +89,7 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::task::in_flight::*;
 
     #[test]
     fn the_last_signed_of_those_without_an_answer_is_noted_once() {

@@ -4,12 +4,12 @@ use serde_json::Value;
 use store::{Millis, Row, Rows, StoreError, Tx, sql};
 use tracing::error;
 
-use crate::claim::{Claim, any_due, offline_due, with_due};
-use crate::pause_table::task_may_run;
 use crate::record::{FailedAttempt, Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
-use crate::straggler_table;
-use crate::workflow_table::{self, to_json};
+use crate::tables::claim_sql::{Claim, any_due, offline_due, with_due};
+use crate::tables::pause_table::task_may_run;
+use crate::tables::workflow_table::to_json;
+use crate::tables::{in_doubt_table, workflow_table};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -82,7 +82,7 @@ async fn rows_of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<Row>, St
 /// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
 /// at its next checkpoint, heartbeat or permit, and is remembered as a straggler until then.
 pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
-    straggler_table::erased(tx, workflow_id).await?;
+    in_doubt_table::erased(tx, workflow_id).await?;
     sql("DELETE FROM tasks WHERE workflow_id = $1").bind(workflow_id).execute(tx).await.map(drop)
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn claim(tx: &mut Tx, claim: &Claim<'_>, now: Millis) -> Result
     for (row, task) in rows.iter().filter_map(|row| Some((row, readable(row)?))) {
         let task = TaskRecord { fence: task.fence + 1, ..task };
         if let Some(owner) = row.opt_text("lease_owner")? {
-            straggler_table::taken_over(tx, &task, &owner).await?;
+            in_doubt_table::taken_over(tx, &task, &owner).await?;
         }
         claimed.push(task);
     }
@@ -166,7 +166,7 @@ pub(crate) async fn release(tx: &mut Tx, id: &str, fence: i64) -> Result<(), Sto
 /// The holder has stopped working, though it may have lost the task: whoever claims it next need not wait for it.
 pub(crate) async fn let_go(tx: &mut Tx, id: &str, fence: i64) -> Result<(), StoreError> {
     sql("UPDATE tasks SET lease_owner = NULL WHERE id = $1 AND fence = $2").bind(id).bind(fence).execute(tx).await?;
-    straggler_table::forget(tx, id, fence).await
+    in_doubt_table::forget(tx, id, fence).await
 }
 
 /// Stores a checkpoint under the task's fence. Getting further than ever before clears the failed attempts and the last error;

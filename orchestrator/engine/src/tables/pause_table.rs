@@ -8,7 +8,7 @@
 use store::{Millis, Row, StoreError, Tx, sql};
 
 use crate::record::TaskStatus;
-use crate::straggler_table;
+use crate::tables::in_doubt_table;
 
 /// True while no pause of the tenant or of everything holds the workflow of the row. Costs one look at an empty table as
 /// long as nothing is paused.
@@ -211,7 +211,7 @@ pub async fn hold_one(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
 /// Stops the tasks of the held workflows with ids in this range: at its next permit, checkpoint or heartbeat whoever runs one finds
 /// that it has lost it. Until it says so it is on record as a straggler.
 async fn hold_tasks(tx: &mut Tx, first: &str, last: &str) -> Result<(), StoreError> {
-    straggler_table::stopped(tx, first, last).await?;
+    in_doubt_table::stopped(tx, first, last).await?;
     sql("UPDATE tasks SET paused = 1, fence = fence + 1, lease_until = 0, lease_owner = NULL WHERE status = $3 AND paused = 0 AND workflow_id IN \
          (SELECT id FROM workflows WHERE id >= $1 AND id <= $2 AND wake_at IS NOT NULL AND paused <> 0)")
         .bind(first)

@@ -9,17 +9,17 @@ use serde_json::Value;
 use store::StoreError;
 use tracing::{debug, error, warn};
 
-use crate::in_flight::InFlight;
-use crate::lease::while_held;
-use crate::probe::{Moment, Point};
+use crate::failpoints::{Moment, Point};
 use crate::record::{Failing, TaskRecord};
 use crate::retry::alarm;
 use crate::runner::Runner;
+use crate::runner::lease::while_held;
 use crate::step_error::{StepError, Treatment};
-use crate::straggler_table;
+use crate::tables::task_table::TaskEnd;
+use crate::tables::{in_doubt_table, task_table};
+use crate::task::in_flight::InFlight;
+use crate::task::yielding::Yielding;
 use crate::task::{HANDED_OVER, TaskContext, TaskHandler};
-use crate::task_table::{self, TaskEnd};
-use crate::yielding::Yielding;
 
 impl Runner {
     /// Runs the task and records how it ended.
@@ -93,7 +93,7 @@ impl Runner {
         let Some(signed_at) = in_flight.to_note() else { return true };
         let noted = async {
             let mut tx = self.store.begin().await?;
-            straggler_table::unanswered(&mut tx, task, signed_at).await?;
+            in_doubt_table::unanswered(&mut tx, task, signed_at).await?;
             tx.commit().await
         };
         let noted: Result<(), StoreError> = noted.await;

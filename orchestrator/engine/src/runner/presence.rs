@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::runner::Runner;
-use crate::runner_table;
+use crate::tables::runner_table;
 
 impl Runner {
     /// Says it with each heartbeat, until `stop`; then that it is gone.

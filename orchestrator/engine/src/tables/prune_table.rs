@@ -3,7 +3,7 @@
 use store::{Millis, Rows, StoreError, Tx, sql};
 
 use crate::record::WorkflowRecord;
-use crate::workflow_table;
+use crate::tables::workflow_table;
 
 /// A place in the list of what has ended: when, and the id.
 pub(crate) type Place = (Millis, String);

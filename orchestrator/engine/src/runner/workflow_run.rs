@@ -8,17 +8,17 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::commit_group::{CommitQueue, Ready, Shared};
-use crate::holding::Holding;
-use crate::lease::while_held;
-use crate::probe::{Moment, Point};
+use crate::failpoints::{Moment, Point};
 use crate::record::{Failing, WorkflowRecord};
 use crate::registry::AnyWorkflow;
 use crate::retry::alarm;
 use crate::runner::Runner;
+use crate::runner::commit_group::{CommitQueue, Ready, Shared};
+use crate::runner::lease::while_held;
 use crate::step::{Held, StepTx};
 use crate::step_error::{StepError, Treatment};
-use crate::workflow_table;
+use crate::tables::held_row::Holding;
+use crate::tables::workflow_table;
 
 /// What became of a step.
 enum Stepped {

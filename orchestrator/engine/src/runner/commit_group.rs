@@ -14,13 +14,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
-use crate::probe::{Moment, Point};
+use crate::failpoints::{Moment, Point};
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
 use crate::runner::Runner;
 use crate::step::{Outcome, StepTx};
 use crate::step_error::{CATALOGUE_UNAVAILABLE, StepError};
-use crate::step_table::{self, Written};
+use crate::tables::step_table;
+use crate::tables::step_table::Written;
 
 /// A step that has looked at the outside and is ready for its transaction.
 pub(crate) struct Ready {
