@@ -1,15 +1,13 @@
-//! The command line: the global options and the list of commands. Each command's own options stand with the command.
+//! The command line: the list of commands. Each command's own options stand with the command.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::commands::{
     audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, status, tenants,
     topology, upgrade_check, worker, workers,
 };
-use crate::output::Format;
-
-/// Where a server is looked for when nobody says.
-pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
+use crate::globals::Globals;
+use crate::logging::{Log, LogFormat};
 
 /// Moves a SaaS tenant's data between data-residency realms, and never leaves the tenant offline.
 #[derive(Debug, Parser)]
@@ -34,36 +32,6 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Options that every command takes.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub(crate) struct Globals {
-    /// The server to talk to [default: http://127.0.0.1:8642]
-    #[arg(long, global = true, env = "REALMCTL_SERVER", value_name = "URL", hide_env_values = true)]
-    pub(crate) server: Option<String>,
-    /// The API's token. For `serve` and `dev`: the token to ask clients for
-    #[arg(long, global = true, env = "REALMCTL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    token: Option<String>,
-    /// How to print data on stdout. Notes and errors go to stderr: in JSON, too, one object a line
-    #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
-    pub(crate) output: Format,
-    /// Log more; twice for debugging. RUST_LOG has the last word
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-}
-
-impl Globals {
-    /// The server's address, the default if none was given.
-    pub(crate) fn server(&self) -> &str {
-        self.server.as_deref().unwrap_or(DEFAULT_SERVER)
-    }
-
-    /// The token; one that is empty, as an unset variable of a script is, counts as none.
-    pub(crate) fn token(&self) -> Option<&str> {
-        self.token.as_deref().filter(|token| !token.is_empty())
-    }
 }
 
 /// What to do.
@@ -104,13 +72,19 @@ pub(crate) enum Command {
     Version,
 }
 
-/// Reads the id of a move, a removal or a campaign. Anything else could not be one, and must not become part of a path.
-pub(crate) fn parse_id(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if (1..=64).contains(&text.len()) && text.chars().all(plain) {
-        return Ok(text.to_owned());
+impl Command {
+    /// How its log looks, and what of it is shown.
+    pub(crate) fn log(&self) -> Log {
+        // aws_sdk_s3 warns of every object that was uploaded in parts: its SDK does not check those checksums, we do.
+        let of_process = |format| Log { format, ours: "info", libraries: "warn,aws_sdk_s3=error" };
+        let of_command = |ours| Log { format: LogFormat::Text, ours, libraries: "error" };
+        match self {
+            Self::Serve(args) => of_process(args.process.log_format),
+            Self::Worker(args) => of_process(args.process.log_format),
+            Self::Dev(_) => of_command("warn"),
+            _ => of_command("error"),
+        }
     }
-    Err("an id consists of letters, digits and -, as the lists show it".to_owned())
 }
 
 #[cfg(test)]
@@ -207,13 +181,5 @@ mod tests {
             }
         }
         plain.split_whitespace().filter(|word| *word != "[OPTIONS]").map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn ids_can_not_leave_their_place_in_a_path() {
-        assert!(parse_id("0199f3a1-7c00-7000-8000-000000000001").is_ok());
-        for bad in ["", "..", "a/b", "a?b", "é"] {
-            assert!(parse_id(bad).is_err(), "{bad:?}");
-        }
     }
 }

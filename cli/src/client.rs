@@ -17,8 +17,8 @@ use server::api::{
     TopologyApplied, TopologyView, USER_HEADER,
 };
 
-use crate::cli::Globals;
 use crate::exit::{Exit, Failure, chain};
+use crate::globals::Globals;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one whole request and its answer; not for streams.

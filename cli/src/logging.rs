@@ -5,7 +5,6 @@ use std::io::{self, IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::cli::{Cli, Command};
 use crate::output::Terminal;
 
 /// How log lines look.
@@ -18,43 +17,34 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// How this command's log lines look.
-pub(crate) fn format(command: &Command) -> LogFormat {
-    match command {
-        Command::Serve(args) => args.process.log_format,
-        Command::Worker(args) => args.process.log_format,
-        _ => LogFormat::Text,
-    }
+/// What a command logs unless somebody asks for more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Log {
+    /// How its lines look.
+    pub(crate) format: LogFormat,
+    /// The level of our own crates.
+    pub(crate) ours: &'static str,
+    /// Directives for the libraries below.
+    pub(crate) libraries: &'static str,
 }
 
-/// Starts the log. Servers and workers log what they do; other commands only what is wrong. `-v` says more, RUST_LOG
-/// decides alone when set.
-pub(crate) fn start(cli: &Cli, terminal: &Terminal) {
-    let quiet = match &cli.command {
-        Command::Serve(_) | Command::Worker(_) => "info",
-        Command::Dev(_) => "warn",
-        _ => "error",
-    };
-    let level = match cli.globals.verbose {
-        0 => quiet,
+/// Starts the log. `verbose` says how much more than usual is wanted of our own crates; RUST_LOG decides alone when set.
+pub(crate) fn start(log: Log, verbose: u8, terminal: &Terminal) {
+    let level = match verbose {
+        0 => log.ours,
         1 => "info",
         _ => "debug",
     };
     // The libraries below speak up only when something is wrong.
     let ours = ["realmctl", "server", "workflows", "workers", "engine", "catalogue", "store"];
-    let calm = match &cli.command {
-        // aws_sdk_s3 warns of every object that was uploaded in parts: its SDK does not check those checksums, we do.
-        Command::Serve(_) | Command::Worker(_) => "warn,aws_sdk_s3=error",
-        _ => "error",
-    };
     let directives: Vec<String> = ours.iter().map(|target| format!("{target}={level}")).collect();
-    let default = format!("{calm},{}", directives.join(","));
+    let default = format!("{},{}", log.libraries, directives.join(","));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // It would tell stderr that stderr can't be written, and panic when that fails.
     let builder = tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter);
     let builder = builder.with_writer(BesideBars(terminal.clone()));
     // Another log is already in place only in a process that is not ours to configure.
-    let _ = match format(&cli.command) {
+    let _ = match log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.with_ansi(colours_wanted()).try_init(),
     };

@@ -2,11 +2,13 @@
 //! here decides about tenants.
 
 mod cli;
+mod change_args;
 mod client;
 mod commands;
 mod exit;
 mod files;
 mod follow;
+mod globals;
 mod listing;
 mod local;
 mod logging;
@@ -21,7 +23,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -36,8 +38,9 @@ const LEAST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| misused(&error));
-    let terminal = Terminal::new(cli.globals.output, logging::format(&cli.command) == LogFormat::Json);
-    logging::start(&cli, &terminal);
+    let log = cli.command.log();
+    let terminal = Terminal::new(cli.globals.output, log.format == LogFormat::Json);
+    logging::start(log, cli.globals.verbose, &terminal);
     match run(cli, &terminal) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -102,7 +105,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Limits(command) => limits::run(&command, globals, terminal).await,
         Command::UpgradeCheck(args) => upgrade_check::run(&args, terminal).await,
         Command::Bench(command) => Box::pin(bench::run(&command, terminal)).await,
-        Command::Completions(args) => completions::run(&args, terminal),
+        Command::Completions(args) => completions::run(&args, Cli::command(), terminal),
         Command::Version => version::run(terminal),
     }
 }

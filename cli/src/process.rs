@@ -229,7 +229,7 @@ impl Running {
     ) -> Self {
         let stop = CancellationToken::new();
         let store = deployment.store.clone();
-        let runner = Runner::new(store.clone(), deployment.registry(), runner, deployment.owner.clone());
+        let runner = Runner::new(store.clone(), workflows::registry(deployment), runner, deployment.owner.clone());
         let mut tasks = JoinSet::new();
         if let Some((listener, settings)) = api {
             let server = Server::new(deployment.clone(), runner.waker(), settings);

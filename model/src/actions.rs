@@ -1,47 +1,10 @@
 //! What may happen next: steps of processes, and everything that the protocol has no say in.
 
-use stateright::{Model, Property};
-
 use crate::events::{claim, deliver, fail_removal, fetch, lapse, replay, write};
 use crate::guards::Guard;
-use crate::properties;
+use crate::protocol::Protocol;
 use crate::removal::write_late;
-use crate::state::{CellState, Job, Location, Move, Stage, State, Status, Work};
-
-/// How much may happen.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// Moves that are started, each away from where the tenant is.
-    pub moves: usize,
-    /// Writes of the client.
-    pub writes: u8,
-    /// Take-overs of work that somebody holds, failed removals, and doubled deliveries, all together.
-    pub mishaps: u8,
-    /// Writes that reach a location after the tenant has left it.
-    pub late_writes: u8,
-}
-
-/// The protocol, with some guards switched off.
-#[derive(Debug, Clone)]
-pub struct Protocol {
-    /// How much may happen.
-    pub bounds: Bounds,
-    /// The guards that are switched off.
-    pub off: Vec<Guard>,
-}
-
-impl Protocol {
-    /// Whether a guard is on.
-    pub(crate) fn has(&self, guard: Guard) -> bool {
-        !self.off.contains(&guard)
-    }
-
-    /// Whether no earlier request can change a location any more, as far as waiting can tell: an unsigned request is never
-    /// too old, however long one waits.
-    pub(crate) fn has_waited(&self, guard: Guard, state: &State, location: Location) -> bool {
-        !self.has(guard) || !self.has(Guard::SignedPermits) || !state.is_awaited_at(location)
-    }
-}
+use crate::state::{Job, Move, Stage, State, Status, Work};
 
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,34 +43,6 @@ pub enum Action {
     WriteLate(usize),
 }
 
-impl Model for Protocol {
-    type State = State;
-    type Action = Action;
-
-    fn init_states(&self) -> Vec<State> {
-        vec![State::first(self.bounds.mishaps, self.bounds.late_writes)]
-    }
-
-    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
-        self.work(state, actions);
-        self.requests(state, actions);
-        self.people(state, actions);
-        self.client(state, actions);
-    }
-
-    fn next_state(&self, before: &State, action: Action) -> Option<State> {
-        let mut after = self.apply(before, action)?;
-        after.wrongs.epoch_fell |= after.epoch < before.epoch;
-        let changed = (after.status, after.placement) != (before.status, before.placement);
-        after.wrongs.changed_silently |= changed && after.epoch == before.epoch;
-        Some(after)
-    }
-
-    fn properties(&self) -> Vec<Property<Self>> {
-        properties::all()
-    }
-}
-
 impl Protocol {
     /// What processes and the sweep may do.
     pub(crate) fn work(&self, state: &State, actions: &mut Vec<Action>) {
@@ -140,7 +75,7 @@ impl Protocol {
         }
     }
 
-    fn people(&self, state: &State, actions: &mut Vec<Action>) {
+    pub(crate) fn people(&self, state: &State, actions: &mut Vec<Action>) {
         if state.moves.len() < self.bounds.moves {
             actions.push(Action::StartMove);
         }
@@ -152,7 +87,7 @@ impl Protocol {
         }
     }
 
-    fn client(&self, state: &State, actions: &mut Vec<Action>) {
+    pub(crate) fn client(&self, state: &State, actions: &mut Vec<Action>) {
         if state.client.is_none() {
             actions.push(Action::Fetch);
             return;
@@ -239,13 +174,4 @@ fn is_held(state: &State, job: &Job) -> bool {
             Work::Move(id) => state.moves[id].fence,
             Work::Removal(id) => state.removals[id].fence,
         }
-}
-
-/// A cell that is not in the first state of an arrow is not touched.
-pub(crate) fn arrow(protocol: &Protocol, state: &mut State, at: Location, from: CellState, to: CellState) -> bool {
-    if protocol.has(Guard::CellArrows) && state.cells[at].state != from {
-        return false;
-    }
-    state.cells[at].state = to;
-    true
 }

@@ -1,7 +1,7 @@
 //! What the protocol has no say in: clocks, the client, claims of work, the network, and removals that fail.
 
-use crate::actions::Protocol;
 use crate::guards::Guard;
+use crate::protocol::Protocol;
 use crate::state::{Context, Job, Request, Stage, State, Status, Work};
 
 pub(crate) fn lapse(state: &mut State) -> bool {

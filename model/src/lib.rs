@@ -7,13 +7,16 @@
 //! could allow may happen at any moment. docs/model.md says what is left out.
 
 mod actions;
+mod checked;
 mod events;
 mod guards;
 mod properties;
+mod protocol;
 mod removal;
 mod state;
 mod tenant_move;
 
-pub use actions::{Action, Bounds, Protocol};
+pub use actions::Action;
 pub use guards::Guard;
+pub use protocol::{Bounds, Protocol};
 pub use state::{Cell, CellState, Context, Job, Location, Move, Removal, Request, Stage, State, Status, Work};

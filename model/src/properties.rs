@@ -2,7 +2,8 @@
 
 use stateright::Property;
 
-use crate::actions::{Action, Protocol};
+use crate::actions::Action;
+use crate::protocol::Protocol;
 use crate::state::{CellState, Stage, State, Status};
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {

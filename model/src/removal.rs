@@ -1,7 +1,7 @@
 //! The steps of a removal.
 
-use crate::actions::{Protocol, arrow};
 use crate::guards::Guard;
+use crate::protocol::{Protocol, arrow};
 use crate::state::{CellState, Job, Location, Removal, Request, State};
 
 /// Stores the removal of what is at a location now; `left`: a commit has left it.

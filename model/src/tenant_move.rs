@@ -1,7 +1,7 @@
 //! The steps of a move, and the way back online.
 
-use crate::actions::{Protocol, arrow};
 use crate::guards::Guard;
+use crate::protocol::{Protocol, arrow};
 use crate::removal::queue_removal;
 use crate::state::{CellState, Job, Request, Stage, State, Status};
 

@@ -19,9 +19,10 @@ pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint
 pub use status::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
-pub use workflows::explain::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
+pub use workflows::dry_run::InTheWay;
+pub use workflows::explanation::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 pub use workflows::realm_move::{
-    CostClass, Estimate, InTheWay, MoveView, PartReport, Passage, PlanView, ProgressView, RemovalView, TaskErrorView,
+    CostClass, Estimate, MoveView, PartReport, Passage, PlanView, ProgressView, RemovalView, TaskErrorView,
     Verification, VerificationView, WindowView,
 };
 pub use workflows::removal::{LateWritesDetail, RecheckView, RemovalDetail};

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{AuditView, Page};
+use crate::app::App;
 use crate::paging::Window;
 use crate::problem::ApiError;
 use crate::query::{Params, tenant_filter};
-use crate::server::App;
 
 /// The query of `GET /v1/audit`.
 #[derive(Deserialize)]

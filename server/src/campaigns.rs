@@ -15,6 +15,7 @@ use workflows::campaign::{
 };
 
 use crate::api::{CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
+use crate::app::App;
 use crate::body::{JsonBody, LIST_MAX};
 use crate::budget;
 use crate::moves::idempotency_key;
@@ -23,7 +24,6 @@ use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present, state_filter};
 use crate::requester::Caller;
-use crate::server::App;
 
 const WAVE_SIZE: u64 = 10;
 const AT_ONCE: u64 = 5;

@@ -6,11 +6,11 @@ use workflows::controls::{self, Kind, Paused};
 use workflows::timestamps::rfc3339;
 
 use crate::api::{Change, MoveView, PauseAnswer, PauseView, PausesView, RemovalDetail};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::requester::Caller;
-use crate::server::App;
 use crate::{moves, removals};
 
 /// `POST /v1/pause`

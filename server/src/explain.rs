@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::Explained;
+use crate::app::App;
 use crate::path::Id;
 use crate::problem::ApiError;
-use crate::server::App;
 
 /// `GET /v1/explain/{id}`
 pub(crate) async fn explain(State(app): State<App>, Id(id): Id) -> Result<Json<Explained>, ApiError> {

@@ -1,20 +1,16 @@
 //! Whether the process lives, and whether it can serve. Asked by machines, without a token.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use store::{Store, StoreError};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use store::StoreError;
 use tracing::warn;
 use workflows::clocks::{self, CLOCK_SKEW};
-use workflows::host;
-use workflows::worker_there;
+use workflows::{host, worker_there};
 
+use crate::app::App;
 use crate::problem::ApiError;
-use crate::server::App;
 
 /// How long the catalogue may take to answer before this process does not count as ready.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -22,26 +18,6 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 /// `GET /healthz`: always, while the process lives.
 pub(crate) async fn healthz() -> &'static str {
     "ok"
-}
-
-/// How often it is tried whether the catalogue takes a write, at most: whoever asks needs no token.
-const WRITES_EVERY: Duration = Duration::from_secs(1);
-
-/// When this process last found that the catalogue takes writes.
-#[derive(Clone, Default)]
-pub(crate) struct LastWrite(Arc<Mutex<Option<Instant>>>);
-
-impl LastWrite {
-    /// Tries it, unless it was tried a moment ago and worked. One at a time: others wait for what it comes to.
-    async fn try_again(&self, store: &Store) -> Result<(), StoreError> {
-        let mut last = self.0.lock().await;
-        if last.is_none_or(|last| last.elapsed() >= WRITES_EVERY) {
-            *last = None;
-            store.try_to_write().await?;
-            *last = Some(Instant::now());
-        }
-        Ok(())
-    }
 }
 
 /// `GET /readyz`: when the catalogue answers and takes writes. A clock that is wrong, a process that lacks something for data work (this one

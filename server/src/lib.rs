@@ -4,6 +4,7 @@
 //! types of [`api`].
 
 pub mod api;
+mod app;
 mod audit;
 mod auth;
 mod body;

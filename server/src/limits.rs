@@ -6,10 +6,10 @@ use workflows::controls::{LimitChange, LimitUse, list_limits, set_limit, unset_l
 use workflows::timestamps::rfc3339;
 
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::problem::ApiError;
 use crate::requester::Caller;
-use crate::server::App;
 
 /// `GET /v1/limits`
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<LimitsView>, ApiError> {

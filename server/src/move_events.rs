@@ -22,10 +22,10 @@ use workflows::realm_move::view_move;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{MoveView, StateEvent};
+use crate::app::App;
 use crate::moves::unknown_move;
 use crate::path::Id;
 use crate::problem::ApiError;
-use crate::server::App;
 
 /// Event streams open at a time; each asks the catalogue a few times a second.
 pub(crate) const STREAMS_MAX: usize = 256;

@@ -7,23 +7,23 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use store::Millis;
+use workflows::dry_run::{Rehearsal, dry_run, estimate_move};
 use workflows::explain::explain_workflow;
 use workflows::realm_move::{
-    Estimate, MoveRequest, Rehearsal, When, Window, cancel_move, dry_run, estimate_move, list_moves, reschedule_move,
-    start_move, start_move_paused, view_move,
+    Estimate, MoveRequest, When, Window, cancel_move, list_moves, reschedule_move, start_move, start_move_paused,
+    view_move,
 };
 use workflows::timestamps::rfc3339;
 use workflows::timing::{Timing, millis};
 
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
+use crate::app::App;
 use crate::body::JsonBody;
-use crate::budget;
-use crate::paging;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
 use crate::requester::Caller;
-use crate::server::App;
+use crate::{budget, paging};
 
 const KEY_MAX: usize = 255;
 

@@ -17,13 +17,13 @@ use workflows::removal::{
 use workflows::requester::Requester;
 
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::paging::Window;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
 use crate::requester::Caller;
-use crate::server::App;
 
 const FAILED: &str = "failed";
 

@@ -16,9 +16,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use workflows::Deployment;
 
+use crate::app::{App, LastWrite};
 use crate::auth::{Door, require_token};
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
-use crate::health::LastWrite;
 use crate::move_events::STREAMS_MAX;
 use crate::problem::ApiError;
 use crate::settings::{self, ExposureError, ServerSettings};
@@ -35,25 +35,6 @@ pub struct Server {
     deployment: Deployment,
     waker: Arc<Notify>,
     settings: ServerSettings,
-}
-
-/// What handlers share. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct App {
-    pub(crate) deployment: Deployment,
-    /// Ends the event streams.
-    pub(crate) stop: CancellationToken,
-    /// One permit for each open event stream.
-    pub(crate) streams: Arc<Semaphore>,
-    pub(crate) last_write: LastWrite,
-    waker: Arc<Notify>,
-}
-
-impl App {
-    /// Tells the runner of this process that something has become due.
-    pub(crate) fn announce(&self) {
-        self.waker.notify_waiters();
-    }
 }
 
 impl Server {

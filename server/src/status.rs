@@ -17,10 +17,10 @@ use workflows::timestamps::rfc3339;
 use workflows::{controls, explain};
 
 use crate::api::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
+use crate::app::App;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, present};
-use crate::server::App;
 
 /// Ids that are named, at most.
 const NAMED: i64 = 10;

@@ -13,6 +13,7 @@ use workflows::provision::{self, create_tenant_by_key};
 use workflows::timestamps::rfc3339;
 
 use crate::api::{CellView, NewTenant, Page, PlacementView, TenantView};
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::moves::idempotency_key;
 use crate::paging::Window;
@@ -20,7 +21,6 @@ use crate::path::{Id, is_id};
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present};
 use crate::requester::Caller;
-use crate::server::App;
 
 /// The query of `GET /v1/tenants`.
 #[derive(Deserialize)]

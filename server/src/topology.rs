@@ -8,11 +8,11 @@ use workflows::timestamps::rfc3339;
 use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
 
 use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
+use crate::app::App;
 use crate::body::{JsonBody, YamlBody};
 use crate::problem::ApiError;
 use crate::query::Params;
 use crate::requester::Caller;
-use crate::server::App;
 
 /// The query of `PUT /v1/topology`.
 #[derive(Deserialize)]

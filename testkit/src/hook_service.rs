@@ -8,22 +8,25 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use crate::Error;
+use crate::region::clock::ServerClock;
 use crate::region::listen;
-use crate::region::serving::{self, Server};
+use crate::region::serving::{Server, dated_front};
 
 mod answers;
 mod faults;
 mod front;
 mod places;
+mod received;
+mod reply;
 mod signature;
 
 pub use faults::Fault;
 pub(crate) use front::Front;
 
-use answers::Reply;
 use faults::Faults;
-use front::Received;
 use places::Places;
+use received::Received;
+use reply::Reply;
 
 /// The secret of the sample service. Known to everyone: it protects nothing.
 pub const SECRET: &str = "testkit-hook-secret-for-loopback-only";
@@ -85,7 +88,7 @@ impl HookService {
     pub fn start(age: Duration) -> Result<Self, Error> {
         let listener: TcpListener = listen(0)?;
         let shared = Arc::new(Shared { age, inside: Mutex::default() });
-        let server = serving::hooks(listener, Front(Arc::clone(&shared)), age)?;
+        let server = dated_front("hooks", listener, Front(Arc::clone(&shared)), ServerClock::of_age(age))?;
         Ok(Self { server, shared })
     }
 

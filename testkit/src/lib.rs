@@ -5,6 +5,7 @@
 //! Nothing here knows how realmctl works: no crate of ours is a dependency, so that a test can't share a mistake with
 //! the code it judges.
 
+mod credentials;
 pub mod error;
 pub mod fixtures;
 pub mod fronts;

@@ -12,11 +12,12 @@ use aws_credential_types::Credentials;
 use dynoxide::Database;
 
 use crate::Error;
+use crate::credentials::{ACCESS_KEY, SECRET_KEY};
 use crate::fronts::service::Service;
 use crate::s3::{Embedded, Store};
 use replicas::Replicas;
 
-mod clock;
+pub(crate) mod clock;
 mod front;
 mod gate;
 mod replicas;
@@ -27,10 +28,6 @@ pub(crate) use serving::{Reset, Server, front as serve_front};
 
 pub use clock::ServerClock;
 pub use gate::{Answer, Gate};
-
-const ACCESS_KEY: &str = "AKIDTESTKIT";
-/// Known to everyone: it protects nothing, it only makes signatures checkable.
-pub(crate) const SECRET_KEY: &str = "testkit-secret-key-for-loopback-only";
 
 /// Where a region keeps its data.
 #[derive(Debug, Clone)]

@@ -62,7 +62,7 @@ struct AnyKey;
 #[async_trait]
 impl S3Auth for AnyKey {
     async fn get_secret_key(&self, _access_key: &str) -> S3Result<SecretKey> {
-        Ok(SecretKey::from(crate::region::SECRET_KEY))
+        Ok(SecretKey::from(crate::credentials::SECRET_KEY))
     }
 }
 

@@ -107,7 +107,7 @@ impl Side {
 fn unused_account() -> Credentials {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let account = format!("{:07}{:05}", std::process::id() % 10_000_000, NEXT.fetch_add(1, Ordering::Relaxed));
-    Credentials::new(account, crate::region::SECRET_KEY, None, None, "testkit")
+    Credentials::new(account, crate::credentials::SECRET_KEY, None, None, "testkit")
 }
 
 /// A test on both implementations: `on_both_stores!(what_it_shows, body)` calls `async fn body(stores: Stores)` twice.

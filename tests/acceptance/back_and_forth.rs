@@ -206,8 +206,12 @@ async fn two_processes(database: Database) {
     let data = world.holdings("us-east-1", "acme").await;
     world.somebody_is_there().await;
     let other = acceptance::world::deploy(&world.store_url).await;
-    let second =
-        engine::Runner::new(other.store.clone(), other.registry(), other.runner_settings(), "second".to_owned());
+    let second = engine::Runner::new(
+        other.store.clone(),
+        workflows::registry(&other),
+        other.runner_settings(),
+        "second".to_owned(),
+    );
     let stop = CancellationToken::new();
     let moves = async {
         for (realm, region) in [("eu", "eu-west-1"), ("us", "us-east-1")] {

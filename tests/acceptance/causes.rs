@@ -3,7 +3,8 @@
 use acceptance::{Clocked, Database, timing};
 use engine::failpoints::NoProbe;
 use engine::{Runner, Sweep};
-use workflows::explain::{Explained, explain};
+use workflows::explain::explain;
+use workflows::explanation::Explained;
 use workflows::realm_move::{LapseSweep, MoveView};
 
 on_both_databases!(a_target_that_is_down_is_shown_at_once_and_is_the_error_of_a_lapsed_move, lapsed);

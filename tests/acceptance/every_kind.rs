@@ -23,7 +23,7 @@ on_both_databases!(a_task_that_was_overtaken_changes_nothing, overtaken_tasks);
 #[tokio::test]
 async fn the_lists_are_complete() {
     let (url, _folder) = acceptance::world::fresh_store(Database::Sqlite).await;
-    let registry = acceptance::world::deploy(&url).await.registry();
+    let registry = workflows::registry(&acceptance::world::deploy(&url).await);
     let sorted = |mut names: Vec<&'static str>| {
         names.sort_unstable();
         names

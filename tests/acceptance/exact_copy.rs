@@ -6,7 +6,8 @@ use acceptance::{Database, World};
 use catalogue::ledger::CellState;
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::NoProbe;
-use workflows::realm_move::{CostClass, dry_run, estimate_move};
+use workflows::dry_run::{dry_run, estimate_move};
+use workflows::realm_move::CostClass;
 
 on_both_databases!(a_tenant_moves_whole_and_alone, moves_whole_and_alone);
 

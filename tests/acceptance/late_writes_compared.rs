@@ -266,7 +266,8 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     // One part after the other, so that the checkpoints that are counted are of one of them.
     let deployment = &world.deployment;
     let settings = RunnerSettings { tasks_at_once: 1, ..deployment.runner_settings() };
-    let runner = Runner::new(deployment.store.clone(), deployment.registry(), settings, deployment.owner.clone());
+    let runner =
+        Runner::new(deployment.store.clone(), workflows::registry(&deployment), settings, deployment.owner.clone());
     World::run_by(runner.with_probe(striker.clone()), || world.has_ended(&id)).await;
     assert!(striker.struck() > 0, "{checkpoints}");
     let failed = of_service(world, &id, ISSUES).await;

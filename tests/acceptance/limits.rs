@@ -117,7 +117,7 @@ async fn run_all(world: &World, ids: &[String], probe: impl Probe + Clone) {
     let stop = CancellationToken::new();
     let other = Runner::new(
         world.deployment.store.clone(),
-        world.deployment.registry(),
+        workflows::registry(&world.deployment),
         world.deployment.runner_settings(),
         "other".to_owned(),
     );

@@ -5,7 +5,8 @@ use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Moment, NoProbe};
-use workflows::realm_move::{MoveRequest, Rehearsal, When, Window, cancel_move, dry_run, start_move};
+use workflows::dry_run::{Rehearsal, dry_run};
+use workflows::realm_move::{MoveRequest, When, Window, cancel_move, start_move};
 use workflows::requester::Requester;
 use workflows::topology_change::{apply_topology, apply_topology_accepting};
 

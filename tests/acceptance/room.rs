@@ -27,7 +27,7 @@ async fn full_of_removals(database: Database) {
     let first = world.start_move("eu").await;
     let stop = CancellationToken::new();
     let settings = RunnerSettings { tasks_at_once: SLOTS, ..world.deployment.runner_settings() };
-    let registry = world.deployment.registry().task(NeverRemoves);
+    let registry = workflows::registry(&world.deployment).task(NeverRemoves);
     let moved = async {
         wait_until(|| async { removing(&world).await == SLOTS }).await;
         let by = Requester { who: "test".to_owned(), why: String::new() };
@@ -64,7 +64,7 @@ async fn no_worker(database: Database) {
         assert_eq!((explained.state.as_str(), explained.waits_for.code.as_str()), ("waiting", "no_worker"));
         assert!(explained.can_do.iter().any(|command| command == "realmctl worker --store URL"), "{explained:?}");
 
-        let comes = runner(&world, world.deployment.registry(), works, "worker");
+        let comes = runner(&world, workflows::registry(&world.deployment), works, "worker");
         let done = async {
             wait_until(|| world.has_ended(&id)).await;
             assert_eq!(world.view(&id).await.state, "completed");
@@ -79,7 +79,7 @@ async fn no_worker(database: Database) {
         assert_eq!(world.tenant().await.status, TenantStatus::Online);
         serving.cancel();
     };
-    let server = runner(&world, world.deployment.registry(), serves, "server");
+    let server = runner(&world, workflows::registry(&world.deployment), serves, "server");
     tokio::join!(server.run(serving.clone()), story);
 }
 

@@ -12,7 +12,8 @@ use engine::tables::{runner_table, task_table};
 use engine::{Runner, RunnerSettings, StepError, TaskStatus, host_and_process};
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
-use workflows::explain::{Explanation, explain_workflow};
+use workflows::explain::explain_workflow;
+use workflows::explanation::Explanation;
 use workflows::realm_move::MoveView;
 
 on_both_databases!(an_unfit_process_beside_a_fit_one_claims_nothing_that_reaches_a_store, beside_a_fit_one);
@@ -87,8 +88,12 @@ async fn only_unfit(database: Database) {
         assert_eq!(world.view(&id).await.state, "preflight", "what reaches no store goes on");
         // A server beside it that leaves data work to others looks at the stores.
         let settings = RunnerSettings { tasks_at_once: 0, ..world.deployment.runner_settings() };
-        let server =
-            Runner::new(world.deployment.store.clone(), world.deployment.registry(), settings, "server".to_owned());
+        let server = Runner::new(
+            world.deployment.store.clone(),
+            workflows::registry(&world.deployment),
+            settings,
+            "server".to_owned(),
+        );
         let served = async {
             wait_until(|| async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains(LACKS)) }).await;
             says_who_is_unfit(&world, &id, &unfit).await;

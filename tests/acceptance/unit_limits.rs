@@ -157,7 +157,7 @@ async fn stated(database: Database) {
     // A new process that never looks by itself: it does so before its first request.
     let new = deploy(&world.store_url).await;
     assert!(!new.movers.limits().are_known());
-    let registry = new.registry().without_sweeps();
+    let registry = workflows::registry(&new).without_sweeps();
     let runner = Runner::new(new.store.clone(), registry, new.runner_settings(), new.owner.clone());
     let id = world.start_move("eu").await;
     run_until_ended(&world, &id, vec![runner]).await;
@@ -207,7 +207,7 @@ async fn shared(database: Database) {
     let runners = deployments.iter().zip(&copies).map(|(process, copies)| {
         // Neither can take all parts.
         let settings = RunnerSettings { tasks_at_once: 5, ..process.runner_settings() };
-        let runner = Runner::new(process.store.clone(), process.registry(), settings, process.owner.clone());
+        let runner = Runner::new(process.store.clone(), workflows::registry(&process), settings, process.owner.clone());
         runner.with_probe(copies.clone())
     });
     let id = world.start_move("eu").await;

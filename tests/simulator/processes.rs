@@ -78,7 +78,7 @@ impl World {
         deployment.ids = Arc::new(hooked.clone());
         let name = if n == scenario.processes { "operator".to_owned() } else { format!("p{n}") };
         let owner = format!("{name}.{lives}");
-        let runner = Runner::new(store, deployment.registry(), deployment.runner_settings(), owner.clone())
+        let runner = Runner::new(store, workflows::registry(&deployment), deployment.runner_settings(), owner.clone())
             .with_ids(Arc::new(hooked.clone()))
             .with_probe(hooked);
         let lease = self.lease();

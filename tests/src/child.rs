@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use workflows::realm_move::PartSize;
+use workflows::partitioning::PartSize;
 
 use crate::strike::{Blow, Striker, Strikers, Target};
 use crate::world::deploy_with_parts_of;
@@ -57,7 +57,7 @@ pub async fn run_if_child() {
     strikers.extend(orders.fail_at.map(|target| Striker::new(target, Blow::FailForGood, u32::MAX)));
     let runner = engine::Runner::new(
         deployment.store.clone(),
-        deployment.registry(),
+        workflows::registry(&deployment),
         deployment.runner_settings(),
         deployment.owner.clone(),
     )

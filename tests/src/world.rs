@@ -17,8 +17,9 @@ use testkit::{Ports, Region, RequestAge, Storage, observe, region};
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 use workflows::Deployment;
+use workflows::partitioning::PartSize;
 use workflows::provision::{NewTenant, create_tenant};
-use workflows::realm_move::{MoveRequest, MoveView, PartSize, start_move, view_move};
+use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
 use workflows::removal::{RemovalDetail, view_removal};
 use workflows::requester::Requester;
 use workflows::timing::Timing;
@@ -455,7 +456,7 @@ pub async fn holdings_of(region: &str, (dynamodb, s3): (&str, &str), tenant: &st
 /// A runner on a deployment.
 pub fn runner_of(deployment: &Deployment) -> Runner {
     let name = deployment.owner.clone();
-    Runner::new(deployment.store.clone(), deployment.registry(), deployment.runner_settings(), name)
+    Runner::new(deployment.store.clone(), workflows::registry(deployment), deployment.runner_settings(), name)
 }
 
 /// A request to move the tenant at once.

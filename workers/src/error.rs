@@ -52,7 +52,7 @@ impl WorkError {
     #[must_use]
     pub(crate) fn of_key(mut self, key: &str) -> Self {
         self.message.push_str("; key ");
-        self.message.push_str(&crate::mismatch::shorten(key));
+        self.message.push_str(&crate::shorten::shorten(key));
         self
     }
 

@@ -3,35 +3,9 @@
 use std::time::Duration;
 
 use crate::error::WorkError;
-use crate::mismatch::{MOST_NAMED, Mismatch};
+use crate::mismatch::{Differs, MOST_NAMED};
 use crate::progress::Tally;
 use crate::pulse::Pulse;
-
-/// What counts as a difference of the replica that is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Differs {
-    /// What the kept copy lacks, or has with other contents: while both are replicas of each other.
-    InAnyWay,
-    /// What the kept copy lacks. After the switch only the kept copy is written to: other contents there are
-    /// newer.
-    WhenLacking,
-}
-
-impl Differs {
-    /// Whether what is `here` differs from what the copy that stays has.
-    pub(crate) fn is_so<T: PartialEq>(self, here: Option<T>, kept: Option<T>) -> bool {
-        match (here, kept) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(here), Some(kept)) => self == Self::InAnyWay && here != kept,
-        }
-    }
-
-    /// A key that only the replica has, or that both have with different contents.
-    pub(crate) fn named(key: String, in_both: bool) -> Mismatch {
-        if in_both { Mismatch::Different(key) } else { Mismatch::Extra(key) }
-    }
-}
 
 /// What is asked about a replica that is left.
 #[derive(Debug, Clone, Copy)]
@@ -85,19 +59,4 @@ pub(crate) async fn wait(mut left: Duration, pulse: &Pulse<'_>) -> Result<(), Wo
         pulse.beat().await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_deleted_at_both_is_no_difference_and_newer_contents_are_one_only_while_both_are_replicas() {
-        let differs = |differs: Differs| {
-            [(None, None), (None, Some(1)), (Some(1), None), (Some(1), Some(1)), (Some(1), Some(2))]
-                .map(|(here, kept)| differs.is_so(here, kept))
-        };
-        assert_eq!(differs(Differs::InAnyWay), [false, false, true, false, true]);
-        assert_eq!(differs(Differs::WhenLacking), [false, false, true, false, false]);
-    }
 }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod clients;
+mod difference;
 mod dynamodb;
 mod failure;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod replicated;
 mod run;
 mod s3;
 mod settle;
+mod shorten;
 mod signed;
 mod store;
 
@@ -48,7 +50,8 @@ pub use self::clients::CredentialsFrom;
 pub use self::failure::REQUEST_TOO_OLD;
 pub use self::hooks::{Change, HookSecrets, SecretsError};
 pub use self::inspection::{Depth, Inspection, KeyAttribute, KeyRole, Size, Survey, TableSchema};
-pub use self::leaving::{Differs, Leaving};
+pub use self::leaving::Leaving;
+pub use self::mismatch::Differs;
 pub use self::movers::Movers;
 pub use self::part::{PartAt, PartCopy};
 pub use self::s3::Cuts;

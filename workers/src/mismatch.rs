@@ -4,14 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::WorkError;
-use crate::leaving::Differs;
 use crate::progress::Tally;
 
 /// How many keys a report names.
 pub(crate) const MOST_NAMED: usize = 10;
-/// Longer keys are cut, in characters.
-const LONGEST_KEY: usize = 120;
-
 /// One key in which a target differs from its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mismatch {
@@ -30,6 +26,32 @@ impl fmt::Display for Mismatch {
             Self::Extra(key) => write!(f, "extra {key}"),
             Self::Different(key) => write!(f, "different {key}"),
         }
+    }
+}
+
+/// What counts as a difference of the replica that is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Differs {
+    /// What the kept copy lacks, or has with other contents: while both are replicas of each other.
+    InAnyWay,
+    /// What the kept copy lacks. After the switch only the kept copy is written to: other contents there are
+    /// newer.
+    WhenLacking,
+}
+
+impl Differs {
+    /// Whether what is `here` differs from what the copy that stays has.
+    pub(crate) fn is_so<T: PartialEq>(self, here: Option<T>, kept: Option<T>) -> bool {
+        match (here, kept) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(here), Some(kept)) => self == Self::InAnyWay && here != kept,
+        }
+    }
+
+    /// A key that only the replica has, or that both have with different contents.
+    pub(crate) fn named(key: String, in_both: bool) -> Mismatch {
+        if in_both { Mismatch::Different(key) } else { Mismatch::Extra(key) }
     }
 }
 
@@ -88,11 +110,17 @@ pub(crate) fn diverged((at, kept): (&str, &str), apart: Duration, differs: Diffe
     WorkError::permanent("replica_diverged", message)
 }
 
-/// A key as it is, or its beginning.
-pub(crate) fn shorten(key: &str) -> String {
-    if key.chars().nth(LONGEST_KEY).is_none() {
-        return key.escape_debug().to_string();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_deleted_at_both_is_no_difference_and_newer_contents_are_one_only_while_both_are_replicas() {
+        let differs = |differs: Differs| {
+            [(None, None), (None, Some(1)), (Some(1), None), (Some(1), Some(1)), (Some(1), Some(2))]
+                .map(|(here, kept)| differs.is_so(here, kept))
+        };
+        assert_eq!(differs(Differs::InAnyWay), [false, false, true, false, true]);
+        assert_eq!(differs(Differs::WhenLacking), [false, false, true, false, false]);
     }
-    let cut: String = key.chars().take(LONGEST_KEY).collect();
-    format!("{}…", cut.escape_debug())
 }

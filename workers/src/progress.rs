@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::difference::Difference;
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::{Fingerprint, Mark};
-use crate::late::Difference;
 
 /// Counts and the order-free digest of some of a tenant's data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

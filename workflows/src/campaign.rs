@@ -5,6 +5,7 @@ mod control;
 mod create;
 mod daily;
 mod dry_run;
+mod halt;
 mod machine;
 mod settle;
 mod state;

@@ -7,14 +7,14 @@ mod queue;
 use std::collections::{BTreeMap, BTreeSet};
 
 use catalogue::capacity::{self, Limit, Usage, Want};
-use catalogue::location::{Address, Location};
+use catalogue::location::Location;
 use engine::StepTx;
 use store::{Millis, StoreError, Tx};
-use workers::place::Place;
 
-use crate::data_tasks::place_of;
+use crate::partitioning::Divided;
+use crate::places::place_of;
 use crate::plan::Plan;
-use crate::realm_move::Divided;
+use crate::scopes::{OVERALL, region_scope, table_scope};
 
 pub use queue::RoomSweep;
 
@@ -23,9 +23,6 @@ pub(crate) const LOOK_AGAIN_MS: Millis = 1_000;
 
 /// How often one looks again that nothing presses: [`RoomSweep`] wakes it when its turn has come.
 pub(crate) const LOOK_AGAIN_IN_CASE_MS: Millis = 60_000;
-
-/// The scope of everything.
-pub const OVERALL: &str = "overall";
 
 /// The limit that is in the way, and who uses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,38 +158,6 @@ pub(crate) fn wants_of_removal(location: &Location) -> Vec<Want> {
     weights.wants()
 }
 
-/// The scope of all work in a region.
-pub fn region_scope(region: &str) -> String {
-    format!("region:{region}")
-}
-
-/// The scope of all work on the location's table, or on its bucket, whoever's prefix it is.
-pub fn table_scope(location: &Location) -> String {
-    let key = location.key();
-    match &location.address {
-        Address::Dynamodb { .. } | Address::Hooks { .. } => format!("table:{key}"),
-        Address::S3 { prefix, .. } => format!("table:{}", key.strip_suffix(&format!("|{prefix}")).unwrap_or(&key)),
-    }
-}
-
-/// All scopes that requests to the location fall under.
-pub fn scopes_of_location(location: &Location) -> [String; 3] {
-    [OVERALL.to_owned(), region_scope(&location.region), table_scope(location)]
-}
-
-/// The same as the movers ask for it; only requests to tables are limited.
-pub(crate) fn scopes_of(place: &Place) -> Vec<String> {
-    let Place::Dynamodb { region, endpoint, table, index, index_key, shard_count } = place else { return Vec::new() };
-    let address = Address::Dynamodb {
-        endpoint: endpoint.clone(),
-        table: table.clone(),
-        index: index.clone(),
-        index_key: index_key.clone(),
-        shard_count: *shard_count,
-    };
-    scopes_of_location(&Location { name: String::new(), region: region.clone(), address, table_id: None }).into()
-}
-
 #[derive(Default)]
 struct Weights(BTreeMap<String, i64>);
 
@@ -217,6 +182,7 @@ impl Weights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use catalogue::location::Address;
     use proptest::prelude::*;
 
     fn usage(used: i64, ahead: i64) -> Usage {

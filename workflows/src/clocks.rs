@@ -1,42 +1,29 @@
 //! The clock of the catalogue's database beside those of the stores: permits are signed by the one and judged by the others, and
 //! how long a request may still be accepted is counted by the one. So both must agree, within the skew.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use catalogue::location::Location;
 use engine::tables::in_doubt_table;
 use engine::{StepError, StepTx};
-use store::{Millis, StoreError, Tx};
-use tokio::time::Instant;
+use store::StoreError;
 use tracing::debug;
-use workers::clocks::{ClockOf, Read, Stands};
+use workers::clocks::{ClockOf, Stands};
 
 pub use workers::clocks::CLOCK_SKEW;
 
-use crate::data_tasks::{place_of, step_error};
+use crate::database_clock;
 use crate::deployment::Deployment;
+use crate::mover_errors::step_error;
+use crate::places::place_of;
 use crate::plan::Plan;
 use crate::unit_limits::limited_movers;
 
 /// What a wait for clocks begins with, by which `explain` knows it.
 pub(crate) const CLOCKS_TO_AGREE: &str = "clocks to agree: ";
 
-/// Reads the database's clock.
-pub(crate) async fn read(tx: &mut Tx) -> Result<Read, StoreError> {
-    let asked = Instant::now();
-    let at = time_of(tx.now().await?);
-    Ok(Read { asked, read: Instant::now(), at })
-}
-
-/// A time as the database has it.
-pub(crate) fn time_of(at: Millis) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(u64::try_from(at).unwrap_or_default())
-}
-
 /// What stores this process knows to have another time than the database, in words.
 pub async fn beyond_skew(deployment: &Deployment) -> Result<Vec<String>, StoreError> {
     let mut tx = deployment.store.read().await?;
-    let read = read(&mut tx).await?;
+    let read = database_clock::read(&mut tx).await?;
     tx.rollback().await?;
     Ok(deployment.movers.clocks().beyond(read, deployment.timing.skew))
 }
@@ -47,7 +34,7 @@ pub(crate) async fn check<'a>(
     locations: impl Iterator<Item = &'a Location>,
 ) -> Result<(), StepError> {
     let mut tx = deployment.store.read().await?;
-    let read = read(&mut tx).await?;
+    let read = database_clock::read(&mut tx).await?;
     tx.rollback().await?;
     let clocks = deployment.movers.clocks();
     for location in locations {
@@ -64,7 +51,7 @@ pub(crate) async fn difference<'a>(
     step: &mut StepTx<'_>,
     locations: impl Iterator<Item = &'a Location>,
 ) -> Result<Option<String>, StepError> {
-    let read = read(step.tx).await?;
+    let read = database_clock::read(step.tx).await?;
     let differs = |location: &Location| {
         let of = ClockOf::place(&place_of(location));
         deployment.movers.clocks().check(&of, read, deployment.timing.skew).err()
@@ -96,7 +83,7 @@ pub(crate) async fn hear<'a>(
             asked.push(place_of(location));
         }
     }
-    let read = if asked.is_empty() { None } else { Some(read(&mut tx).await?) };
+    let read = if asked.is_empty() { None } else { Some(database_clock::read(&mut tx).await?) };
     tx.rollback().await?;
     let Some(read) = read else { return Ok(()) };
     for place in asked {

@@ -12,8 +12,6 @@ pub use pause::{
 };
 pub use retry::retry_now;
 
-pub(crate) use pause::pause_in;
-
 use engine::tables::workflow_table;
 use engine::{Workflow, WorkflowRecord};
 use store::Tx;

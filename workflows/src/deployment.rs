@@ -1,21 +1,14 @@
-//! What every workflow of this process shares: the store, the movers, the constants and the source of ids; and the
-//! registry of all kinds that a runner needs.
+//! What every workflow of this process shares: the store, the movers, the constants and the source of ids.
 
 use std::sync::Arc;
 
-use engine::{HostLocks, Ids, Liveness, NoProof, PauseSweep, RandomIds, Registry, RetryPolicy, RunnerSettings};
+use engine::{HostLocks, Ids, Liveness, NoProof, RandomIds, RetryPolicy, RunnerSettings};
 use store::Store;
 use workers::Movers;
 
-use crate::campaign::Campaign;
-use crate::capacity::RoomSweep;
-use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
-use crate::host_fitness::HostFitness;
-use crate::provision::Provision;
-use crate::realm_move::{LapseSweep, PartSize, RealmMove};
-use crate::removal::{Recheck, Removal};
+use crate::known_limits::Known;
+use crate::partitioning::PartSize;
 use crate::timing::Timing;
-use crate::unit_limits::{Known, ShareSweep};
 
 /// What the workflows of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -50,29 +43,6 @@ impl Deployment {
     #[must_use]
     pub fn with_locks(self, locks: HostLocks) -> Self {
         Self { owner: locks.owner().to_owned(), liveness: Arc::new(locks), ..self }
-    }
-
-    /// Every workflow, task handler and sweep, and what tells whether this process is fit for them. Simulated tables need nothing of a host.
-    pub fn registry(&self) -> Registry {
-        let kinds = self.kinds();
-        if self.movers.reach_stores() { kinds.fitness(HostFitness::new(self.clone())) } else { kinds }
-    }
-
-    fn kinds(&self) -> Registry {
-        Registry::default()
-            .workflow(RealmMove::new(self.clone()))
-            .workflow(Removal::new(self.clone()))
-            .workflow(Campaign::new(self.clone()))
-            .workflow(Recheck::new(self.clone()))
-            .workflow(Provision::new(self.clone()))
-            .task(CopyTask::new(self.clone()))
-            .task(VerifyTask::new(self.clone()))
-            .task(CompareTask::new(self.clone()))
-            .task(RemoveTask::new(self.clone()))
-            .sweep(LapseSweep::new(self.clone()))
-            .sweep(PauseSweep::new(self.store.clone()))
-            .sweep(ShareSweep::new(self.clone()))
-            .sweep(RoomSweep::new(self.clone()))
     }
 
     /// Runner settings that follow the constants.

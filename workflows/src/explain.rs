@@ -1,11 +1,12 @@
 //! What a workflow or a tenant waits for, since when, who holds it, and what a person can do about it: one structure for
 //! every case. `gather` reads the facts in one snapshot; `decide` is a pure function over them.
 
+mod claims;
 mod decide;
+mod facts;
 mod gather;
 mod tasks;
 mod tenant;
-mod view;
 
 #[cfg(test)]
 mod tests;
@@ -13,11 +14,11 @@ mod tests;
 use store::Tx;
 
 use crate::deployment::Deployment;
+use crate::explanation::{Explained, Explanation};
 use crate::refusal::Refusal;
 
 pub use decide::paused;
 pub(crate) use decide::resume;
-pub use view::{Explained, Explanation, Holder, TaskExplanation, TenantExplanation, WaitsFor};
 
 /// Explains the workflow, or else the tenant, of this id.
 pub async fn explain(deployment: &Deployment, tx: &mut Tx, id: &str) -> Result<Explained, Refusal> {

@@ -3,30 +3,49 @@
 //! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left; `campaign` moves many;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
-mod audited;
-pub mod campaign;
-pub mod capacity;
-pub mod clocks;
-pub mod controls;
-pub mod data_tasks;
-pub mod deployment;
-pub mod explain;
-mod host_fitness;
-pub mod plan;
-pub mod planning;
-pub mod provision;
-mod quiet;
-pub mod realm_move;
-pub mod refusal;
-pub mod removal;
-pub mod replica_sets;
-pub mod requester;
+// Each module uses only modules that stand above it here: tests/architecture.rs holds that.
 pub mod timestamps;
 pub mod timing;
-pub mod topology_change;
+pub mod refusal;
+pub mod requester;
+mod audited;
+pub mod amount;
+pub mod explanation;
+mod mover_errors;
+pub mod places;
+pub mod partitioning;
+pub mod scopes;
+mod known_limits;
+mod database_clock;
+pub mod deployment;
+pub mod plan;
+pub mod planning;
+pub mod replica_sets;
+
+// What holds work back.
+mod pauses;
+pub mod capacity;
 pub mod unit_limits;
-pub mod upgrade_check;
+pub mod clocks;
+mod host_fitness;
+
+// The work.
+pub mod data_tasks;
+mod quiet;
 pub mod worker_there;
+pub mod removal;
+pub mod realm_move;
+pub mod provision;
+pub mod campaign;
+mod registry;
+
+// What people ask and change.
+pub mod explain;
+pub mod dry_run;
+pub mod controls;
+pub mod topology_change;
+pub mod upgrade_check;
 
 pub use deployment::Deployment;
+pub use registry::registry;
 pub use workers::host;

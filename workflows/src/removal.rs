@@ -14,7 +14,7 @@ mod view;
 
 pub use late_writes::{LateKeys, LateWriteLine, LateWritesDetail, late_write_lines};
 pub use machine::{Removal, STATES};
-pub use queue::{Found, queue_removal};
+pub use queue::{Found, RemovalRef, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
 pub use replay::{Accepted, ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};

@@ -7,14 +7,12 @@
 //! limit. Where a process runs no data task it reckons as if it did: it counts and inspects before a move. Until it has looked,
 //! it sends nothing; when it can't look, what it knew last holds.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use catalogue::capacity;
 use catalogue::location::Location;
-use catalogue::topology::{EndpointKind, Topology, UnitLimits};
-use catalogue::{capacity, topologies};
+use catalogue::topology::EndpointKind;
 use engine::tables::task_table;
 use engine::{StepError, Sweep};
 use serde::Deserialize;
@@ -24,57 +22,10 @@ use tokio::time::Instant;
 use workers::limits::Rates;
 use workers::{Movers, StoreKind};
 
-use crate::capacity::{OVERALL, scopes_of, scopes_of_location, table_scope};
-use crate::clocks;
+use crate::database_clock;
 use crate::deployment::Deployment;
-
-/// Units a second by scope.
-pub(crate) type ByScope = BTreeMap<String, Rates>;
-
-/// The processes at work, with the scopes of the data tasks that they run.
-type AtWork = BTreeMap<String, BTreeSet<String>>;
-
-/// What this process knows from one look to the next.
-#[derive(Debug, Default)]
-pub struct Known {
-    /// What the topology of this version says.
-    stated: Mutex<Option<(i64, Stated)>>,
-    /// The scopes where it is at work, and from when on it may send there.
-    joined: Mutex<BTreeMap<String, Instant>>,
-}
-
-/// What a topology says that every process has to know all the time.
-#[derive(Debug, Clone, Default)]
-struct Stated {
-    limits: ByScope,
-    /// Where stores are reached that are not reached by their own endpoints.
-    addresses: BTreeMap<String, String>,
-}
-
-impl Known {
-    async fn stated(&self, tx: &mut Tx) -> Result<Stated, StoreError> {
-        let version = topologies::version(tx).await?.unwrap_or_default();
-        let known = self.stated.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((_, stated)) = known.filter(|(of, _)| *of == version) {
-            return Ok(stated);
-        }
-        let topology = topologies::current(tx).await?;
-        let (version, stated) = topology.map(|now| (now.version, Stated::of(&now.topology))).unwrap_or_default();
-        *self.stated.lock().unwrap_or_else(PoisonError::into_inner) = Some((version, stated.clone()));
-        Ok(stated)
-    }
-
-    /// From when on the process may send in each scope where it is at work: at once where nobody else was when it came.
-    fn join(&self, at_work: &AtWork, owner: &str, until_seen: Duration) -> BTreeMap<String, Instant> {
-        let now = Instant::now();
-        let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = |scope: &String| if others(at_work, owner, scope) == 0 { now } else { now + until_seen };
-        let scopes = at_work.get(owner).into_iter().flatten();
-        let new = scopes.map(|scope| (scope.clone(), joined.get(scope).copied().unwrap_or_else(|| first(scope))));
-        *joined = new.collect();
-        joined.clone()
-    }
-}
+use crate::known_limits::{AtWork, ByScope, lower, others};
+use crate::scopes::{scopes_of, scopes_of_location};
 
 /// Keeps this process's share up to date.
 pub struct ShareSweep(Deployment);
@@ -108,7 +59,7 @@ async fn refresh(deployment: &Deployment) -> Result<(), StoreError> {
     let limits = in_force(deployment, &mut tx).await?;
     let addresses = deployment.known.stated(&mut tx).await?.addresses;
     // The moment before it was asked: however long this process is kept from going on, the time that it knows does not lag.
-    let read = clocks::read(&mut tx).await?;
+    let read = database_clock::read(&mut tx).await?;
     deployment.movers.hear_time(read.at, read.asked);
     if let Some(known) = deployment.movers.addresses() {
         known.set(addresses, store_name);
@@ -131,12 +82,6 @@ pub(crate) async fn in_force(deployment: &Deployment, tx: &mut Tx) -> Result<ByS
     Ok(limits)
 }
 
-impl Stated {
-    fn of(topology: &Topology) -> Self {
-        Self { limits: by_topology(topology), addresses: topology.addresses() }
-    }
-}
-
 /// What a store is called among all of the topology.
 pub(crate) fn store_name(kind: StoreKind, region: &str, endpoint: Option<&str>) -> String {
     let kind = match kind {
@@ -144,35 +89,6 @@ pub(crate) fn store_name(kind: StoreKind, region: &str, endpoint: Option<&str>) 
         StoreKind::S3 => EndpointKind::S3,
     };
     kind.store(region, endpoint)
-}
-
-fn by_topology(topology: &Topology) -> ByScope {
-    let rates = |limits: &UnitLimits| Rates {
-        writes: limits.write_units.map(f64::from),
-        reads: limits.read_units.map(f64::from),
-        not_before: None,
-    };
-    let mut stated = ByScope::new();
-    lower(&mut stated, OVERALL.to_owned(), rates(&topology.limits));
-    for (table, limits) in topology.limits_of_tables() {
-        lower(&mut stated, table_scope(&table), rates(&limits));
-    }
-    stated
-}
-
-/// Of two limits on the same, the lower one counts.
-fn lower(limits: &mut ByScope, scope: String, also: Rates) {
-    if also == Rates::default() {
-        return;
-    }
-    let known = limits.entry(scope).or_default();
-    known.writes = lowest(known.writes, also.writes);
-    known.reads = lowest(known.reads, also.reads);
-}
-
-/// The lower of two limits.
-pub(crate) fn lowest(one: Option<f64>, other: Option<f64>) -> Option<f64> {
-    one.into_iter().chain(other).reduce(f64::min)
 }
 
 /// The least time, in milliseconds, that writing and that reading so much at these locations take.
@@ -208,10 +124,6 @@ async fn at_work(tx: &mut Tx) -> Result<AtWork, StoreError> {
 fn locations_of(input: &Value) -> Vec<Location> {
     let named = ["from", "to", "source", "at", "live"].into_iter().filter_map(|name| input.get(name));
     named.filter_map(|location| Location::deserialize(location).ok()).collect()
-}
-
-fn others(at_work: &AtWork, owner: &str, scope: &String) -> usize {
-    at_work.iter().filter(|(name, scopes)| *name != owner && scopes.contains(scope)).count()
 }
 
 /// This process's part of each limit.

@@ -11,14 +11,17 @@ use serde::de::DeserializeOwned;
 use workers::Verification;
 use workers::late::LateWrites;
 use workers::progress::Tally;
+use workflows::amount::Amount;
 use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
-use workflows::data_tasks::{Amount, CompareInput, CopyInput, LeftReplica, RemoveInput, VerifyInput};
+use workflows::data_tasks::{CompareInput, CopyInput, LeftReplica, RemoveInput, VerifyInput};
+use workflows::partitioning::Divided;
 use workflows::plan::{Plan, ServicePlan};
 use workflows::provision::{self, Provision, ProvisionStage, ProvisionState};
-use workflows::realm_move::Window;
+use workflows::realm_move;
 use workflows::realm_move::{
-    self, Committed, ComparedPart, CopiedPart, Divided, MoveState, OfflinePeriod, Pace, RealmMove, RemovalRef, Stage,
+    Committed, ComparedPart, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, Stage, Window,
 };
+use workflows::removal::RemovalRef;
 use workflows::removal::{
     self, Cause, Recheck, RecheckStage, RecheckState, Removal, RemovalStage, RemovalState, VerifiedPart,
 };

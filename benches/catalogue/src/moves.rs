@@ -1,7 +1,8 @@
 //! Moves: started, and only planned.
 
 use store::sql;
-use workflows::realm_move::{MoveRequest, When, dry_run, start_move};
+use workflows::dry_run::dry_run;
+use workflows::realm_move::{MoveRequest, When, start_move};
 
 use crate::Error;
 use crate::figures::{Figures, timed};

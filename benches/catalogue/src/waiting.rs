@@ -31,7 +31,7 @@ pub(crate) async fn measure(
     let stop = CancellationToken::new();
     let runner = Runner::new(
         stage.store.clone(),
-        stage.deployment.registry(),
+        workflows::registry(&stage.deployment),
         stage.deployment.runner_settings(),
         stage.deployment.owner.clone(),
     );

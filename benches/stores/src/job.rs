@@ -1,12 +1,7 @@
 //! One measurement: the movers or the bare loop copy the whole tenant once, in a process of their own.
 
-use std::time::Instant;
-
 use serde::{Deserialize, Serialize};
 use workers::Verification;
-
-use crate::stores::{Addresses, Stores};
-use crate::{Error, usage};
 
 /// Who copies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -16,6 +11,13 @@ pub(crate) enum Side {
     Bare { in_flight: usize },
     /// The movers; what keys begin with is stated or not.
     Movers { verification: Verification, prefixed: bool },
+}
+
+/// Where the regions are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Addresses {
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 /// What to copy, and where to.
@@ -70,23 +72,4 @@ impl Measured {
 /// The rates of all.
 pub(crate) fn rates(runs: &[Measured]) -> Vec<f64> {
     runs.iter().map(Measured::rate).collect()
-}
-
-impl Job {
-    /// Has one side do it; what it took.
-    pub(crate) async fn run<S: Stores>(&self, side: Side) -> Result<Measured, Error> {
-        let (began, cpu) = (Instant::now(), usage::cpu_seconds(None)?);
-        let copied = match side {
-            Side::Bare { in_flight } => S::by_sdk(self, in_flight).await?,
-            Side::Movers { verification, prefixed } => S::by_movers(self, verification, prefixed).await?,
-        };
-        Ok(Measured {
-            count: copied.count,
-            seconds: began.elapsed().as_secs_f64(),
-            cpu_seconds: usage::cpu_seconds(None)? - cpu,
-            peak_kib: usage::peak_kib()?,
-            regions_cpu_seconds: 0.0,
-            reads: copied.reads,
-        })
-    }
 }

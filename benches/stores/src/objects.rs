@@ -17,6 +17,8 @@ use crate::regions::Regions;
 use crate::{Error, TARGET_REGION, process};
 use source::Objects;
 
+/// Bytes of a part of an upload.
+const PART: u64 = 8 << 20;
 const SOURCE_BUCKET: &str = "media-source";
 /// Requests in flight that the bare loop is given.
 const IN_FLIGHT: usize = 32;

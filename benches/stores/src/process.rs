@@ -2,15 +2,18 @@
 //! one for each measurement, so that its processor time and peak memory are its own.
 
 use std::process::Stdio;
+use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::Error;
-use crate::job::{Job, Side};
-use crate::stores::{Stores, serve};
+use testkit::{Ports, Region};
+
+use crate::job::{Addresses, Job, Measured, Side};
+use crate::stores::Stores;
+use crate::{Error, SOURCE_REGION, TARGET_REGION, usage};
 
 /// What a process is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -26,8 +29,35 @@ pub(crate) enum Role<S> {
 pub(crate) async fn part<S: Stores>(role: &str) -> Result<(), Error> {
     match serde_json::from_str::<Role<S>>(role).map_err(|error| Error::part(&error))? {
         Role::Regions(stores) => serve(&stores).await,
-        Role::Copy(side, job) => say(&job.run::<S>(side).await?),
+        Role::Copy(side, job) => say(&measure::<S>(&job, side).await?),
     }
+}
+
+/// Has one side do the job; what it took.
+async fn measure<S: Stores>(job: &Job, side: Side) -> Result<Measured, Error> {
+    let (began, cpu) = (Instant::now(), usage::cpu_seconds(None)?);
+    let copied = match side {
+        Side::Bare { in_flight } => S::by_sdk(job, in_flight).await?,
+        Side::Movers { verification, prefixed } => S::by_movers(job, verification, prefixed).await?,
+    };
+    Ok(Measured {
+        count: copied.count,
+        seconds: began.elapsed().as_secs_f64(),
+        cpu_seconds: usage::cpu_seconds(None)? - cpu,
+        peak_kib: usage::peak_kib()?,
+        regions_cpu_seconds: 0.0,
+        reads: copied.reads,
+    })
+}
+
+/// Serves both regions until nobody wants them any more.
+async fn serve<S: Stores>(stores: &S) -> Result<(), Error> {
+    let start = |name| Region::start(name, stores.storage(name), Ports::Any).map_err(|error| Error::part(&error));
+    let (from, to) = (start(SOURCE_REGION)?, start(TARGET_REGION)?);
+    stores.fill(&from).await?;
+    say(&Addresses { from: S::endpoint(&from).to_owned(), to: S::endpoint(&to).to_owned() })?;
+    until_dismissed().await;
+    Ok(())
 }
 
 /// Says what the parent waits for, as one line.

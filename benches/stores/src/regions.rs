@@ -2,9 +2,9 @@
 
 use std::marker::PhantomData;
 
-use crate::job::{Job, Measured, Side};
+use crate::job::{Addresses, Job, Measured, Side};
 use crate::process::{Process, Role};
-use crate::stores::{Addresses, Stores};
+use crate::stores::Stores;
 use crate::{Error, usage};
 
 /// Two regions in a process of their own.

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use server::api::{Change, Explained, LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PausesView};
 
 use super::Client;
-use crate::commands::pauses::ChangeArgs;
+use crate::change_args::ChangeArgs;
 use crate::exit::Failure;
 
 impl Client {

@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use server::api::{AuditView, Page};
 
-use crate::cli::{Globals, parse_id};
+use crate::change_args::parse_id;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, table};

@@ -7,9 +7,10 @@ mod watch;
 use clap::{Args, Subcommand};
 use server::api::{CampaignView, CancelCampaign, Change};
 
-use crate::cli::{Globals, parse_id};
+use crate::change_args::parse_id;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 

@@ -1,9 +1,7 @@
 //! `realmctl completions`: scripts that let a shell complete the command line.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::exit::{Exit, Failure};
 use crate::output::Terminal;
 
@@ -18,9 +16,9 @@ pub(crate) struct CompletionsArgs {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &CompletionsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &CompletionsArgs, mut cli: clap::Command, terminal: &Terminal) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "realmctl", &mut script);
+    clap_complete::generate(args.shell, &mut cli, "realmctl", &mut script);
     terminal.text(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

@@ -9,10 +9,10 @@ use server::api::NewTenant;
 use tempfile::TempDir;
 use testkit::{Ports, Storage};
 
-use crate::cli::{DEFAULT_SERVER, Globals};
 use crate::client::Client;
 use crate::commands::serve::settings;
 use crate::exit::{Exit, Failure};
+use crate::globals::{DEFAULT_SERVER, Globals};
 use crate::local::{Embedded, Places, REGIONS, seed, sqlite_in};
 use crate::output::Terminal;
 use crate::tables::facts;

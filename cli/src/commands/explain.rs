@@ -5,9 +5,10 @@ use clap::Args;
 use engine::host_and_process;
 use server::api::{Explained, Explanation, TaskExplanation, TenantExplanation, WaitsFor};
 
-use crate::cli::{Globals, parse_id};
+use crate::change_args::parse_id;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 use crate::words;

@@ -3,9 +3,9 @@
 use clap::{Args, Subcommand};
 use server::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 
-use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};

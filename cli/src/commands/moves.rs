@@ -7,16 +7,15 @@ use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
 use server::api::{Change, MoveView, Reschedule};
 
-use super::pauses::ChangeArgs;
-use crate::cli::{Globals, parse_id};
+use crate::change_args::{ChangeArgs, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::follow::is_final;
+use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
-use crate::process;
 use crate::watch::{self, Watched, exit_of};
-use crate::words;
+use crate::{process, words};
 
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;

@@ -3,23 +3,12 @@
 use clap::Args;
 use server::api::{Change, GoesOn, PauseAnswer, PausesView};
 
-use crate::cli::{Globals, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 use crate::words;
-
-/// One move or removal, and why.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ChangeArgs {
-    /// Its id, or the beginning of it
-    #[arg(value_parser = parse_id)]
-    pub(crate) id: String,
-    /// Why; kept in the audit trail
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-}
 
 /// Hold everything back: what is there, and what starts from now on
 ///

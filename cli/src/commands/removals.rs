@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use server::api::{LateWritesDetail, Outcome, Page, RecheckView, RemovalDetail, Replay, ReplayAll, ReplayedAll};
 
 use super::explain::{can_do, tasks_table, waits_for};
-use super::pauses::ChangeArgs;
-use crate::cli::{Globals, parse_id};
+use crate::change_args::{ChangeArgs, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};

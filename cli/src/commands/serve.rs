@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use clap::Args;
 use server::{Server, ServerSettings};
 
-use crate::cli::Globals;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::process::{ProcessArgs, Running, listen};
 

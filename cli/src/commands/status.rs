@@ -4,9 +4,9 @@ use clap::Args;
 use server::api::StatusView;
 
 use super::workers::workers_table;
-use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 use crate::words;

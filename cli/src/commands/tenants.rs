@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use server::api::{Change, NewTenant, Page, TenantView};
 
 use super::pauses::answer;
-use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use server::api::{RenameEndpoint, TopologyApplied, TopologyView};
 
-use crate::cli::Globals;
 use crate::client::{Client, mistake};
 use crate::exit::{Exit, Failure};
 use crate::files::{read_text, without_mark};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 use crate::words;

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
         Failure::failed(format!("can't open the store: check that it exists and can be read ({})", chain(&error)))
     })?;
     let movers = Movers::new(CredentialsFrom::Environment, Settings::default());
-    let registry = Deployment::new(store.clone(), movers, Timing::default()).registry();
+    let registry = workflows::registry(&Deployment::new(store.clone(), movers, Timing::default()));
     let check = check_upgrade(&store, &registry).await.map_err(|error| match &error {
         // It says itself what to do.
         StoreError::Unfit(why) => Failure::failed(format!("can't check the store: {why}")),

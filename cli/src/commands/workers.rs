@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use engine::host_and_process;
 use server::api::WorkerView;
 
-use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 

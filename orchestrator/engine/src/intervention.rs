@@ -5,8 +5,9 @@ use std::marker::PhantomData;
 use store::{StoreError, Tx};
 
 use crate::ids::Ids;
+use crate::outcome::read_state;
 use crate::record::StoredError;
-use crate::step::{StepTx, read_state};
+use crate::step::StepTx;
 use crate::step_error::StepError;
 use crate::tables::step_table;
 use crate::tables::step_table::Written;

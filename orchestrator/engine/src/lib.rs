@@ -13,6 +13,7 @@ mod priority;
 mod record;
 mod registry;
 mod step;
+mod outcome;
 mod step_error;
 pub mod task;
 mod workflow;

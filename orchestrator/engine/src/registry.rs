@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use store::{Millis, StoreError, Tx};
 
 use crate::fitness::Fitness;
+use crate::outcome::{Outcome, read_state};
 use crate::record::{StoredError, WorkflowRecord};
-use crate::step::{Outcome, StepTx, read_state};
+use crate::step::StepTx;
 use crate::step_error::StepError;
 use crate::task::TaskHandler;
 use crate::workflow::{Next, OnFailure, Workflow};

@@ -6,8 +6,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqlSafeStr, SqlStr};
 
 use crate::error::StoreError;
-use crate::sql::sql;
-use crate::tx::Tx;
+use crate::schema_versions::SchemaVersions;
 
 /// (version, what it does, its SQL): in order, and never changed once released.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -84,7 +83,8 @@ pub(crate) async fn is_up_to_date(connection: &mut PgConnection) -> Result<(), S
     ))
 }
 
-fn known() -> Vec<i64> {
+/// The versions that this program knows, in order.
+pub(crate) fn known() -> Vec<i64> {
     MIGRATIONS.iter().map(|(version, _, _)| *version).collect()
 }
 
@@ -113,44 +113,6 @@ fn migrator(text_of: impl Fn(i64, &'static str) -> SqlStr) -> Migrator {
         Migration::new(*version, Cow::Borrowed(*description), MigrationType::Simple, text, false)
     });
     Migrator::with_migrations(migrations.collect())
-}
-
-/// The versions of the schema: a store's, and those that this program knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaVersions {
-    /// Applied to the store, in order.
-    pub applied: Vec<i64>,
-    /// Known here, in order.
-    pub known: Vec<i64>,
-}
-
-impl SchemaVersions {
-    /// Reads the versions applied to a store; nothing is changed.
-    ///
-    /// # Errors
-    /// `Unfit` when nothing was ever applied to it.
-    pub async fn of(tx: &mut Tx) -> Result<Self, StoreError> {
-        let rows = sql("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(tx).await;
-        let rows = rows.map_err(|error| if error.is_missing_table() { no_catalogue() } else { error })?;
-        let applied = rows.iter().map(|row| row.int("version")).collect::<Result<_, _>>()?;
-        Ok(Self { applied, known: known() })
-    }
-
-    /// Versions that opening the store would apply.
-    pub fn missing(&self) -> Vec<i64> {
-        self.known.iter().copied().filter(|version| !self.applied.contains(version)).collect()
-    }
-
-    /// Versions that a newer program applied.
-    pub fn unknown(&self) -> Vec<i64> {
-        self.applied.iter().copied().filter(|version| !self.known.contains(version)).collect()
-    }
-}
-
-fn no_catalogue() -> StoreError {
-    let why =
-        "it holds no catalogue: no process of realmctl has ever been started on it, or --store names another database";
-    StoreError::Unfit(why.to_owned())
 }
 
 impl From<MigrateError> for StoreError {

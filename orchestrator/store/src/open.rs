@@ -3,19 +3,15 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::bell::Bell;
 use crate::clock::{Clock, SystemClock};
 use crate::error::StoreError;
 use crate::faults::{Faults, Held};
+use crate::notifier::Notifier;
 use crate::postgres::Postgres;
 use crate::sql::sql;
 use crate::sqlite::Sqlite;
 use crate::tx::{Tx, TxInner};
-
-/// How long a SQLite writer waits for another process's transaction, and anyone for a free connection.
-pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Rows that are written to see whether anything can be.
 const TRIALS: i64 = 1024;
@@ -28,7 +24,7 @@ const CONNECTIONS: u32 = 16;
 pub struct Store {
     pub(crate) pools: Pools,
     clock: Arc<dyn Clock>,
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) notifier: Arc<Notifier>,
     faults: Option<Arc<dyn Faults>>,
 }
 
@@ -87,7 +83,7 @@ impl Store {
             StoreUrl::Sqlite(path) => Pools::Sqlite(Sqlite::open(path).await?),
             StoreUrl::Postgres(url) => Pools::Postgres(Arc::new(Postgres::open(url, connections).await?)),
         };
-        Ok(Self { pools, clock: Arc::new(SystemClock), bell: Arc::new(Bell::new()), faults: None })
+        Ok(Self { pools, clock: Arc::new(SystemClock), notifier: Arc::new(Notifier::new()), faults: None })
     }
 
     /// The same store on another clock.
@@ -115,7 +111,7 @@ impl Store {
             StoreUrl::Sqlite(path) => Pools::Sqlite(Sqlite::open_to_look(path).await?),
             StoreUrl::Postgres(url) => Pools::Postgres(Arc::new(Postgres::open_to_look(url).await?)),
         };
-        Ok(Self { pools, clock: Arc::new(SystemClock), bell: Arc::new(Bell::new()), faults: None })
+        Ok(Self { pools, clock: Arc::new(SystemClock), notifier: Arc::new(Notifier::new()), faults: None })
     }
 
     /// Begins a transaction that may write.
@@ -125,7 +121,7 @@ impl Store {
             Pools::Sqlite(sqlite) => TxInner::Sqlite(sqlite.writer.begin_with("BEGIN IMMEDIATE").await?),
             Pools::Postgres(postgres) => TxInner::Postgres(postgres.begin().await?),
         };
-        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.notifier), self.faults.clone(), held))
     }
 
     /// Begins a transaction that reads one consistent snapshot.
@@ -135,7 +131,7 @@ impl Store {
             Pools::Sqlite(sqlite) => TxInner::Sqlite(sqlite.readers.begin().await?),
             Pools::Postgres(postgres) => TxInner::Postgres(postgres.read().await?),
         };
-        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.bell), self.faults.clone(), held))
+        Ok(Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.notifier), self.faults.clone(), held))
     }
 
     /// Writes something, and commits it: reading goes on where the disk is full, and on a server that is not the primary any more.
@@ -145,7 +141,7 @@ impl Store {
         let write =
             sql("INSERT INTO write_trials (id, at) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET at = excluded.at");
         // Hardly any two processes wait for each other's row.
-        write.bind(self.bell.number() % TRIALS).bind(now).execute(&mut tx).await?;
+        write.bind(self.notifier.number() % TRIALS).bind(now).execute(&mut tx).await?;
         tx.commit().await
     }
 

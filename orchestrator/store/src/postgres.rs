@@ -16,10 +16,9 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::error::{StoreError, is_too_many_connections, needs_new_connections};
-use crate::migrate;
-use crate::open::BUSY_TIMEOUT;
 use crate::silence::{Conversation, Line};
-use crate::{pooler, server_checks};
+use crate::timeouts::BUSY_TIMEOUT;
+use crate::{migrate, pooler, server_checks};
 
 /// A transaction, and whether its statements may keep their names.
 pub(crate) struct PostgresTx {

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use crate::error::StoreError;
 use crate::migrate::for_sqlite;
-use crate::open::BUSY_TIMEOUT;
+use crate::timeouts::BUSY_TIMEOUT;
 
 /// Readers at a time; they do not block the writer (WAL).
 const READERS: u32 = 4;

@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::Millis;
-use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::error::StoreError;
 use crate::faults::{CommitFate, Faults, Held};
+use crate::notifier::Notifier;
 use crate::postgres::PostgresTx;
-use crate::sql::{clock, sql};
 
 /// An open transaction.
 pub struct Tx {
     pub(crate) inner: TxInner,
-    clock: Arc<dyn Clock>,
-    bell: Arc<Bell>,
+    pub(crate) clock: Arc<dyn Clock>,
+    notifier: Arc<Notifier>,
     announces: bool,
     faults: Option<Arc<dyn Faults>>,
     /// Dropped last, when the transaction has ended.
@@ -30,30 +28,16 @@ impl Tx {
     pub(crate) fn new(
         inner: TxInner,
         clock: Arc<dyn Clock>,
-        bell: Arc<Bell>,
+        notifier: Arc<Notifier>,
         faults: Option<Arc<dyn Faults>>,
         held: Option<Held>,
     ) -> Self {
-        Self { inner, clock, bell, announces: false, faults, _held: held }
+        Self { inner, clock, notifier, announces: false, faults, _held: held }
     }
 
     /// Once this transaction is committed, runners that wait for work are told that some is due.
     pub fn announce(&mut self) {
         self.announces = true;
-    }
-
-    /// The time by which leases are judged. On Postgres the database's `clock_timestamp()`, read anew at each call, so
-    /// ask *after* a lock is held; on SQLite, where every process shares a machine, that machine's clock.
-    pub async fn now(&mut self) -> Result<Millis, StoreError> {
-        if self.asks_the_database() {
-            return sql(concat!("SELECT ", clock!(), " AS now")).fetch_one(self).await?.int("now");
-        }
-        Ok(self.clock.now())
-    }
-
-    /// Whether the time is the database's, which costs a round trip unless a statement brings it along.
-    pub(crate) fn asks_the_database(&self) -> bool {
-        matches!(self.inner, TxInner::Postgres(_)) && !self.clock.overrides_database()
     }
 
     /// Commits. An `Unavailable` error here means that the outcome is unknown: read the row again.
@@ -68,7 +52,7 @@ impl Tx {
             TxInner::Postgres(PostgresTx { tx, with_server, .. }) => with_server.answer(tx.commit()).await?,
         }
         if self.announces {
-            self.bell.ring();
+            self.notifier.notify();
         }
         if fate == CommitFate::ReplyLost { Err(StoreError::broken_off()) } else { Ok(()) }
     }

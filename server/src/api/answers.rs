@@ -3,7 +3,8 @@
 use catalogue::topology::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use workflows::realm_move::{Estimate, InTheWay, PlanView};
+use workflows::dry_run::InTheWay;
+use workflows::realm_move::{Estimate, PlanView};
 use workflows::removal::RemovalDetail;
 use workflows::topology_change::Consequence;
 

@@ -114,7 +114,7 @@ async fn a_removal_that_is_done_is_not_run_again() {
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
     let record = workflow_table::get(&mut tx, &id).await.expect("a row").expect("the removal");
     let state: RemovalState = serde_json::from_str(&record.data).expect("a removal");
-    let removed = workflows::data_tasks::Amount { items: 3, objects: 0, bytes: 30 };
+    let removed = workflows::amount::Amount { items: 3, objects: 0, bytes: 30 };
     let done = state.at_stage(RemovalStage::Done { removed });
     sql("UPDATE workflows SET state = 'done', data = $2 WHERE id = $1")
         .bind(&id)

@@ -4,26 +4,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::faults::Fault;
-use super::front::Received;
 use super::places::{Phase, Place};
+use super::received::Received;
+use super::reply::Reply;
 use super::{Call, Inside, SECRET, Shared, signature};
-
-/// An answer.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Reply {
-    pub(super) status: u16,
-    pub(super) body: Value,
-}
-
-impl Reply {
-    fn done(body: Value) -> Self {
-        Self { status: 200, body }
-    }
-
-    pub(super) fn refused(status: u16, code: &str, reason: &str) -> Self {
-        Self { status, body: json!({ "code": code, "reason": reason }) }
-    }
-}
 
 /// Whom a request is about.
 struct About {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Pages;
-use super::answers::Reply;
+use super::reply::Reply;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Phase {

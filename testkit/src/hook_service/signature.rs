@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::answers::Reply;
-use super::front::Received;
+use super::received::Received;
+use super::reply::Reply;
 
 /// Why the request is not to be believed, if it is not.
 pub(super) fn refusal(request: &Received, secret: &str, age: Duration) -> Option<Reply> {

@@ -112,7 +112,7 @@ where
 }
 
 /// The same with the time of this clock on its answers.
-pub(super) fn dated_front<S, B>(
+pub(crate) fn dated_front<S, B>(
     name: &str,
     listener: BoundListener,
     service: S,
@@ -137,15 +137,6 @@ pub(super) fn s3(
     (age, clock): (Duration, ServerClock),
 ) -> Result<Server, Error> {
     dated_front(&format!("{region}-s3"), listener, embedded.into_service(age), clock)
-}
-
-/// Serves the sample service with hooks.
-pub(crate) fn hooks(
-    listener: BoundListener,
-    front: crate::hook_service::Front,
-    age: Duration,
-) -> Result<Server, Error> {
-    dated_front("hooks", listener, front, ServerClock::of_age(age))
 }
 
 async fn accept<S>(listener: TcpListener, service: S, stop: CancellationToken)

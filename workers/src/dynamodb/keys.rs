@@ -150,10 +150,10 @@ pub(super) fn printable(key: &Item) -> String {
     let mut parts: Vec<_> = key
         .iter()
         .map(|(name, value)| match value {
-            AttributeValue::S(text) => format!("{name}={}", crate::mismatch::shorten(text)),
+            AttributeValue::S(text) => format!("{name}={}", crate::shorten::shorten(text)),
             AttributeValue::N(number) => format!("{name}={number}"),
             AttributeValue::B(blob) => {
-                format!("{name}={}", crate::mismatch::shorten(&aws_smithy_types::base64::encode(blob)))
+                format!("{name}={}", crate::shorten::shorten(&aws_smithy_types::base64::encode(blob)))
             }
             _ => format!("{name}=?"),
         })

@@ -9,8 +9,8 @@ use super::read::Read;
 use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
-use crate::leaving::{Differs, Looks};
-use crate::mismatch::Mismatch;
+use crate::leaving::Looks;
+use crate::mismatch::{Differs, Mismatch};
 use crate::pulse::Pulse;
 use crate::run::Run;
 

@@ -6,11 +6,12 @@ use futures::TryStreamExt;
 use super::Bucket;
 use super::list::Entry;
 use crate::error::WorkError;
-use crate::leaving::{Differs, Looks};
-use crate::mismatch::{Mismatch, shorten};
+use crate::leaving::Looks;
+use crate::mismatch::{Differs, Mismatch};
 use crate::progress::Tally;
 use crate::pulse::Pulse;
 use crate::run::Run;
+use crate::shorten::shorten;
 
 /// One that differed at the first look.
 struct Suspect {

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetentionMode};
 
 use super::Bucket;
 use crate::error::WorkError;
-use crate::mismatch::shorten;
+use crate::shorten::shorten;
 
 impl Bucket {
     /// `object_locked`, or `access_denied` when no lock is seen; both name the version and what to do.

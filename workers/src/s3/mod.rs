@@ -10,6 +10,7 @@ mod copy;
 mod copying;
 mod cuts;
 mod deleting;
+mod encoding;
 mod inspect;
 mod large;
 mod late;

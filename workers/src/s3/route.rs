@@ -6,7 +6,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use super::Bucket;
-use super::write::url_encoded;
+use super::encoding::url_encoded;
 use crate::error::WorkError;
 use crate::settings::ServerSideCopy;
 

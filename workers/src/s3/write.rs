@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{
 use bytes::Bytes;
 
 use super::Bucket;
+use super::encoding::url_encoded;
 use super::object::{Attributes, Head};
 use super::route::Source;
 use crate::error::WorkError;
@@ -185,14 +186,6 @@ impl Attributes {
             }
         }
     }
-}
-
-pub(super) fn url_encoded(text: &str) -> String {
-    let encode = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(encode).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! The campaign as the engine runs it. It touches no tenant: it starts moves, looks what became of them, and counts.
 
 use async_trait::async_trait;
-use catalogue::audit::{self, AuditEntry};
 use catalogue::campaigns::{self, Counts, MemberState};
 use engine::{Next, OnFailure, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord};
-use serde_json::json;
 use store::Millis;
 
+use super::halt::halt;
 use super::state::{CampaignStage, CampaignState};
 use super::{settle, waves};
 use crate::deployment::Deployment;
@@ -105,28 +104,6 @@ impl Workflow for Campaign {
             _ => OnFailure::Retry,
         }
     }
-}
-
-/// Stops starting moves. Those that run go on.
-pub(super) async fn halt(
-    step: &mut StepTx<'_>,
-    state: CampaignState,
-    error: StoredError,
-) -> Result<Next<CampaignState>, StepError> {
-    let id = &step.record.id;
-    let entry = AuditEntry {
-        id: step.ids.next(),
-        at: step.now,
-        who: "realmctl".to_owned(),
-        action: "campaign.halt".to_owned(),
-        tenant: None,
-        why: error.code.clone(),
-        before: json!({ "campaign": id, "state": state.stage.name() }),
-        after: json!({ "campaign": id, "state": "halted" }),
-    };
-    audit::append(step.tx, &entry).await?;
-    let note = format!("{}: {}", error.code, error.message);
-    Ok(Next::Go(state.at_stage(CampaignStage::Halted { error }), note))
 }
 
 fn too_many(counts: &Counts) -> StoredError {

@@ -4,7 +4,7 @@ use catalogue::campaigns::{self, Counts, Member, MemberState};
 use engine::{Next, StepError, StepTx, StoredError};
 use store::Millis;
 
-use super::machine::halt;
+use super::halt::halt;
 use super::state::{CampaignStage, CampaignState};
 use crate::deployment::Deployment;
 use crate::realm_move::{MoveRequest, Verification, When, Window, start_in};

@@ -11,10 +11,10 @@ use engine::tables::workflow_table;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
-use crate::capacity::{OVERALL, region_scope, table_scope};
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
+use crate::scopes::{OVERALL, region_scope, table_scope};
 
 /// A limit, and how it is used.
 #[derive(Debug, Clone, PartialEq, Eq)]

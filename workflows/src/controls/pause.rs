@@ -1,25 +1,21 @@
 //! Holding work back, and letting it go on. A pause never keeps a tenant offline: it passes by moves whose tenant is offline,
 //! which commit or go back first, and then holds the rest of them and what they queue.
 
-use catalogue::audit::{self, AuditEntry};
 use engine::tables::pause_table::{Pause, PauseScope};
 use engine::tables::{pause_table, status_queries, workflow_table};
 use engine::{WorkflowRecord, pause};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
 use super::{Kind, lock_open};
 use crate::deployment::Deployment;
+use crate::pauses::{pause_in, record_change, shown, store_pause};
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::requester::Requester;
 
 /// Workflows that go on, named in an answer.
 const NAMED: i64 = 100;
-
-/// Bytes of reasons beyond which a pause shows no more of them.
-const REASONS_MAX: usize = 4_000;
 
 /// What a pause came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,21 +103,6 @@ pub async fn pause_workflow(
     Ok(new)
 }
 
-/// The same in the caller's transaction, which holds the row's lock or has inserted it.
-pub(crate) async fn pause_in(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    (id, tenant): (&str, &str),
-    requester: &Requester,
-) -> Result<bool, StoreError> {
-    let scope = PauseScope::Workflow(id.to_owned());
-    let new = store_pause(deployment, tx, &scope, Some(tenant), requester).await?;
-    if new {
-        pause_table::hold_one(tx, id).await?;
-    }
-    Ok(new)
-}
-
 /// Ends the pause of everything; `false`: there was none. What is paused by itself, or with its tenant, stays so.
 pub async fn resume_all(deployment: &Deployment, requester: &Requester) -> Result<bool, Refusal> {
     let tx = deployment.store.begin().await?;
@@ -189,79 +170,4 @@ async fn going_on(tx: &mut Tx, tenant: Option<&str>) -> Result<Vec<GoesOn>, Stor
         }
     }
     Ok(found)
-}
-
-async fn store_pause(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    scope: &PauseScope,
-    tenant: Option<&str>,
-    requester: &Requester,
-) -> Result<bool, StoreError> {
-    let (who, why) = (requester.who.clone(), requester.why.clone());
-    let pause = Pause { scope: scope.clone(), at: tx.now().await?, who, why };
-    if pause_table::insert(tx, &pause).await? {
-        let change = (tenant, shown(None), shown(Some(&pause)));
-        record_change(deployment, tx, "pause", scope, change, requester).await?;
-        return Ok(true);
-    }
-    let Some(before) = pause_table::lock(tx, scope).await? else { return Ok(false) };
-    if says_something_new(&before, requester) {
-        let after = Pause { why: both_reasons(&before, requester), ..before.clone() };
-        pause_table::explain(tx, scope, &after.why).await?;
-        let change = (tenant, shown(Some(&before)), shown(Some(&after)));
-        record_change(deployment, tx, "pause", scope, change, requester).await?;
-    }
-    Ok(false)
-}
-
-/// Whether whoever pauses the same again gives a reason that the pause does not show yet.
-fn says_something_new(pause: &Pause, again: &Requester) -> bool {
-    let said = format!("{}: {}", again.who, again.why);
-    let known = pause.why == again.why || pause.why.split("; ").any(|part| part == said);
-    !again.why.is_empty() && !known
-}
-
-/// The reasons of a pause and of whoever pauses the same again: neither is lost. Beyond [`REASONS_MAX`] the audit trail alone has more.
-fn both_reasons(pause: &Pause, again: &Requester) -> String {
-    if pause.why.len() > REASONS_MAX {
-        return pause.why.clone();
-    }
-    let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };
-    format!("{before}{}: {}", again.who, again.why)
-}
-
-fn shown(pause: Option<&Pause>) -> Value {
-    match pause {
-        Some(pause) => json!({ "paused": true, "at": pause.at, "who": pause.who, "why": pause.why }),
-        None => json!({ "paused": false }),
-    }
-}
-
-async fn record_change(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    verb: &str,
-    scope: &PauseScope,
-    (tenant, before, after): (Option<&str>, Value, Value),
-    requester: &Requester,
-) -> Result<(), StoreError> {
-    let noun = match scope {
-        PauseScope::All => "all",
-        PauseScope::Tenant(_) => "tenant",
-        PauseScope::Workflow(_) => "workflow",
-    };
-    let mut after = after;
-    after["scope"] = json!(scope.text());
-    let entry = AuditEntry {
-        id: deployment.ids.next(),
-        at: tx.now().await?,
-        who: requester.who.clone(),
-        action: format!("{noun}.{verb}"),
-        tenant: tenant.map(str::to_owned),
-        why: requester.why.clone(),
-        before,
-        after,
-    };
-    audit::append(tx, &entry).await
 }

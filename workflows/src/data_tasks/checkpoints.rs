@@ -19,7 +19,9 @@ use workers::outstanding::{ANSWERS_WITHIN, Outstanding};
 use workers::progress::{Checkpoints, Notes, Tally};
 
 use super::evidence::{DELETED, DOOMED, Evidence, FOUND, MOST_DELETED, MOST_SEEN, STRAYS, put_together};
-use super::{Amount, to_value, work_error};
+use crate::amount::Amount;
+use crate::data_tasks::to_value;
+use crate::mover_errors::work_error;
 use crate::timing::millis;
 
 /// So many chunks are put together, so that what is stored stays small.

@@ -16,10 +16,11 @@ use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, NOT_ACCEPTED, SEEN, VERIFIED};
-use super::places::place_of;
 use super::same_store::{check_apart, check_is_itself};
-use super::{max_attempts, read_input, step_error, to_value};
+use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::mover_errors::step_error;
+use crate::places::place_of;
 use crate::unit_limits::limited_movers;
 
 /// What to compare.

@@ -16,10 +16,11 @@ use workers::{PartCopy, Verification};
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{self, Evidence};
 use super::ledger_permits::TaskLedger;
-use super::places::place_of;
-use super::{max_attempts, read_input, step_error, to_value};
-use crate::clocks::time_of;
+use crate::data_tasks::{max_attempts, read_input, to_value};
+use crate::database_clock::time_of;
 use crate::deployment::Deployment;
+use crate::mover_errors::step_error;
+use crate::places::place_of;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
 

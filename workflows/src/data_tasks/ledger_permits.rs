@@ -14,8 +14,8 @@ use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
 use workers::permit::{CellFacts, Ledger, Reading};
 
-use super::work_error;
-use crate::clocks::time_of;
+use crate::database_clock::time_of;
+use crate::mover_errors::work_error;
 
 /// One task's view of one cell.
 #[derive(Clone)]

@@ -15,9 +15,9 @@ use workers::error::WorkError;
 use workers::permit::{Ledger, Reading};
 
 use super::ledger_permits::TaskLedger;
-use super::places::place_of;
 use super::same_store::{check_apart, check_is_itself};
-use super::work_error;
+use crate::mover_errors::work_error;
+use crate::places::place_of;
 
 /// How often the settings of a store are read at most: they change by hand, and reading them is limited.
 const READ_AGAIN: Duration = Duration::from_secs(5);

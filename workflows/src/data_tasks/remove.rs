@@ -18,10 +18,11 @@ use workers::progress::Tally;
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, STRAYS, VERIFIED};
 use super::ledger_permits::TaskLedger;
-use super::places::place_of;
 use super::removal_permits::RemovalLedger;
-use super::{max_attempts, read_input, step_error, to_value};
+use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::mover_errors::step_error;
+use crate::places::place_of;
 use crate::unit_limits::limited_movers;
 
 /// What to remove.

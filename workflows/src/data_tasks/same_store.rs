@@ -7,7 +7,7 @@ use catalogue::location::Location;
 use workers::Movers;
 use workers::error::WorkError;
 
-use super::places::place_of;
+use crate::places::place_of;
 
 /// The code of what would be done to one place by two names.
 pub(crate) const SAME_STORE: &str = "same_store";

@@ -16,10 +16,12 @@ use workers::{Differs, Leaving, PartAt, PartCopy, Verification};
 
 use super::checkpoints::TaskCheckpoints;
 use super::copy::renew_offline_lease;
-use super::places::place_of;
-use super::{Amount, max_attempts, read_input, step_error, to_value};
-use crate::clocks::time_of;
+use crate::amount::Amount;
+use crate::data_tasks::{max_attempts, read_input, to_value};
+use crate::database_clock::time_of;
 use crate::deployment::Deployment;
+use crate::mover_errors::step_error;
+use crate::places::place_of;
 use crate::unit_limits::limited_movers;
 
 /// What to verify.

@@ -1,14 +1,15 @@
 //! From the facts to the answer: the first of these that holds is what a workflow waits for. Pure.
 
 use engine::tables::pause_table::{Pause, PauseScope};
-use engine::{Failing, StoredError, TaskStatus, WorkflowRecord, host_and_process};
+use engine::{StoredError, TaskStatus, WorkflowRecord, host_and_process};
 use store::Millis;
 use workers::late::LATE_WRITES;
 
-use super::gather::{Facts, StageFacts, Waits};
+use super::claims::{holder, nobody_comes, seconds, since, unclaimed};
+use super::facts::{Facts, StageFacts, Waits};
 use super::tasks;
-use super::view::{Explanation, Holder, WaitsFor};
 use crate::clocks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
+use crate::explanation::{Explanation, Holder, WaitsFor};
 use crate::realm_move;
 use crate::timestamps::{rfc3339, utc};
 use crate::worker_there::standing_aside;
@@ -33,12 +34,6 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         can_do: can_do(facts, &waits_for),
         waits_for,
     }
-}
-
-/// Who holds the claim, or held it last: a claim that was given back leaves nobody.
-pub(super) fn holder(owner: Option<&str>, until: Millis, now: Millis) -> Option<Holder> {
-    let owner = owner.filter(|_| until > 0)?.to_owned();
-    Some(Holder { owner, until: rfc3339(until), alive: until > now })
 }
 
 fn waits_for(facts: &Facts) -> WaitsFor {
@@ -166,54 +161,12 @@ fn claim(facts: &Facts, wake_at: Millis) -> WaitsFor {
     unclaimed((facts.standing.lease_owner.as_deref(), facts.standing.lease_until), wake_at, facts, aside)
 }
 
-/// Due, and nobody has it: whose claim ran out, or for how long nobody has come. `aside`: who is there and can't take it, in words.
-pub(super) fn unclaimed(
-    (owner, lease_until): (Option<&str>, Millis),
-    wake_at: Millis,
-    facts: &Facts,
-    aside: Option<String>,
-) -> WaitsFor {
-    if let Some(Holder { owner, .. }) = holder(owner, lease_until, facts.now) {
-        let text = format!(
-            "another process to take it over: the claim of {} ran out {} ago{}",
-            host_and_process(&owner),
-            seconds(facts.now - lease_until),
-            doubt(facts.now - lease_until, facts.patience)
-        );
-        return WaitsFor::new("lease_expired", text);
-    }
-    let due = facts.now - wake_at;
-    if let Some(aside) = aside {
-        return WaitsFor::new("no_worker", format!("a process that is fit to claim it, for {}: {aside}", seconds(due)));
-    }
-    WaitsFor::new("unclaimed", format!("a process to claim it, for {}{}", seconds(due), doubt(due, facts.patience)))
-}
-
-/// Whether it has been due for so long that somebody should look whether anybody is there.
-fn nobody_comes(facts: &Facts) -> bool {
-    let due = facts.record.wake_at.unwrap_or(facts.now).max(facts.standing.lease_until);
-    facts.now - due > facts.patience
-}
-
-fn doubt(idle: Millis, patience: Millis) -> &'static str {
-    if idle > patience { ". Is a server or worker running?" } else { "" }
-}
-
-/// Since when attempts fail, in words; nothing where an older version has not stored it.
-pub(super) fn since(failing: Option<Failing>) -> String {
-    failing.map(|failing| format!(" since {}", utc(failing.since))).unwrap_or_default()
-}
-
 fn attempts(record: &WorkflowRecord) -> String {
     let most = match record.kind.as_str() {
         "move" => realm_move::max_attempts(&record.state),
         _ => None,
     };
     most.map(|most| format!(" of {most}")).unwrap_or_default()
-}
-
-pub(super) fn seconds(millis: Millis) -> String {
-    format!("{} s", millis.max(0) / 1_000)
 }
 
 fn can_do(facts: &Facts, waits_for: &WaitsFor) -> Vec<String> {

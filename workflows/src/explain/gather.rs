@@ -1,79 +1,18 @@
 //! Reads what an explanation is made of, in the caller's snapshot.
 
-use catalogue::tenants::{self, Tenant};
-use engine::tables::pause_table::Pause;
-use engine::tables::runner_table::LiveRunner;
-use engine::tables::status_queries::{Standing, TaskStanding};
+use catalogue::tenants::{self};
 use engine::tables::{pause_table, runner_table, status_queries, task_table, workflow_table};
-use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
-use store::{Millis, StoreError, Tx};
+use engine::{Workflow, WorkflowRecord};
+use store::{StoreError, Tx};
 
 use super::decide;
-use crate::capacity::{self, Blocked};
+use super::facts::{Facts, StageFacts, Waits};
+use crate::capacity::{self};
 use crate::deployment::Deployment;
-use crate::realm_move::{MoveState, OfflinePeriod, RealmMove, Stage, busy_cell};
+use crate::realm_move::{MoveState, RealmMove, Stage, busy_cell};
 use crate::removal::{Removal, RemovalStage, RemovalState};
 use crate::timing::millis;
 use crate::worker_there;
-
-/// Everything that an explanation depends on.
-#[derive(Debug, Clone)]
-pub(super) struct Facts {
-    pub(super) record: WorkflowRecord,
-    pub(super) standing: Standing,
-    pub(super) pause: Option<Pause>,
-    pub(super) tenant: Option<Tenant>,
-    pub(super) stage: StageFacts,
-    pub(super) tasks: Vec<(TaskRecord, TaskStanding)>,
-    pub(super) now: Millis,
-    /// How long something may be due before it looks as if nobody were there.
-    pub(super) patience: Millis,
-    /// Whether unfit processes leave its next step to others.
-    pub(super) reaches_out: bool,
-    /// The processes that are there.
-    pub(super) runners: Vec<LiveRunner>,
-}
-
-/// What the state itself says.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum StageFacts {
-    Move {
-        to: String,
-        /// When its window ends, if it has one.
-        window_ends: Option<Millis>,
-        offline: Option<OfflinePeriod>,
-        waits: Option<Waits>,
-        error: Option<StoredError>,
-    },
-    Removal {
-        place: String,
-        waits: Option<Waits>,
-        error: Option<StoredError>,
-        /// What stands for the late writes that it found.
-        late: Option<String>,
-    },
-    /// Another version's.
-    Unreadable(String),
-    /// A kind of which no more is known here.
-    Other,
-}
-
-/// What a state waits for by itself.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Waits {
-    /// Room within a limit.
-    Capacity(Blocked),
-    /// A target that a removal still empties; what that one waits for.
-    Target { what: String, by: Option<String>, which: Option<String> },
-    /// Requests from before, until then.
-    Drain(Millis),
-    /// Requests of a process that was lost, which a store might still accept.
-    Unquiet(String),
-    /// Somebody who would run its tasks.
-    Worker(String),
-    /// As the state tells it.
-    Reason(String),
-}
 
 /// Whether to look behind what is in the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +29,7 @@ pub(super) async fn gather(
 ) -> Result<Option<Facts>, StoreError> {
     let Some(record) = workflow_table::get(tx, id).await? else { return Ok(None) };
     let Some(standing) = status_queries::standing(tx, id).await? else { return Ok(None) };
-    let registry = deployment.registry();
+    let registry = crate::registry(deployment);
     let stage = match registry.unreadable_state(&record.kind, &record.data) {
         Some(why) => StageFacts::Unreadable(why),
         None => stage_facts(deployment, tx, &record, follow).await?,

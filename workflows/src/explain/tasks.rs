@@ -3,10 +3,10 @@
 use engine::tables::status_queries::TaskStanding;
 use engine::{StoredError, TaskRecord, TaskStatus, host_and_process};
 
-use super::decide::{holder, since, unclaimed};
-use super::gather::Facts;
-use super::view::{TaskExplanation, WaitsFor};
+use super::claims::{holder, since, unclaimed};
+use super::facts::Facts;
 use crate::data_tasks::max_attempts;
+use crate::explanation::{TaskExplanation, WaitsFor};
 use crate::timestamps::rfc3339;
 use crate::worker_there::{runs, standing_aside};
 

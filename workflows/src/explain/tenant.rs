@@ -5,10 +5,11 @@ use engine::tables::pause_table::PauseScope;
 use engine::tables::{pause_table, status_queries};
 use store::{Millis, StoreError, Tx};
 
-use super::decide::{self, seconds};
+use super::claims::seconds;
+use super::decide;
 use super::gather::{Follow, gather};
-use super::view::{Explanation, TenantExplanation, WaitsFor};
 use crate::deployment::Deployment;
+use crate::explanation::{Explanation, TenantExplanation, WaitsFor};
 use crate::realm_move::list_moves;
 use crate::removal::list_removals;
 use crate::timestamps::{rfc3339, utc};

@@ -9,7 +9,7 @@ use engine::{Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use serde_json::json;
 
 use super::decide::explain;
-use super::gather::{Facts, StageFacts, Waits};
+use super::facts::{Facts, StageFacts, Waits};
 use super::tenant;
 use crate::capacity::Blocked;
 use crate::realm_move::OfflinePeriod;

@@ -13,10 +13,11 @@ use serde_json::json;
 use store::{StoreError, Tx};
 use workers::permit::Permits;
 
-use crate::data_tasks::{CellLedger, place_of, step_error};
+use crate::data_tasks::CellLedger;
 use crate::deployment::Deployment;
-use crate::realm_move::RemovalRef;
-use crate::removal::{Cause, Found, queue_removal};
+use crate::mover_errors::step_error;
+use crate::places::place_of;
+use crate::removal::{Cause, Found, RemovalRef, queue_removal};
 use crate::requester::Requester;
 
 /// The creation of a tenant as stored.

@@ -6,14 +6,15 @@ use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRe
 use store::{StoreError, Tx};
 use workers::fitness::is_own_failure;
 
-use super::preflight::Preflight;
 use super::state::{MoveState, Stage};
-use super::{
-    add_data, commit, drain, leaving, notify, offline, preflight, re_online, schedule, transitions, verify, waiting,
-};
 use crate::audited;
 use crate::clocks::{self, Whose};
 use crate::deployment::Deployment;
+use crate::realm_move::states::preflight::Preflight;
+use crate::realm_move::states::{
+    add_data, commit, comparing, drain, notify, offline, preflight, re_online, scheduled, verify, waiting,
+};
+use crate::realm_move::transitions;
 
 /// The move of a tenant to another realm.
 pub struct RealmMove {
@@ -104,7 +105,7 @@ impl Workflow for RealmMove {
 
     async fn advance(&self, step: &mut StepTx<'_>, state: MoveState, seen: Seen) -> Result<Next<MoveState>, StepError> {
         let deployment = &self.deployment;
-        if let Some(missed) = schedule::missed(&deployment.timing, &state, step.now) {
+        if let Some(missed) = scheduled::missed(&deployment.timing, &state, step.now) {
             return Err(missed);
         }
         match (state.stage.clone(), seen) {
@@ -113,7 +114,7 @@ impl Workflow for RealmMove {
             (Stage::Waiting { since, looked_at, .. }, _) => {
                 waiting::advance(deployment, step, state, since, looked_at).await
             }
-            (Stage::Comparing, _) => leaving::advance(deployment, step, state).await,
+            (Stage::Comparing, _) => comparing::advance(deployment, step, state).await,
             (Stage::Offline, _) => offline::advance(deployment, step, state).await,
             (Stage::Drain { offline, until }, _) => drain::advance(deployment, step, state, offline, until).await,
             (Stage::AddData { offline, pace }, _) => add_data::advance(deployment, step, state, offline, pace).await,

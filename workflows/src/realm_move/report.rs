@@ -2,44 +2,10 @@
 //! tenant: keys that differ are named in the error of a move that went back.
 
 use engine::{StepError, TaskRecord};
-use serde::{Deserialize, Serialize};
 use workers::Verification;
-use workers::digest::Digest;
 
-use super::state::CopiedPart;
+use super::parts::{CopiedPart, PartReport};
 use crate::data_tasks::{VerifyInput, VerifyResult, read_input};
-
-/// One part of a service's data at one location.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PartReport {
-    /// The service.
-    pub service: String,
-    /// Where, as shown.
-    pub location: String,
-    /// Which part.
-    pub part: u32,
-    /// How much of it was looked at again.
-    pub mode: Verification,
-    /// DynamoDB items at the source.
-    pub items: u64,
-    /// S3 objects at the source.
-    pub objects: u64,
-    /// Bytes at the source.
-    pub bytes: u64,
-    /// The digest of what was read at the source; none for a location that nothing was copied to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source_digest: Option<Digest>,
-    /// The digest of what was read back from the location; none unless all of it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub target_digest: Option<Digest>,
-    /// How many items or objects were read back.
-    pub read_back: u64,
-    /// How many times the location was looked at.
-    pub passes: u32,
-    /// How long that took, in milliseconds.
-    pub took_ms: u64,
-}
 
 /// The report of what was verified; parts that were copied and not looked at again are in it as well.
 pub(super) fn report(

@@ -1,20 +1,18 @@
 //! What is stored of a move. Stored forms are read by later versions: names never change, fields are only added.
 
-use catalogue::location::Location;
 use engine::{Priority, StoredError};
 use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::Verification;
-use workers::progress::Tally;
 
-use super::divided::Divided;
-use super::forecast::Forecast;
-use super::leaving::ComparedPart;
-use super::projection::Pace;
-use super::report::PartReport;
-use super::schedule::Window;
-use crate::data_tasks::Amount;
+use super::forecast::running::Forecast;
+use super::parts::{ComparedPart, CopiedPart, PartReport};
+use crate::amount::Amount;
+use crate::partitioning::Divided;
 use crate::plan::Plan;
+use crate::realm_move::forecast::budget_check::Pace;
+use crate::realm_move::window::Window;
+use crate::removal::RemovalRef;
 use crate::replica_sets::ReplicaSets;
 use crate::requester::Requester;
 
@@ -176,22 +174,6 @@ impl OfflinePeriod {
     }
 }
 
-/// One part of a service's data at one added location.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CopiedPart {
-    /// The service.
-    pub service: String,
-    /// Where it was copied to.
-    pub to: Location,
-    /// Which part.
-    pub part: u32,
-    /// Where a bucket's objects were divided into parts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub bounds: Vec<String>,
-    /// What the settled source held.
-    pub tally: Tally,
-}
-
 /// What a commit did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Committed {
@@ -206,17 +188,6 @@ pub struct Committed {
     /// What the verification found, part by part.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub report: Vec<PartReport>,
-}
-
-/// A removal that this move queued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemovalRef {
-    /// Its id.
-    pub id: String,
-    /// Of which service.
-    pub service: String,
-    /// From where, as shown.
-    pub location: String,
 }
 
 impl Stage {

@@ -15,12 +15,12 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 use workers::Verification;
 
-use super::forecast::Forecast;
+use super::forecast::running::Forecast;
 use super::machine::RealmMove;
-use super::report::PartReport;
 use super::state::{MoveState, Stage};
-use crate::data_tasks::Amount;
-use crate::explain::Explanation;
+use crate::amount::Amount;
+use crate::explanation::Explanation;
+use crate::realm_move::parts::PartReport;
 use crate::timestamps::rfc3339;
 use facts::Facts;
 use progress::progress;

@@ -11,10 +11,9 @@ use workers::late::{Compared, LATE_WRITES, LateWrites};
 
 use super::state::{Cause, RemovalState, VerifiedPart};
 use crate::data_tasks::evidence::{DELETED, DOOMED, FOUND, NOT_ACCEPTED, SEEN, STRAYS, VERIFIED};
-use crate::data_tasks::{
-    CompareInput, CompareTask, VerifyInput, VerifyResult, VerifyTask, place_of, read_input, to_value,
-};
+use crate::data_tasks::{CompareInput, CompareTask, VerifyInput, VerifyResult, VerifyTask, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::places::place_of;
 use crate::timing::millis;
 
 /// The service may have grown index shards since the cell was written: those parts are the tenant's data too.

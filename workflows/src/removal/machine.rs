@@ -19,11 +19,13 @@ use super::compare::{
 };
 use super::recheck;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
+use crate::amount::Amount;
 use crate::audited;
 use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, wants_of_removal};
 use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
-use crate::data_tasks::{Amount, RemoveInput, RemoveTask, place_of, read_input, to_value};
+use crate::data_tasks::{RemoveInput, RemoveTask, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::places::place_of;
 use crate::quiet::{self, Unquiet};
 use crate::requester::Requester;
 use crate::timing::millis;

@@ -3,11 +3,11 @@
 
 use catalogue::ledger::{self, CellState};
 use engine::{StepError, StepTx};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::Removal;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
-use crate::realm_move::RemovalRef;
 use crate::requester::Requester;
 
 /// What a move has found at a location that it leaves.
@@ -21,6 +21,17 @@ pub struct Found {
     pub follows: Option<String>,
     /// Which table it was found to be.
     pub table_id: Option<String>,
+}
+
+/// A removal that was queued, as its cause remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovalRef {
+    /// Its id.
+    pub id: String,
+    /// Of which service.
+    pub service: String,
+    /// From where, as shown.
+    pub location: String,
 }
 
 /// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not

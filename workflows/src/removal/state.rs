@@ -7,7 +7,7 @@ use store::Millis;
 use workers::late::LateWrites;
 use workers::progress::Tally;
 
-use crate::data_tasks::Amount;
+use crate::amount::Amount;
 
 /// Codes of a table that holds items of the tenant under index values that no part has.
 pub(super) const OF_STRAYS: [&str; 2] = ["shard_count_too_small", "index_value_invalid"];

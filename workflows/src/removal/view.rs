@@ -10,8 +10,8 @@ use super::late_writes::LateWritesDetail;
 use super::machine::Removal;
 use super::recheck::{Recheck, RecheckStage, RecheckState};
 use super::state::{Cause, RemovalStage, RemovalState};
-use crate::data_tasks::Amount;
-use crate::explain::Explanation;
+use crate::amount::Amount;
+use crate::explanation::Explanation;
 use crate::timestamps::rfc3339;
 
 /// A removal.

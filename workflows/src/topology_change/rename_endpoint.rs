@@ -9,8 +9,8 @@ use catalogue::topology::{AddressError, EndpointKind, Topology};
 use serde_json::json;
 
 use super::{Applied, How, put_in_force};
-use crate::data_tasks::place_of;
 use crate::deployment::Deployment;
+use crate::places::place_of;
 use crate::planning;
 use crate::refusal::Refusal;
 use crate::requester::Requester;

@@ -1,8 +1,15 @@
 //! Shares, what is in force, and who comes to whom.
 
-use super::*;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use proptest::prelude::*;
 use serde_json::json;
+use tokio::time::Instant;
+
+use super::*;
+use crate::known_limits::Known;
+use crate::scopes::OVERALL;
 
 fn reads(rate: f64) -> Rates {
     Rates { reads: Some(rate), ..Rates::default() }
@@ -50,33 +57,6 @@ fn whoever_comes_to_others_waits_until_they_have_seen_it() {
     let gone = at_work(&[("other", &["overall", "table:b"])]);
     assert_eq!((wait(&gone, "overall"), wait(&gone, "table:b")), (None, None));
     assert!(wait(&both, "overall").is_some_and(|wait| wait > seen / 2), "it has come anew");
-}
-
-#[test]
-fn the_topology_limits_tables_and_the_lower_limit_counts() {
-    let yaml = "\
-regions:
-  eu-west-1: {}
-  us-east-1: {}
-realms:
-  all: { dataRegions: [eu-west-1, us-east-1] }
-limits: { writeUnits: 500 }
-services:
-  issues:
-    store: { dynamodb: { table: issues, index: by-tenant, indexKey: k, shardCount: 1, limits: { writeUnits: 7, readUnits: 9 } } }
-    shards:
-      - { shard: eu, dataRegions: [eu-west-1] }
-      - { shard: us, dataRegions: [us-east-1], store: { dynamodb: { table: other, index: by-tenant, indexKey: k, shardCount: 1 } } }
-";
-    let mut limits = by_topology(&Topology::parse(yaml).expect("a topology"));
-    let both = |writes: f64, reads: f64| Rates { writes: Some(writes), reads: Some(reads), not_before: None };
-    let table = "table:dynamodb|aws:eu-west-1|issues";
-    let stated =
-        [(OVERALL.to_owned(), Rates { writes: Some(500.0), ..Rates::default() }), (table.to_owned(), both(7.0, 9.0))];
-    assert_eq!(limits, ByScope::from(stated));
-    lower(&mut limits, table.to_owned(), both(8.0, 3.0));
-    lower(&mut limits, OVERALL.to_owned(), reads(40.0));
-    assert_eq!(limits, ByScope::from([(OVERALL.to_owned(), both(500.0, 40.0)), (table.to_owned(), both(7.0, 3.0))]));
 }
 
 #[test]

@@ -8,17 +8,15 @@ use aws_sdk_dynamodb::Client as Sdk;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
-use testkit::fixtures;
 use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings as FrontSettings, Throttle};
 use testkit::region::{dynamodb_client, dynamodb_client_at};
-use testkit::{Ports, Region, Storage};
+use testkit::{Ports, Region, Storage, fixtures};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use workers::Verification;
 
 use super::{INDEX, INDEX_KEY, TABLE, backoff, mover};
-use crate::job::Job;
-use crate::stores::Addresses;
+use crate::job::{Addresses, Job};
 use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 
 /// Not counted at the beginning, and not after the change when the two sides of it are told apart.

@@ -7,8 +7,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use testkit::region::s3_client_at;
 
-use super::SOURCE_BUCKET;
-use super::source::PART;
+use super::{PART, SOURCE_BUCKET};
 use crate::job::{Copied, Job, Reads};
 use crate::{Error, SOURCE_REGION, TARGET_REGION, TENANT};
 

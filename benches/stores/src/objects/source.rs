@@ -11,13 +11,12 @@ use testkit::region::s3_client;
 use testkit::{Region, Storage, fixtures};
 use workers::Verification;
 
-use super::{SOURCE_BUCKET, bare, mover};
+use super::{PART, SOURCE_BUCKET, bare, mover};
 use crate::job::{Copied, Job};
 use crate::stores::Stores;
 use crate::{Error, TENANT};
 
 const WRITERS: usize = 16;
-pub(super) const PART: u64 = 8 << 20;
 
 /// So many objects of one tenant.
 #[derive(Debug, Clone, Serialize, Deserialize)]

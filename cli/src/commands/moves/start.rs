@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority, Verification};
 
 use super::{show_table, to_its_end, view};
-use crate::cli::Globals;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::facts;
 use crate::words::{self, parse_duration};

@@ -1,33 +1,12 @@
 //! What the file says about limits on units a second: their form, their rule, and the tables that they are about.
 
-use serde::{Deserialize, Serialize};
-
 use super::model::{StoreSpec, Topology};
 use super::read::{Fields, Reader};
-use super::validate::Rules;
+use super::rules::Rules;
+use super::unit_limits::{UNITS_MAX, UnitLimits};
 use crate::location::{Address, Location};
 
-/// The most that a limit can be, in units a second.
-pub const UNITS_MAX: u32 = 10_000_000;
-
-/// Capacity units a second; `None` is not limited.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UnitLimits {
-    /// Write units.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub write_units: Option<u32>,
-    /// Read units.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub read_units: Option<u32>,
-}
-
 impl UnitLimits {
-    /// Whether nothing is limited.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
     pub(super) fn check(&self, rules: &mut Rules<'_>, path: &str) {
         for (name, units) in [("writeUnits", self.write_units), ("readUnits", self.read_units)] {
             if units.is_some_and(|units| !(1..=UNITS_MAX).contains(&units)) {

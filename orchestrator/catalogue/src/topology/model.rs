@@ -7,10 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits::UnitLimits;
-use super::lines::Lines;
-use super::problem::Problem;
-use super::{canonical, edit, read, validate};
+use super::unit_limits::UnitLimits;
 
 /// Everything a topology file says.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -196,46 +193,6 @@ fn is_false(flag: &bool) -> bool {
 }
 
 impl Topology {
-    /// Reads and validates a topology file. YAML, of which JSON is a part.
-    ///
-    /// # Errors
-    /// Every mistake in the file, in the order of its lines.
-    pub fn parse(yaml: &str) -> Result<Self, Vec<Problem>> {
-        Self::parse_with_lines(yaml).map(|(topology, _)| topology)
-    }
-
-    /// Like [`Topology::parse`], and says where in the file each part stands, so that problems found later
-    /// (see [`Topology::check_edit`]) can name their line too.
-    ///
-    /// # Errors
-    /// Every mistake in the file, in the order of its lines.
-    pub fn parse_with_lines(yaml: &str) -> Result<(Self, Lines), Vec<Problem>> {
-        let read = read::read(yaml)?;
-        let mut problems = read.problems;
-        problems.extend(validate::validate(&read.topology, &read.lines));
-        if problems.is_empty() {
-            return Ok((read.topology, read.lines));
-        }
-        Err(read.lines.locate(problems))
-    }
-
-    /// The rules of [`Topology::parse`] on a topology that did not come from a file; no lines are known.
-    pub fn validate(&self) -> Vec<Problem> {
-        validate::validate(self, &Lines::default())
-    }
-
-    /// Why `new` must not replace `self` now: what it would strand. Empty when the edit is safe.
-    /// Both are expected to be valid.
-    pub fn check_edit(&self, new: &Self, in_use: &edit::InUse) -> Vec<Problem> {
-        edit::check(self, new, in_use)
-    }
-
-    /// Names this version of the topology: BLAKE3 in hex over its JSON with sorted keys. Comments, layout and the
-    /// order of map entries in the file do not matter; the order of lists does.
-    pub fn version_hash(&self) -> String {
-        canonical::hash(self)
-    }
-
     /// The shard of that name.
     pub fn shard(&self, service: &str, shard: &str) -> Option<&Shard> {
         self.services.get(service)?.shard(shard)

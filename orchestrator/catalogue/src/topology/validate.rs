@@ -6,6 +6,7 @@ use super::lines::Lines;
 use super::model::{Realm, Replication, Service, Shard, Topology};
 use super::names::{is_plain_name, nearest};
 use super::problem::Problem;
+use super::rules::Rules;
 use super::{addresses, endpoint, overlap, validate_store};
 
 /// Every breach of the rules. Parts that `lines` knows as unreadable have been reported already and are passed over.
@@ -27,18 +28,7 @@ pub(super) fn validate(topology: &Topology, lines: &Lines) -> Vec<Problem> {
     rules.problems
 }
 
-/// The topology under judgement, and what has been found.
-pub(super) struct Rules<'t> {
-    pub(super) topology: &'t Topology,
-    pub(super) lines: &'t Lines,
-    pub(super) problems: Vec<Problem>,
-}
-
 impl Rules<'_> {
-    pub(super) fn report(&mut self, path: impl Into<String>, reason: impl Into<String>) {
-        self.problems.push(Problem::new(path, reason));
-    }
-
     fn regions(&mut self) {
         let topology = self.topology;
         for (name, region) in &topology.regions {

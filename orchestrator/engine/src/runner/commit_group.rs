@@ -15,10 +15,11 @@ use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
 use crate::failpoints::{Moment, Point};
+use crate::outcome::Outcome;
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
 use crate::runner::Runner;
-use crate::step::{Outcome, StepTx};
+use crate::step::StepTx;
 use crate::step_error::{CATALOGUE_UNAVAILABLE, StepError};
 use crate::tables::step_table;
 use crate::tables::step_table::Written;

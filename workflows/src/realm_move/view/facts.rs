@@ -3,9 +3,10 @@
 use engine::StoredError;
 use workers::Verification;
 
-use crate::data_tasks::Amount;
-use crate::realm_move::report::PartReport;
-use crate::realm_move::state::{RemovalRef, Stage, copied_amount};
+use crate::amount::Amount;
+use crate::realm_move::parts::PartReport;
+use crate::realm_move::state::{Stage, copied_amount};
+use crate::removal::RemovalRef;
 
 /// What the stage knows, in one shape for all stages.
 #[derive(Default)]

@@ -3,7 +3,8 @@
 use engine::{TaskRecord, TaskStatus};
 use serde::{Deserialize, Serialize};
 
-use crate::data_tasks::{Amount, CopyTask};
+use crate::amount::Amount;
+use crate::data_tasks::CopyTask;
 use crate::realm_move::state::{MoveState, Stage, copied_amount};
 
 /// How far the data work of the current state is.

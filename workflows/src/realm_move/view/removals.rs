@@ -4,7 +4,7 @@ use engine::tables::workflow_table;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
-use crate::realm_move::state::RemovalRef;
+use crate::removal::RemovalRef;
 
 /// A removal that the move queued.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use engine::{Priority, WorkflowRecord};
 use serde_json::Value;
 
 use super::{MoveView, VerificationView};
-use crate::data_tasks::Amount;
+use crate::amount::Amount;
 use crate::timestamps::rfc3339;
 
 pub(super) fn view(record: &WorkflowRecord) -> MoveView {

@@ -1,0 +1,49 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use store::{Store, StoreError};
+use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use workflows::Deployment;
+
+/// What handlers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    pub(crate) deployment: Deployment,
+    /// Ends the event streams.
+    pub(crate) stop: CancellationToken,
+    /// One permit for each open event stream.
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) last_write: LastWrite,
+    pub(crate) waker: Arc<Notify>,
+}
+
+impl App {
+    /// Tells the runner of this process that something has become due.
+    pub(crate) fn announce(&self) {
+        self.waker.notify_waiters();
+    }
+}
+
+/// How often it is tried whether the catalogue takes a write, at most: whoever asks needs no token.
+const WRITES_EVERY: Duration = Duration::from_secs(1);
+
+/// When this process last found that the catalogue takes writes.
+#[derive(Clone, Default)]
+pub(crate) struct LastWrite(Arc<Mutex<Option<Instant>>>);
+
+impl LastWrite {
+    /// Tries it, unless it was tried a moment ago and worked. One at a time: others wait for what it comes to.
+    pub(crate) async fn try_again(&self, store: &Store) -> Result<(), StoreError> {
+        let mut last = self.0.lock().await;
+        if last.is_none_or(|last| last.elapsed() >= WRITES_EVERY) {
+            *last = None;
+            store.try_to_write().await?;
+            *last = Some(Instant::now());
+        }
+        Ok(())
+    }
+}

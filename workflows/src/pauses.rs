@@ -1,0 +1,105 @@
+//! What a pause is in the catalogue: its row, the reasons that people gave for it, and its entries in the audit trail.
+
+use catalogue::audit::{self, AuditEntry};
+use engine::tables::pause_table::{self, Pause, PauseScope};
+use serde_json::{Value, json};
+use store::{StoreError, Tx};
+
+use crate::deployment::Deployment;
+use crate::requester::Requester;
+
+/// Bytes of reasons beyond which a pause shows no more of them.
+const REASONS_MAX: usize = 4_000;
+
+/// Pauses one workflow in the caller's transaction, which holds the row's lock or has inserted it.
+pub(crate) async fn pause_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (id, tenant): (&str, &str),
+    requester: &Requester,
+) -> Result<bool, StoreError> {
+    let scope = PauseScope::Workflow(id.to_owned());
+    let new = store_pause(deployment, tx, &scope, Some(tenant), requester).await?;
+    if new {
+        pause_table::hold_one(tx, id).await?;
+    }
+    Ok(new)
+}
+
+/// Pauses the scope, or adds a reason to its pause. `false`: it was paused already.
+pub(crate) async fn store_pause(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    scope: &PauseScope,
+    tenant: Option<&str>,
+    requester: &Requester,
+) -> Result<bool, StoreError> {
+    let (who, why) = (requester.who.clone(), requester.why.clone());
+    let pause = Pause { scope: scope.clone(), at: tx.now().await?, who, why };
+    if pause_table::insert(tx, &pause).await? {
+        let change = (tenant, shown(None), shown(Some(&pause)));
+        record_change(deployment, tx, "pause", scope, change, requester).await?;
+        return Ok(true);
+    }
+    let Some(before) = pause_table::lock(tx, scope).await? else { return Ok(false) };
+    if says_something_new(&before, requester) {
+        let after = Pause { why: both_reasons(&before, requester), ..before.clone() };
+        pause_table::explain(tx, scope, &after.why).await?;
+        let change = (tenant, shown(Some(&before)), shown(Some(&after)));
+        record_change(deployment, tx, "pause", scope, change, requester).await?;
+    }
+    Ok(false)
+}
+
+/// Whether whoever pauses the same again gives a reason that the pause does not show yet.
+fn says_something_new(pause: &Pause, again: &Requester) -> bool {
+    let said = format!("{}: {}", again.who, again.why);
+    let known = pause.why == again.why || pause.why.split("; ").any(|part| part == said);
+    !again.why.is_empty() && !known
+}
+
+/// The reasons of a pause and of whoever pauses the same again: neither is lost. Beyond [`REASONS_MAX`] the audit trail alone has more.
+fn both_reasons(pause: &Pause, again: &Requester) -> String {
+    if pause.why.len() > REASONS_MAX {
+        return pause.why.clone();
+    }
+    let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };
+    format!("{before}{}: {}", again.who, again.why)
+}
+
+/// A pause as the audit trail shows it.
+pub(crate) fn shown(pause: Option<&Pause>) -> Value {
+    match pause {
+        Some(pause) => json!({ "paused": true, "at": pause.at, "who": pause.who, "why": pause.why }),
+        None => json!({ "paused": false }),
+    }
+}
+
+/// Keeps a pause, or its end, in the audit trail.
+pub(crate) async fn record_change(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    verb: &str,
+    scope: &PauseScope,
+    (tenant, before, after): (Option<&str>, Value, Value),
+    requester: &Requester,
+) -> Result<(), StoreError> {
+    let noun = match scope {
+        PauseScope::All => "all",
+        PauseScope::Tenant(_) => "tenant",
+        PauseScope::Workflow(_) => "workflow",
+    };
+    let mut after = after;
+    after["scope"] = json!(scope.text());
+    let entry = AuditEntry {
+        id: deployment.ids.next(),
+        at: tx.now().await?,
+        who: requester.who.clone(),
+        action: format!("{noun}.{verb}"),
+        tenant: tenant.map(str::to_owned),
+        why: requester.why.clone(),
+        before,
+        after,
+    };
+    audit::append(tx, &entry).await
+}
