@@ -125,7 +125,7 @@ impl Client {
     /// Where a tenant is now, in a sentence; nothing if that can't be asked.
     pub(crate) async fn whereabouts(&self, tenant: &str) -> String {
         let Ok(found) = self.tenant(tenant).await else { return String::new() };
-        let by = found.mover.map(|id| format!(", for move {id}")).unwrap_or_default();
+        let by = found.active_move.map(|id| format!(", for move {id}")).unwrap_or_default();
         match found.status.as_str() {
             "moving" => format!("Tenant {tenant} is offline now{by}."),
             status => format!("Tenant {tenant} is {status} in realm {}.", found.realm),

@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, HookSecrets, Movers, Settings, host};
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::controls::pause_all;
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 use crate::exit::{Failure, chain};
@@ -83,8 +83,12 @@ impl ProcessArgs {
         let timing = self.timing.timing()?;
         let hook_secrets = self.hook_secrets()?;
         let store = open_store(&self.store, self.store_connections).await?;
-        let settings =
-            Settings { index_settle: timing.index_settle, skew: timing.skew, hook_secrets, ..Settings::default() };
+        let settings = Settings {
+            index_settle: timing.index_settle,
+            skew: timing.max_clock_skew,
+            hook_secrets,
+            ..Settings::default()
+        };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
         Ok(with_lock(deployment, self.run_dir.as_deref()))
     }
@@ -132,7 +136,7 @@ impl ProcessArgs {
         if !self.start_paused {
             return Ok(());
         }
-        let by = Requester { who: deployment.owner.clone(), why: "started with --start-paused".to_owned() };
+        let by = Actor { who: deployment.owner.clone(), why: "started with --start-paused".to_owned() };
         let paused = pause_all(deployment, &by).await.map_err(|error| {
             Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
         })?;

@@ -31,8 +31,8 @@ pub(crate) struct TimingArgs {
     #[arg(long, env = "REALMCTL_DRAIN_TIME", default_value = "60s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     drain_time: Duration,
     /// How far the clocks of machines may differ
-    #[arg(long, env = "REALMCTL_SKEW", default_value = "5s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
-    skew: Duration,
+    #[arg(long, env = "REALMCTL_MAX_CLOCK_SKEW", default_value = "5s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    max_clock_skew: Duration,
     /// How long an index may lag behind its table
     #[arg(long, env = "REALMCTL_INDEX_SETTLE", default_value = "10s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     index_settle: Duration,
@@ -40,14 +40,14 @@ pub(crate) struct TimingArgs {
     #[arg(long, env = "REALMCTL_WAIT_LIMIT", default_value = "30m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     wait_limit: Duration,
     /// How long after it was signed DynamoDB accepts a request
-    #[arg(long, env = "REALMCTL_PERMIT_LIFE_DYNAMODB", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
-    permit_life_dynamodb: Duration,
+    #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_DYNAMODB", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    signed_request_ttl_dynamodb: Duration,
     /// How long after it was signed S3 accepts a request
-    #[arg(long, env = "REALMCTL_PERMIT_LIFE_S3", default_value = "15m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
-    permit_life_s3: Duration,
+    #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_S3", default_value = "15m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    signed_request_ttl_s3: Duration,
     /// How long after it was signed services with hooks accept a request
-    #[arg(long, env = "REALMCTL_PERMIT_LIFE_HOOKS", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
-    permit_life_hooks: Duration,
+    #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_HOOKS", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
+    signed_request_ttl_hooks: Duration,
     /// How long writes may lie in any queue or stream of the services; an emptied location is looked at again after it
     #[arg(long, env = "REALMCTL_QUEUE_RETENTION", default_value = "24h", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     queue_retention: Duration,
@@ -74,12 +74,12 @@ impl TimingArgs {
             offline_deadline: self.offline_deadline,
             context_ttl: self.context_ttl,
             drain_time: self.drain_time,
-            skew: self.skew,
+            max_clock_skew: self.max_clock_skew,
             index_settle: self.index_settle,
             wait_limit: self.wait_limit,
-            permit_life_dynamodb: self.permit_life_dynamodb,
-            permit_life_s3: self.permit_life_s3,
-            permit_life_hooks: self.permit_life_hooks,
+            signed_request_ttl_dynamodb: self.signed_request_ttl_dynamodb,
+            signed_request_ttl_s3: self.signed_request_ttl_s3,
+            signed_request_ttl_hooks: self.signed_request_ttl_hooks,
             queue_retention: self.queue_retention,
         }
     }
@@ -92,11 +92,11 @@ impl TimingArgs {
             ("offline-deadline", self.offline_deadline),
             ("context-ttl", self.context_ttl),
             ("drain-time", self.drain_time),
-            ("skew", self.skew),
+            ("max-clock-skew", self.max_clock_skew),
             ("index-settle", self.index_settle),
-            ("permit-life-dynamodb", self.permit_life_dynamodb),
-            ("permit-life-s3", self.permit_life_s3),
-            ("permit-life-hooks", self.permit_life_hooks),
+            ("signed-request-ttl-dynamodb", self.signed_request_ttl_dynamodb),
+            ("signed-request-ttl-s3", self.signed_request_ttl_s3),
+            ("signed-request-ttl-hooks", self.signed_request_ttl_hooks),
             ("wait-limit", self.wait_limit),
         ];
         let named = values.into_iter().filter(|(name, _)| rule.split([' ', ',']).any(|word| word == *name));

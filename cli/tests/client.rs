@@ -43,7 +43,7 @@ fn tenants_in_json_and_as_tables() {
     assert_eq!(world.server.json(&["tenants", "list", "--realm", "eu"]), json!({ "items": [], "nextCursor": null }));
     let shown = world.server.json(&["tenants", "show", "acme"]);
     assert_eq!(shown["placements"], json!([{ "service": "issues", "shard": "issues-us" }]));
-    assert_eq!(shown["cells"][0]["state"], json!("live"));
+    assert_eq!(shown["ledger"][0]["state"], json!("live"));
     let table = world.server.ask(&["tenants", "list"]).ends_with(0).stdout;
     assert_eq!(table.lines().next(), Some("ID    HOST          REALM  STATUS  AGE"));
 }

@@ -126,11 +126,11 @@ impl Protocol {
     }
 
     fn start_move(&self, state: &mut State) -> bool {
-        if state.status != Status::Online || (state.mover.is_some() && self.has(Guard::OneMover)) {
+        if state.status != Status::Online || (state.active_move.is_some() && self.has(Guard::OneMover)) {
             return false;
         }
         let (from, epoch) = (state.placement, state.epoch);
-        state.mover = Some(state.moves.len());
+        state.active_move = Some(state.moves.len());
         state.moves.push(Move { from, to: 1 - from, stage: Stage::Planned, fence: 0, epoch, generation: 0 });
         true
     }
@@ -140,7 +140,7 @@ impl Protocol {
             Stage::Planned => {
                 state.moves[id].stage = Stage::RolledBack;
                 state.moves[id].fence += 1;
-                state.mover = state.mover.filter(|mover| *mover != id);
+                state.active_move = state.active_move.filter(|active_move| *active_move != id);
                 true
             }
             _ if state.moves[id].is_offline() => self.bring_back(state, id),
@@ -149,7 +149,7 @@ impl Protocol {
     }
 
     fn sweep(&self, state: &mut State) -> bool {
-        match state.mover {
+        match state.active_move {
             Some(id) if state.lapsed && state.moves[id].is_offline() => self.bring_back(state, id),
             _ => false,
         }

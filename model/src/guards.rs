@@ -11,11 +11,11 @@ pub enum Guard {
     StatusAtCommit,
     /// A write permit checks the epoch.
     EpochAtPermit,
-    /// A permit checks that the cell is in the state that allows the work.
-    CellAtPermit,
-    /// A change of a cell starts from the state that it must be in, or nothing is changed.
-    CellArrows,
-    /// A permit, and the end of a removal, check the generation of the cell.
+    /// A permit checks that the entry is in the state that allows the work.
+    EntryAtPermit,
+    /// A change of an entry starts from the state that it must be in, or nothing is changed.
+    EntryArrows,
+    /// A permit, and the end of a removal, check the generation of the entry.
     Generation,
     /// A lapsed offline lease is never renewed.
     NoRenewalAfterLapse,
@@ -29,17 +29,17 @@ pub enum Guard {
     WaitBeforeAbsent,
     /// A removal that is replayed compares again before it deletes.
     CompareOnReplay,
-    /// The cell becomes `adding` before the first byte is written.
+    /// The entry becomes `adding` before the first byte is written.
     LedgerFirst,
-    /// A move goes offline only if its target's cell is absent.
+    /// A move goes offline only if its target's entry is absent.
     TargetAbsent,
     /// Copying begins only once no reader acts on a context from before the offline mark.
     Drain,
     /// Nothing commits before everything is copied and compared.
     AddBeforeCommit,
-    /// Placement, status, epoch and cells change in one transaction.
+    /// Placement, status, epoch and entries change in one transaction.
     OneTransaction,
-    /// A tenant has one mover.
+    /// A tenant has one active_move.
     OneMover,
 }
 
@@ -50,8 +50,8 @@ impl Guard {
         Self::EpochAtCommit,
         Self::StatusAtCommit,
         Self::EpochAtPermit,
-        Self::CellAtPermit,
-        Self::CellArrows,
+        Self::EntryAtPermit,
+        Self::EntryArrows,
         Self::Generation,
         Self::NoRenewalAfterLapse,
         Self::ReOnlineRaisesEpoch,

@@ -19,4 +19,4 @@ mod tenant_move;
 pub use actions::Action;
 pub use guards::Guard;
 pub use protocol::{Bounds, Protocol};
-pub use state::{Cell, CellState, Context, Job, Location, Move, Removal, Request, Stage, State, Status, Work};
+pub use state::{Context, EntryState, Job, LedgerEntry, Location, Move, Removal, Request, Stage, State, Status, Work};

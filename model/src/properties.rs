@@ -4,7 +4,7 @@ use stateright::Property;
 
 use crate::actions::Action;
 use crate::protocol::Protocol;
-use crate::state::{CellState, Stage, State, Status};
+use crate::state::{EntryState, Stage, State, Status};
 
 pub(crate) fn all() -> Vec<Property<Protocol>> {
     vec![
@@ -12,17 +12,17 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         Property::always("no acknowledged write is lost", |_, state: &State| {
             state.stores[state.placement].is_none_or(|version| version == state.acknowledged)
         }),
-        Property::always("no data without a ledger cell", |_, state: &State| {
-            (0..2).all(|at| state.stores[at].is_none() || state.cells[at].state != CellState::Absent)
+        Property::always("no data without a ledger entry", |_, state: &State| {
+            (0..2).all(|at| state.stores[at].is_none() || state.entries[at].state != EntryState::Absent)
         }),
-        Property::always("one mover", |_, state: &State| {
+        Property::always("one active_move", |_, state: &State| {
             let mut active = state.moves.iter().enumerate().filter(|(_, one)| one.is_active());
-            active.all(|(id, one)| state.mover == Some(id) || one.stage == Stage::HalfCommitted)
+            active.all(|(id, one)| state.active_move == Some(id) || one.stage == Stage::HalfCommitted)
         }),
         Property::always("the epoch only grows", |_, state: &State| !state.wrongs.epoch_fell),
         Property::always("every change raises the epoch", |_, state: &State| !state.wrongs.changed_silently),
         Property::always("commit is all or nothing", |_, state: &State| {
-            let live = |at: usize| state.cells[at].state == CellState::Live;
+            let live = |at: usize| state.entries[at].state == EntryState::Live;
             live(state.placement) && !live(1 - state.placement)
         }),
         Property::always("nothing commits after a lapse", |_, state: &State| !state.wrongs.committed_after_lapse),

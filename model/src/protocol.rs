@@ -1,7 +1,7 @@
 //! The protocol under test, and how much may happen to it.
 
 use crate::guards::Guard;
-use crate::state::{CellState, Location, State};
+use crate::state::{EntryState, Location, State};
 
 /// How much may happen.
 #[derive(Debug, Clone, Copy)]
@@ -38,11 +38,11 @@ impl Protocol {
     }
 }
 
-/// A cell that is not in the first state of an arrow is not touched.
-pub(crate) fn arrow(protocol: &Protocol, state: &mut State, at: Location, from: CellState, to: CellState) -> bool {
-    if protocol.has(Guard::CellArrows) && state.cells[at].state != from {
+/// An entry that is not in the first state of an arrow is not touched.
+pub(crate) fn arrow(protocol: &Protocol, state: &mut State, at: Location, from: EntryState, to: EntryState) -> bool {
+    if protocol.has(Guard::EntryArrows) && state.entries[at].state != from {
         return false;
     }
-    state.cells[at].state = to;
+    state.entries[at].state = to;
     true
 }

@@ -2,11 +2,11 @@
 
 use crate::guards::Guard;
 use crate::protocol::{Protocol, arrow};
-use crate::state::{CellState, Job, Location, Removal, Request, State};
+use crate::state::{EntryState, Job, Location, Removal, Request, State};
 
 /// Stores the removal of what is at a location now; `left`: a commit has left it.
 pub(crate) fn queue_removal(state: &mut State, at: Location, left: bool) -> bool {
-    let generation = state.cells[at].generation;
+    let generation = state.entries[at].generation;
     // Where nobody writes late there is nothing to find.
     let compared = !left || state.late_left == 0;
     let removal = Removal { at, generation, fence: 0, left, compared, failed: false, found_late: false, done: false };
@@ -32,7 +32,7 @@ pub(crate) fn write_late(state: &mut State, id: usize) -> bool {
 const LATE: u8 = u8::MAX;
 
 impl Protocol {
-    /// Asks for a permit and sends the delete; once it is answered, waits, looks, and makes the cell absent.
+    /// Asks for a permit and sends the delete; once it is answered, waits, looks, and makes the entry absent.
     pub(crate) fn step_removal(&self, state: &mut State, process: usize, id: usize, job: Job) -> bool {
         if state.requests.iter().any(|request| request.by == Some(process)) {
             return false;
@@ -44,14 +44,14 @@ impl Protocol {
         if job.answered && state.stores[removal.at].is_none() {
             return self.finish(state, id);
         }
-        let cell = state.cells[removal.at];
-        let same = cell.generation == removal.generation || !self.has(Guard::Generation);
-        let removing = cell.state == CellState::Removing || !self.has(Guard::CellAtPermit);
+        let entry = state.entries[removal.at];
+        let same = entry.generation == removal.generation || !self.has(Guard::Generation);
+        let removing = entry.state == EntryState::Removing || !self.has(Guard::EntryAtPermit);
         if same && removing {
             state.send(Request { to: removal.at, put: None, by: Some(process) });
             state.processes[process] = Some(Job { answered: false, ..job });
         } else {
-            // Superseded: the cell is not this removal's any more.
+            // Superseded: the entry is not this removal's any more.
             state.removals[id].done = true;
         }
         true
@@ -72,10 +72,10 @@ impl Protocol {
 
     fn finish(&self, state: &mut State, id: usize) -> bool {
         let removal = state.removals[id];
-        let same = state.cells[removal.at].generation == removal.generation || !self.has(Guard::Generation);
+        let same = state.entries[removal.at].generation == removal.generation || !self.has(Guard::Generation);
         if !self.has_waited(Guard::WaitBeforeAbsent, state, removal.at)
             || !same
-            || !arrow(self, state, removal.at, CellState::Removing, CellState::Absent)
+            || !arrow(self, state, removal.at, EntryState::Removing, EntryState::Absent)
         {
             return false;
         }

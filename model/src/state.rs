@@ -14,7 +14,7 @@ pub enum Status {
 
 /// Whether data of the tenant may be at a location.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CellState {
+pub enum EntryState {
     /// None.
     Absent,
     /// A move adds it.
@@ -25,12 +25,12 @@ pub enum CellState {
     Removing,
 }
 
-/// One ledger cell.
+/// One ledger entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Cell {
+pub struct LedgerEntry {
     /// Whether data may be there.
-    pub state: CellState,
-    /// Grows when the cell becomes `adding`.
+    pub state: EntryState,
+    /// Grows when the entry becomes `adding`.
     pub generation: u8,
 }
 
@@ -47,7 +47,7 @@ pub enum Stage {
     Verify,
     /// Verified; may commit.
     Commit,
-    /// The placement has changed and the cells not yet: only without [`crate::Guard::OneTransaction`].
+    /// The placement has changed and the entries not yet: only without [`crate::Guard::OneTransaction`].
     HalfCommitted,
     /// Must go back online.
     ReOnline,
@@ -70,7 +70,7 @@ pub struct Move {
     pub fence: u8,
     /// The tenant's epoch when it was planned; then the one that it set by going offline.
     pub epoch: u8,
-    /// The target cell's generation, set by going offline.
+    /// The target entry's generation, set by going offline.
     pub generation: u8,
 }
 
@@ -79,7 +79,7 @@ pub struct Move {
 pub struct Removal {
     /// What is emptied.
     pub at: Location,
-    /// The generation of the cell that is emptied.
+    /// The generation of the entry that is emptied.
     pub generation: u8,
     /// Raised by each take-over.
     pub fence: u8,
@@ -91,7 +91,7 @@ pub struct Removal {
     pub failed: bool,
     /// It failed because it found a late write; whoever replays it has looked and accepts that.
     pub found_late: bool,
-    /// The cell is absent.
+    /// The entry is absent.
     pub done: bool,
 }
 
@@ -161,13 +161,13 @@ pub struct State {
     /// Where the tenant is placed.
     pub placement: Location,
     /// The move that may change the placement.
-    pub mover: Option<usize>,
+    pub active_move: Option<usize>,
     /// The offline lease has run out by the database's clock.
     pub lapsed: bool,
     /// It had run out at any time in this offline period.
     pub had_lapsed: bool,
     /// The ledger.
-    pub cells: [Cell; 2],
+    pub entries: [LedgerEntry; 2],
     /// The moves' rows.
     pub moves: Vec<Move>,
     /// The removals' rows.
@@ -197,15 +197,15 @@ pub struct State {
 impl State {
     /// The tenant is at location 0 and has one item.
     pub(crate) fn first(mishaps: u8, late_writes: u8) -> Self {
-        let cell = |state, generation| Cell { state, generation };
+        let entry = |state, generation| LedgerEntry { state, generation };
         Self {
             status: Status::Online,
             epoch: 1,
             placement: 0,
-            mover: None,
+            active_move: None,
             lapsed: false,
             had_lapsed: false,
-            cells: [cell(CellState::Live, 1), cell(CellState::Absent, 0)],
+            entries: [entry(EntryState::Live, 1), entry(EntryState::Absent, 0)],
             moves: Vec::new(),
             removals: Vec::new(),
             stores: [Some(1), None],

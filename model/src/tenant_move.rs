@@ -3,7 +3,7 @@
 use crate::guards::Guard;
 use crate::protocol::{Protocol, arrow};
 use crate::removal::queue_removal;
-use crate::state::{CellState, Job, Request, Stage, State, Status};
+use crate::state::{EntryState, Job, Request, Stage, State, Status};
 
 impl Protocol {
     /// One step as this process believes it to be next. `false`: it changes nothing.
@@ -14,7 +14,7 @@ impl Protocol {
             Stage::AddData => return self.add_data(state, process, id, job),
             Stage::Verify => self.verify(state, id),
             Stage::Commit => self.commit(state, id),
-            Stage::HalfCommitted => self.commit_cells(state, id).then_some(Stage::Completed),
+            Stage::HalfCommitted => self.commit_entries(state, id).then_some(Stage::Completed),
             Stage::ReOnline => return self.bring_back(state, id),
             Stage::Completed | Stage::RolledBack => None,
         };
@@ -25,8 +25,8 @@ impl Protocol {
 
     fn take_offline(&self, state: &mut State, id: usize) -> Option<Stage> {
         let (to, epoch) = (state.moves[id].to, state.moves[id].epoch);
-        let mine = state.status == Status::Online && state.epoch == epoch && state.mover == Some(id);
-        let free = state.cells[to].state == CellState::Absent || !self.has(Guard::TargetAbsent);
+        let mine = state.status == Status::Online && state.epoch == epoch && state.active_move == Some(id);
+        let free = state.entries[to].state == EntryState::Absent || !self.has(Guard::TargetAbsent);
         if !mine || !free {
             return None;
         }
@@ -34,11 +34,11 @@ impl Protocol {
         state.epoch += 1;
         (state.lapsed, state.had_lapsed) = (false, false);
         if self.has(Guard::LedgerFirst) {
-            state.cells[to].state = CellState::Adding;
-            state.cells[to].generation += 1;
+            state.entries[to].state = EntryState::Adding;
+            state.entries[to].generation += 1;
         }
         state.moves[id].epoch = state.epoch;
-        state.moves[id].generation = state.cells[to].generation;
+        state.moves[id].generation = state.entries[to].generation;
         Some(Stage::Drain)
     }
 
@@ -62,10 +62,10 @@ impl Protocol {
             record(state, process, id, Stage::Verify);
             return true;
         }
-        let cell = state.cells[tenant_move.to];
+        let entry = state.entries[tenant_move.to];
         let permitted = (state.epoch == tenant_move.epoch || !self.has(Guard::EpochAtPermit))
-            && (cell.state == CellState::Adding || !self.has(Guard::CellAtPermit) || !self.has(Guard::LedgerFirst))
-            && (cell.generation == tenant_move.generation || !self.has(Guard::Generation));
+            && (entry.state == EntryState::Adding || !self.has(Guard::EntryAtPermit) || !self.has(Guard::LedgerFirst))
+            && (entry.generation == tenant_move.generation || !self.has(Guard::Generation));
         if permitted {
             state.send(Request { to: tenant_move.to, put: source, by: Some(process) });
             state.processes[process] = Some(Job { answered: false, ..job });
@@ -85,7 +85,7 @@ impl Protocol {
     fn commit(&self, state: &mut State, id: usize) -> Option<Stage> {
         let tenant_move = state.moves[id];
         let epoch = state.epoch == tenant_move.epoch || !self.has(Guard::EpochAtCommit);
-        let mine = state.status == Status::Moving && state.mover == Some(id) || !self.has(Guard::StatusAtCommit);
+        let mine = state.status == Status::Moving && state.active_move == Some(id) || !self.has(Guard::StatusAtCommit);
         if !epoch || !mine {
             return None;
         }
@@ -93,39 +93,39 @@ impl Protocol {
             return Some(Stage::ReOnline);
         }
         state.wrongs.committed_after_lapse |= state.had_lapsed;
-        if self.has(Guard::OneTransaction) && !self.commit_cells(state, id) {
+        if self.has(Guard::OneTransaction) && !self.commit_entries(state, id) {
             return None;
         }
         state.placement = tenant_move.to;
         state.status = Status::Online;
         state.epoch += 1;
-        state.mover = None;
+        state.active_move = None;
         (state.lapsed, state.had_lapsed) = (false, false);
         Some(if self.has(Guard::OneTransaction) { Stage::Completed } else { Stage::HalfCommitted })
     }
 
-    fn commit_cells(&self, state: &mut State, id: usize) -> bool {
+    fn commit_entries(&self, state: &mut State, id: usize) -> bool {
         let tenant_move = state.moves[id];
-        let adding = if self.has(Guard::LedgerFirst) { CellState::Adding } else { CellState::Absent };
-        arrow(self, state, tenant_move.to, adding, CellState::Live)
-            && arrow(self, state, tenant_move.from, CellState::Live, CellState::Removing)
+        let adding = if self.has(Guard::LedgerFirst) { EntryState::Adding } else { EntryState::Absent };
+        arrow(self, state, tenant_move.to, adding, EntryState::Live)
+            && arrow(self, state, tenant_move.from, EntryState::Live, EntryState::Removing)
             && queue_removal(state, tenant_move.from, true)
     }
 
     /// `re_online`: also what a cancel and the sweep do. Touches nothing but the catalogue.
     pub(crate) fn bring_back(&self, state: &mut State, id: usize) -> bool {
         let tenant_move = state.moves[id];
-        if state.status != Status::Moving || state.mover != Some(id) || state.epoch != tenant_move.epoch {
+        if state.status != Status::Moving || state.active_move != Some(id) || state.epoch != tenant_move.epoch {
             return false;
         }
         state.status = Status::Online;
         state.epoch += u8::from(self.has(Guard::ReOnlineRaisesEpoch));
-        state.mover = None;
+        state.active_move = None;
         (state.lapsed, state.had_lapsed) = (false, false);
         state.moves[id].stage = Stage::RolledBack;
         state.moves[id].fence += 1;
-        if state.cells[tenant_move.to].state == CellState::Adding {
-            state.cells[tenant_move.to].state = CellState::Removing;
+        if state.entries[tenant_move.to].state == EntryState::Adding {
+            state.entries[tenant_move.to].state = EntryState::Removing;
             return queue_removal(state, tenant_move.to, false);
         }
         true

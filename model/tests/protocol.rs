@@ -13,7 +13,7 @@ const REACHED: [&str; 3] = [
 
 const DELETED: &str = "live data is never deleted";
 const LOST: &str = "no acknowledged write is lost";
-const ORPHAN: &str = "no data without a ledger cell";
+const ORPHAN: &str = "no data without a ledger entry";
 const STUCK: &str = "work can always go on";
 const HALF: &str = "commit is all or nothing";
 const UNSEEN: &str = "no late write is deleted unseen";
@@ -66,8 +66,8 @@ fn is_broken(off: &[Guard], bounds: Bounds, property: &'static str) -> bool {
 /// Guards that nothing else stands in for.
 const NEEDED: [(Guard, &str); 16] = [
     (Guard::Fence, LOST),
-    (Guard::Fence, "one mover"),
-    (Guard::OneMover, "one mover"),
+    (Guard::Fence, "one active_move"),
+    (Guard::OneMover, "one active_move"),
     (Guard::NoRenewalAfterLapse, "nothing commits after a lapse"),
     (Guard::ReOnlineRaisesEpoch, "every change raises the epoch"),
     // A write from before the commit lands on what the client wrote after it.
@@ -95,9 +95,9 @@ fn without_a_guard_a_promise_is_broken() {
 /// Guards that hold one line together: without all of a row the promise is broken, and any one of them keeps it.
 const TOGETHER: [(&[Guard], &str); 5] = [
     (&[Guard::Fence, Guard::EpochAtCommit, Guard::StatusAtCommit], DELETED),
-    (&[Guard::Fence, Guard::EpochAtCommit, Guard::StatusAtCommit, Guard::CellArrows], HALF),
-    (&[Guard::Fence, Guard::EpochAtPermit, Guard::CellAtPermit], ORPHAN),
-    (&[Guard::CellAtPermit, Guard::Generation], DELETED),
+    (&[Guard::Fence, Guard::EpochAtCommit, Guard::StatusAtCommit, Guard::EntryArrows], HALF),
+    (&[Guard::Fence, Guard::EpochAtPermit, Guard::EntryAtPermit], ORPHAN),
+    (&[Guard::EntryAtPermit, Guard::Generation], DELETED),
     // A delete from before lands where the tenant has been moved again.
     (&[Guard::WaitBeforeVerify, Guard::WaitBeforeAbsent], DELETED),
 ];

@@ -9,8 +9,8 @@ mod requests;
 mod status;
 
 pub use answers::{
-    AuditView, CellView, DryRun, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent, StillFailed,
-    TenantView, TopologyApplied, TopologyProblem, TopologyView,
+    AuditView, DryRun, LedgerEntryView, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent,
+    StillFailed, TenantView, TopologyApplied, TopologyProblem, TopologyView,
 };
 pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};

@@ -14,6 +14,7 @@ use workflows::campaign::{
     list_members, pause_campaign, resume_campaign, view_campaign,
 };
 
+use crate::actor::Caller;
 use crate::api::{CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
 use crate::app::App;
 use crate::body::{JsonBody, LIST_MAX};
@@ -23,7 +24,6 @@ use crate::paging::Window;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present, state_filter};
-use crate::requester::Caller;
 
 const WAVE_SIZE: u64 = 10;
 const AT_ONCE: u64 = 5;
@@ -47,7 +47,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     JsonBody(asked): JsonBody<NewCampaign, LIST_MAX>,
 ) -> Result<Response, ApiError> {
-    let requester = caller.because(asked.reason.clone())?;
+    let actor = caller.because(asked.reason.clone())?;
     let request = CampaignRequest {
         to: asked.to.clone(),
         orders: orders(&asked)?,
@@ -57,7 +57,7 @@ pub(crate) async fn create(
     if asked.dry_run {
         return Ok(Json(dry_run_campaign(&app.deployment, &request).await?).into_response());
     }
-    let created = create_campaign(&app.deployment, &request, &requester).await?;
+    let created = create_campaign(&app.deployment, &request, &actor).await?;
     app.announce();
     let status = if created.new { StatusCode::ACCEPTED } else { StatusCode::OK };
     let at = format!("/v1/campaigns/{}", created.id);

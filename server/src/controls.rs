@@ -5,12 +5,12 @@ use axum::extract::State;
 use workflows::controls::{self, Kind, Paused};
 use workflows::timestamps::rfc3339;
 
+use crate::actor::Caller;
 use crate::api::{Change, MoveView, PauseAnswer, PauseView, PausesView, RemovalDetail};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;
-use crate::requester::Caller;
 use crate::{moves, removals};
 
 /// `POST /v1/pause`
@@ -86,12 +86,12 @@ async fn carry_out(
     caller: Caller,
     asked: Change,
 ) -> Result<(), ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     let deployment = &app.deployment;
     match wish {
-        Wish::Pause => controls::pause_workflow(deployment, kind, id, &requester).await?,
-        Wish::Resume => controls::resume_workflow(deployment, kind, id, &requester).await?,
-        Wish::Retry => controls::retry_now(deployment, kind, id, &requester).await?,
+        Wish::Pause => controls::pause_workflow(deployment, kind, id, &actor).await?,
+        Wish::Resume => controls::resume_workflow(deployment, kind, id, &actor).await?,
+        Wish::Retry => controls::retry_now(deployment, kind, id, &actor).await?,
     };
     app.announce();
     Ok(())

@@ -23,7 +23,7 @@ mod problem;
 mod query;
 mod removals;
 mod request_log;
-mod requester;
+mod actor;
 mod server;
 mod settings;
 mod status;

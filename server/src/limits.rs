@@ -5,11 +5,11 @@ use axum::extract::State;
 use workflows::controls::{LimitChange, LimitUse, list_limits, set_limit, unset_limit};
 use workflows::timestamps::rfc3339;
 
+use crate::actor::Caller;
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::problem::ApiError;
-use crate::requester::Caller;
 
 /// `GET /v1/limits`
 pub(crate) async fn list(State(app): State<App>) -> Result<Json<LimitsView>, ApiError> {
@@ -22,9 +22,9 @@ pub(crate) async fn set(
     caller: Caller,
     JsonBody(asked): JsonBody<LimitSet>,
 ) -> Result<Json<LimitView>, ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     let change = LimitChange { slots: asked.slots, write_units: asked.write_units, read_units: asked.read_units };
-    let set = set_limit(&app.deployment, &asked.scope, &change, &requester).await?;
+    let set = set_limit(&app.deployment, &asked.scope, &change, &actor).await?;
     // Somebody may have waited for more room.
     app.announce();
     Ok(Json(view(set)))
@@ -36,10 +36,10 @@ pub(crate) async fn unset(
     caller: Caller,
     JsonBody(asked): JsonBody<LimitUnset>,
 ) -> Result<Json<LimitsView>, ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     // Text that can't be a scope is not looked up: Postgres, for one, refuses a NUL.
     let is_scope = asked.scope.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_scope || !unset_limit(&app.deployment, &asked.scope, &requester).await? {
+    if !is_scope || !unset_limit(&app.deployment, &asked.scope, &actor).await? {
         let detail = format!("there is no limit on {}: see `realmctl limits list`", asked.scope);
         return Err(ApiError::not_found("unknown_limit", detail));
     }

@@ -16,13 +16,13 @@ use workflows::realm_move::{
 use workflows::timestamps::rfc3339;
 use workflows::timing::{Timing, millis};
 
+use crate::actor::Caller;
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
-use crate::requester::Caller;
 use crate::{budget, paging};
 
 const KEY_MAX: usize = 255;
@@ -55,16 +55,16 @@ pub(crate) async fn start(
         campaign: None,
         idempotency_key: idempotency_key(&headers)?,
     };
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     if asked.dry_run {
         let rehearsal = dry_run(&app.deployment, &request).await?;
         let estimate = estimate_move(&app.deployment, &rehearsal.plan, rehearsal.allowed_ms).await;
         return Ok(Json(dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing)).into_response());
     }
     let started = if asked.paused {
-        start_move_paused(&app.deployment, &request, &requester).await?
+        start_move_paused(&app.deployment, &request, &actor).await?
     } else {
-        start_move(&app.deployment, &request, &requester).await?
+        start_move(&app.deployment, &request, &actor).await?
     };
     app.announce();
     let status = if started.new { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -99,8 +99,8 @@ pub(crate) async fn cancel(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<MoveView>, ApiError> {
-    let requester = caller.because(asked.reason)?;
-    cancel_move(&app.deployment, &id, &requester).await?;
+    let actor = caller.because(asked.reason)?;
+    cancel_move(&app.deployment, &id, &actor).await?;
     // Removals may have been queued.
     app.announce();
     find(&app, &id).await.map(Json)
@@ -117,8 +117,8 @@ pub(crate) async fn reschedule(
     if when == When::default() {
         return Err(ApiError::invalid("invalid_time", "say when: `at`, or `window` with `from` and `to`"));
     }
-    let requester = caller.because(asked.reason)?;
-    reschedule_move(&app.deployment, &id, &when, &requester).await?;
+    let actor = caller.because(asked.reason)?;
+    reschedule_move(&app.deployment, &id, &when, &actor).await?;
     app.announce();
     find(&app, &id).await.map(Json)
 }

@@ -8,14 +8,15 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
 use store::StoreError;
+use workflows::actor::Actor;
 use workflows::explain::explain_workflow;
 use workflows::planning;
 use workflows::refusal::Refusal;
 use workflows::removal::{
     Accepted, LateWriteLine, ReplayOutcome, late_write_lines, list_removals, replay_removal, view_removal,
 };
-use workflows::requester::Requester;
 
+use crate::actor::Caller;
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
 use crate::app::App;
 use crate::body::JsonBody;
@@ -23,7 +24,6 @@ use crate::paging::Window;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
-use crate::requester::Caller;
 
 const FAILED: &str = "failed";
 
@@ -89,9 +89,9 @@ pub(crate) async fn replay(
     caller: Caller,
     JsonBody(asked): JsonBody<Replay>,
 ) -> Result<Json<Replayed>, ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     let accepted = Accepted { late_writes: asked.accept_late_writes.as_deref(), table: asked.accept_table.as_deref() };
-    let outcome = replay_removal(&app.deployment, &id, accepted, &requester).await?;
+    let outcome = replay_removal(&app.deployment, &id, accepted, &actor).await?;
     app.announce();
     Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
 }
@@ -103,7 +103,7 @@ pub(crate) async fn replay_all(
     caller: Caller,
     JsonBody(asked): JsonBody<ReplayAll>,
 ) -> Result<Json<ReplayedAll>, ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     let tenant = tenant_filter(asked.tenant)?;
     if let Some(id) = &tenant {
         require_tenant(&app, id).await?;
@@ -114,7 +114,7 @@ pub(crate) async fn replay_all(
     loop {
         let failed = failed_before(&app, tenant.as_deref(), cursor.as_deref()).await?;
         for id in &failed {
-            replay_one(&app, id, &requester, &mut answer).await?;
+            replay_one(&app, id, &actor, &mut answer).await?;
         }
         app.announce();
         match failed.into_iter().next_back() {
@@ -124,8 +124,8 @@ pub(crate) async fn replay_all(
     }
 }
 
-async fn replay_one(app: &App, id: &str, requester: &Requester, answer: &mut ReplayedAll) -> Result<(), ApiError> {
-    match replay_removal(&app.deployment, id, Accepted::NOTHING, requester).await {
+async fn replay_one(app: &App, id: &str, actor: &Actor, answer: &mut ReplayedAll) -> Result<(), ApiError> {
+    match replay_removal(&app.deployment, id, Accepted::NOTHING, actor).await {
         Ok(ReplayOutcome::Replayed) => answer.replayed.push(id.to_owned()),
         // Somebody else was faster.
         Ok(ReplayOutcome::StillRunning | ReplayOutcome::AlreadyDone) => {}

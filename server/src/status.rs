@@ -62,7 +62,7 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let offline = offline.into_iter().map(|tenant| OfflineView {
         tenant: tenant.id,
-        by: tenant.mover,
+        by: tenant.active_move,
         lease_until: tenant.lease_until.map(rfc3339),
     });
     Ok(Json(StatusView { version, attention, offline: offline.collect(), work: work.collect(), workers }))

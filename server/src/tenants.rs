@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use catalogue::ledger::Cell;
+use catalogue::ledger::LedgerEntry;
 use catalogue::tenants::Tenant;
 use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
@@ -12,7 +12,8 @@ use workflows::planning;
 use workflows::provision::{self, create_tenant_by_key};
 use workflows::timestamps::rfc3339;
 
-use crate::api::{CellView, NewTenant, Page, PlacementView, TenantView};
+use crate::actor::Caller;
+use crate::api::{LedgerEntryView, NewTenant, Page, PlacementView, TenantView};
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::moves::idempotency_key;
@@ -20,7 +21,6 @@ use crate::paging::Window;
 use crate::path::{Id, is_id};
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present};
-use crate::requester::Caller;
 
 /// The query of `GET /v1/tenants`.
 #[derive(Deserialize)]
@@ -47,8 +47,8 @@ pub(crate) async fn create(
             .map_err(|error: catalogue::tenant_id::InvalidHost| ApiError::invalid("invalid_host", error.to_string()))?,
         realm: asked.realm,
     };
-    let requester = caller.because(asked.reason)?;
-    let (tenant, created) = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &requester).await?;
+    let actor = caller.because(asked.reason)?;
+    let (tenant, created) = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &actor).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let at = format!("/v1/tenants/{}", tenant.id);
     Ok((status, [(header::LOCATION, at)], Json(view(tenant))).into_response())
@@ -75,11 +75,11 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Tena
     let mut tx = app.deployment.store.read().await?;
     let tenant = planning::tenant(&mut tx, &id).await?;
     let shards = placements::of_tenant(&mut tx, &id).await?;
-    let cells = ledger::of_tenant(&mut tx, &id).await?;
+    let entries = ledger::of_tenant(&mut tx, &id).await?;
     tx.rollback().await?;
     let placements = shards.into_iter().map(|(service, shard)| PlacementView { service, shard }).collect();
-    let cells = cells.into_iter().map(cell_view).collect();
-    Ok(Json(TenantView { placements: Some(placements), cells: Some(cells), ..view(tenant) }))
+    let entries = entries.into_iter().map(entry_view).collect();
+    Ok(Json(TenantView { placements: Some(placements), ledger: Some(entries), ..view(tenant) }))
 }
 
 fn view(tenant: Tenant) -> TenantView {
@@ -89,21 +89,21 @@ fn view(tenant: Tenant) -> TenantView {
         realm: tenant.realm,
         status: tenant.status.as_str().to_owned(),
         epoch: tenant.epoch,
-        mover: tenant.mover,
+        active_move: tenant.active_move,
         created_at: rfc3339(tenant.created_at),
         lease_until: tenant.lease_until.map(rfc3339),
         placements: None,
-        cells: None,
+        ledger: None,
     }
 }
 
-fn cell_view(cell: Cell) -> CellView {
-    CellView {
-        service: cell.service,
-        location_key: cell.location.key(),
-        location: cell.location.name,
-        state: cell.state.as_str().to_owned(),
-        generation: cell.generation,
-        workflow: cell.workflow,
+fn entry_view(entry: LedgerEntry) -> LedgerEntryView {
+    LedgerEntryView {
+        service: entry.service,
+        location_key: entry.location.key(),
+        location: entry.location.name,
+        state: entry.state.as_str().to_owned(),
+        generation: entry.generation,
+        workflow: entry.workflow,
     }
 }

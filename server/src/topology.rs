@@ -7,12 +7,12 @@ use serde::Deserialize;
 use workflows::timestamps::rfc3339;
 use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
 
+use crate::actor::Caller;
 use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
 use crate::app::App;
 use crate::body::{JsonBody, YamlBody};
 use crate::problem::ApiError;
 use crate::query::Params;
-use crate::requester::Caller;
 
 /// The query of `PUT /v1/topology`.
 #[derive(Deserialize)]
@@ -35,13 +35,13 @@ pub(crate) async fn apply(
     caller: Caller,
     YamlBody(yaml): YamlBody,
 ) -> Result<Json<TopologyApplied>, ApiError> {
-    let requester = caller.because(query.reason)?;
+    let actor = caller.because(query.reason)?;
     if query.check {
         let (topology, consequences) = check_topology(&app.deployment, &yaml).await?;
         let hash = topology.version_hash();
         return Ok(Json(TopologyApplied { version: None, hash, changed: false, consequences, topology }));
     }
-    Ok(Json(answer(apply_topology_accepting(&app.deployment, &yaml, query.accept, &requester).await?)))
+    Ok(Json(answer(apply_topology_accepting(&app.deployment, &yaml, query.accept, &actor).await?)))
 }
 
 /// `POST /v1/topology/rename-endpoint`
@@ -50,12 +50,12 @@ pub(crate) async fn rename_endpoint(
     caller: Caller,
     JsonBody(asked): JsonBody<RenameEndpoint>,
 ) -> Result<Json<TopologyApplied>, ApiError> {
-    let requester = caller.because(asked.reason)?;
+    let actor = caller.because(asked.reason)?;
     let applied = workflows::topology_change::rename_endpoint(
         &app.deployment,
         (&asked.region, asked.kind),
         &asked.address,
-        &requester,
+        &actor,
     )
     .await?;
     Ok(Json(answer(applied)))

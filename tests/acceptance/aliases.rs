@@ -7,12 +7,12 @@ use std::sync::Arc;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::proxy::Proxy;
 use testkit::region::s3_client;
+use workflows::actor::Actor;
 use workflows::removal::{Accepted, replay_removal};
-use workflows::requester::Requester;
 
 on_both_databases!(two_names_of_one_table, one_table);
 on_both_databases!(two_names_of_one_bucket, one_bucket);
@@ -58,7 +58,7 @@ async fn refused(database: Database, kind: Kind) -> World {
     let endpoint = if kind == Kind::Table { first.dynamodb_endpoint() } else { first.s3_endpoint() };
     lead(&front, endpoint);
     let before = world.tenant().await;
-    let view = world.run_move("eu", NoProbe).await;
+    let view = world.run_move("eu", NoFailpoints).await;
     let error = view.error.expect("why");
     assert_eq!((view.state.as_str(), error.code.as_str()), ("failed", "same_store"), "{error:?}");
     assert!(error.message.contains("one and the same") && error.message.contains("endpoints"), "{error:?}");
@@ -71,7 +71,7 @@ async fn two_buckets(database: Database) {
     let world = World::with_topology(database, NOTHING, |yaml| yaml.replace("media-{region}", BUCKET)).await;
     let target = s3_client(world.region("eu-west-1"));
     target.create_bucket().bucket(BUCKET).send().await.expect("a bucket is made");
-    assert_eq!(world.run_move("eu", NoProbe).await.state, "completed");
+    assert_eq!(world.run_move("eu", NoFailpoints).await.state, "completed");
 }
 
 async fn one_bucket_two_prefixes(database: Database) {
@@ -86,7 +86,7 @@ async fn one_bucket_two_prefixes(database: Database) {
     })
     .await;
     lead(&front, world.region("us-east-1").s3_endpoint());
-    assert_eq!(world.run_move("eu", NoProbe).await.state, "completed");
+    assert_eq!(world.run_move("eu", NoFailpoints).await.state, "completed");
 }
 
 /// After the switch the address of what was left leads to where the tenant lives: all that is there is as it was verified.
@@ -125,7 +125,7 @@ async fn led_elsewhere(database: Database) {
         let (world, id) = (&world, &id);
         move || async move { world.removals(id).await.iter().all(|removal| removal.state == state) }
     };
-    world.run_until(NoProbe, ended("failed")).await;
+    world.run_until(NoFailpoints, ended("failed")).await;
     for removal in world.removals(&id).await {
         assert_eq!(removal.error.expect("why").code, "same_store");
     }
@@ -133,11 +133,11 @@ async fn led_elsewhere(database: Database) {
 
     lead_to("us-east-1");
     for removal in world.removals(&id).await {
-        replay_removal(&world.deployment, &removal.id, Accepted::NOTHING, &Requester::realmctl("test"))
+        replay_removal(&world.deployment, &removal.id, Accepted::NOTHING, &Actor::realmctl("test"))
             .await
             .expect("it is replayed");
     }
-    world.run_until(NoProbe, ended("done")).await;
+    world.run_until(NoFailpoints, ended("done")).await;
     let (issues, activity, media) = held(&world, "us-east-1").await;
     assert_eq!((issues.len(), activity.len(), media.len()), (0, 0, 0), "what was left is empty");
     assert_eq!(held(&world, "eu-west-1").await, moved);

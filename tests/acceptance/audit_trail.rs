@@ -11,16 +11,16 @@ use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::{Database, World};
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{ledger, tenants};
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use serde_json::{Value, json};
 use store::{ManualClock, sql};
 use testkit::fixtures;
 use testkit::observe::Item;
 use testkit::region::dynamodb_client;
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::realm_move::cancel_move;
 use workflows::removal::{Accepted, replay_removal};
-use workflows::requester::Requester;
 
 on_both_databases!(every_arrow_of_the_ledger_is_audited, every_arrow);
 on_both_databases!(the_audit_keeps_no_key_whatever_fails, no_key);
@@ -42,22 +42,22 @@ type Ledger = BTreeMap<[String; 3], (String, i64)>;
 type Arrows = BTreeSet<(String, String)>;
 
 /// The ledger as the audit trail tells it, with the arrows that lead there. Each entry must begin where the one before it has left
-/// the cell.
+/// the entry.
 fn told(entries: &[AuditEntry]) -> (Ledger, Arrows) {
-    let (mut cells, mut arrows) = (BTreeMap::new(), BTreeSet::new());
-    for entry in entries.iter().filter(|entry| entry.action.starts_with("cell.")) {
+    let (mut ledger_entries, mut arrows) = (BTreeMap::new(), BTreeSet::new());
+    for entry in entries.iter().filter(|entry| entry.action.starts_with("ledger.")) {
         let text = |value: &Value, name: &str| value[name].as_str().map(str::to_owned).expect(name);
         let stand = |value: &Value| (text(value, "state"), value["generation"].as_i64().expect("a generation"));
         let (before, after) = (stand(&entry.before), stand(&entry.after));
-        let tenant = entry.tenant.clone().expect("a cell has a tenant");
+        let tenant = entry.tenant.clone().expect("an entry has a tenant");
         let key = [tenant, text(&entry.after, "service"), text(&entry.after, "locationKey")];
-        let was = cells.insert(key, after.clone()).unwrap_or_else(|| ("absent".to_owned(), 0));
+        let was = ledger_entries.insert(key, after.clone()).unwrap_or_else(|| ("absent".to_owned(), 0));
         assert_eq!(was, before, "an arrow before this one is missing: {entry:?}");
-        assert_eq!(entry.action, format!("cell.{}", after.0));
+        assert_eq!(entry.action, format!("ledger.{}", after.0));
         assert!(!text(&entry.after, "location").is_empty() && !entry.who.is_empty(), "{entry:?}");
         arrows.insert((before.0, after.0));
     }
-    (cells, arrows)
+    (ledger_entries, arrows)
 }
 
 async fn is_as_told(deployment: &Deployment, what: &str) -> Arrows {
@@ -65,9 +65,9 @@ async fn is_as_told(deployment: &Deployment, what: &str) -> Arrows {
     let mut tx = deployment.store.read().await.expect("a read begins");
     let mut kept = BTreeMap::new();
     for tenant in tenants::list(&mut tx, None, None, 1_000).await.expect("tenants can be listed") {
-        for cell in ledger::of_tenant(&mut tx, &tenant.id).await.expect("the ledger can be read") {
-            let key = [tenant.id.clone(), cell.service, cell.location.key()];
-            kept.insert(key, (cell.state.as_str().to_owned(), cell.generation));
+        for ledger_entry in ledger::of_tenant(&mut tx, &tenant.id).await.expect("the ledger can be read") {
+            let key = [tenant.id.clone(), ledger_entry.service, ledger_entry.location.key()];
+            kept.insert(key, (ledger_entry.state.as_str().to_owned(), ledger_entry.generation));
         }
     }
     tx.rollback().await.expect("a read ends");
@@ -108,13 +108,13 @@ impl Ticked {
     async fn heal(&self) {
         for record in self.stage.workflows().await {
             if (record.kind.as_str(), record.state.as_str()) == ("removal", "failed") {
-                let by = Requester::realmctl("test");
+                let by = Actor::realmctl("test");
                 replay_removal(&self.stage.world.deployment, &record.id, Accepted::NOTHING, &by)
                     .await
                     .expect("it is replayed");
             }
         }
-        self.rest(NoProbe).await;
+        self.rest(NoFailpoints).await;
     }
 }
 
@@ -124,7 +124,7 @@ async fn every_arrow(database: Database) {
     let mut ticked = Ticked { stage, clock };
     let deployment = ticked.stage.world.deployment.clone();
     for begin in [Begin::Move, Begin::Campaign, Begin::Create] {
-        ticked.run(begin, NoProbe).await;
+        ticked.run(begin, NoFailpoints).await;
         is_as_told(&deployment, &format!("{begin:?}")).await;
     }
     let failing = [
@@ -149,7 +149,7 @@ async fn every_arrow(database: Database) {
     }
     let to = if ticked.stage.world.tenant().await.realm == "us" { "eu" } else { "us" };
     let id = ticked.stage.world.start_move(to).await;
-    cancel_move(&deployment, &id, &Requester::realmctl("test")).await.expect("it is cancelled");
+    cancel_move(&deployment, &id, &Actor::realmctl("test")).await.expect("it is cancelled");
     let arrows = is_as_told(&deployment, "in the end").await;
     let arrows: BTreeSet<(&str, &str)> = arrows.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     let wanted = [
@@ -169,7 +169,7 @@ const SECRET: &str = "a-key-of-the-customer";
 async fn no_key(database: Database) {
     let clocked = Clocked::new(database).await;
     let world = &clocked.world;
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     let at = |region: &str| Arc::new(dynamodb_client(world.region(region)));
     let write = |client: &Arc<aws_sdk_dynamodb::Client>, target: Target| {
         let client = Arc::clone(client);
@@ -198,13 +198,13 @@ async fn no_key(database: Database) {
     for accept in [None, Some(hash.as_str())] {
         let accepted = Accepted { late_writes: accept, ..Accepted::NOTHING };
         replay_removal(&world.deployment, &failed.id, accepted, &by).await.expect("it is replayed");
-        clocked.run_to_the_end(&moved.id, NoProbe, 1).await;
+        clocked.run_to_the_end(&moved.id, NoFailpoints, 1).await;
     }
     assert_eq!(world.stored_state(&failed.id).await, "done");
 
     let written = fixtures::write_item(&at("us-east-1"), "issues", ("tenant_shard", "acme#1"), SECRET).await;
     written.expect("it is written");
-    let runner = clocked.runner(NoProbe);
+    let runner = clocked.runner(NoFailpoints);
     for _ in 0..10_000 {
         if world.stored_state(&failed.id).await == "failed" {
             break;
@@ -219,7 +219,7 @@ async fn no_key(database: Database) {
 
     let entries = whole(&world.deployment).await;
     let met = actions(&entries);
-    for action in ["tenant.re_online", "removal.failed", "removal.replay", "removal.recheck", "cell.absent"] {
+    for action in ["tenant.re_online", "removal.failed", "removal.replay", "removal.recheck", "ledger.absent"] {
         assert!(met.contains(action), "{action} is missing: {met:?}");
     }
     let issues = world.holdings("eu-west-1", "acme").await.issues;

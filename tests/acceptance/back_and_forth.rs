@@ -3,13 +3,13 @@
 use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe, Point, Probe};
-use engine::{Intervention, Next, StepError, StoredError};
+use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
+use engine::{ExternalTransition, Next, StepError, StoredError};
 use store::sql;
 use tokio_util::sync::CancellationToken;
+use workflows::actor::Actor;
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::removal::{Accepted, Removal, RemovalStage, list_removals, replay_removal};
-use workflows::requester::Requester;
 
 on_both_databases!(a_move_back_waits_for_the_removal_it_would_meet, back_waits_for_the_removal);
 on_both_databases!(replays_doubled_and_late_never_touch_what_is_live, replayed_on_the_way);
@@ -32,18 +32,18 @@ async fn back_waits_for_the_removal(database: Database) {
 
     let back = world.start_move("us").await;
     let waiting = || async { world.view(&back).await.waiting_for.is_some_and(|what| what.contains(&owed[0].id)) };
-    world.run_until(NoProbe, waiting).await;
+    world.run_until(NoFailpoints, waiting).await;
     assert_eq!(world.tenant().await.status, TenantStatus::Online, "it waits online");
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &owed[0].id, Accepted::NOTHING, &by).await.expect("the replay is accepted");
-    world.run_until(NoProbe, || world.has_ended(&back)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&back)).await;
 
     assert_eq!(world.view(&back).await.state, "completed");
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
     // The old removal again, now that its location is live: it belongs to an earlier generation and deletes nothing.
     replay_removal(&world.deployment, &owed[0].id, Accepted::NOTHING, &by).await.expect("late is safe");
-    world.run_until(NoProbe, || async { world.stored_state(&owed[0].id).await == "done" }).await;
+    world.run_until(NoFailpoints, || async { world.stored_state(&owed[0].id).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
     assert_eq!(world.neighbour().await, neighbour);
 }
@@ -53,11 +53,11 @@ async fn replayed_on_the_way(database: Database) {
     let world = World::new(database).await;
     let data = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     for (realm, here, there) in
         [("eu", "eu-west-1", "us-east-1"), ("us", "us-east-1", "eu-west-1"), ("eu", "eu-west-1", "us-east-1")]
     {
-        let done = world.run_move(realm, NoProbe).await;
+        let done = world.run_move(realm, NoFailpoints).await;
         assert_eq!(done.state, "completed", "{done:?}");
         let mut tx = world.deployment.store.read().await.expect("a read begins");
         let removals = list_removals(&mut tx, None, None, None, 100).await.expect("removals can be listed");
@@ -76,19 +76,19 @@ async fn replayed_on_the_way(database: Database) {
             }
             true
         };
-        world.run_until(NoProbe, all_done).await;
+        world.run_until(NoFailpoints, all_done).await;
         assert_eq!(world.holdings(here, "acme").await, data);
         assert!(world.holdings(there, "acme").await.is_empty());
         assert_eq!(world.neighbour().await, neighbour);
     }
 }
 
-/// us -> eu -> us -> eu: the cell in us is `removing` twice, under two generations, and the first removal is failed while the
+/// us -> eu -> us -> eu: the entry in us is `removing` twice, under two generations, and the first removal is failed while the
 /// second one waits: only the generation tells that it is none of the first one's business.
 async fn earlier_generation(database: Database) {
     let world = World::new(database).await;
-    let first = removal_of(&world, "eu", "issue-service", NoProbe).await;
-    world.run_move("us", NoProbe).await;
+    let first = removal_of(&world, "eu", "issue-service", NoFailpoints).await;
+    world.run_move("us", NoFailpoints).await;
     let data = world.holdings("us-east-1", "acme").await;
     let striker = Striker::new(Target::step("removal", "waiting", Moment::Before), Blow::FailForGood, 3);
     let second = removal_of(&world, "eu", "issue-service", striker).await;
@@ -96,19 +96,19 @@ async fn earlier_generation(database: Database) {
     assert_eq!((world.stored_state(&first).await, world.stored_state(&second).await), ("done".into(), "failed".into()));
     fail(&world, &first).await;
 
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &first, Accepted::late_writes("0123456789abcdef"), &by)
         .await
         .expect("it is replayed");
-    world.run_until(NoProbe, || async { world.stored_state(&first).await == "done" }).await;
+    world.run_until(NoFailpoints, || async { world.stored_state(&first).await == "done" }).await;
     assert_eq!(world.holdings("us-east-1", "acme").await, data, "it is the second one's to delete");
     let history = world.history(&first).await;
     assert!(history.last().is_some_and(|(_, _, note)| note.starts_with("superseded")), "{history:?}");
-    let cell = world.full_cells().await.into_iter().find(|cell| cell.workflow.as_deref() == Some(&second));
-    assert_eq!(cell.map(|cell| cell.generation), Some(2));
+    let entry = world.full_entries().await.into_iter().find(|entry| entry.workflow.as_deref() == Some(&second));
+    assert_eq!(entry.map(|entry| entry.generation), Some(2));
 }
 
-/// A task of a removal whose cell has begun another generation meanwhile, in the same state: each attempt asks for a permit, and
+/// A task of a removal whose entry has begun another generation meanwhile, in the same state: each attempt asks for a permit, and
 /// none is given.
 async fn earlier_task(database: Database) {
     let world = World::new(database).await;
@@ -118,12 +118,13 @@ async fn earlier_task(database: Database) {
         let store = store.clone();
         async move {
             let mut tx = store.begin().await.expect("a transaction begins");
-            let next = sql("UPDATE cells SET generation = generation + 1 WHERE tenant = 'acme' AND state = 'removing'");
+            let next =
+                sql("UPDATE ledger SET generation = generation + 1 WHERE tenant = 'acme' AND state = 'removing'");
             next.execute(&mut tx).await.expect("it is written");
             tx.commit().await.expect("it is committed");
         }
     });
-    // Nothing is deleted before the cells have another generation.
+    // Nothing is deleted before the entries have another generation.
     let held = Striker::new(Target::task("remove", Moment::Before), Blow::FailOnce, 200);
     let id = world.start_move("eu").await;
     let both = Twice(begin_another.clone(), held);
@@ -142,7 +143,7 @@ async fn earlier_task(database: Database) {
         }
         None
     };
-    world.run_until(NoProbe, || async { held_up().await.is_some() }).await;
+    world.run_until(NoFailpoints, || async { held_up().await.is_some() }).await;
     let removal = held_up().await.expect("one is held up");
     let kept = world.holdings("us-east-1", "acme").await;
     match removal.service.as_str() {
@@ -176,7 +177,8 @@ async fn removal_of(world: &World, realm: &str, service: &str, probe: impl Probe
 /// Fails a removal that is done, as a recheck does.
 async fn fail(world: &World, id: &str) {
     let mut tx = world.deployment.store.begin().await.expect("a transaction begins");
-    let held = Intervention::<Removal>::lock(&mut tx, world.deployment.ids.as_ref(), id).await.expect("it is locked");
+    let held =
+        ExternalTransition::<Removal>::lock(&mut tx, world.deployment.ids.as_ref(), id).await.expect("it is locked");
     let held = held.expect("there is such a removal");
     let error = StoredError { code: "late_writes".to_owned(), message: "made by the test".to_owned() };
     let failed = held.state().expect("it is read").at_stage(RemovalStage::Failed { error: error.clone() });
@@ -186,8 +188,8 @@ async fn fail(world: &World, id: &str) {
 
 async fn created_again(database: Database) {
     let world = World::new(database).await;
-    world.run_move("eu", NoProbe).await;
-    let by = Requester { who: "provisioning".to_owned(), why: String::new() };
+    world.run_move("eu", NoFailpoints).await;
+    let by = Actor { who: "provisioning".to_owned(), why: String::new() };
     let again = async |realm: &str| {
         let new = NewTenant {
             id: "acme".parse().expect("a tenant id"),
@@ -215,7 +217,7 @@ async fn two_processes(database: Database) {
     let stop = CancellationToken::new();
     let moves = async {
         for (realm, region) in [("eu", "eu-west-1"), ("us", "us-east-1")] {
-            let done = world.run_move(realm, NoProbe).await;
+            let done = world.run_move(realm, NoFailpoints).await;
             assert_eq!(done.state, "completed", "{done:?}");
             assert_eq!(world.holdings(region, "acme").await, data);
             let mut entered: Vec<_> = world.history(&done.id).await.into_iter().map(|(_, to, _)| to).collect();

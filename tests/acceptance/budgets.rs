@@ -4,9 +4,9 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{many_parts, request};
 use acceptance::{Clocked, Database};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
+use workflows::actor::Actor;
 use workflows::realm_move::{MoveRequest, MoveView, When, Window, reschedule_move, start_move};
-use workflows::requester::Requester;
 
 on_both_databases!(a_budget_that_can_not_be_kept_turns_the_move_back_before_it_is_spent, budget_not_kept);
 on_both_databases!(a_slow_move_within_its_budget_is_not_turned_back, budget_kept);
@@ -14,8 +14,8 @@ on_both_databases!(a_window_that_is_missed_leaves_the_tenant_online, window_miss
 on_both_databases!(a_tenant_is_not_offline_beyond_its_window, window_bounds_the_offline_time);
 on_both_databases!(only_a_move_that_has_not_begun_is_rescheduled, rescheduled);
 
-fn by() -> Requester {
-    Requester { who: "test".to_owned(), why: String::new() }
+fn by() -> Actor {
+    Actor { who: "test".to_owned(), why: String::new() }
 }
 
 async fn start(stage: &Clocked, request: MoveRequest) -> String {
@@ -38,7 +38,7 @@ async fn budget_not_kept(database: Database) {
     let stage = fifteen_parts(database).await;
     let before = stage.world.holdings("us-east-1", "acme").await;
     let id = start(&stage, MoveRequest { budget_ms: Some(120_000), ..request("eu") }).await;
-    let done = stage.run_to_the_end(&id, NoProbe, SLOWLY).await;
+    let done = stage.run_to_the_end(&id, NoFailpoints, SLOWLY).await;
     assert_eq!((done.state.as_str(), code(&done)), ("rolled_back", Some("offline_budget")), "{done:?}");
     assert!(done.offline_ms < 120_000, "before the budget is spent: {done:?}");
     let words = &done.error.as_ref().expect("it says why").message;
@@ -88,7 +88,7 @@ async fn window_missed(database: Database) {
         assert!(delay.was_reached(), "{state}");
         assert_eq!((done.state.as_str(), code(&done)), ("failed", Some("window_missed")), "{state}: {done:?}");
         let tenant = stage.world.tenant().await;
-        assert_eq!((tenant.status, tenant.epoch, tenant.mover), (TenantStatus::Online, epoch, None), "{state}");
+        assert_eq!((tenant.status, tenant.epoch, tenant.active_move), (TenantStatus::Online, epoch, None), "{state}");
         assert!(stage.world.history(&id).await.iter().all(|(_, to, _)| to != "drain"), "{state}");
     }
 }
@@ -97,7 +97,7 @@ async fn window_bounds_the_offline_time(database: Database) {
     let stage = fifteen_parts(database).await;
     let window = Window { from: stage.now(), to: stage.now() + 130_000 };
     let id = start(&stage, MoveRequest { when: When { at: None, window: Some(window) }, ..request("eu") }).await;
-    let done = stage.run_to_the_end(&id, NoProbe, SLOWLY).await;
+    let done = stage.run_to_the_end(&id, NoFailpoints, SLOWLY).await;
     assert_eq!((done.state.as_str(), code(&done)), ("rolled_back", Some("offline_budget")), "{done:?}");
     let history = stage.world.history(&id).await;
     assert_eq!(history.last().map(|(_, to, _)| to.as_str()), Some("rolled_back"));
@@ -118,7 +118,7 @@ async fn rescheduled(database: Database) {
     let (deployment, now) = (&stage.world.deployment, stage.now());
     let later = When { at: Some(now + 3_600_000), window: None };
     let id = start(&stage, MoveRequest { when: later, ..request("eu") }).await;
-    stage.tick_until_idle(&stage.runner(NoProbe)).await;
+    stage.tick_until_idle(&stage.runner(NoFailpoints)).await;
     assert_eq!(stage.world.stored_state(&id).await, "scheduled");
     let past = When { at: Some(now - 3_600_000), window: None };
     let refused = reschedule_move(deployment, &id, &past, &by()).await.expect_err("that time has passed");
@@ -128,9 +128,9 @@ async fn rescheduled(database: Database) {
     assert_eq!(refused.code(), "invalid_window");
     let soon = When { at: None, window: Some(Window { from: now + 10_000, to: now + 600_000 }) };
     reschedule_move(deployment, &id, &soon, &by()).await.expect("it has not begun");
-    stage.tick_until_idle(&stage.runner(NoProbe)).await;
+    stage.tick_until_idle(&stage.runner(NoFailpoints)).await;
     assert_eq!(stage.world.stored_state(&id).await, "scheduled", "not before its window");
-    let done = stage.run_to_the_end(&id, NoProbe, 1).await;
+    let done = stage.run_to_the_end(&id, NoFailpoints, 1).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert!(millis(&done.finished_at.expect("ended")) >= now + 10_000, "within its window");
     let refused = reschedule_move(deployment, &id, &soon, &by()).await.expect_err("it has ended");

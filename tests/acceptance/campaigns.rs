@@ -7,15 +7,15 @@ use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::world::{TENANT, request};
 use acceptance::{Clocked, Database, World};
 use catalogue::tenants::{self, TenantStatus};
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use std::os::unix::process::ExitStatusExt;
+use workflows::actor::Actor;
 use workflows::campaign::{
     Allowance, CampaignRequest, CampaignView, MemberView, Orders, Tenants, cancel_campaign, create_campaign,
     dry_run_campaign, list_members, pause_campaign, resume_campaign, view_campaign,
 };
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, MoveView, When, list_moves, start_move};
-use workflows::requester::Requester;
 
 on_both_databases!(tenants_move_in_waves, waves);
 on_both_databases!(retreats_halt_a_campaign_and_are_not_tried_again, retreats_halt);
@@ -26,8 +26,8 @@ on_both_databases!(killed_in_any_step_no_tenant_is_moved_twice_or_forgotten, kil
 on_both_databases!(moves_start_in_the_daily_window_only, daily_window);
 on_both_databases!(a_realm_is_moved_as_it_was_when_the_campaign_was_created, of_realm);
 
-fn by() -> Requester {
-    Requester { who: "test".to_owned(), why: "to test".to_owned() }
+fn by() -> Actor {
+    Actor { who: "test".to_owned(), why: "to test".to_owned() }
 }
 
 fn orders() -> Orders {
@@ -110,7 +110,7 @@ async fn waves(database: Database) {
     let world = world(database).await;
     let orders = Orders { wave_size: 2, wave_pause_ms: 50, ..orders() };
     let id = create(&world, &campaign(&TENANTS, "eu", orders)).await;
-    let done = run_until_state(&world, &id, "completed", NoProbe).await;
+    let done = run_until_state(&world, &id, "completed", NoFailpoints).await;
     assert_eq!((done.total, done.done, done.wave), (5, 5, 3), "{done:?}");
     let mut spans = Vec::new();
     for tenant in TENANTS {
@@ -129,7 +129,7 @@ async fn waves(database: Database) {
     let history = world.history(&id).await;
     assert_eq!(history.iter().filter(|(_, to, _)| to == "resting").count(), 2, "{history:?}");
     let again = create(&world, &campaign(&TENANTS, "eu", self::orders())).await;
-    let done = run_until_state(&world, &again, "completed", NoProbe).await;
+    let done = run_until_state(&world, &again, "completed", NoFailpoints).await;
     assert_eq!((done.skipped, done.failures), (5, 0), "there already: {done:?}");
 }
 
@@ -141,10 +141,10 @@ async fn retreats_halt(database: Database) {
     let refuse = Striker::new(Target::step("move", "add_data", Moment::Before), Blow::FailForGood, 2);
     let halted = run_until_state(&world, &id, "halted", refuse.clone()).await;
     assert_eq!(refuse.struck(), 2);
-    assert_eq!((halted.retreated, halted.failures, halted.waiting, halted.running), (2, 2, 3, 0), "{halted:?}");
+    assert_eq!((halted.rolled_back, halted.failures, halted.waiting, halted.running), (2, 2, 3, 0), "{halted:?}");
     assert_eq!(halted.error.as_ref().map(|error| error.code.as_str()), Some("too_many_failures"));
     let told = members(&world, &id).await;
-    assert_eq!((told["t-1"].state.as_str(), told["t-1"].code.as_deref()), ("retreated", Some("injected")));
+    assert_eq!((told["t-1"].state.as_str(), told["t-1"].code.as_deref()), ("rolled_back", Some("injected")));
     for tenant in ["t-1", "t-2"] {
         assert_eq!(realm(&world, tenant).await, ("us".to_owned(), TenantStatus::Online));
     }
@@ -152,7 +152,7 @@ async fn retreats_halt(database: Database) {
     resume_campaign(&world.deployment, &id, &by()).await.expect("it is halted");
     let refuse = Striker::new(Target::step("move", "preflight", Moment::Before), Blow::FailForGood, 1);
     let done = run_until_state(&world, &id, "completed", refuse).await;
-    assert_eq!((done.done, done.retreated, done.failed, done.failures), (2, 2, 1, 1), "{done:?}");
+    assert_eq!((done.done, done.rolled_back, done.failed, done.failures), (2, 2, 1, 1), "{done:?}");
     for tenant in TENANTS {
         assert_eq!(moves_of(&world, tenant).await.len(), 1, "{tenant}: one attempt");
     }
@@ -163,7 +163,7 @@ async fn paused(database: Database) {
     create_tenants(&stage.world).await;
     let (world, deployment) = (&stage.world, &stage.world.deployment);
     let id = create(world, &campaign(&TENANTS, "eu", orders())).await;
-    let runner = stage.runner(NoProbe);
+    let runner = stage.runner(NoFailpoints);
     pause_campaign(deployment, &id, &by()).await.expect("it runs");
     pause_campaign(deployment, &id, &by()).await.expect("again changes nothing");
     for _ in 0..20 {
@@ -228,13 +228,13 @@ async fn skipped(database: Database) {
     let later = MoveRequest { when: When { at: Some(4_000_000_000_000), window: None }, ..request("eu") };
     let running = start_move(&world.deployment, &later, &by()).await.expect("the move is scheduled").id;
     let first = create(&world, &campaign(&["t-1"], "eu", orders())).await;
-    run_until_state(&world, &first, "completed", NoProbe).await;
+    run_until_state(&world, &first, "completed", NoFailpoints).await;
     let request = campaign(&[TENANT, "t-1", "nobody", "t-2"], "eu", orders());
     let plan = dry_run_campaign(&world.deployment, &request).await.expect("it can be planned");
     assert_eq!((plan.total, plan.moves, plan.need_offline), (4, 1, 1), "{plan:?}");
     assert!(plan.skipped[0].reason.contains(&running), "{plan:?}");
     let id = create(&world, &request).await;
-    let done = run_until_state(&world, &id, "completed", NoProbe).await;
+    let done = run_until_state(&world, &id, "completed", NoFailpoints).await;
     assert_eq!((done.done, done.skipped, done.failures), (1, 3, 0), "{done:?}");
     let told = members(&world, &id).await;
     let code = |tenant: &str| told[tenant].code.clone().unwrap_or_default();
@@ -266,7 +266,7 @@ async fn killed(database: Database) {
             let status = run_until_killed(&world.store_url, &target, None, "kill_anywhere::child").await;
             assert_eq!(status.signal(), Some(9), "{target:?}: the child was not killed but ended with {status}");
             let end = if state == "cancelling" { "cancelled" } else { "completed" };
-            let done = run_until_state(&world, &id, end, NoProbe).await;
+            let done = run_until_state(&world, &id, end, NoFailpoints).await;
             let expected = if state == "cancelling" { (0, 3) } else { (3, 0) };
             assert_eq!((done.done, done.cancelled), expected, "{target:?}: {done:?}");
             moves += u32::from(state != "cancelling");

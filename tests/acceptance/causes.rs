@@ -1,7 +1,7 @@
 //! What stopped a move is its error: while its data tasks are tried again it is shown, and when time runs out on them it is kept.
 
 use acceptance::{Clocked, Database, timing};
-use engine::failpoints::NoProbe;
+use engine::failpoints::NoFailpoints;
 use engine::{Runner, Sweep};
 use workflows::explain::explain;
 use workflows::explanation::Explained;
@@ -14,7 +14,7 @@ on_both_databases!(a_target_that_is_down_is_the_error_of_a_move_whose_deadline_p
 async fn copying_to_a_dead_region(database: Database) -> (Clocked, Runner, String) {
     let mut stage = Clocked::new(database).await;
     let id = stage.world.start_move("eu").await;
-    let runner = stage.runner(NoProbe);
+    let runner = stage.runner(NoFailpoints);
     ticks_until(&stage, &runner, &id, |view| view.state == "add_data").await;
     stage.world.regions.retain(|region| region.name() != "eu-west-1");
     ticks_until(&stage, &runner, &id, |view| view.task_errors.iter().any(|error| error.attempts >= 2)).await;

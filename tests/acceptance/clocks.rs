@@ -9,7 +9,7 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{Seed, deploy_timed, deploy_timed_on, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::Sweep;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use engine::tables::task_table;
 use store::{Clock, Millis, Store, StoreUrl, SystemClock};
 use testkit::RequestAge;
@@ -46,7 +46,7 @@ impl Clock for SetAhead {
 const LIFE: Duration = Duration::from_secs(5);
 
 fn with_life() -> Timing {
-    Timing { permit_life_dynamodb: LIFE, permit_life_s3: LIFE, ..timing::short() }
+    Timing { signed_request_ttl_dynamodb: LIFE, signed_request_ttl_s3: LIFE, ..timing::short() }
 }
 
 /// A world whose database has a clock that can be set.
@@ -67,7 +67,7 @@ async fn never_offline(database: Database) {
         world.regions.iter().for_each(|region| region.clock().set_ahead(-ahead));
         let before = world.tenant().await;
         let id = world.start_move("eu").await;
-        world.run_until(NoProbe, || world.has_ended(&id)).await;
+        world.run_until(NoFailpoints, || world.has_ended(&id)).await;
         let view = world.view(&id).await;
         let error = view.error.expect("why");
         assert_eq!((view.state.as_str(), error.code.as_str()), ("failed", "clock_skew"), "{error:?}");
@@ -136,7 +136,7 @@ async fn nothing_written(database: Database) {
     world.run_until(probe, refused).await;
     assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "nothing was written");
     region.set_ahead(0);
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     let view = world.view(&id).await;
     assert_eq!(view.state, "completed", "{view:?}");
     assert_eq!(world.holdings("eu-west-1", "acme").await, data);
@@ -158,19 +158,19 @@ async fn wait_goes_on(database: Database) {
     }
     drop(runner);
     let waits = || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("to be quiet, until")) };
-    world.run_until(NoProbe, waits).await;
+    world.run_until(NoFailpoints, waits).await;
     clock.by(Duration::from_secs(20));
     let moved_on = || async {
         let view = world.view(&id).await;
         view.state != "add_data" || view.waiting_for.is_some_and(|what| what.contains("can't be relied on"))
     };
-    world.run_until(NoProbe, moved_on).await;
+    world.run_until(NoFailpoints, moved_on).await;
     let view = world.view(&id).await;
     assert!(!["verify", "commit", "notify", "completed"].contains(&view.state.as_str()), "{view:?}");
     // Whether the store still takes it depends on how busy this machine is.
     gate.release().await;
     clock.by(Duration::ZERO);
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     let state = world.view(&id).await.state;
     assert!(["completed", "rolled_back"].contains(&state.as_str()), "{state}");
     let at = if state == "completed" { "eu-west-1" } else { "us-east-1" };

@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use acceptance::counts::kept_and_recounted;
 use acceptance::world::fresh_store;
 use acceptance::{Database, World};
-use catalogue::ledger::{self, CellState, ChangedBy};
+use catalogue::ledger::{self, ChangedBy, EntryState};
 use catalogue::location::{Address, Location};
 use catalogue::tenants::{self, Tenant, TenantStatus};
 use catalogue::{placements, topologies};
-use engine::failpoints::NoProbe;
+use engine::failpoints::NoFailpoints;
 use store::{Store, StoreError, StoreUrl, Tx, sql};
 
 on_both_databases!(counts_agree_with_the_rows_after_any_changes, any_changes);
@@ -91,7 +91,7 @@ async fn change(tx: &mut Tx, random: &mut Random, tenants_of: &[&str]) -> Result
             realm,
             status,
             epoch: 1,
-            mover: None,
+            active_move: None,
             lease_until: None,
             created_at: 0,
         };
@@ -111,8 +111,8 @@ async fn change(tx: &mut Tx, random: &mut Random, tenants_of: &[&str]) -> Result
         6 | 7 => ledger::begin_adding(tx, tenant, service, place, (None, by())).await.map(drop),
         8 => ledger::become_live(tx, tenant, service, &key, (None, by())).await.map(drop),
         9 => {
-            for state in [CellState::Live, CellState::Adding] {
-                sql("UPDATE cells SET state = 'removing' WHERE tenant = $1 AND location = $2 AND state = $3")
+            for state in [EntryState::Live, EntryState::Adding] {
+                sql("UPDATE ledger SET state = 'removing' WHERE tenant = $1 AND location = $2 AND state = $3")
                     .bind(tenant)
                     .bind(&key)
                     .bind(state.as_str())
@@ -123,7 +123,7 @@ async fn change(tx: &mut Tx, random: &mut Random, tenants_of: &[&str]) -> Result
         }
         _ => {
             // Several rows by one statement.
-            sql("DELETE FROM cells WHERE service = $1").bind(service).execute(tx).await?;
+            sql("DELETE FROM ledger WHERE service = $1").bind(service).execute(tx).await?;
             sql("UPDATE placements SET shard = $2 WHERE service = $1")
                 .bind(service)
                 .bind(random.of(&SHARDS))
@@ -201,7 +201,7 @@ async fn own_change(tx: &mut Tx, random: &mut Random, tenant: &str) -> Result<()
 /// Takes the counts away, as if they had not been invented.
 async fn make_old(store: &Store, database: Database) {
     let mut tx = store.begin().await.expect("begins");
-    let mut statements = vec!["DELETE FROM _sqlx_migrations WHERE version >= 18"];
+    let mut statements = vec!["DELETE FROM _sqlx_migrations WHERE version >= 3"];
     match database {
         Database::Sqlite => statements.extend([
             "DROP TRIGGER tenant_added",
@@ -210,29 +210,22 @@ async fn make_old(store: &Store, database: Database) {
             "DROP TRIGGER placement_added",
             "DROP TRIGGER placement_changed",
             "DROP TRIGGER placement_deleted",
-            "DROP TRIGGER cell_added",
-            "DROP TRIGGER cell_filled",
-            "DROP TRIGGER cell_emptied",
-            "DROP TRIGGER cell_deleted",
-            "ALTER TABLE cells DROP COLUMN site",
+            "DROP TRIGGER entry_added",
+            "DROP TRIGGER entry_filled",
+            "DROP TRIGGER entry_emptied",
+            "DROP TRIGGER entry_deleted",
+            "ALTER TABLE ledger DROP COLUMN site",
         ]),
         Database::Postgres => statements.extend([
             "DROP FUNCTION tenants_added, tenants_deleted, tenant_changed, placements_added, placements_deleted, \
-             placement_changed, cells_added, cells_deleted, cell_changed CASCADE",
+             placement_changed, ledger_added, ledger_deleted, entry_changed CASCADE",
             "DROP FUNCTION add_to_realm, add_to_shard, add_to_site, site_of",
         ]),
     }
     statements.extend([
-        "ALTER TABLE runners DROP COLUMN unfit",
-        "DROP TABLE creation_keys",
         "DROP TABLE realm_sizes",
         "DROP TABLE shard_sizes",
         "DROP TABLE site_sizes",
-        "CREATE INDEX placements_by_shard ON placements (service, shard)",
-        "CREATE INDEX cells_in_use ON cells (service, location) WHERE state <> 'absent'",
-        "DROP INDEX reservations_granted",
-        "DROP INDEX reservations_waiting",
-        "CREATE INDEX reservations_by_scope ON reservations (scope)",
     ]);
     for statement in statements {
         sql(statement).execute(&mut tx).await.expect(statement);
@@ -265,7 +258,7 @@ async fn older(database: Database) {
 async fn there_and_back(database: Database) {
     let world = World::new(database).await;
     for to in ["eu", "us", "global", "eu"] {
-        world.run_move(to, NoProbe).await;
+        world.run_move(to, NoFailpoints).await;
         agree(&world.deployment.store, to).await;
     }
 }

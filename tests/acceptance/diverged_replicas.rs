@@ -3,8 +3,8 @@
 
 use acceptance::world::Seed;
 use acceptance::{Database, World};
-use catalogue::ledger::CellState;
-use engine::failpoints::NoProbe;
+use catalogue::ledger::EntryState;
+use engine::failpoints::NoFailpoints;
 use testkit::fixtures::{seed_items, seed_objects};
 use testkit::region::{dynamodb_client, s3_client};
 use workflows::realm_move::MoveView;
@@ -55,20 +55,20 @@ async fn async_objects(database: Database) {
 async fn diverged(database: Database, consistency: &str, kind: Kind) {
     let world = World::with_topology(database, SEED, |yaml| replicated(&yaml, consistency)).await;
     let data = world.holdings("us-east-1", "acme").await;
-    let wide = world.run_move("global", NoProbe).await;
+    let wide = world.run_move("global", NoFailpoints).await;
     assert_eq!(wide.state, "completed", "{wide:?}");
     for (lacking, realm, full) in [("eu-west-1", "eu", "us-east-1"), ("us-east-1", "us", "eu-west-1")] {
         let lost = forget_three(&world, lacking, kind).await;
         let epoch = world.tenant().await.epoch;
-        let refused = world.run_move(realm, NoProbe).await;
+        let refused = world.run_move(realm, NoFailpoints).await;
         is_refused(&refused, consistency, &lost);
         assert_eq!(world.holdings(full, "acme").await, data, "nothing was deleted");
-        assert!(world.full_cells().await.iter().all(|cell| cell.state == CellState::Live));
+        assert!(world.full_entries().await.iter().all(|entry| entry.state == EntryState::Live));
         let changes = if refused.state == "failed" { 0 } else { 2 };
         assert_eq!(world.tenant().await.epoch, epoch + changes);
         refill(&world, lacking).await;
     }
-    let narrow = world.run_move("eu", NoProbe).await;
+    let narrow = world.run_move("eu", NoFailpoints).await;
     assert_eq!(narrow.state, "completed", "the way on: the replica was repaired: {narrow:?}");
     assert!(narrow.removals.iter().all(|removal| removal.state == "done"), "{narrow:?}");
     // The left replica against the one that stays; or, if replicas may lag, that one against the primary.

@@ -8,7 +8,7 @@ use acceptance::child::{Orders, run_if_child, run_to_orders};
 use acceptance::strike::Target;
 use acceptance::world::{Holdings, Seed, TENANT, deploy_with_parts_of};
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use engine::{TaskRecord, TaskStatus};
 
 /// Objects of the tenant, and how many of them are worth a part.
@@ -61,7 +61,7 @@ async fn killed_in_a_part(database: Database) {
         if kind == "copy" {
             are_ranges(&copies(&world, &id).await, moment, &what);
         }
-        world.run_until(NoProbe, || world.has_ended(&id)).await;
+        world.run_until(NoFailpoints, || world.has_ended(&id)).await;
 
         let view = world.view(&id).await;
         assert_eq!(view.state, "completed", "{what}");

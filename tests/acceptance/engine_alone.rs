@@ -189,8 +189,8 @@ async fn kept_room(database: Database) {
     wait_until(|| async { stage.tasks_held().await == 3 && stage.tasks().await == 5 }).await;
     stage.start_offline("urgent", Walk { fans_out: true, ..Walk::plain() }).await;
     wait_until(|| async { stage.tasks_of("urgent").await == 1 && stage.tasks_held().await == 4 }).await;
-    let held = stage.rows("SELECT must_go_on, lease_owner FROM tasks WHERE workflow_id = 'urgent'").await;
-    assert_eq!(held[0].int("must_go_on").expect("a number"), 1);
+    let held = stage.rows("SELECT keeps_offline, lease_owner FROM tasks WHERE workflow_id = 'urgent'").await;
+    assert_eq!(held[0].int("keeps_offline").expect("a number"), 1);
     assert!(held[0].opt_text("lease_owner").expect("a text").is_some(), "it is at work in the room that is kept");
     working.end().await;
 }
@@ -227,16 +227,17 @@ async fn making_room(database: Database) {
     for number in 0..3 {
         stage.start_offline(&format!("urgent{number}"), Walk { fans_out: true, ..Walk::plain() }).await;
     }
-    let urgent = "SELECT id FROM tasks WHERE must_go_on = 1 AND lease_owner IS NOT NULL";
+    let urgent = "SELECT id FROM tasks WHERE keeps_offline = 1 AND lease_owner IS NOT NULL";
     wait_until(|| async { stage.rows(urgent).await.len() == 3 }).await;
-    let waiting = "SELECT attempt, checkpoint FROM tasks WHERE must_go_on = 0 AND status = 'open' AND lease_until = 0";
+    let waiting =
+        "SELECT attempt, checkpoint FROM tasks WHERE keeps_offline = 0 AND status = 'open' AND lease_until = 0";
     wait_until(|| async { stage.rows(waiting).await.len() == 2 }).await;
     for row in stage.rows(waiting).await {
         assert_eq!(row.int("attempt").expect("a number"), 0, "no attempt of it failed");
         assert!(row.opt_text("checkpoint").expect("a text").is_some(), "it goes on from where it stood");
     }
     assert!(
-        stage.rows("SELECT task FROM stragglers").await.is_empty(),
+        stage.rows("SELECT task FROM in_doubt_requests").await.is_empty(),
         "nobody needs to wait for what it may have sent"
     );
     working.end().await;
@@ -339,7 +340,7 @@ async fn pruning(database: Database) {
     }
     stage.run_until_ended(settings(), 6).await;
     stage.execute(sql("UPDATE workflows SET finished_at = 1 WHERE id <> 'young' AND finished_at IS NOT NULL")).await;
-    stage.execute(sql("INSERT INTO tenants (id, realm, created_in, status, epoch, mover, created_at, updated_at) VALUES ('d', 'us', 'us', 'online', 1, 'named', 0, 0)")).await;
+    stage.execute(sql("INSERT INTO tenants (id, realm, created_in, status, epoch, active_move, created_at, updated_at) VALUES ('d', 'us', 'us', 'online', 1, 'named', 0, 0)")).await;
     let runner = stage.runner("pruning", settings());
     assert_eq!(runner.prune(HOUR).await.expect("pruned"), 1);
     let left = stage.rows("SELECT id FROM workflows ORDER BY id").await;
@@ -349,7 +350,7 @@ async fn pruning(database: Database) {
     assert!(of_old.is_empty(), "its history is gone with it");
     assert!(!stage.rows("SELECT seq FROM history WHERE workflow_id = 'young'").await.is_empty());
     assert_eq!(runner.prune(HOUR).await.expect("pruned"), 0, "nothing more");
-    stage.execute(sql("UPDATE tenants SET mover = NULL")).await;
+    stage.execute(sql("UPDATE tenants SET active_move = NULL")).await;
     assert_eq!(runner.prune(HOUR).await.expect("pruned"), 1, "nobody names it any more");
 }
 

@@ -10,7 +10,7 @@ use acceptance::stage::{Ran, Stage, outline};
 use acceptance::strike::{Blow, Interject, Striker, Strikers, Target};
 use acceptance::{Database, timing};
 use engine::Runner;
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use store::ManualClock;
 
 on_both_databases!(a_passing_failure_is_retried_at_every_state, passing_failures);
@@ -41,7 +41,7 @@ async fn the_lists_are_complete() {
 async fn strike_everywhere((database, turn): (Database, usize), moment: Moment, blow: Blow, times: u32) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
-        let undisturbed = stage.run(kind.begin, NoProbe).await;
+        let undisturbed = stage.run(kind.begin, NoFailpoints).await;
         assert_path(&undisturbed, &kind);
         for state in database.share(kind.path, turn) {
             let striker = Striker::new(Target::step(kind.name, state, moment), blow, times);
@@ -74,7 +74,7 @@ async fn lost_replies(database: Database) {
 async fn replies_lost_twice(database: Database) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
-        let undisturbed = stage.run(kind.begin, NoProbe).await;
+        let undisturbed = stage.run(kind.begin, NoFailpoints).await;
         for state in database.share(kind.path, 0) {
             let lost = |moment| Striker::new(Target::step(kind.name, state, moment), Blow::LoseReply, 1);
             let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
@@ -162,7 +162,7 @@ impl Overtaking {
     async fn new(database: Database, begin: Begin) -> Self {
         let (stage, clock) = Stage::on_manual_clock(database).await;
         let mut overtaking = Self { stage, clock, undisturbed: Vec::new() };
-        overtaking.undisturbed = overtaking.run(begin, NoProbe).await;
+        overtaking.undisturbed = overtaking.run(begin, NoFailpoints).await;
         overtaking
     }
 

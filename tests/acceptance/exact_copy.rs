@@ -3,9 +3,9 @@
 
 use acceptance::world::{Holdings, Seed, many_parts, request};
 use acceptance::{Database, World};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::NoProbe;
+use engine::failpoints::NoFailpoints;
 use workflows::dry_run::{dry_run, estimate_move};
 use workflows::realm_move::CostClass;
 
@@ -19,7 +19,7 @@ async fn moves_whole_and_alone(database: Database) {
     let dry = dry_run(&world.deployment, &request("eu")).await.expect("a plan");
     let estimate = estimate_move(&world.deployment, &dry.plan, dry.allowed_ms).await.expect("the stores can be asked");
 
-    let done = world.run_move("eu", NoProbe).await;
+    let done = world.run_move("eu", NoFailpoints).await;
 
     assert_eq!(done.state, "completed", "{done:?}");
     assert!(done.verified && done.error.is_none(), "{done:?}");
@@ -37,11 +37,11 @@ async fn moves_whole_and_alone(database: Database) {
     let tenant = world.tenant().await;
     assert_eq!((tenant.realm.as_str(), tenant.status), ("eu", TenantStatus::Online));
     assert_eq!(tenant.epoch, epoch + 2, "one step offline, one step online");
-    assert_eq!((tenant.mover, tenant.lease_until), (None, None));
+    assert_eq!((tenant.active_move, tenant.lease_until), (None, None));
     assert!(done.removals.iter().all(|removal| removal.state == "done"), "{done:?}");
     assert_eq!(done.removals.len(), 3);
-    for ((service, region), state) in world.cells().await {
-        let expected = if region == "eu-west-1" { CellState::Live } else { CellState::Absent };
+    for ((service, region), state) in world.entries().await {
+        let expected = if region == "eu-west-1" { EntryState::Live } else { EntryState::Absent };
         assert_eq!(state, expected, "{service} in {region}");
     }
 }

@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::failpoints::{Moment, NoProbe, Point, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
 use testkit::region::dynamodb_client;
 
 on_both_databases!(items_that_expire_are_moved_while_they_live, expiring);
@@ -73,19 +73,19 @@ async fn expiring(database: Database) {
     let put = client.put_item().table_name("issues").item("pk", text("expired")).item("sk", text("session"));
     let put = put.item("tenant_shard", text("acme#1")).item("until", AttributeValue::N((now - 1_000).to_string()));
     put.send().await.expect("it is written");
-    let done = world.run_move("us", NoProbe).await;
+    let done = world.run_move("us", NoFailpoints).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert_eq!(world.holdings("us-east-1", "acme").await, lives);
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
     let at = ("issue-service".to_owned(), "eu-west-1".to_owned());
-    assert_eq!(world.cells().await[&at], CellState::Absent);
+    assert_eq!(world.entries().await[&at], EntryState::Absent);
 }
 
 async fn otherwise(database: Database) {
     let world = World::new(database).await;
     expire_by(&world, "us-east-1", "until").await;
     let before = world.holdings("us-east-1", "acme").await;
-    let done = world.run_move("eu", NoProbe).await;
+    let done = world.run_move("eu", NoFailpoints).await;
     let error = done.error.clone().expect("why");
     assert_eq!((done.state.as_str(), error.code.as_str()), ("failed", "expiry_mismatch"), "{done:?}");
     assert!(error.message.contains("`until`") && error.message.contains("eu-west-1"), "{}", error.message);

@@ -5,7 +5,7 @@ use acceptance::Database;
 use acceptance::stage::Stage;
 use acceptance::strike::{Blow, Striker, Strikers, Target};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 
 on_both_databases!(failed_for_good_in_every_task, failed_in_every_task);
 on_both_databases!(a_passing_failure_that_never_passes_is_given_up, never_passing_failures_are_given_up);
@@ -55,14 +55,14 @@ async fn removal_fails_and_is_replayed(stage: &Stage, target: Target, [realm, re
     tx.rollback().await.expect("a read ends");
     assert_eq!(failed.len(), 1, "{failed:?}");
     assert_eq!(failed[0].error.as_ref().map(|error| error.code.as_str()), Some("injected"));
-    let by = workflows::requester::Requester::realmctl("test");
+    let by = workflows::actor::Actor::realmctl("test");
     let outcome =
         replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("the replay is accepted");
     assert_eq!(outcome, ReplayOutcome::Replayed);
     let again = replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("twice is safe");
     assert_eq!(again, ReplayOutcome::StillRunning);
     let ended = || async { world.stored_state(&failed[0].id).await == "done" };
-    world.run_until(NoProbe, ended).await;
+    world.run_until(NoFailpoints, ended).await;
     let late = replay_removal(&world.deployment, &failed[0].id, Accepted::NOTHING, &by).await.expect("late is safe");
     assert_eq!(late, ReplayOutcome::AlreadyDone);
     assert!(world.holdings(left, "acme").await.is_empty());

@@ -10,17 +10,17 @@ use std::time::Duration;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, TENANT, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use testkit::hook_service::{Call, Fault, Pages};
 use testkit::{HookService, RequestAge};
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::realm_move::{MoveView, cancel_move};
 use workflows::removal::{Accepted, replay_removal};
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 on_both_databases!(a_tenant_of_a_service_with_hooks_moves_whole_and_alone, moves_whole_and_alone);
@@ -72,14 +72,14 @@ impl Hooked {
     async fn is_at(&self, home: &str, away: &str) {
         assert_eq!(self.service.pages(home, TENANT), self.before);
         assert_eq!(self.service.pages(away, TENANT), Pages::new());
-        for ((service, region), state) in self.world.cells().await {
-            let expected = if region == home { CellState::Live } else { CellState::Absent };
+        for ((service, region), state) in self.world.entries().await {
+            let expected = if region == home { EntryState::Live } else { EntryState::Absent };
             assert_eq!(state, expected, "{service} in {region}");
         }
         let neighbour = ["us-east-1", "eu-west-1"].map(|region| self.service.pages(region, NEIGHBOUR).len());
         assert_eq!(neighbour, [5, 4]);
         let tenant = self.world.tenant().await;
-        assert_eq!((tenant.status, tenant.mover), (TenantStatus::Online, None));
+        assert_eq!((tenant.status, tenant.active_move), (TenantStatus::Online, None));
     }
 
     /// The move went back with this code, and everything is as it was.
@@ -100,7 +100,7 @@ fn answered(calls: &[Call], status: u16) -> usize {
 async fn moves_whole_and_alone(database: Database) {
     let hooked = Hooked::new(database).await;
     hooked.service.work_by(15);
-    let done = hooked.world.run_move("eu", NoProbe).await;
+    let done = hooked.world.run_move("eu", NoFailpoints).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert!(done.verified && done.warnings.is_empty(), "{done:?}");
     assert_eq!(done.copied.items, PAGES as u64);
@@ -128,7 +128,7 @@ async fn passing_failures(database: Database) {
     // More than the movers' own patience: the tasks are tried again.
     service.next("status", Fault::Status(504), 15);
     service.next("verify", Fault::Later, 3);
-    let done = hooked.world.run_move("eu", NoProbe).await;
+    let done = hooked.world.run_move("eu", NoFailpoints).await;
     assert_eq!((done.state.as_str(), done.warnings.len(), service.faults_left()), ("completed", 0, 0), "{done:?}");
     hooked.is_at("eu-west-1", "us-east-1").await;
 }
@@ -137,7 +137,7 @@ async fn refused(database: Database) {
     let hooked = Hooked::new(database).await;
     hooked.service.next("schedule", Fault::Refuse("acme is under a legal hold until May".to_owned()), 1);
     let epoch = hooked.world.tenant().await.epoch;
-    let done = hooked.world.run_move("eu", NoProbe).await;
+    let done = hooked.world.run_move("eu", NoFailpoints).await;
     assert_eq!((done.state.as_str(), code_of(&done)), ("failed", Some("hook_refused")), "{done:?}");
     let said = done.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
     assert!(said.contains("acme is under a legal hold until May"), "{said}");
@@ -149,7 +149,7 @@ async fn unreadable_counts(database: Database) {
     let hooked = Hooked::new(database).await;
     hooked.service.next("verify", Fault::Nonsense, 1_000);
     let epoch = hooked.world.tenant().await.epoch;
-    let done = hooked.world.run_move("eu", NoProbe).await;
+    let done = hooked.world.run_move("eu", NoFailpoints).await;
     assert_eq!((done.state.as_str(), code_of(&done)), ("failed", Some("hook_bad_answer")), "{done:?}");
     let said = done.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
     assert!(said.contains("/verify") && said.contains("docs/hooks.md"), "{said}");
@@ -192,9 +192,9 @@ async fn copy_fails(database: Database) {
     service.next("rollback", Fault::Status(500), 3);
     let id = hooked.world.start_move("eu").await;
     let added = || async { service.pages("eu-west-1", TENANT).len() > 2 };
-    hooked.world.run_until(NoProbe, added).await;
+    hooked.world.run_until(NoFailpoints, added).await;
     service.next("status", Fault::Break("the disk is full".to_owned()), 1);
-    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
     let done = hooked.world.view(&id).await;
     let said = done.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
     assert!(said.contains("the disk is full"), "{said}");
@@ -219,7 +219,7 @@ async fn lost_while_polling(database: Database) {
     assert!(service.pages("eu-west-1", TENANT).len() < PAGES, "in the middle");
     assert_eq!(hooked.world.view(&id).await.state, "add_data");
     service.work_by(20);
-    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
     assert_eq!(hooked.world.view(&id).await.state, "completed");
     hooked.is_at("eu-west-1", "us-east-1").await;
     assert_eq!(service.calls("start").len(), 1, "the other process asked and went on");
@@ -229,7 +229,7 @@ async fn lost_while_polling(database: Database) {
 const LIFE: Duration = Duration::from_secs(3);
 
 async fn late_start(database: Database) {
-    let timing = Timing { permit_life_hooks: LIFE, ..timing::short() };
+    let timing = Timing { signed_request_ttl_hooks: LIFE, ..timing::short() };
     let hooked = Hooked::with_life(database, timing.clone(), LIFE).await;
     let service = &hooked.service;
     service.next("start", Fault::Hold, 1);
@@ -240,14 +240,14 @@ async fn late_start(database: Database) {
         () = runner.run(CancellationToken::new()) => unreachable!("nobody stops it"),
         () = wait_until(|| async { service.held() == 1 }) => {}
     }
-    cancel_move(&hooked.world.deployment, &id, &Requester::realmctl("test")).await.expect("it is cancelled");
+    cancel_move(&hooked.world.deployment, &id, &Actor::realmctl("test")).await.expect("it is cancelled");
     let waits = || async {
         let removals = hooked.world.removals(&id).await;
         removals.iter().any(|removal| removal.waiting_for.as_deref().is_some_and(|what| what.contains(&lost.owner)))
     };
-    hooked.world.run_until(NoProbe, waits).await;
+    hooked.world.run_until(NoFailpoints, waits).await;
     assert_eq!(service.calls("rollback"), [], "not before the lost process can ask for nothing more");
-    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
     hooked.went_back(&hooked.world.view(&id).await, "cancelled").await;
     assert_eq!(answered(&service.calls("rollback"), 200), 1);
     let (status, body) = service.release().remove(0);
@@ -256,7 +256,7 @@ async fn late_start(database: Database) {
 }
 
 async fn behind_a_gateway(database: Database) {
-    let timing = Timing { permit_life_hooks: LIFE, ..timing::short() };
+    let timing = Timing { signed_request_ttl_hooks: LIFE, ..timing::short() };
     let hooked = Hooked::with_life(database, timing, LIFE).await;
     hooked.service.next("start", Fault::Gateway(504), 1);
     let id = hooked.world.start_move("eu").await;
@@ -265,9 +265,9 @@ async fn behind_a_gateway(database: Database) {
         let waits = view.waiting_for.is_some_and(|what| what.contains("a request got no answer"));
         waits || hooked.world.has_ended(&id).await
     };
-    hooked.world.run_until(NoProbe, waits).await;
+    hooked.world.run_until(NoFailpoints, waits).await;
     assert_eq!(hooked.world.view(&id).await.state, "add_data", "it waits");
-    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
     assert_eq!(hooked.world.view(&id).await.state, "completed");
     let (status, body) = hooked.service.release().remove(0);
     assert!(status == 401 && body.contains("request_too_old"), "{status} {body}");
@@ -288,16 +288,16 @@ async fn late_write(database: Database) {
     assert_eq!(hooked.service.pages("us-east-1", TENANT).len(), PAGES + 1, "nothing was deleted");
     hooked.service.write("eu-west-1", TENANT, "late", "written by a request that began before");
     hooked.before = hooked.service.pages("eu-west-1", TENANT);
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&hooked.world.deployment, &removal.id, Accepted::NOTHING, &by).await.expect("it looks again");
-    hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+    hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
     hooked.is_at("eu-west-1", "us-east-1").await;
 }
 
 async fn commit_untold(database: Database) {
     let hooked = Hooked::new(database).await;
     hooked.service.next("commit", Fault::Status(500), 1_000);
-    let done = hooked.world.run_move("eu", NoProbe).await;
+    let done = hooked.world.run_move("eu", NoFailpoints).await;
     assert_eq!((done.state.as_str(), done.warnings.len()), ("completed", 1), "{done:?}");
     assert!(done.warnings[0].starts_with("editor-service at eu-west-1: hook_unavailable"), "{done:?}");
     hooked.is_at("eu-west-1", "us-east-1").await;
@@ -306,7 +306,7 @@ async fn commit_untold(database: Database) {
 async fn there_and_back(database: Database) {
     let hooked = Hooked::new(database).await;
     for to in ["eu", "us", "eu"] {
-        let done = hooked.world.run_move(to, NoProbe).await;
+        let done = hooked.world.run_move(to, NoFailpoints).await;
         assert_eq!(done.state, "completed", "{done:?}");
     }
     hooked.is_at("eu-west-1", "us-east-1").await;

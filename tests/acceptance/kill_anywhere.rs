@@ -5,7 +5,7 @@ use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::kinds::{Begin, KINDS, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
 use acceptance::strike::Target;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use std::os::unix::process::ExitStatusExt;
 
 /// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
@@ -45,7 +45,7 @@ async fn killed_going_back(database: Database) {
         assert_eq!(status.signal(), Some(9), "{target:?}: the child was not killed but ended with {status}");
         died_there(&stage.ran().await, &target);
 
-        stage.world.run_until(NoProbe, || stage.is_at_rest()).await;
+        stage.world.run_until(NoFailpoints, || stage.is_at_rest()).await;
 
         let ran = stage.ran().await;
         let back = ran.iter().find(|one| one.kind == "move").expect("the move ran");
@@ -76,7 +76,7 @@ struct Run {
 impl Run {
     async fn new(database: Database, begin: Begin) -> Self {
         let mut stage = Stage::new(database).await;
-        let undisturbed = stage.run(begin, NoProbe).await;
+        let undisturbed = stage.run(begin, NoFailpoints).await;
         Self { stage, begin, undisturbed }
     }
 
@@ -90,7 +90,7 @@ impl Run {
         if !TASKS.contains(&target.kind.as_str()) {
             died_there(&stage.ran().await, &target);
         }
-        stage.world.run_until(NoProbe, || stage.is_at_rest()).await;
+        stage.world.run_until(NoFailpoints, || stage.is_at_rest()).await;
         assert_eq!(outline(&stage.ran().await), outline(&self.undisturbed), "{target:?}");
         stage.is_sound(&format!("{target:?}")).await;
     }

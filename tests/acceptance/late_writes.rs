@@ -7,12 +7,12 @@ use std::time::Duration;
 use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
-use catalogue::ledger::CellState;
-use engine::failpoints::{Moment, NoProbe};
+use catalogue::ledger::EntryState;
+use engine::failpoints::{Moment, NoFailpoints};
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::{RequestAge, fixtures};
+use workflows::actor::Actor;
 use workflows::removal::{Accepted, RemovalDetail, replay_removal};
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 on_both_databases!(a_late_write_stops_the_removal_until_somebody_has_looked, late_write);
@@ -58,14 +58,14 @@ async fn late_write(database: Database) {
     assert_eq!(kept.issues.len(), data.issues.len() + 1, "nothing of the service was deleted");
     assert!(kept.media.is_empty(), "the other services are removed");
 
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &by).await.expect("it looks again");
-    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "failed", "and finds it again");
     replay_removal(&world.deployment, &failed.id, Accepted::late_writes(&hash), &by)
         .await
         .expect("somebody has looked");
-    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "issue-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await, data);
@@ -106,17 +106,17 @@ async fn turns_up_afterwards(database: Database) {
     written.expect("it is written");
 
     let found = || async { of_service(&world, &view.id, "issue-service").await.state == "failed" };
-    world.run_until(NoProbe, found).await;
+    world.run_until(NoFailpoints, found).await;
     let failed = of_service(&world, &view.id, "issue-service").await;
     assert_eq!(failed.error.as_ref().expect("why").code, "late_writes");
     assert_eq!(rechecked().await, "found");
     let at_issues = ("issue-service".to_owned(), "us-east-1".to_owned());
-    assert_eq!(world.cells().await[&at_issues], CellState::Removing, "the ledger knows of it");
+    assert_eq!(world.entries().await[&at_issues], EntryState::Removing, "the ledger knows of it");
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 1, "it is not deleted unseen");
 
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &by).await.expect("it looks again");
-    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&view.id)).await;
     let again = of_service(&world, &view.id, "issue-service").await;
     assert_eq!((again.state.as_str(), &again.late_writes_found), ("failed", &failed.late_writes_found));
     let found = failed.late_writes_found.expect("what was found");
@@ -127,8 +127,8 @@ async fn turns_up_afterwards(database: Database) {
     replay_removal(&world.deployment, &failed.id, Accepted::late_writes(&found.hash), &by)
         .await
         .expect("somebody has looked");
-    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
-    assert_eq!(world.cells().await[&at_issues], CellState::Absent);
+    world.run_until(NoFailpoints, || world.has_ended(&view.id)).await;
+    assert_eq!(world.entries().await[&at_issues], EntryState::Absent);
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await, data);
 }
@@ -151,10 +151,10 @@ async fn replicated(database: Database) {
     assert_eq!(world.holdings("us-east-1", "acme").await.media, data.media, "nothing was deleted");
 
     fixtures::stop_replicating(&unlinking, "media-us-east-1").await.expect("it is unlinked");
-    replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &Requester::realmctl("test"))
+    replay_removal(&world.deployment, &failed.id, Accepted::NOTHING, &Actor::realmctl("test"))
         .await
         .expect("it is replayed");
-    world.run_until(NoProbe, || world.has_ended(&view.id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&view.id)).await;
     assert_eq!(of_service(&world, &view.id, "media-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await, data);

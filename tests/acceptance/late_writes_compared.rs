@@ -6,13 +6,13 @@ use std::sync::Arc;
 use acceptance::strike::{Blow, Striker, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use engine::{Runner, RunnerSettings};
 use testkit::fixtures;
 use testkit::observe::Item;
 use testkit::region::{dynamodb_client, s3_client};
+use workflows::actor::Actor;
 use workflows::removal::{Accepted, LateWriteLine, LateWritesDetail, RemovalDetail, late_write_lines, replay_removal};
-use workflows::requester::Requester;
 
 use crate::late_writes::{after_the_commit, of_service};
 
@@ -40,7 +40,7 @@ where
 
 async fn replay(world: &World, id: &str, (removal, accept): (&str, Option<&str>), probe: impl Probe) {
     let accepted = Accepted { late_writes: accept, ..Accepted::NOTHING };
-    replay_removal(&world.deployment, removal, accepted, &Requester::realmctl("test")).await.expect("it is replayed");
+    replay_removal(&world.deployment, removal, accepted, &Actor::realmctl("test")).await.expect("it is replayed");
     world.run_until(probe, || world.has_ended(id)).await;
 }
 
@@ -88,7 +88,7 @@ async fn late_delete(database: Database) {
 
     // Carried over: then both lack it.
     fixtures::delete_item(&dynamodb_client(world.region("eu-west-1")), "issues", &gone).await.expect("it is deleted");
-    replay(&world, &id, (&removal.id, None), NoProbe).await;
+    replay(&world, &id, (&removal.id, None), NoFailpoints).await;
     assert_eq!(of_service(&world, &id, ISSUES).await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
 }
@@ -117,7 +117,7 @@ async fn edited_at_home(database: Database) {
         (counts(&late), late.added.keys.as_slice()),
         ([1, 0, 0], ["pk=too-late, sk=late".to_owned()].as_slice())
     );
-    replay(&world, &id, (&removal.id, Some(&late.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&late.hash)), NoFailpoints).await;
     assert_eq!(of_service(&world, &id, ISSUES).await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await, home);
@@ -161,7 +161,7 @@ async fn all_parts(database: Database) {
     let history = format!("{:?} {}", world.history(&removal.id).await, world.stored_state(&removal.id).await);
     assert!(!history.contains("tardy-"), "{history}");
 
-    replay(&world, &id, (&removal.id, Some(&late.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&late.hash)), NoFailpoints).await;
     let done = of_service(&world, &id, ISSUES).await;
     assert_eq!((done.state.as_str(), done.late_writes_found.is_none()), ("done", true), "{done:?}");
     assert_eq!(lines(&world, &done).await, [], "the keys are erased");
@@ -189,7 +189,7 @@ async fn strays(database: Database) {
     assert!(keys.contains(&"past".into()) && keys.contains(&"bare".into()), "{keys:?}");
 
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#11"), "another").await.expect("it is written");
-    replay(&world, &id, (&removal.id, Some(&late.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&late.hash)), NoFailpoints).await;
     let again = found(&of_service(&world, &id, ISSUES).await);
     assert_eq!(counts(&again), [3, 0, 0], "what nobody was shown is not accepted: {again:?}");
 
@@ -200,10 +200,10 @@ async fn strays(database: Database) {
 
     // One that turns up after that is found by the recheck, and told in the same way.
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#13"), "turned up").await.expect("it is written");
-    world.run_until(NoProbe, || async { of_service(&world, &id, ISSUES).await.state == "failed" }).await;
+    world.run_until(NoFailpoints, || async { of_service(&world, &id, ISSUES).await.state == "failed" }).await;
     let last = found(&of_service(&world, &id, ISSUES).await);
     assert_eq!(counts(&last), [1, 0, 0], "{last:?}");
-    replay(&world, &id, (&removal.id, Some(&last.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&last.hash)), NoFailpoints).await;
     assert_eq!(of_service(&world, &id, ISSUES).await.state, "done");
 }
 
@@ -225,22 +225,21 @@ async fn stale_hash(database: Database) {
         issues(&world, "us-east-1").await.into_iter().find(|item| item["pk"].as_s().is_ok_and(|pk| pk == "first"));
     fixtures::edit_item(&client, "issues", &item.expect("it is there"), "later").await.expect("it is edited");
     let home = world.holdings("eu-west-1", "acme").await;
-    replay(&world, &id, (&removal.id, Some(&shown.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&shown.hash)), NoFailpoints).await;
     let edited = found(&of_service(&world, &id, ISSUES).await);
     assert_ne!(edited.hash, shown.hash);
     // By now something else has been found, and a hash is none of any other form.
     for (hash, code) in [(shown.hash.as_str(), "other_late_writes"), ("yes", "hash_invalid")] {
         let refused =
-            replay_removal(&world.deployment, &removal.id, Accepted::late_writes(hash), &Requester::realmctl("test"))
-                .await;
+            replay_removal(&world.deployment, &removal.id, Accepted::late_writes(hash), &Actor::realmctl("test")).await;
         assert_eq!(refused.expect_err("it is refused").code(), code);
     }
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#0"), "second").await.expect("it is written");
-    replay(&world, &id, (&removal.id, Some(&edited.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&edited.hash)), NoFailpoints).await;
     let again = found(&of_service(&world, &id, ISSUES).await);
     assert_eq!(counts(&again), [2, 0, 0]);
     assert_eq!(world.holdings("us-east-1", "acme").await.issues.len(), 42, "nothing was deleted");
-    replay(&world, &id, (&removal.id, Some(&again.hash)), NoProbe).await;
+    replay(&world, &id, (&removal.id, Some(&again.hash)), NoFailpoints).await;
     assert_eq!(of_service(&world, &id, ISSUES).await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await, home);
@@ -259,7 +258,7 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     let removal = of_service(world, &id, ISSUES).await;
     let late = found(&removal);
     let striker = Striker::new(Target::task("remove", Moment::Written), Blow::FailForGood, 1).after(checkpoints);
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &removal.id, Accepted::late_writes(&late.hash), &by)
         .await
         .expect("it is replayed");
@@ -283,14 +282,14 @@ async fn half_done(database: Database) {
     let left = issues(&world, "us-east-1").await.len();
     assert!((1..40).contains(&left), "some of it is deleted: {left} left");
     fixtures::write_item(&client, "issues", (INDEX_KEY, "acme#0"), "weeks-later").await.expect("it is written");
-    replay(&world, &id, (&removal, None), NoProbe).await;
+    replay(&world, &id, (&removal, None), NoFailpoints).await;
     let late = found(&of_service(&world, &id, ISSUES).await);
     assert_eq!(
         (counts(&late), late.added.keys.as_slice()),
         ([1, 0, 0], ["pk=weeks-later, sk=late".to_owned()].as_slice())
     );
     assert_eq!(issues(&world, "us-east-1").await.len(), left + 1, "nothing more was deleted");
-    replay(&world, &id, (&removal, Some(&late.hash)), NoProbe).await;
+    replay(&world, &id, (&removal, Some(&late.hash)), NoFailpoints).await;
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
 }
 
@@ -298,7 +297,7 @@ async fn own_deletes(database: Database) {
     for checkpoints in [0, 1, 2] {
         let world = World::new(database).await;
         let (id, removal) = begun(&world, checkpoints).await;
-        replay(&world, &id, (&removal, None), NoProbe).await;
+        replay(&world, &id, (&removal, None), NoFailpoints).await;
         let done = of_service(&world, &id, ISSUES).await;
         assert_eq!(done.state, "done", "{checkpoints}: {done:?}");
         assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -332,7 +331,7 @@ async fn objects(database: Database) {
         let failed = of_service(&world, &id, "media-service").await;
         assert_eq!(failed.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{failed:?}");
     }
-    replay(&world, &id, (&removal.id, None), NoProbe).await;
+    replay(&world, &id, (&removal.id, None), NoFailpoints).await;
     assert_eq!(of_service(&world, &id, "media-service").await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
 }

@@ -9,15 +9,15 @@ use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe, Point, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
 use engine::{Runner, StepError};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::controls::{LimitChange, set_limit, unset_limit};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, start_move, view_move};
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 on_both_databases!(moves_that_compete_never_have_more_than_the_limit, competing_moves);
@@ -28,8 +28,8 @@ on_both_databases!(a_lowered_limit_lets_what_runs_finish_and_holds_the_rest_onli
 const WEIGHT: i64 = 4;
 const MOVES: usize = 5;
 
-fn by() -> Requester {
-    Requester { who: "ops".to_owned(), why: "throttled".to_owned() }
+fn by() -> Actor {
+    Actor { who: "ops".to_owned(), why: "throttled".to_owned() }
 }
 
 /// Looks, whenever a move has gone offline, how much is granted.
@@ -193,7 +193,7 @@ async fn lowered(database: Database) {
     world.run_until(lower.clone(), async || lower.has_ended()).await;
     let held = start(&world, &tenants[1]).await;
     let waits = async || state(&world, &running).await == "completed" && state(&world, &held).await == "waiting";
-    world.run_until(NoProbe, waits).await;
+    world.run_until(NoFailpoints, waits).await;
     let mut tx = world.deployment.store.read().await.expect("a read begins");
     let tenant = catalogue::tenants::get(&mut tx, &tenants[1]).await.expect("readable").expect("the tenant");
     tx.rollback().await.expect("a read ends");
@@ -204,9 +204,9 @@ async fn lowered(database: Database) {
         tx.rollback().await.expect("a read ends");
         view.waiting_for.unwrap_or_default().contains("the limit region:eu-west-1 is 0")
     };
-    world.run_until(NoProbe, said).await;
+    world.run_until(NoFailpoints, said).await;
     assert!(unset_limit(&world.deployment, "region:eu-west-1", &by()).await.expect("it is unset"));
-    Box::pin(run_all(&world, &[running, held.clone()], NoProbe)).await;
+    Box::pin(run_all(&world, &[running, held.clone()], NoFailpoints)).await;
     assert_eq!(state(&world, &held).await, "completed");
     nothing_is_reserved(&world).await;
 }

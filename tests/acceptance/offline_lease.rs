@@ -8,13 +8,13 @@ use acceptance::clocked::{Clocked, on_clock};
 use acceptance::strike::{Interject, Target};
 use acceptance::world::Holdings;
 use acceptance::{Database, World, timing};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use store::ManualClock;
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::realm_move::{CancelOutcome, LapseSweep, cancel_move};
-use workflows::requester::Requester;
 
 on_both_databases!(a_lapse_in_the_middle_of_any_step_brings_the_tenant_back, lapses_anywhere);
 on_both_databases!(a_cancel_in_the_middle_of_any_step_brings_the_tenant_back, cancels_anywhere);
@@ -74,7 +74,7 @@ async fn cancels_anywhere(database: Database) {
         let cancel = Interject::new(target.clone(), move || {
             let (deployment, id) = (deployment.clone(), cancelled.clone());
             async move {
-                let by = Requester { who: "mallory".to_owned(), why: "changed my mind".to_owned() };
+                let by = Actor { who: "mallory".to_owned(), why: "changed my mind".to_owned() };
                 let outcome = cancel_move(&deployment, &id, &by).await.expect("the cancel is accepted");
                 assert_eq!(outcome, CancelOutcome::Cancelled);
                 assert_eq!(status(&deployment).await, TenantStatus::Online, "online as soon as the cancel returns");
@@ -103,14 +103,14 @@ async fn late_commit(database: Database) {
     let history = stage.world.history(&id).await;
     let left = history.iter().find(|(from, _, _)| from == "commit").expect("it got to the commit");
     assert_eq!((left.1.as_str(), left.2.split(':').next()), ("re_online", Some("offline_lease_lapsed")), "{history:?}");
-    stage.run_to_the_end(&id, NoProbe).await;
+    stage.run_to_the_end(&id, NoFailpoints).await;
     stage.is_as_before(&target).await;
 }
 
 async fn all_machines_die(database: Database) {
     let stage = Stage::new(database).await;
     let id = stage.world.start_move("eu").await;
-    stage.tick_until(&id, NoProbe, "add_data").await;
+    stage.tick_until(&id, NoFailpoints, "add_data").await;
     let offline = stage.world.tenant().await;
     assert_eq!(offline.status, TenantStatus::Moving);
     // Every machine is gone. A process that can do nothing but reach the catalogue:
@@ -123,19 +123,19 @@ async fn all_machines_die(database: Database) {
     assert_eq!((tenant.status, tenant.realm.as_str()), (TenantStatus::Online, "us"));
     assert_eq!(tenant.epoch, offline.epoch + 1);
     assert_eq!(stage.world.view(&id).await.state, "rolled_back");
-    let states = stage.world.cells().await;
-    assert!(states.values().all(|state| [CellState::Live, CellState::Removing].contains(state)), "{states:?}");
+    let states = stage.world.entries().await;
+    assert!(states.values().all(|state| [EntryState::Live, EntryState::Removing].contains(state)), "{states:?}");
 }
 
 async fn cancel_too_late(database: Database) {
     let stage = Stage::new(database).await;
     let id = stage.world.start_move("eu").await;
-    stage.tick_until(&id, NoProbe, "notify").await;
-    let by = Requester { who: "mallory".to_owned(), why: String::new() };
+    stage.tick_until(&id, NoFailpoints, "notify").await;
+    let by = Actor { who: "mallory".to_owned(), why: String::new() };
     let refused = cancel_move(&stage.world.deployment, &id, &by).await.expect_err("the commit won");
     assert_eq!(refused.code(), "already_committed");
     assert!(refused.to_string().contains("move the tenant to us"), "{refused}");
-    let done = stage.run_to_the_end(&id, NoProbe).await;
+    let done = stage.run_to_the_end(&id, NoFailpoints).await;
     assert_eq!(done.state, "completed");
     assert_eq!(stage.world.holdings("eu-west-1", "acme").await, stage.data);
 }
@@ -152,7 +152,7 @@ async fn drain_is_counted_from_the_commit(database: Database) {
     stage.tick_until(&id, hang.clone(), "drain").await;
     assert!(hang.was_reached());
     let visible = stage.clock_now();
-    stage.tick_until(&id, NoProbe, "add_data").await;
+    stage.tick_until(&id, NoFailpoints, "add_data").await;
     let drained = workflows::timing::millis(timing::short().drained_after());
     assert!(stage.clock_now() >= visible + drained, "copying began {} ms later", stage.clock_now() - visible);
 }
@@ -160,7 +160,7 @@ async fn drain_is_counted_from_the_commit(database: Database) {
 async fn no_renewal_after_a_lapse(database: Database) {
     let stage = Stage::new(database).await;
     let id = stage.world.start_move("eu").await;
-    stage.tick_until(&id, NoProbe, "add_data").await;
+    stage.tick_until(&id, NoFailpoints, "add_data").await;
     let offline = stage.world.tenant().await;
     let until = offline.lease_until.expect("a moving tenant has a lease");
     let renewed = async |to| {
@@ -257,7 +257,7 @@ impl Stage {
     async fn is_as_before(&self, what: &Target) {
         let tenant = self.world.tenant().await;
         assert_eq!((tenant.realm.as_str(), tenant.status), ("us", TenantStatus::Online), "{what:?}");
-        assert_eq!((tenant.mover, tenant.lease_until), (None, None), "{what:?}");
+        assert_eq!((tenant.active_move, tenant.lease_until), (None, None), "{what:?}");
         assert_eq!(self.world.holdings("us-east-1", "acme").await, self.data, "{what:?}");
         assert!(self.world.holdings("eu-west-1", "acme").await.is_empty(), "{what:?}: the target is emptied");
         assert_eq!(self.world.neighbour().await, self.neighbour, "{what:?}");

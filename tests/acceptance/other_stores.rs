@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use acceptance::world::{NEIGHBOUR, TENANT, fresh_store, settings};
 use acceptance::{Database, World, timing};
 use aws_sdk_dynamodb::types::AttributeValue;
-use engine::failpoints::NoProbe;
+use engine::failpoints::NoFailpoints;
 use store::{Store, StoreUrl};
 use testkit::fixtures;
 use testkit::fronts::md5::WantsMd5;
@@ -120,7 +120,7 @@ async fn moves_whole(database: Database) {
     let before = held(&from).await;
     assert_eq!(before[TENANT].len(), ITEMS + OBJECTS);
 
-    let view = world.run_move("eu", NoProbe).await;
+    let view = world.run_move("eu", NoFailpoints).await;
     assert_eq!((view.state.as_str(), view.verified), ("completed", true), "{view:?}");
     assert!(view.removals.iter().all(|removal| removal.state == "done"), "{view:?}");
     let left = held(&from).await;

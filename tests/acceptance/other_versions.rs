@@ -4,14 +4,14 @@
 use acceptance::clocked::{Clocked, on_clock};
 use acceptance::world::Holdings;
 use acceptance::{Database, timing};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::NoProbe;
+use engine::failpoints::NoFailpoints;
 use engine::{Runner, WorkflowRecord};
 use serde_json::{Value, json};
 use store::{Sql, sql};
+use workflows::actor::Actor;
 use workflows::realm_move::{CancelOutcome, LapseSweep, cancel_move};
-use workflows::requester::Requester;
 
 on_both_databases!(places_that_cannot_be_read_keep_no_tenant_offline, unreadable_places);
 on_both_databases!(a_state_that_cannot_be_read_keeps_no_tenant_offline, unreadable_states);
@@ -29,7 +29,7 @@ enum Way {
 async fn unreadable_places(database: Database) {
     for way in [Way::Lapse, Way::Cancel, Way::Failure] {
         let stage = Stage::in_add_data(database).await;
-        let places = stage.rows("SELECT service, location, state, place FROM cells WHERE tenant = 'acme'").await;
+        let places = stage.rows("SELECT service, location, state, place FROM ledger WHERE tenant = 'acme'").await;
         // One is not even JSON; those of the places where the tenant lives can't be read either.
         for (n, row) in places.iter().enumerate() {
             let other = if n == 0 { "place:v9:00ff".to_owned() } else { json!({ "tape": { "reel": n } }).to_string() };
@@ -37,7 +37,7 @@ async fn unreadable_places(database: Database) {
         }
         stage.come_back(way).await;
         stage.is_online(way).await;
-        let left = stage.rows("SELECT location FROM cells WHERE state = 'adding'").await;
+        let left = stage.rows("SELECT location FROM ledger WHERE state = 'adding'").await;
         assert!(left.is_empty(), "{way:?}");
 
         // The version that can read the places goes on with the removals.
@@ -62,7 +62,7 @@ async fn unreadable_states(database: Database) {
         let stage = Stage::in_add_data(database).await;
         stage.another_version_writes_the_state("hovering").await;
         // Whoever claims it here finds that it can't go on, and changes nothing.
-        let runner = stage.clocked.runner(NoProbe);
+        let runner = stage.clocked.runner(NoFailpoints);
         stage.clocked.tick_until_idle(&runner).await;
         assert_eq!(stage.clocked.world.tenant().await.status, TenantStatus::Moving, "{way:?}");
         assert_eq!(stage.the_move().await.state, "hovering", "{way:?}");
@@ -95,13 +95,13 @@ async fn unreadable_tasks(database: Database) {
 
 async fn cancels_without_a_state(database: Database) {
     let stage = Stage::new(database).await;
-    let by = Requester { who: "mallory".to_owned(), why: String::new() };
+    let by = Actor { who: "mallory".to_owned(), why: String::new() };
     stage.another_version_writes_the_state("pondering").await;
     let deployment = &stage.clocked.world.deployment;
     assert_eq!(cancel_move(deployment, &stage.id, &by).await.expect("accepted"), CancelOutcome::Cancelled);
     assert_eq!(cancel_move(deployment, &stage.id, &by).await.expect("accepted"), CancelOutcome::AlreadyRolledBack);
     let tenant = stage.clocked.world.tenant().await;
-    assert_eq!((tenant.status, tenant.mover, tenant.epoch), (TenantStatus::Online, None, stage.epoch));
+    assert_eq!((tenant.status, tenant.active_move, tenant.epoch), (TenantStatus::Online, None, stage.epoch));
 
     let committed = Stage { id: stage.clocked.world.start_move("eu").await, ..stage };
     committed.tick_until("notify").await;
@@ -137,7 +137,7 @@ impl Stage {
     }
 
     async fn tick_until(&self, state: &str) {
-        let runner = self.clocked.runner(NoProbe);
+        let runner = self.clocked.runner(NoFailpoints);
         for _ in 0..10_000 {
             if self.the_move().await.state == state {
                 return;
@@ -159,7 +159,7 @@ impl Stage {
                 assert_eq!(settled, 1, "any process settles it");
             }
             Way::Cancel => {
-                let by = Requester { who: "mallory".to_owned(), why: String::new() };
+                let by = Actor { who: "mallory".to_owned(), why: String::new() };
                 let outcome = cancel_move(&world.deployment, &self.id, &by).await.expect("accepted");
                 assert_eq!(outcome, CancelOutcome::Cancelled);
             }
@@ -173,12 +173,12 @@ impl Stage {
     async fn is_online(&self, way: Way) {
         let tenant = self.clocked.world.tenant().await;
         assert_eq!((tenant.status, tenant.realm.as_str()), (TenantStatus::Online, "us"), "{way:?}");
-        assert_eq!((tenant.mover, tenant.lease_until, tenant.epoch), (None, None, self.epoch + 2), "{way:?}");
+        assert_eq!((tenant.active_move, tenant.lease_until, tenant.epoch), (None, None, self.epoch + 2), "{way:?}");
     }
 
     /// The removals empty what was added, and nothing else has changed.
     async fn ends_as_before(&self, way: Way) {
-        let runner: Runner = self.clocked.runner(NoProbe);
+        let runner: Runner = self.clocked.runner(NoFailpoints);
         for _ in 0..10_000 {
             let removals = self.removals().await;
             if !removals.is_empty() && removals.iter().all(|removal| removal.wake_at.is_none()) {
@@ -194,8 +194,8 @@ impl Stage {
         }
         assert_eq!(world.holdings("us-east-1", "acme").await, self.data, "{way:?}");
         assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "{way:?}");
-        for ((service, region), state) in world.cells().await {
-            let expected = if region == "us-east-1" { CellState::Live } else { CellState::Absent };
+        for ((service, region), state) in world.entries().await {
+            let expected = if region == "us-east-1" { EntryState::Live } else { EntryState::Absent };
             assert_eq!(state, expected, "{way:?}: {service} in {region}");
         }
     }
@@ -228,9 +228,9 @@ impl Stage {
         found
     }
 
-    async fn set_place(&self, cell: &store::Row, place: &str) {
-        let set = sql("UPDATE cells SET place = $1 WHERE tenant = 'acme' AND service = $2 AND location = $3");
-        let text = |column: &str| cell.text(column).expect("a text");
+    async fn set_place(&self, entry: &store::Row, place: &str) {
+        let set = sql("UPDATE ledger SET place = $1 WHERE tenant = 'acme' AND service = $2 AND location = $3");
+        let text = |column: &str| entry.text(column).expect("a text");
         self.execute(set.bind(place).bind(text("service")).bind(text("location"))).await;
     }
 

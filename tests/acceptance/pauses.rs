@@ -7,13 +7,13 @@ use acceptance::clocked::Clocked;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{Holdings, Seed, TENANT, request};
 use acceptance::{Database, World, timing};
-use catalogue::ledger::CellState;
+use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use store::ManualClock;
+use workflows::actor::Actor;
 use workflows::controls::{self, Kind};
 use workflows::realm_move::{CancelOutcome, LapseSweep, MoveRequest, When, cancel_move, start_move, start_move_paused};
-use workflows::requester::Requester;
 
 on_both_databases!(a_pause_of_everything_at_any_point_never_keeps_the_tenant_offline, pauses_anywhere);
 on_both_databases!(a_pause_of_the_tenant_holds_like_one_of_everything, tenant_paused);
@@ -23,8 +23,8 @@ on_both_databases!(cancel_and_lapse_work_while_everything_is_paused, the_way_bac
 on_both_databases!(a_pause_does_not_use_up_the_time_that_a_move_may_wait, pause_while_waiting);
 on_both_databases!(retry_now_wakes_what_waits_for_its_next_attempt, retried_now);
 
-fn by() -> Requester {
-    Requester { who: "ops".to_owned(), why: "incident 7".to_owned() }
+fn by() -> Actor {
+    Actor { who: "ops".to_owned(), why: "incident 7".to_owned() }
 }
 
 /// Points at which the runner holds no transaction, and the state that the move is held in if a pause strikes there.
@@ -56,10 +56,10 @@ async fn pauses_anywhere(database: Database) {
         let removals = stage.world.view(&id).await.removals;
         assert!(removals.iter().all(|removal| removal.state == "waiting"), "{target:?}: {removals:?}");
         // Nothing moves, however long it takes.
-        let before = (stage.world.history(&id).await, stage.world.full_cells().await, tenant);
+        let before = (stage.world.history(&id).await, stage.world.full_entries().await, tenant);
         stage.clock.advance(600_000);
-        stage.settle(NoProbe).await;
-        let after = (stage.world.history(&id).await, stage.world.full_cells().await, stage.world.tenant().await);
+        stage.settle(NoFailpoints).await;
+        let after = (stage.world.history(&id).await, stage.world.full_entries().await, stage.world.tenant().await);
         assert_eq!(after, before, "{target:?}");
 
         stage.resumed_it_has_moved(&id, region).await;
@@ -71,10 +71,10 @@ async fn pauses_anywhere(database: Database) {
         stage.settle_paused_at(&target).await;
         let view = stage.world.view(&id).await;
         assert!(view.removals.iter().any(|removal| removal.state == "removing"), "{target:?}: {view:?}");
-        let cells = stage.world.full_cells().await;
+        let entries = stage.world.full_entries().await;
         stage.clock.advance(600_000);
-        stage.settle(NoProbe).await;
-        assert_eq!(stage.world.full_cells().await, cells, "{target:?}");
+        stage.settle(NoFailpoints).await;
+        assert_eq!(stage.world.full_entries().await, entries, "{target:?}");
         stage.resumed_it_has_moved(&id, region).await;
     }
 }
@@ -93,12 +93,12 @@ async fn tenant_paused(database: Database) {
         // Of two pauses, each holds alone.
         controls::pause_all(&deployment, &by()).await.expect("everything is paused");
         controls::resume_all(&deployment, &by()).await.expect("everything else goes on");
-        stage.settle(NoProbe).await;
+        stage.settle(NoFailpoints).await;
         assert_eq!(stage.world.stored_state(&id).await, held_in, "{state}");
         assert_eq!(stage.world.tenant().await.status, TenantStatus::Online, "{state}");
         assert!(controls::resume_tenant(&deployment, TENANT, &by()).await.expect("it goes on"));
         assert!(!controls::resume_tenant(&deployment, TENANT, &by()).await.expect("twice"));
-        stage.settle(NoProbe).await;
+        stage.settle(NoFailpoints).await;
         stage.has_moved(&id, region).await;
     }
     let refused = controls::pause_tenant(&stage.world.deployment, "nobody", &by()).await.expect_err("no such tenant");
@@ -109,7 +109,7 @@ async fn one_move_paused(database: Database) {
     let stage = Stage::new(database).await;
     let deployment = &stage.world.deployment;
     let id = start_move_paused(deployment, &request("eu"), &by()).await.expect("it starts").id;
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     assert_eq!(stage.world.stored_state(&id).await, "scheduled");
     let refused = controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect_err("held");
     assert_eq!(refused.code(), "paused", "{refused}");
@@ -117,12 +117,12 @@ async fn one_move_paused(database: Database) {
     stage.tick_until(&id, "offline").await;
     assert!(controls::pause_workflow(deployment, Kind::Move, &id, &by()).await.expect("still online"));
     assert!(!controls::pause_workflow(deployment, Kind::Move, &id, &by()).await.expect("twice changes nothing"));
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     assert_eq!(stage.world.stored_state(&id).await, "offline");
     // The pause of the tenant comes and goes: the move is still paused itself.
     controls::pause_tenant(deployment, TENANT, &by()).await.expect("paused");
     controls::resume_tenant(deployment, TENANT, &by()).await.expect("resumed");
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     assert_eq!(stage.world.stored_state(&id).await, "offline");
     controls::resume_workflow(deployment, Kind::Move, &id, &by()).await.expect("it goes on");
     stage.tick_until(&id, "drain").await;
@@ -132,7 +132,7 @@ async fn one_move_paused(database: Database) {
         assert_eq!(refused.code(), "tenant_offline", "{refused}");
         assert!(refused.to_string().contains(&format!("realmctl moves cancel {id}")), "{refused}");
     }
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     stage.has_moved(&id, "eu-west-1").await;
     let refused = controls::pause_workflow(deployment, Kind::Move, &id, &by()).await.expect_err("ended");
     assert_eq!(refused.code(), "move_ended");
@@ -146,7 +146,7 @@ async fn started_under_a_pause(database: Database) {
     controls::pause_all(deployment, &by()).await.expect("paused");
     assert!(!controls::pause_all(deployment, &by()).await.expect("twice changes nothing").new);
     let id = stage.world.start_move("eu").await;
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     assert_eq!(stage.world.stored_state(&id).await, "scheduled");
     let mut tx = deployment.store.read().await.expect("a read begins");
     let pauses = controls::list_pauses(&mut tx).await.expect("pauses can be listed");
@@ -166,7 +166,7 @@ async fn the_way_back_is_open(database: Database) {
     assert_eq!(outcome, CancelOutcome::Cancelled);
     assert_eq!(stage.world.tenant().await.status, TenantStatus::Online);
     controls::resume_all(deployment, &by()).await.expect("resumed");
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
 
     let id = stage.world.start_move("eu").await;
     stage.tick_until(&id, "add_data").await;
@@ -176,11 +176,11 @@ async fn the_way_back_is_open(database: Database) {
     let sweep = LapseSweep::new(deployment.clone());
     assert_eq!(engine::Sweep::sweep(&sweep).await.expect("the catalogue answers"), 1, "the lapse is settled");
     assert_eq!(stage.world.tenant().await.status, TenantStatus::Online);
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     let removals = stage.world.view(&id).await.removals;
     assert!(!removals.is_empty() && removals.iter().all(|removal| removal.state == "waiting"), "{removals:?}");
     controls::resume_all(deployment, &by()).await.expect("resumed");
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     assert!(stage.world.holdings("eu-west-1", TENANT).await.is_empty());
     assert_eq!(stage.world.holdings("us-east-1", TENANT).await, stage.data);
 }
@@ -230,7 +230,7 @@ async fn retried_now(database: Database) {
         assert!(controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect("woken"));
         assert!(!controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect("due already"));
     }
-    stage.settle(NoProbe).await;
+    stage.settle(NoFailpoints).await;
     stage.has_moved(&id, "eu-west-1").await;
 }
 
@@ -288,7 +288,7 @@ impl Stage {
     /// Everything goes on, and the move ends well.
     async fn resumed_it_has_moved(&self, id: &str, region: &str) {
         assert!(controls::resume_all(&self.world.deployment, &by()).await.expect("it resumes"));
-        self.settle(NoProbe).await;
+        self.settle(NoFailpoints).await;
         self.has_moved(id, region).await;
     }
 
@@ -323,8 +323,8 @@ impl Stage {
         assert_eq!(self.world.holdings(region, TENANT).await, self.data);
         let other = if region == "us-east-1" { "eu-west-1" } else { "us-east-1" };
         assert!(self.world.holdings(other, TENANT).await.is_empty());
-        let cells = self.world.cells().await;
-        assert!(cells.values().all(|state| [CellState::Live, CellState::Absent].contains(state)), "{cells:?}");
+        let entries = self.world.entries().await;
+        assert!(entries.values().all(|state| [EntryState::Live, EntryState::Absent].contains(state)), "{entries:?}");
         self.world.no_task_is_left(id).await;
     }
 }

@@ -4,10 +4,10 @@ use acceptance::strike::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
+use workflows::actor::Actor;
 use workflows::dry_run::{Rehearsal, dry_run};
 use workflows::realm_move::{MoveRequest, When, Window, cancel_move, start_move};
-use workflows::requester::Requester;
 use workflows::topology_change::{apply_topology, apply_topology_accepting};
 
 on_both_databases!(a_wrong_table_name_fails_before_the_tenant_is_offline, wrong_table);
@@ -28,20 +28,20 @@ fn window(from: i64, to: i64) -> When {
     When { at: None, window: Some(Window { from, to }) }
 }
 
-fn by() -> Requester {
-    Requester { who: "test".to_owned(), why: String::new() }
+fn by() -> Actor {
+    Actor { who: "test".to_owned(), why: String::new() }
 }
 
 /// Runs a move that must fail without the tenant ever being offline; returns its error.
 async fn fails_untouched(world: &World, code: &str) -> String {
     let before = (world.holdings("us-east-1", "acme").await, world.holdings("eu-west-1", "acme").await);
     let epoch = world.tenant().await.epoch;
-    let done = world.run_move("eu", NoProbe).await;
+    let done = world.run_move("eu", NoFailpoints).await;
     assert_eq!(done.state, "failed", "{done:?}");
     let error = done.error.expect("a failed move says why");
     assert_eq!(error.code, code, "{error:?}");
     let tenant = world.tenant().await;
-    assert_eq!((tenant.status, tenant.epoch, tenant.mover), (TenantStatus::Online, epoch, None));
+    assert_eq!((tenant.status, tenant.epoch, tenant.active_move), (TenantStatus::Online, epoch, None));
     let after = (world.holdings("us-east-1", "acme").await, world.holdings("eu-west-1", "acme").await);
     assert_eq!(after, before, "nothing is touched");
     error.message
@@ -123,7 +123,7 @@ async fn refused_requests(database: Database) {
     let dry = dry_run(&world.deployment, &request("eu")).await.expect("a plan");
     assert_eq!(codes(&dry), ["no_worker"], "nobody runs here");
     let plan = dry.plan;
-    assert_eq!(world.tenant().await.mover, None, "a dry run starts nothing");
+    assert_eq!(world.tenant().await.active_move, None, "a dry run starts nothing");
 
     let later = MoveRequest { when: at(4_000_000_000_000), idempotency_key: Some("once".to_owned()), ..request("eu") };
     let first = start(later.clone()).await.expect("the move is scheduled");
@@ -149,7 +149,7 @@ async fn refused_requests(database: Database) {
         let found = start(repeated).await.expect("a late retry of either request");
         assert_eq!((found.id.as_str(), found.new), (first.id.as_str(), false), "starts no second move");
     }
-    assert_eq!(world.tenant().await.mover, None);
+    assert_eq!(world.tenant().await.active_move, None);
 }
 
 fn codes(dry: &Rehearsal) -> Vec<&str> {
@@ -168,7 +168,7 @@ async fn plan_changed(database: Database) {
     let world = World::new(database).await;
     let id = world.start_move("eu").await;
     apply_edited(&world, |yaml| yaml.replace("shardCount: 2", "shardCount: 12")).await;
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     let done = world.view(&id).await;
     let error = done.error.expect("it says why");
     assert_eq!((done.state.as_str(), error.code.as_str()), ("failed", "plan_changed"));
@@ -176,7 +176,7 @@ async fn plan_changed(database: Database) {
         error.message.contains("shardCount (2, now 12)") && error.message.contains("start the move again"),
         "{error:?}"
     );
-    assert_eq!((world.tenant().await.status, world.tenant().await.mover), (TenantStatus::Online, None));
+    assert_eq!((world.tenant().await.status, world.tenant().await.active_move), (TenantStatus::Online, None));
 }
 
 /// Between the approval and the preflight, and again between that and going offline.
@@ -231,7 +231,7 @@ async fn budget_spent(database: Database) {
     let before = world.holdings("us-east-1", "acme").await;
     let request = MoveRequest { budget_ms: Some(70), ..request("eu") };
     let id = start_move(&world.deployment, &request, &by()).await.expect("the move starts").id;
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     let done = world.view(&id).await;
     let code = done.error.as_ref().map(|error| error.code.as_str());
     assert_eq!((done.state.as_str(), code), ("rolled_back", Some("offline_deadline")), "{done:?}");

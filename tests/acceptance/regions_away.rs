@@ -6,7 +6,7 @@ use acceptance::strike::{Blow, Striker, Target};
 use acceptance::world::Seed;
 use acceptance::{Database, World};
 use engine::Runner;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use workflows::explain::explain_workflow;
 use workflows::removal::RemovalDetail;
 use workflows::timestamps::utc;
@@ -76,7 +76,7 @@ async fn replica_left(database: Database) {
     let clocked = clocked(database).await;
     let world = &clocked.world;
     let widened = world.start_move("global").await;
-    let calm = clocked.runner(NoProbe);
+    let calm = clocked.runner(NoFailpoints);
     tick_until(&clocked, &calm, async || world.has_ended(&widened).await).await;
     let id = world.start_move("us").await;
     tick_until(&clocked, &calm, async || world.view(&id).await.finished_at.is_some()).await;

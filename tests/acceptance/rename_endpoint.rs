@@ -10,8 +10,8 @@ use catalogue::topologies;
 use catalogue::topology::EndpointKind;
 use engine::failpoints::Moment;
 use testkit::proxy::Proxy;
+use workflows::actor::Actor;
 use workflows::refusal::Refusal;
-use workflows::requester::Requester;
 use workflows::topology_change::{apply_topology, rename_endpoint};
 
 on_both_databases!(a_move_goes_on_when_its_source_and_its_target_get_other_names, in_mid_move);
@@ -53,8 +53,8 @@ fn stores(world: &World) -> Vec<String> {
     STORES.into_iter().map(endpoint).collect()
 }
 
-fn by() -> Requester {
-    Requester { who: "test".to_owned(), why: "the stores have moved".to_owned() }
+fn by() -> Actor {
+    Actor { who: "test".to_owned(), why: "the stores have moved".to_owned() }
 }
 
 /// All stores are known to the ledger by names that end in mid-move.
@@ -111,7 +111,7 @@ async fn in_mid_move(database: Database) {
     assert!(world.holdings("us-east-1", TENANT).await.is_empty(), "removed by the new name");
     assert_eq!(world.neighbour().await, neighbour);
 
-    let view = world.run_move("us", engine::failpoints::NoProbe).await;
+    let view = world.run_move("us", engine::failpoints::NoFailpoints).await;
     assert_eq!(view.state, "completed", "and back: {:?}", view.error);
     assert_eq!(world.holdings("us-east-1", TENANT).await, moved);
 }

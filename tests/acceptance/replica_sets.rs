@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use acceptance::strike::{Interject, Target};
 use acceptance::{Database, World, timing, world};
-use catalogue::ledger::CellState;
-use engine::failpoints::{Moment, NoProbe};
+use catalogue::ledger::EntryState;
+use engine::failpoints::{Moment, NoFailpoints};
 use testkit::fixtures::{self, seed_items, seed_objects};
 use testkit::observe::{self, Items, ObservedObject};
 use testkit::region::{dynamodb_client, s3_client};
@@ -124,7 +124,7 @@ fn nothing() -> Held {
 
 /// Moves, and finds the data in every region of the shard and nowhere else.
 async fn goes_to(world: &World, to: &str, data: &Held) -> MoveView {
-    let done = world.run_move(to, NoProbe).await;
+    let done = world.run_move(to, NoFailpoints).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert!(
         done.removals.iter().all(|removal| removal.state == "done"),
@@ -146,9 +146,9 @@ async fn goes_to(world: &World, to: &str, data: &Held) -> MoveView {
             assert!(items >= data.0.len() as u64, "{shard} in {region} was read back: {:?}", done.verification);
         }
     }
-    let live = world.full_cells().await.into_iter().filter(|cell| cell.state != CellState::Absent).count();
+    let live = world.full_entries().await.into_iter().filter(|entry| entry.state != EntryState::Absent).count();
     let wanted = SHARDS.iter().find(|(shard, _)| *shard == to).map_or(0, |(_, regions)| regions.len() * 2);
-    assert_eq!(live, wanted, "{:?}", world.full_cells().await);
+    assert_eq!(live, wanted, "{:?}", world.full_entries().await);
     done
 }
 
@@ -166,7 +166,7 @@ async fn there_and_back(database: Database) {
 /// Asserts that a move was refused before the tenant was offline, and that nothing has changed anywhere.
 async fn is_refused(world: &World, to: &str, code: &str, before: (&str, &str, &Held)) {
     let epoch = world.tenant().await.epoch;
-    let refused = world.run_move(to, NoProbe).await;
+    let refused = world.run_move(to, NoFailpoints).await;
     let error = refused.error.as_ref().expect("why");
     assert_eq!((refused.state.as_str(), error.code.as_str()), ("failed", code), "{refused:?}");
     assert_eq!(world.tenant().await.epoch, epoch);
@@ -220,7 +220,7 @@ async fn behind(database: Database) {
     let impatient = Settings { replication_wait: Duration::from_secs(2), ..world::settings(&timing::short()) };
     world.deployment.movers = world::movers(impatient);
     let data = held(&world, US, "single").await;
-    let back = world.run_move("eurasia", NoProbe).await;
+    let back = world.run_move("eurasia", NoFailpoints).await;
     let error = back.error.as_ref().expect("why");
     assert_eq!((back.state.as_str(), error.code.as_str()), ("rolled_back", "replica_behind"), "{back:?}");
     assert!(error.message.contains("missing"), "it names keys: {}", error.message);

@@ -10,10 +10,10 @@ use engine::{Registry, Runner, RunnerSettings, StepError, TaskRecord};
 use serde_json::Value;
 use store::{Tx, sql};
 use tokio_util::sync::CancellationToken;
+use workflows::actor::Actor;
 use workflows::explain::explain_workflow;
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, start_move};
-use workflows::requester::Requester;
 
 on_both_databases!(a_move_completes_while_removals_that_do_not_end_fill_every_slot, full_of_removals);
 on_both_databases!(without_a_worker_a_move_waits_online_and_goes_on_when_one_comes, no_worker);
@@ -30,7 +30,7 @@ async fn full_of_removals(database: Database) {
     let registry = workflows::registry(&world.deployment).task(NeverRemoves);
     let moved = async {
         wait_until(|| async { removing(&world).await == SLOTS }).await;
-        let by = Requester { who: "test".to_owned(), why: String::new() };
+        let by = Actor { who: "test".to_owned(), why: String::new() };
         let request = MoveRequest { tenant: "zeta".to_owned(), to: "eu".to_owned(), ..MoveRequest::default() };
         let second = start_move(&world.deployment, &request, &by).await.expect("the move starts").id;
         wait_until(|| async { world.view(&second).await.finished_at.is_some() }).await;
@@ -93,7 +93,7 @@ async fn create(world: &World, id: &str) {
         host: format!("{id}.example").parse().expect("a host"),
         realm: "us".to_owned(),
     };
-    let by = Requester { who: "test".to_owned(), why: String::new() };
+    let by = Actor { who: "test".to_owned(), why: String::new() };
     create_tenant(&world.deployment, &new, &by).await.expect("the tenant is created");
 }
 

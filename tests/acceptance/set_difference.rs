@@ -2,8 +2,8 @@
 //! for random topologies are property tests beside the plan.)
 
 use acceptance::{Database, World};
-use catalogue::ledger::CellState;
-use engine::failpoints::NoProbe;
+use catalogue::ledger::EntryState;
+use engine::failpoints::NoFailpoints;
 use testkit::fixtures;
 use testkit::region::dynamodb_client;
 use workflows::realm_move::PlanView;
@@ -24,7 +24,7 @@ async fn there_and_back(database: Database) {
     let before = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
 
-    let wide = world.run_move("global", NoProbe).await;
+    let wide = world.run_move("global", NoFailpoints).await;
     assert_eq!(wide.state, "completed", "{wide:?}");
     assert_eq!(wide.plan, [plan("activity-us-east-1", "activity-global", &["eu-west-1"], &["us-east-1"], &[])]);
     assert_eq!(wide.removals, []);
@@ -33,7 +33,7 @@ async fn there_and_back(database: Database) {
     assert_eq!(world.holdings("eu-west-1", "acme").await.activity, before.activity);
 
     let epoch = world.tenant().await.epoch;
-    let narrow = world.run_move("us", NoProbe).await;
+    let narrow = world.run_move("us", NoFailpoints).await;
     assert_eq!(narrow.state, "completed", "{narrow:?}");
     assert_eq!(narrow.plan, [plan("activity-global", "activity-us-east-1", &[], &["us-east-1"], &["eu-west-1"])]);
     assert_eq!((narrow.copied.items, narrow.copied.objects, narrow.offline_ms), (0, 0, 0));
@@ -48,19 +48,19 @@ async fn there_and_back(database: Database) {
 async fn only_the_difference(database: Database) {
     let seed = acceptance::world::Seed { issues: 5, activity: 40, media: 3 };
     let world = World::with_topology(database, seed, |yaml| activity_only(&yaml)).await;
-    world.run_move("global", NoProbe).await;
+    world.run_move("global", NoFailpoints).await;
     // Something at the kept location that the old primary does not have: a move to eu must not touch it.
     let client = dynamodb_client(world.region("eu-west-1"));
     fixtures::write_item(&client, "activity", ("tenant_shard", "acme#0"), "only-in-eu").await.expect("it is written");
     let kept = world.holdings("eu-west-1", "acme").await.activity;
     assert_eq!(kept.len(), 41);
-    let done = world.run_move("eu", NoProbe).await;
+    let done = world.run_move("eu", NoFailpoints).await;
     assert_eq!(done.state, "completed", "{done:?}");
     assert_eq!(done.plan, [plan("activity-global", "activity-eu-west-1", &[], &["eu-west-1"], &["us-east-1"])]);
     assert_eq!(done.copied.items, 0, "eu has it already");
     assert!(world.holdings("us-east-1", "acme").await.activity.is_empty());
     assert_eq!(world.holdings("eu-west-1", "acme").await.activity, kept, "with what only it had");
-    let live: Vec<_> = world.full_cells().await.into_iter().filter(|cell| cell.state == CellState::Live).collect();
+    let live: Vec<_> = world.full_entries().await.into_iter().filter(|entry| entry.state == EntryState::Live).collect();
     assert_eq!(live.len(), 1);
     assert_eq!(live[0].location.region, "eu-west-1", "the kept location is the primary now");
 }

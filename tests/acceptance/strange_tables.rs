@@ -6,13 +6,13 @@ use std::sync::Arc;
 use acceptance::strike::{Interject, Target};
 use acceptance::world::{Holdings, Seed, TENANT, holdings_of};
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 use testkit::fixtures::seed_items;
 use testkit::proxy::Proxy;
 use testkit::{Ports, Region, RequestAge, Storage};
+use workflows::actor::Actor;
 use workflows::realm_move::cancel_move;
 use workflows::removal::{Accepted, RemovalDetail, replay_removal};
-use workflows::requester::Requester;
 
 on_both_databases!(a_table_that_took_the_place_of_the_one_that_was_left_keeps_what_it_holds, left);
 on_both_databases!(a_table_that_took_the_place_of_the_target_of_a_move_that_went_back_keeps_what_it_holds, went_back);
@@ -62,7 +62,7 @@ impl Stranger {
 
     async fn run_until_all(&self, id: &str, is_so: impl Fn(&RemovalDetail) -> bool + Copy) {
         let all = || async { self.world.removals(id).await.iter().all(is_so) };
-        self.world.run_until(NoProbe, all).await;
+        self.world.run_until(NoFailpoints, all).await;
     }
 
     /// The removals of tables, which have stopped.
@@ -89,8 +89,8 @@ fn lead_to(front: &Proxy, endpoint: &str) {
     front.cut();
 }
 
-fn by() -> Requester {
-    Requester::realmctl("test")
+fn by() -> Actor {
+    Actor::realmctl("test")
 }
 
 async fn left(database: Database) {
@@ -124,7 +124,7 @@ async fn left(database: Database) {
     lead(&stranger.front, world.region("us-east-1"));
     stranger.front.cut();
     replay_removal(&world.deployment, &other.id, Accepted::NOTHING, &by()).await.expect("it is replayed");
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     let (here, there) = (world.holdings("us-east-1", TENANT).await, stranger.holds().await);
     if one.service == "issue-service" {
         assert_eq!((here.issues, here.activity.len()), (moved.issues.clone(), 0));
@@ -159,7 +159,7 @@ async fn went_back(database: Database) {
     for removal in &stopped {
         replay_removal(&world.deployment, &removal.id, Accepted::NOTHING, &by()).await.expect("it is replayed");
     }
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert!(world.holdings("eu-west-1", TENANT).await.is_empty(), "what was copied is gone");
     assert_eq!((world.holdings("us-east-1", TENANT).await, stranger.holds().await), (kept, strange));
     let done = replay_removal(&world.deployment, &stopped[0].id, not_so, &by()).await;

@@ -8,15 +8,15 @@ use acceptance::world::{Seed, deploy, fresh_store, many_parts, wait_until};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use catalogue::capacity::{self, Limit};
-use engine::failpoints::{NoProbe, Point, Probe};
+use engine::failpoints::{NoFailpoints, Point, Probe};
 use engine::{Runner, RunnerSettings, StepError, Sweep};
 use store::sql;
 use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
 use testkit::{Region, region};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use workflows::actor::Actor;
 use workflows::controls::{LimitChange, set_limit};
-use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 use workflows::unit_limits::ShareSweep;
 
@@ -39,8 +39,8 @@ const JITTER: f64 = 0.25;
 /// How finely the store counts.
 const WINDOW: Duration = Duration::from_millis(50);
 
-fn by() -> Requester {
-    Requester { who: "ops".to_owned(), why: "live traffic".to_owned() }
+fn by() -> Actor {
+    Actor { who: "ops".to_owned(), why: "live traffic".to_owned() }
 }
 
 /// A world whose issues in eu-west-1 are behind a front that counts, in a topology as `edit` makes it.
@@ -118,7 +118,7 @@ async fn raised(database: Database) {
         set_limit(&world.deployment, &scope(&front), &change, &by()).await.expect("the limit is raised");
         at
     };
-    let ((), raised) = tokio::join!(world.run_until(NoProbe, || world.has_ended(&id)), raise);
+    let ((), raised) = tokio::join!(world.run_until(NoFailpoints, || world.has_ended(&id)), raise);
     let view = world.view(&id).await;
     assert_eq!(view.state, "completed", "{view:?}");
     assert_eq!(world.holdings("eu-west-1", "acme").await, before);

@@ -4,10 +4,10 @@
 use acceptance::strike::{Interject, Target};
 use acceptance::world::request;
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use workers::Verification;
+use workflows::actor::Actor;
 use workflows::realm_move::{MoveRequest, MoveView, start_move};
-use workflows::requester::Requester;
 
 on_both_databases!(every_mode_copies_exactly_and_reports_what_it_looked_at, every_mode);
 on_both_databases!(a_dropped_item_is_found_by_the_modes_that_look, dropped_item);
@@ -16,7 +16,7 @@ const MODES: [Verification; 3] = [Verification::Full, Verification::Sampled, Ver
 
 async fn move_with(world: &World, mode: Verification, probe: impl Probe) -> MoveView {
     let asked = MoveRequest { verification: mode, ..request("eu") };
-    let id = start_move(&world.deployment, &asked, &Requester::realmctl("test")).await.expect("the move starts").id;
+    let id = start_move(&world.deployment, &asked, &Actor::realmctl("test")).await.expect("the move starts").id;
     world.run_until(probe, || world.has_ended(&id)).await;
     world.view(&id).await
 }
@@ -26,7 +26,7 @@ async fn every_mode(database: Database) {
         let world = World::new(database).await;
         let before = world.holdings("us-east-1", "acme").await;
         let neighbour = world.neighbour().await;
-        let done = move_with(&world, mode, NoProbe).await;
+        let done = move_with(&world, mode, NoFailpoints).await;
         assert_eq!((done.state.as_str(), done.verified), ("completed", mode != Verification::Off), "{done:?}");
         assert_eq!(world.holdings("eu-west-1", "acme").await, before);
         assert!(world.holdings("us-east-1", "acme").await.is_empty());

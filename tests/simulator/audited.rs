@@ -1,4 +1,4 @@
-//! Judges the audit trail: in each transaction, its entries of a cell lead from what the cell was to what it is, and no entry
+//! Judges the audit trail: in each transaction, its entries of an entry lead from what the entry was to what it is, and no entry
 //! holds a key of a tenant's data.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::judge::Broken;
-use crate::observer::{CellKey, Snapshot, region_of};
+use crate::observer::{EntryKey, Snapshot, region_of};
 
 /// An entry of the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,26 +20,29 @@ pub(crate) struct AuditRow {
 
 /// Judges what one transaction has changed in the ledger by what it has written to the audit trail.
 pub(crate) fn judge(seen: &Snapshot, next: &Snapshot) -> Result<(), Broken> {
-    let mut told: BTreeMap<CellKey, (String, i64)> =
-        seen.cells.iter().map(|(key, cell)| (key.clone(), (cell.state.clone(), cell.generation))).collect();
+    let mut told: BTreeMap<EntryKey, (String, i64)> = seen
+        .ledger_entries
+        .iter()
+        .map(|(key, ledger_entry)| (key.clone(), (ledger_entry.state.clone(), ledger_entry.generation)))
+        .collect();
     for row in &next.audited {
         keeps_no_key(row, next)?;
-        if row.action.starts_with("cell.") {
+        if row.action.starts_with("ledger.") {
             follow(&mut told, row)?;
         }
     }
-    for (key, cell) in &next.cells {
-        let is = (cell.state.clone(), cell.generation);
+    for (key, ledger_entry) in &next.ledger_entries {
+        let is = (ledger_entry.state.clone(), ledger_entry.generation);
         if told.get(key) != Some(&is) {
             let told = told.get(key);
-            return Err(format!("audit: the cell {key:?} is {is:?}, and the audit trail tells of {told:?}"));
+            return Err(format!("audit: the entry {key:?} is {is:?}, and the audit trail tells of {told:?}"));
         }
     }
     Ok(())
 }
 
-/// The entry begins where the cell was left, and the cell goes where the entry says.
-fn follow(told: &mut BTreeMap<CellKey, (String, i64)>, row: &AuditRow) -> Result<(), Broken> {
+/// The entry begins where the entry was left, and the entry goes where the entry says.
+fn follow(told: &mut BTreeMap<EntryKey, (String, i64)>, row: &AuditRow) -> Result<(), Broken> {
     let read = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("audit: {row:?}: {error}"));
     let (before, after) = (read(&row.before)?, read(&row.after)?);
     let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
@@ -48,7 +51,7 @@ fn follow(told: &mut BTreeMap<CellKey, (String, i64)>, row: &AuditRow) -> Result
     let key = (tenant, text(&after, "service"), region_of(&text(&after, "locationKey")).to_owned());
     let was = told.insert(key.clone(), stand(&after)).unwrap_or_else(|| ("absent".to_owned(), 0));
     if was != stand(&before) {
-        return Err(format!("audit: the cell {key:?} was {was:?}, and its entry begins with {:?}", stand(&before)));
+        return Err(format!("audit: the entry {key:?} was {was:?}, and its entry begins with {:?}", stand(&before)));
     }
     Ok(())
 }

@@ -36,10 +36,10 @@ impl World {
                 lines.push(format!("{id} is {} in {} at epoch {}", row.status, row.realm, row.epoch));
             }
         }
-        for (key, row) in &next.cells {
-            let before = self.judge.seen.cells.get(key).map_or("nothing", |before| &before.state);
+        for (key, row) in &next.ledger_entries {
+            let before = self.judge.seen.ledger_entries.get(key).map_or("nothing", |before| &before.state);
             if before != row.state {
-                lines.push(format!("cell of {}, {} in {}: {before} -> {}", key.0, key.1, key.2, row.state));
+                lines.push(format!("entry of {}, {} in {}: {before} -> {}", key.0, key.1, key.2, row.state));
             }
         }
         for (id, row) in &next.tasks {

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::judge::Broken;
 use crate::observer::Snapshot;
 
-/// What is counted, and of which realm, of which shard of a service, or where cells of a service are.
+/// What is counted, and of which realm, of which shard of a service, or where entries of a service are.
 pub(crate) type CountKey = (&'static str, String, String);
 
 /// The counts that are not 0.
 pub(crate) const COUNTS: [(&str, &str); 3] = [
     ("realm", "SELECT realm, '', tenants FROM realm_sizes WHERE tenants <> 0"),
     ("shard", "SELECT service, shard, tenants FROM shard_sizes WHERE tenants <> 0"),
-    ("site", "SELECT service, site, cells FROM site_sizes WHERE cells <> 0"),
+    ("site", "SELECT service, site, entries FROM site_sizes WHERE entries <> 0"),
 ];
 
 /// Compares the counts with the rows.
@@ -25,7 +25,9 @@ pub(crate) fn judge(next: &Snapshot) -> Result<(), Broken> {
     for ((_, service), shard) in &next.placements {
         count("shard", service, shard);
     }
-    for ((_, service, region), _) in next.cells.iter().filter(|(_, cell)| cell.state != "absent") {
+    for ((_, service, region), _) in
+        next.ledger_entries.iter().filter(|(_, ledger_entry)| ledger_entry.state != "absent")
+    {
         count("site", service, region);
     }
     if rows == next.counts {

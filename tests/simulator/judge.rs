@@ -7,7 +7,7 @@ use testkit::simulator::{Attributes, Millis, SimulatedTable, text};
 
 use crate::audited;
 use crate::counted;
-use crate::observer::{CellKey, Snapshot, TenantRow};
+use crate::observer::{EntryKey, Snapshot, TenantRow};
 use crate::scenario::{AP, EU, REGIONS, Service, US};
 use crate::tables::At;
 
@@ -100,8 +100,8 @@ impl Judge {
         if self.placement(tenant, service).contains(region.as_str()) {
             return Err(format!("P5: a mover wrote {key} to {service} in {region}, where the tenant lives"));
         }
-        if self.seen.is_cell(tenant, service, region, "absent") {
-            return Err(format!("P6: a mover wrote {key} to {service} in {region}, whose cell is absent"));
+        if self.seen.is_entry(tenant, service, region, "absent") {
+            return Err(format!("P6: a mover wrote {key} to {service} in {region}, whose entry is absent"));
         }
         Ok(())
     }
@@ -187,8 +187,8 @@ impl Judge {
     /// A pause keeps no tenant offline, and what is held back takes no step (others may intervene: that raises the fence).
     fn held_back(&self, next: &Snapshot) -> Result<(), Broken> {
         for (id, tenant) in next.tenants.iter().filter(|(_, tenant)| tenant.status == "moving") {
-            let mover = tenant.mover.as_ref().and_then(|mover| next.workflows.get(mover));
-            if mover.is_some_and(|row| row.paused) {
+            let active_move = tenant.active_move.as_ref().and_then(|mover| next.workflows.get(mover));
+            if active_move.is_some_and(|row| row.paused) {
                 return Err(format!("P1: {id} is offline, and its move is held back"));
             }
         }
@@ -220,7 +220,7 @@ impl Judge {
             return Err(format!("P2: {id} went from {before:?} to {after:?}: the epoch does not say so"));
         }
         let moving = after.status == "moving";
-        if moving != after.lease_until.is_some() || (moving && after.mover.is_none()) {
+        if moving != after.lease_until.is_some() || (moving && after.active_move.is_none()) {
             return Err(format!("P1: {id} is {after:?}: nobody would bring it back"));
         }
         if moving && !changed && before.lease_until < after.lease_until && before.lease_until <= Some(actor.now) {
@@ -252,13 +252,13 @@ impl Judge {
                 };
                 if !legal {
                     return Err(format!(
-                        "P3, P4: the cell of {id}, {} in {region} went from {was} to {is}",
+                        "P3, P4: the entry of {id}, {} in {region} went from {was} to {is}",
                         service.name
                     ));
                 }
                 if (is == "live") != new.contains(region) {
                     let name = service.name;
-                    return Err(format!("P2: {id} is placed in {new:?} for {name}, and its cell in {region} is {is}"));
+                    return Err(format!("P2: {id} is placed in {new:?} for {name}, and its entry in {region} is {is}"));
                 }
                 if is == "adding" && !moving {
                     return Err(format!("P6: {id} is online, and nobody cleans {} in {region}", service.name));
@@ -275,7 +275,7 @@ impl Judge {
         let left = holdings(&tables[&(region.to_owned(), service.to_owned())], tenant);
         match left.keys().next() {
             None => Ok(true),
-            Some(key) => Err(format!("P6: the cell of {service} in {region} became absent while {key} is there")),
+            Some(key) => Err(format!("P6: the entry of {service} in {region} became absent while {key} is there")),
         }
     }
 
@@ -297,7 +297,7 @@ impl Judge {
         }
     }
 
-    /// P9: what is written under a lease is written by its holder, unless an intervention raised the fence.
+    /// P9: what is written under a lease is written by its holder, unless an external_transition raised the fence.
     fn fences(&self, next: &Snapshot, actor: Actor<'_>) -> Result<(), Broken> {
         for (id, after) in &next.workflows {
             let Some(before) = self.seen.workflows.get(id) else { continue };
@@ -319,16 +319,16 @@ impl Judge {
     /// At the end, with everything calm: online, in the right place, complete, and nowhere else.
     pub(crate) fn end(&self, tables: &TableMap) -> Result<(), Broken> {
         for (id, tenant) in &self.seen.tenants {
-            if tenant.status != "online" || tenant.mover.is_some() {
+            if tenant.status != "online" || tenant.active_move.is_some() {
                 return Err(format!("P1: in the end {id} is {tenant:?}"));
             }
             for service in &self.services {
                 let placement = self.placement(id, service.name);
                 for region in REGIONS {
                     let state = if placement.contains(region) { "live" } else { "absent" };
-                    if !self.seen.is_cell(id, service.name, region, state) {
+                    if !self.seen.is_entry(id, service.name, region, state) {
                         return Err(format!(
-                            "P6: in the end the cell of {id}, {} in {region} is not {state}",
+                            "P6: in the end the entry of {id}, {} in {region} is not {state}",
                             service.name
                         ));
                     }
@@ -366,10 +366,10 @@ fn placement(snapshot: &Snapshot, tenant: &str, service: &str) -> BTreeSet<&'sta
     shard.map(|shard| regions_of(shard)).unwrap_or_default()
 }
 
-fn state<'a>(snapshot: &'a Snapshot, key: &CellKey) -> &'a str {
-    snapshot.cells.get(key).map_or("absent", |cell| &cell.state)
+fn state<'a>(snapshot: &'a Snapshot, key: &EntryKey) -> &'a str {
+    snapshot.ledger_entries.get(key).map_or("absent", |entry| &entry.state)
 }
 
-fn generation(snapshot: &Snapshot, key: &CellKey) -> i64 {
-    snapshot.cells.get(key).map_or(0, |cell| cell.generation)
+fn generation(snapshot: &Snapshot, key: &EntryKey) -> i64 {
+    snapshot.ledger_entries.get(key).map_or(0, |entry| entry.generation)
 }

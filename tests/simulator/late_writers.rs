@@ -61,8 +61,8 @@ impl World {
 
     /// At some location that a removal compares before it empties it. Where a store replicates, it would bring that to the live copy.
     pub(crate) fn write_late(&mut self) -> Result<(), Broken> {
-        let cells = self.judge.seen.cells.iter().filter(|(_, cell)| cell.state == "removing");
-        let removals: Vec<String> = cells.filter_map(|(_, cell)| cell.workflow.clone()).collect();
+        let entries = self.judge.seen.ledger_entries.iter().filter(|(_, entry)| entry.state == "removing");
+        let removals: Vec<String> = entries.filter_map(|(_, entry)| entry.workflow.clone()).collect();
         if removals.is_empty() {
             return Ok(());
         }

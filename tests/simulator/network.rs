@@ -54,7 +54,7 @@ impl World {
             return self.plan(latency, Event::Arrive { lane, call, answer: Some(answer), partial: false });
         };
         self.hooks.note(lane, fault);
-        let (given_up, life) = (self.scenario.patience, self.permit_life());
+        let (given_up, life) = (self.scenario.patience, self.signed_request_ttl());
         let error = match fault {
             Fault::Throttled => WorkError::retryable("throttled", "the table throttles"),
             Fault::TableFails if self.chance.permille(FAILS_FOR_GOOD) => {
@@ -152,14 +152,14 @@ impl World {
     }
 
     /// How long a table accepts a request after it was signed.
-    fn permit_life(&self) -> Millis {
-        i64::try_from(self.scenario.timing.permit_life_dynamodb.as_millis()).expect("short")
+    fn signed_request_ttl(&self) -> Millis {
+        i64::try_from(self.scenario.timing.signed_request_ttl_dynamodb.as_millis()).expect("short")
     }
 
     /// How long whoever relies on a place waits for requests of a process that may be dead.
     pub(crate) fn longest_wait(&self) -> Millis {
-        let skew = i64::try_from(self.scenario.timing.skew.as_millis()).expect("short");
-        self.permit_life() + skew + self.lease()
+        let skew = i64::try_from(self.scenario.timing.max_clock_skew.as_millis()).expect("short");
+        self.signed_request_ttl() + skew + self.lease()
     }
 
     /// How many of `all` are done: at least one, so that patience pays.
@@ -176,7 +176,7 @@ impl World {
         partial: bool,
     ) -> Result<Result<Answer, WorkError>, Broken> {
         let who = self.name_of(lane);
-        if age > self.permit_life() {
+        if age > self.signed_request_ttl() {
             self.note(&who, &format!("{} in {} refuses a request signed {age} ms ago", at.1, at.0));
             return Ok(Err(WorkError::retryable("request_too_old", "the request was signed too long ago")));
         }

@@ -1,7 +1,7 @@
 //! Looks at the catalogue's tables with SQL of its own and not through the code that it judges.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Row};
@@ -18,13 +18,13 @@ pub(crate) struct TenantRow {
     pub(crate) realm: String,
     pub(crate) status: String,
     pub(crate) epoch: i64,
-    pub(crate) mover: Option<String>,
+    pub(crate) active_move: Option<String>,
     pub(crate) lease_until: Option<Millis>,
 }
 
-/// A cell's row.
+/// An entry's row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CellRow {
+pub(crate) struct EntryRow {
     pub(crate) state: String,
     pub(crate) generation: i64,
     /// Who is adding or removing.
@@ -44,7 +44,7 @@ pub(crate) struct WorkflowRow {
     /// Marked as held back.
     pub(crate) paused: bool,
     /// A pause passes it by.
-    pub(crate) must_go_on: bool,
+    pub(crate) keeps_offline: bool,
     /// The last failure, as stored.
     pub(crate) error: Option<String>,
     /// The code of the error with which it failed, if it did.
@@ -64,13 +64,13 @@ pub(crate) struct TaskRow {
 }
 
 /// (tenant, service, region).
-pub(crate) type CellKey = (String, String, String);
+pub(crate) type EntryKey = (String, String, String);
 
 /// What the catalogue held at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Snapshot {
     pub(crate) tenants: BTreeMap<String, TenantRow>,
-    pub(crate) cells: BTreeMap<CellKey, CellRow>,
+    pub(crate) ledger_entries: BTreeMap<EntryKey, EntryRow>,
     /// (tenant, service) to shard.
     pub(crate) placements: BTreeMap<(String, String), String>,
     pub(crate) workflows: BTreeMap<String, WorkflowRow>,
@@ -97,7 +97,7 @@ impl Snapshot {
     fn is_held(&self, row: &WorkflowRow) -> bool {
         let by_scope = !self.pauses.is_empty()
             && (self.pauses.contains_key("all") || self.pauses.contains_key(&format!("tenant:{}", row.subject)));
-        row.paused || (by_scope && !row.must_go_on)
+        row.paused || (by_scope && !row.keeps_offline)
     }
 
     /// Whether anything is held back, or marked so: then somebody has to look that pauses and marks agree.
@@ -116,10 +116,10 @@ impl Snapshot {
         self.tenants.values().filter(|tenant| tenant.status == "moving").filter_map(|tenant| tenant.lease_until).min()
     }
 
-    /// Whether a cell is in this state.
-    pub(crate) fn is_cell(&self, tenant: &str, service: &str, region: &str, state: &str) -> bool {
+    /// Whether an entry is in this state.
+    pub(crate) fn is_entry(&self, tenant: &str, service: &str, region: &str, state: &str) -> bool {
         let key = (tenant.to_owned(), service.to_owned(), region.to_owned());
-        self.cells.get(&key).map_or("absent", |cell| &cell.state) == state
+        self.ledger_entries.get(&key).map_or("absent", |ledger_entry| &ledger_entry.state) == state
     }
 }
 
@@ -144,26 +144,26 @@ impl Observer {
     /// What the catalogue holds now.
     pub(crate) fn look(&self) -> Snapshot {
         Snapshot {
-            tenants: self.rows("SELECT id, realm, status, epoch, mover, lease_until FROM tenants", |row| {
+            tenants: self.rows("SELECT id, realm, status, epoch, active_move, lease_until FROM tenants", |row| {
                 let tenant = TenantRow {
                     realm: row.get(1)?,
                     status: row.get(2)?,
                     epoch: row.get(3)?,
-                    mover: row.get(4)?,
+                    active_move: row.get(4)?,
                     lease_until: row.get(5)?,
                 };
                 Ok((row.get(0)?, tenant))
             }),
-            cells: self.rows("SELECT tenant, service, location, state, generation, workflow FROM cells", |row| {
+            ledger_entries: self.rows("SELECT tenant, service, location, state, generation, workflow FROM ledger", |row| {
                 let location: String = row.get(2)?;
                 let key = (row.get(0)?, row.get(1)?, region_of(&location).to_owned());
-                Ok((key, CellRow { state: row.get(3)?, generation: row.get(4)?, workflow: row.get(5)? }))
+                Ok((key, EntryRow { state: row.get(3)?, generation: row.get(4)?, workflow: row.get(5)? }))
             }),
             placements: self.rows("SELECT tenant, service, shard FROM placements", |row| {
                 Ok(((row.get(0)?, row.get(1)?), row.get(2)?))
             }),
             workflows: self.rows(
-                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until, paused, must_go_on, error, \
+                "SELECT id, kind, subject, state, fence, lease_owner, wake_at, lease_until, paused, keeps_offline, error, \
                  json_extract(data, '$.stage.error.code') FROM workflows",
                 |row| {
                     let workflow = WorkflowRow {
@@ -175,7 +175,7 @@ impl Observer {
                         wake_at: row.get(6)?,
                         lease_until: row.get(7)?,
                         paused: row.get::<_, i64>(8)? != 0,
-                        must_go_on: row.get::<_, i64>(9)? != 0,
+                        keeps_offline: row.get::<_, i64>(9)? != 0,
                         error: row.get(10)?,
                         failed_with: row.get(11)?,
                     };

@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use engine::Priority;
 use store::Clock;
 use testkit::simulator::Millis;
+use workflows::actor::Actor;
 use workflows::controls::{pause_all, pause_tenant, resume_all, resume_tenant};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, Verification, When, cancel_move, start_move};
 use workflows::refusal::Refusal;
 use workflows::removal::{Accepted, replay_removal};
-use workflows::requester::Requester;
 use workflows::topology_change::apply_topology;
 
 use crate::hooks::LANES;
@@ -63,8 +63,8 @@ impl Told {
     }
 }
 
-fn requester() -> Requester {
-    Requester { who: "operator".to_owned(), why: "to play".to_owned() }
+fn actor() -> Actor {
+    Actor { who: "operator".to_owned(), why: "to play".to_owned() }
 }
 
 fn tell(told: &Mutex<Vec<Told>>, what: Told) {
@@ -87,11 +87,11 @@ impl World {
         let (yaml, tenants) = (self.scenario.topology(), self.scenario.tenants.clone());
         let lane = self.free_lane().expect("nobody acts yet");
         self.lanes.begin(lane, async move {
-            apply_topology(&deployment, &yaml, &requester()).await.expect("the topology is valid");
+            apply_topology(&deployment, &yaml, &actor()).await.expect("the topology is valid");
             for (id, realm) in tenants {
                 let host = format!("{id}.example").parse().expect("a host");
                 let new = NewTenant { id: id.parse().expect("an id"), host, realm: realm.to_owned() };
-                create_tenant(&deployment, &new, &requester()).await.expect("the tenant is created");
+                create_tenant(&deployment, &new, &actor()).await.expect("the tenant is created");
             }
         });
         while self.lanes.is_busy(lane) {
@@ -178,7 +178,7 @@ impl World {
                 self.note("operator", &format!("asks to move {} to {to}", request.tenant));
                 self.lanes.begin(lane, async move {
                     for _ in 0..ATTEMPTS {
-                        match start_move(&deployment, &request, &requester()).await {
+                        match start_move(&deployment, &request, &actor()).await {
                             Ok(started) => return tell(&told, Told::Started { deed: n, id: started.id }),
                             Err(Refusal::Store(_)) => {}
                             Err(refusal) => return tell(&told, Told::Said(refusal.code().to_owned())),
@@ -191,8 +191,8 @@ impl World {
                 self.note("operator", &format!("lets {} go on", tenant.as_deref().unwrap_or("everything")));
                 self.lanes.begin(lane, async move {
                     let answer = match tenant {
-                        Some(tenant) => resume_tenant(&deployment, &tenant, &requester()).await,
-                        None => resume_all(&deployment, &requester()).await,
+                        Some(tenant) => resume_tenant(&deployment, &tenant, &actor()).await,
+                        None => resume_all(&deployment, &actor()).await,
                     };
                     tell(&told, Told::of(answer.map(|ended| format!("ended a pause: {ended}"))));
                 });
@@ -200,21 +200,21 @@ impl World {
             Deeds::Cancel(id) => {
                 self.note("operator", &format!("cancels {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = cancel_move(&deployment, &id, &requester()).await;
+                    let answer = cancel_move(&deployment, &id, &actor()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
             Deeds::Replay(id) => {
                 self.note("operator", &format!("replays {id}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, Accepted::NOTHING, &requester()).await;
+                    let answer = replay_removal(&deployment, &id, Accepted::NOTHING, &actor()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
             Deeds::Accept(id, hash) => {
                 self.note("operator", &format!("replays {id}, accepting {hash}"));
                 self.lanes.begin(lane, async move {
-                    let answer = replay_removal(&deployment, &id, Accepted::late_writes(&hash), &requester()).await;
+                    let answer = replay_removal(&deployment, &id, Accepted::late_writes(&hash), &actor()).await;
                     tell(&told, Told::of(answer.map(|outcome| format!("{outcome:?}"))));
                 });
             }
@@ -237,8 +237,8 @@ impl World {
         self.plan(lasting, Event::Deed(Deeds::LetGo(tenant)));
         self.lanes.begin(lane, async move {
             let answer = match name {
-                Some(name) => pause_tenant(&deployment, &name, &requester()).await,
-                None => pause_all(&deployment, &requester()).await,
+                Some(name) => pause_tenant(&deployment, &name, &actor()).await,
+                None => pause_all(&deployment, &actor()).await,
             };
             tell(&told, Told::of(answer.map(|paused| format!("{paused:?}"))));
         });
@@ -278,7 +278,9 @@ impl World {
     pub(crate) fn replay_failed(&mut self) -> Result<bool, Broken> {
         let seen = &self.judge.seen;
         let is_owed = |id: &String| {
-            seen.cells.values().any(|cell| cell.state == "removing" && cell.workflow.as_ref() == Some(id))
+            seen.ledger_entries
+                .values()
+                .any(|ledger_entry| ledger_entry.state == "removing" && ledger_entry.workflow.as_ref() == Some(id))
         };
         let mut failed = seen.workflows.iter().filter(|(_, row)| row.state == "failed" && row.kind == "removal");
         let Some(id) = failed.find(|(id, _)| is_owed(id)).map(|(id, _)| id.clone()) else { return Ok(true) };

@@ -63,7 +63,7 @@ impl World {
             batch_concurrency: scenario.batches,
             page_keys: scenario.page_keys,
             index_settle: scenario.timing.index_settle,
-            skew: scenario.timing.skew,
+            skew: scenario.timing.max_clock_skew,
             settle_rounds: 4,
             permit_fresh_for: Duration::from_millis(20),
             checkpoint_every: Duration::from_millis(scenario.checkpoint_every.unsigned_abs()),
@@ -178,7 +178,7 @@ impl World {
         if self.hooks.is_calm() || self.database.load(Ordering::SeqCst) != 0 || !self.chance.permille(rate) {
             return;
         }
-        let skew = i64::try_from(self.scenario.timing.skew.as_millis()).expect("short");
+        let skew = i64::try_from(self.scenario.timing.max_clock_skew.as_millis()).expect("short");
         // Beyond what is allowed, and often beyond every wait. It is never behind: what is noted meanwhile would count from too early.
         let ahead = self.chance.between(skew * 2, self.longest_wait() * 2);
         self.set_database_clock(ahead);
@@ -204,7 +204,7 @@ impl World {
             return;
         }
         // Any two clocks differ by at most the skew.
-        let half = i64::try_from(self.scenario.timing.skew.as_millis() / 2).expect("short");
+        let half = i64::try_from(self.scenario.timing.max_clock_skew.as_millis() / 2).expect("short");
         let offset = self.chance.between(-half, half);
         self.processes[lane / LANES].clock.offset.store(offset, Ordering::SeqCst);
         let state = self.hooks.state_of(lane);

@@ -187,12 +187,12 @@ fn timing(chance: &mut Chance) -> Timing {
         offline_deadline: ms((offline_lease * chance.between(2, 12)).max(least_deadline)),
         context_ttl: ms(chance.between(5, 120)),
         drain_time: ms(chance.between(skew, 120)),
-        skew: ms(skew),
+        max_clock_skew: ms(skew),
         index_settle: ms(index_settle),
         wait_limit: ms(chance.between(1_000, 10_000)),
-        permit_life_dynamodb: ms(life),
-        permit_life_s3: ms(life),
-        permit_life_hooks: ms(life),
+        signed_request_ttl_dynamodb: ms(life),
+        signed_request_ttl_s3: ms(life),
+        signed_request_ttl_hooks: ms(life),
         queue_retention: ms(chance.between(100, 1_500)),
     };
     timing.check().expect("the simulation's constants fit together");

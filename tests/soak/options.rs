@@ -60,7 +60,7 @@ pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_millis(800);
 const DRAIN_TIME: Duration = Duration::from_secs(1);
 
 /// How old a request may be when it reaches a store: the embedded regions refuse older ones.
-pub(crate) const PERMIT_LIFE: Duration = Duration::from_secs(4);
+pub(crate) const SIGNED_REQUEST_TTL: Duration = Duration::from_secs(4);
 
 /// How long a claim of work lasts.
 pub(crate) const LEASE: Duration = Duration::from_secs(2);
@@ -81,9 +81,9 @@ pub(crate) fn timing(no_drain: bool) -> Vec<(&'static str, String)> {
         ("REALMCTL_CONTEXT_TTL", ms(context_ttl)),
         ("REALMCTL_DRAIN_TIME", ms(drain_time)),
         ("REALMCTL_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
-        ("REALMCTL_PERMIT_LIFE_DYNAMODB", ms(PERMIT_LIFE)),
-        ("REALMCTL_PERMIT_LIFE_S3", ms(PERMIT_LIFE)),
-        ("REALMCTL_PERMIT_LIFE_HOOKS", ms(PERMIT_LIFE)),
+        ("REALMCTL_SIGNED_REQUEST_TTL_DYNAMODB", ms(SIGNED_REQUEST_TTL)),
+        ("REALMCTL_SIGNED_REQUEST_TTL_S3", ms(SIGNED_REQUEST_TTL)),
+        ("REALMCTL_SIGNED_REQUEST_TTL_HOOKS", ms(SIGNED_REQUEST_TTL)),
         ("REALMCTL_QUEUE_RETENTION", "2s".to_owned()),
         ("REALMCTL_INDEX_SETTLE", "200ms".to_owned()),
         ("REALMCTL_WAIT_LIMIT", "60s".to_owned()),

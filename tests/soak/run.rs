@@ -15,7 +15,7 @@ use crate::faults::Injector;
 use crate::fleet::{Fleet, PROCESSES};
 use crate::movers::{move_back_and_forth, replay_removals};
 use crate::observer::{Seen, observe};
-use crate::options::{LIMIT, Options, PERMIT_LIFE, timing};
+use crate::options::{LIMIT, Options, SIGNED_REQUEST_TTL, timing};
 use crate::random::Random;
 use crate::report::Report;
 use crate::stage::Stage;
@@ -51,7 +51,7 @@ pub(crate) async fn run(options: Options) -> Result<Report, Error> {
 }
 
 async fn with_logs(options: &Options, seed: u64, logs: &Path) -> Result<Report, Error> {
-    let age = RequestAge { dynamodb: PERMIT_LIFE, s3: PERMIT_LIFE };
+    let age = RequestAge { dynamodb: SIGNED_REQUEST_TTL, s3: SIGNED_REQUEST_TTL };
     let start = |name| Region::start_accepting(name, Storage::Memory, Ports::Any, age);
     let regions = [start("us-east-1")?, start("eu-west-1")?];
     let all: Vec<&Region> = regions.iter().collect();

@@ -79,12 +79,12 @@ pub(crate) async fn judge(
             stage.problem(format!("{tenant}: {field} is {} and not {expected}", found.text(field)));
         }
     }
-    if !found.body["mover"].is_null() {
-        stage.problem(format!("{tenant} still has the mover {}", found.body["mover"]));
+    if !found.body["activeMove"].is_null() {
+        stage.problem(format!("{tenant} still has the mover {}", found.body["activeMove"]));
     }
     for stores in stores {
         let home = stores.region.starts_with(realm);
-        judge_ledger(stage, tenant, &stores.region, home, &found.body["cells"]);
+        judge_ledger(stage, tenant, &stores.region, home, &found.body["ledger"]);
         let (held, unfinished) = holdings(stores, tenant).await?;
         let all = held.issues.len() + held.activity.len() + held.objects.len() + unfinished;
         if home {
@@ -97,12 +97,12 @@ pub(crate) async fn judge(
     Ok(())
 }
 
-fn judge_ledger(stage: &Stage, tenant: &str, region: &str, home: bool, cells: &Value) {
+fn judge_ledger(stage: &Stage, tenant: &str, region: &str, home: bool, entries: &Value) {
     let expected = if home { "live" } else { "absent" };
-    let cells = cells.as_array().into_iter().flatten();
-    for cell in cells.filter(|cell| cell["location"].as_str().is_some_and(|name| name.starts_with(region))) {
-        if cell["state"] != expected {
-            stage.problem(format!("{tenant}: the ledger says {} where it should say {expected}", cell));
+    let entries = entries.as_array().into_iter().flatten();
+    for entry in entries.filter(|entry| entry["location"].as_str().is_some_and(|name| name.starts_with(region))) {
+        if entry["state"] != expected {
+            stage.problem(format!("{tenant}: the ledger says {} where it should say {expected}", entry));
         }
     }
 }

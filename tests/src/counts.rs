@@ -18,7 +18,7 @@ pub async fn kept_and_recounted(store: &Store) -> (Counts, Counts) {
 async fn kept(tx: &mut Tx) -> Counts {
     let kept = "SELECT 'realm' AS what, realm AS name, tenants AS counted FROM realm_sizes \
                 UNION ALL SELECT 'shard', service || ' ' || shard, tenants FROM shard_sizes \
-                UNION ALL SELECT 'site', service || ' ' || site, cells FROM site_sizes";
+                UNION ALL SELECT 'site', service || ' ' || site, entries FROM site_sizes";
     let rows = sql(kept).fetch_all(tx).await.expect("the counts can be read");
     let row = |row: &store::Row| {
         let what = ["realm", "shard", "site"].into_iter().find(|what| row.text("what").is_ok_and(|is| is == *what));
@@ -37,8 +37,8 @@ async fn recounted(tx: &mut Tx) -> Counts {
         let text = |column| row.text(column).expect("a name");
         count("shard", format!("{} {}", text("service"), text("shard")));
     }
-    let cells = sql("SELECT tenant, service, location FROM cells WHERE state <> 'absent'");
-    for row in cells.fetch_all(tx).await.expect("cells") {
+    let ledger_entries = sql("SELECT tenant, service, location FROM ledger WHERE state <> 'absent'");
+    for row in ledger_entries.fetch_all(tx).await.expect("entries") {
         let text = |column| row.text(column).expect("a name");
         count("site", format!("{} {}", text("service"), site(&text("location"), &text("tenant"))));
     }

@@ -4,17 +4,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::tenants::{self, TenantStatus};
 use engine::WorkflowRecord;
-use engine::failpoints::{NoProbe, Probe};
+use engine::failpoints::{NoFailpoints, Probe};
 use store::{ManualClock, Tx};
 use testkit::hook_service::Pages;
 use testkit::{HookService, RequestAge};
+use workflows::actor::Actor;
 use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::removal::{Accepted, ReplayOutcome, replay_removal};
-use workflows::requester::Requester;
 
 use crate::clocked::Clocked;
 use crate::counts::kept_and_recounted;
@@ -178,19 +178,23 @@ impl Stage {
                 _ => {}
             }
         }
-        self.world.run_until(NoProbe, || self.is_at_rest()).await;
+        self.world.run_until(NoFailpoints, || self.is_at_rest()).await;
     }
 
     /// The tenant is online, all its data is where the catalogue places it and nowhere else, the ledger says so, no task is left,
     /// its neighbour is as it was, and all is counted.
     pub async fn is_sound(&self, what: &str) {
         let tenant = self.world.tenant().await;
-        assert_eq!((tenant.status, tenant.mover, tenant.lease_until), (TenantStatus::Online, None, None), "{what}");
+        assert_eq!(
+            (tenant.status, tenant.active_move, tenant.lease_until),
+            (TenantStatus::Online, None, None),
+            "{what}"
+        );
         let (home, away) = if tenant.realm == "us" { ("us-east-1", "eu-west-1") } else { ("eu-west-1", "us-east-1") };
         assert_eq!(self.world.holdings(home, TENANT).await, self.data, "{what}: in {home}");
         assert!(self.world.holdings(away, TENANT).await.is_empty(), "{what}: {away} is emptied");
-        for ((service, region), state) in self.world.cells().await {
-            let expected = if region == home { CellState::Live } else { CellState::Absent };
+        for ((service, region), state) in self.world.entries().await {
+            let expected = if region == home { EntryState::Live } else { EntryState::Absent };
             assert_eq!(state, expected, "{what}: {service} in {region}");
         }
         assert_eq!(self.service.pages(home, TENANT), self.pages, "{what}: pages in {home}");
@@ -207,7 +211,7 @@ impl Stage {
         }
         let second = tenants::get(&mut tx, SECOND).await.expect("readable").expect("exists");
         tx.rollback().await.expect("a read ends");
-        assert_eq!((second.status, second.mover), (TenantStatus::Online, None), "{what}");
+        assert_eq!((second.status, second.active_move), (TenantStatus::Online, None), "{what}");
         assert_eq!(self.world.neighbour().await, self.neighbour, "{what}");
         let (kept, recounted) = kept_and_recounted(&self.world.deployment.store).await;
         assert_eq!(kept, recounted, "{what}: what is counted");
@@ -223,20 +227,20 @@ async fn create(world: &World, id: &str) {
     create_tenant(&world.deployment, &new, &by()).await.expect("the tenant is created");
 }
 
-fn by() -> Requester {
-    Requester { who: "test".to_owned(), why: "to test".to_owned() }
+fn by() -> Actor {
+    Actor { who: "test".to_owned(), why: "to test".to_owned() }
 }
 
-/// Online with every cell live, or gone with every cell absent.
+/// Online with every entry live, or gone with every entry absent.
 async fn is_created_or_gone(tx: &mut Tx, id: &str, what: &str) {
     let tenant = tenants::get(tx, id).await.expect("readable").expect("its id is kept");
     let expected = match tenant.status {
-        TenantStatus::Online => CellState::Live,
-        TenantStatus::Gone => CellState::Absent,
+        TenantStatus::Online => EntryState::Live,
+        TenantStatus::Gone => EntryState::Absent,
         other => panic!("{what}: {id} is {}", other.as_str()),
     };
-    assert_eq!(tenant.host.is_some(), expected == CellState::Live, "{what}: the host of {id}");
-    for cell in ledger::of_tenant(tx, id).await.expect("readable") {
-        assert_eq!(cell.state, expected, "{what}: {} of {id}", cell.service);
+    assert_eq!(tenant.host.is_some(), expected == EntryState::Live, "{what}: the host of {id}");
+    for entry in ledger::of_tenant(tx, id).await.expect("readable") {
+        assert_eq!(entry.state, expected, "{what}: {} of {id}", entry.service);
     }
 }

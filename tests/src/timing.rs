@@ -14,12 +14,12 @@ pub fn short() -> Timing {
         offline_deadline: Duration::from_secs(300),
         context_ttl: Duration::from_millis(20),
         drain_time: Duration::from_millis(20),
-        skew: Duration::from_millis(5),
+        max_clock_skew: Duration::from_millis(5),
         index_settle: Duration::from_millis(20),
         wait_limit: Duration::from_secs(20),
-        permit_life_dynamodb: Duration::from_secs(1),
-        permit_life_s3: Duration::from_secs(1),
-        permit_life_hooks: Duration::from_secs(1),
+        signed_request_ttl_dynamodb: Duration::from_secs(1),
+        signed_request_ttl_s3: Duration::from_secs(1),
+        signed_request_ttl_hooks: Duration::from_secs(1),
         queue_retention: Duration::from_millis(100),
     }
 }

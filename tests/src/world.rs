@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
-use catalogue::ledger::{self, Cell, CellState};
+use catalogue::ledger::{self, EntryState, LedgerEntry};
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::failpoints::{NoProbe, Probe};
+use engine::failpoints::{NoFailpoints, Probe};
 use engine::tables::{in_doubt_table, workflow_table};
 use engine::{HostLocks, Runner};
 use store::{Store, StoreUrl, sql};
@@ -17,11 +17,11 @@ use testkit::{Ports, Region, RequestAge, Storage, observe, region};
 use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, HookSecrets, Movers, Settings};
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::partitioning::PartSize;
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::realm_move::{MoveRequest, MoveView, start_move, view_move};
 use workflows::removal::{RemovalDetail, view_removal};
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 use workflows::topology_change::apply_topology;
 
@@ -141,7 +141,7 @@ pub fn deploy_timed_on(store: Store, timing: Timing) -> Deployment {
 pub fn settings(timing: &Timing) -> Settings {
     Settings {
         index_settle: timing.index_settle,
-        skew: timing.skew,
+        skew: timing.max_clock_skew,
         permit_fresh_for: Duration::from_millis(50),
         checkpoint_every: Duration::ZERO,
         // Long enough for a machine that stands still for a while.
@@ -199,7 +199,7 @@ impl World {
         let regions = vec![start("us-east-1"), start("eu-west-1")];
         let all: Vec<&Region> = regions.iter().collect();
         testkit::prepare(&all).await.expect("tables and buckets are made");
-        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
         let yaml = edit(few_parts(&testkit::topology(&all)));
         apply_topology(&deployment, &yaml, &by).await.expect("the topology is applied");
         for (id, realm) in [(TENANT, "us"), (NEIGHBOUR, "us")] {
@@ -236,7 +236,7 @@ impl World {
         yaml: &str,
         realm: &str,
     ) -> Self {
-        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
         apply_topology(&deployment, yaml, &by).await.expect("the topology is applied");
         let new = NewTenant {
             id: TENANT.parse().expect("a tenant id"),
@@ -256,7 +256,7 @@ impl World {
             all.iter().all(|tenant| tenant.status != TenantStatus::Provisioning)
         };
         if !created().await {
-            self.run_until(NoProbe, created).await;
+            self.run_until(NoFailpoints, created).await;
         }
     }
 
@@ -334,7 +334,7 @@ impl World {
 
     /// Starts a move of the tenant and returns its id.
     pub async fn start_move(&self, to: &str) -> String {
-        let by = Requester { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
         start_move(&self.deployment, &request(to), &by).await.expect("the move starts").id
     }
 
@@ -383,16 +383,20 @@ impl World {
     }
 
     /// The tenant's ledger: (service, region) to state.
-    pub async fn cells(&self) -> BTreeMap<(String, String), CellState> {
-        self.full_cells().await.into_iter().map(|cell| ((cell.service, cell.location.region), cell.state)).collect()
+    pub async fn entries(&self) -> BTreeMap<(String, String), EntryState> {
+        self.full_entries()
+            .await
+            .into_iter()
+            .map(|entry| ((entry.service, entry.location.region), entry.state))
+            .collect()
     }
 
-    /// The tenant's ledger cells.
-    pub async fn full_cells(&self) -> Vec<Cell> {
+    /// The tenant's ledger entries.
+    pub async fn full_entries(&self) -> Vec<LedgerEntry> {
         let mut tx = self.deployment.store.read().await.expect("a read begins");
-        let cells = ledger::of_tenant(&mut tx, TENANT).await.expect("the ledger can be read");
+        let entries = ledger::of_tenant(&mut tx, TENANT).await.expect("the ledger can be read");
         tx.rollback().await.expect("a read ends");
-        cells
+        entries
     }
 
     /// The removals that the move queued, as they are.
@@ -409,12 +413,12 @@ impl World {
     }
 
     /// Processes that lost work at a location of the tenant and have not said that they stopped.
-    pub async fn stragglers(&self) -> usize {
-        let cells = self.full_cells().await;
+    pub async fn in_doubt_requests(&self) -> usize {
+        let entries = self.full_entries().await;
         let mut tx = self.deployment.store.read().await.expect("a read begins");
         let mut found = 0;
-        for cell in cells {
-            found += in_doubt_table::of(&mut tx, TENANT, &cell.location.key()).await.expect("they can be read").len();
+        for entry in entries {
+            found += in_doubt_table::of(&mut tx, TENANT, &entry.location.key()).await.expect("they can be read").len();
         }
         tx.rollback().await.expect("a read ends");
         found

@@ -1,7 +1,7 @@
 //! Permits: every write to and delete from a data store takes one, and only a reading of the ledger hands one out.
 //!
 //! The ledger itself lives in the catalogue; this crate knows it through the [`Ledger`] trait. A permit proves that the
-//! cell was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
+//! entry was read a moment ago and allowed the work. A check alone could not fence a process that is paused between it and the
 //! request, so each request is signed with the time of the reading, and the store refuses it once that is too old.
 
 use std::sync::{Arc, Mutex};
@@ -17,11 +17,11 @@ use crate::fingerprint::{Fingerprint, Mark};
 use crate::late::LATE_WRITES;
 use crate::outstanding::{ANSWERS_WITHIN, Nobody, Outstanding, Sent};
 
-/// What the ledger says about one cell (tenant, service, location) right now.
+/// What the ledger says about one entry (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CellFacts {
-    /// The cell's state.
-    pub state: CellState,
+pub struct EntryFacts {
+    /// The entry's state.
+    pub state: EntryState,
     /// Whether a current placement of the tenant includes this location.
     pub placed: bool,
 }
@@ -30,14 +30,14 @@ pub struct CellFacts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// What it said.
-    pub facts: CellFacts,
+    pub facts: EntryFacts,
     /// When it was read, by the database's clock and not after what was read: requests are signed with it.
     pub at: SystemTime,
 }
 
-/// The states of a ledger cell.
+/// The states of a ledger entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CellState {
+pub enum EntryState {
     /// No data of the tenant may be there.
     Absent,
     /// A move is adding data.
@@ -48,15 +48,15 @@ pub enum CellState {
     Removing,
 }
 
-/// The ledger as one unit of work sees it: bound to one cell, its generation, the epoch and the fence of the work.
+/// The ledger as one unit of work sees it: bound to one entry, its generation, the epoch and the fence of the work.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Reads the cell. `None` when its generation, the tenant's epoch or the workflow's fence is no longer the one that
+    /// Reads the entry. `None` when its generation, the tenant's epoch or the workflow's fence is no longer the one that
     /// this work was started under.
     async fn read(&self) -> Result<Option<Reading>, WorkError>;
 }
 
-/// Proof that the cell was `adding` under our epoch and fence when it was last read.
+/// Proof that the entry was `adding` under our epoch and fence when it was last read.
 #[derive(Debug)]
 pub struct WritePermit(SystemTime, i64);
 
@@ -66,13 +66,13 @@ impl WritePermit {
         self.0
     }
 
-    /// The cell's generation.
+    /// The entry's generation.
     pub(crate) fn generation(&self) -> i64 {
         self.1
     }
 }
 
-/// Proof that the cell was `live`, and that a placement includes the location, when it was last read.
+/// Proof that the entry was `live`, and that a placement includes the location, when it was last read.
 #[derive(Debug)]
 pub struct LivePermit(SystemTime, i64);
 
@@ -82,13 +82,13 @@ impl LivePermit {
         self.0
     }
 
-    /// The cell's generation.
+    /// The entry's generation.
     pub(crate) fn generation(&self) -> i64 {
         self.1
     }
 }
 
-/// Proof that the cell was `removing`, and that no placement includes the location, when it was last read.
+/// Proof that the entry was `removing`, and that no placement includes the location, when it was last read.
 #[derive(Debug)]
 pub struct RemovalPermit(SystemTime, i64);
 
@@ -98,13 +98,13 @@ impl RemovalPermit {
         self.0
     }
 
-    /// The cell's generation.
+    /// The entry's generation.
     pub(crate) fn generation(&self) -> i64 {
         self.1
     }
 }
 
-/// Hands out permits, reading the ledger again once the last reading is older than `fresh_for`.
+/// WorkerSlots out permits, reading the ledger again once the last reading is older than `fresh_for`.
 pub struct Permits<'a> {
     ledger: &'a dyn Ledger,
     fresh_for: Duration,
@@ -122,14 +122,14 @@ impl<'a> Permits<'a> {
         Self { ledger, fresh_for, last, watch: None, outstanding, generation: 0, seen: None }
     }
 
-    /// The same for a cell of this generation, which the ledger has to be bound to: services with hooks are told it.
+    /// The same for an entry of this generation, which the ledger has to be bound to: services with hooks are told it.
     #[must_use]
     pub fn of_generation(mut self, generation: i64) -> Self {
         self.generation = generation;
         self
     }
 
-    /// The generation of the cell.
+    /// The generation of the entry.
     pub(crate) fn generation(&self) -> i64 {
         self.generation
     }
@@ -201,7 +201,7 @@ impl<'a> Permits<'a> {
     pub async fn write(&self) -> Result<WritePermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;
         match facts {
-            CellFacts { state: CellState::Adding, .. } => Ok(WritePermit(at, self.generation)),
+            EntryFacts { state: EntryState::Adding, .. } => Ok(WritePermit(at, self.generation)),
             other => Err(refused("write to", &other)),
         }
     }
@@ -210,7 +210,7 @@ impl<'a> Permits<'a> {
     pub async fn removal(&self) -> Result<RemovalPermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;
         match facts {
-            CellFacts { state: CellState::Removing, placed: false } => Ok(RemovalPermit(at, self.generation)),
+            EntryFacts { state: EntryState::Removing, placed: false } => Ok(RemovalPermit(at, self.generation)),
             other => Err(refused("delete from", &other)),
         }
     }
@@ -219,7 +219,7 @@ impl<'a> Permits<'a> {
     pub async fn live(&self) -> Result<LivePermit, WorkError> {
         let Reading { facts, at } = self.reading().await?;
         match facts {
-            CellFacts { state: CellState::Live, placed: true } => Ok(LivePermit(at, self.generation)),
+            EntryFacts { state: EntryState::Live, placed: true } => Ok(LivePermit(at, self.generation)),
             other => Err(refused("announce", &other)),
         }
     }
@@ -264,11 +264,11 @@ impl<'a> Permits<'a> {
     }
 }
 
-fn refused(what: &str, facts: &CellFacts) -> WorkError {
-    let why = if facts.placed && facts.state == CellState::Removing {
+fn refused(what: &str, facts: &EntryFacts) -> WorkError {
+    let why = if facts.placed && facts.state == EntryState::Removing {
         "it is part of the tenant's placement".to_owned()
     } else {
-        format!("its ledger cell is {:?}", facts.state).to_lowercase()
+        format!("its ledger entry is {:?}", facts.state).to_lowercase()
     };
     WorkError::lost_lease(format!("the ledger does not permit to {what} the location: {why}"))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
 use workers::error::{Treatment, WorkError};
-use workers::permit::CellState;
+use workers::permit::EntryState;
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{Movers, PartAt, PartCopy};
@@ -171,25 +171,25 @@ async fn permit_is_refused(stores: Stores) {
     let (from, to) = pair.places();
     fill(&pair.from, TABLE, "acme", 0..200).await;
     let movers = pair.movers();
-    let ledger = Allows::for_readings(CellState::Adding, 3);
+    let ledger = Allows::for_readings(EntryState::Adding, 3);
     let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!((error.treatment, error.code), (Treatment::LostLease, "lost_lease"));
     // Each reading of the ledger allows one request of at most 25.
     assert!(observe::table_items(&pair.to, TABLE).await.unwrap().len() <= 75);
 
-    let ledger = Allows::for_readings(CellState::Removing, 3);
+    let ledger = Allows::for_readings(EntryState::Removing, 3);
     let error = movers.remove(acme_at(&from), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert!(observe::table_items(&pair.from, TABLE).await.unwrap().len() >= 125);
 
-    // The wrong kind of permit, and a cell that is live.
-    for state in [CellState::Absent, CellState::Live, CellState::Adding] {
+    // The wrong kind of permit, and an entry that is live.
+    for state in [EntryState::Absent, EntryState::Live, EntryState::Adding] {
         let ledger = Allows::for_readings(state, u32::MAX);
         let error = movers.remove(acme_at(&from), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.treatment, Treatment::LostLease);
     }
     let before = observe::table_items(&pair.to, TABLE).await.unwrap();
-    for state in [CellState::Absent, CellState::Live, CellState::Removing] {
+    for state in [EntryState::Absent, EntryState::Live, EntryState::Removing] {
         let ledger = Allows::for_readings(state, u32::MAX);
         let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.treatment, Treatment::LostLease);

@@ -11,7 +11,7 @@ use testkit::HookService;
 use testkit::hook_service::{Fault, SECRET};
 use workers::error::{Treatment, WorkError};
 use workers::late::Known;
-use workers::permit::CellState;
+use workers::permit::EntryState;
 use workers::place::Place;
 use workers::progress::Tally;
 use workers::{Change, CredentialsFrom, Depth, HookSecrets, Movers, Settings};
@@ -270,7 +270,7 @@ async fn a_wrong_or_missing_secret_is_told_and_never_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_asked_for_without_its_permit() {
     let world = world();
-    for state in [CellState::Absent, CellState::Live, CellState::Removing] {
+    for state in [EntryState::Absent, EntryState::Live, EntryState::Removing] {
         let ledger = Allows::for_readings(state, u32::MAX);
         let permits = ledger.permits().of_generation(1);
         let error = world.movers.copy(acme(&world.us, &world.eu), &permits, &Kept::all(), None).await;

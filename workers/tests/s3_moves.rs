@@ -12,7 +12,7 @@ use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
 use workers::Movers;
 use workers::error::Treatment;
-use workers::permit::CellState;
+use workers::permit::EntryState;
 use workers::place::Place;
 use workers::progress::Tally;
 
@@ -119,7 +119,7 @@ async fn permit_is_refused(stores: Stores) {
     fixtures::put_objects(&pair.from, &pair.from_bucket, "acme/", 19, 5).await.unwrap();
     fixtures::put_multipart_object(&pair.from, &pair.from_bucket, "acme/0-large", 5).await.unwrap();
     let movers = pair.movers();
-    let ledger = Allows::for_readings(CellState::Adding, 5);
+    let ledger = Allows::for_readings(EntryState::Adding, 5);
     let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();
     assert_eq!(error.treatment, Treatment::LostLease);
     assert!(observe::bucket_objects(&pair.to, &pair.to_bucket, "acme/").await.unwrap().len() <= 5);

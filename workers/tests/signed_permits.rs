@@ -12,7 +12,7 @@ use common::*;
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::{Treatment, WorkError};
-use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
+use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::{CredentialsFrom, Movers, Settings};
 
@@ -21,14 +21,14 @@ const OLD: Duration = Duration::from_secs(20 * 60);
 
 /// A ledger whose database's clock is `behind` the stores' for the first readings.
 struct Behind {
-    state: CellState,
+    state: EntryState,
     first: u32,
     behind: Duration,
     readings: AtomicU32,
 }
 
 impl Behind {
-    fn new(state: CellState, first: u32, behind: Duration) -> Self {
+    fn new(state: EntryState, first: u32, behind: Duration) -> Self {
         Self { state, first, behind, readings: AtomicU32::new(0) }
     }
 
@@ -42,7 +42,7 @@ impl Ledger for Behind {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let is_old = self.readings.fetch_add(1, Ordering::SeqCst) < self.first;
         let at = SystemTime::now() - if is_old { self.behind } else { Duration::ZERO };
-        Ok(Some(Reading { facts: CellFacts { state: self.state, placed: false }, at }))
+        Ok(Some(Reading { facts: EntryFacts { state: self.state, placed: false }, at }))
     }
 }
 
@@ -77,7 +77,7 @@ async fn a_write_under_an_old_permit_is_refused_and_not_signed_anew() {
     let world = world().await;
     let movers = impatient();
     for (from, to) in [&world.tables, &world.buckets] {
-        let ledger = Behind::new(CellState::Adding, u32::MAX, OLD);
+        let ledger = Behind::new(EntryState::Adding, u32::MAX, OLD);
         // A permit that has become old in our hands: no reading but the first would happen before the refusal.
         let permits = Permits::new(&ledger, Duration::from_secs(3600));
         let error = movers.copy(acme(from, to), &permits, &Kept::all(), None).await.unwrap_err();
@@ -93,7 +93,7 @@ async fn a_fresh_permit_is_read_after_a_refusal_and_the_work_goes_on() {
     let world = world().await;
     let movers = impatient();
     for (from, to) in [&world.tables, &world.buckets] {
-        let ledger = Behind::new(CellState::Adding, 1, OLD);
+        let ledger = Behind::new(EntryState::Adding, 1, OLD);
         let permits = Permits::new(&ledger, Duration::from_secs(3600));
         let copied = movers.copy(acme(from, to), &permits, &Kept::all(), None).await.unwrap();
         assert!(ledger.readings() > 1);
@@ -108,7 +108,7 @@ async fn a_delete_under_an_old_permit_is_refused_though_the_store_has_told_its_t
     let movers = impatient();
     for (from, to) in [&world.tables, &world.buckets] {
         let copied = copy_all(&movers, from, to, "acme").await[0];
-        let ledger = Behind::new(CellState::Removing, u32::MAX, OLD);
+        let ledger = Behind::new(EntryState::Removing, u32::MAX, OLD);
         let permits = Permits::new(&ledger, Duration::ZERO);
         let error = movers.remove(acme_at(to), &permits, &Kept::all(), None).await.unwrap_err();
         assert_eq!(error.code, "request_too_old", "{error}");

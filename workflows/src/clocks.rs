@@ -25,7 +25,7 @@ pub async fn beyond_skew(deployment: &Deployment) -> Result<Vec<String>, StoreEr
     let mut tx = deployment.store.read().await?;
     let read = database_clock::read(&mut tx).await?;
     tx.rollback().await?;
-    Ok(deployment.movers.clocks().beyond(read, deployment.timing.skew))
+    Ok(deployment.movers.clocks().beyond(read, deployment.timing.max_clock_skew))
 }
 
 /// `clock_skew` when a store of these, which have just been asked something, has another time than the database.
@@ -39,7 +39,7 @@ pub(crate) async fn check<'a>(
     let clocks = deployment.movers.clocks();
     for location in locations {
         let of = ClockOf::place(&place_of(location));
-        clocks.check(&of, read, deployment.timing.skew).map_err(step_error)?;
+        clocks.check(&of, read, deployment.timing.max_clock_skew).map_err(step_error)?;
     }
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(crate) async fn difference<'a>(
     let read = database_clock::read(step.tx).await?;
     let differs = |location: &Location| {
         let of = ClockOf::place(&place_of(location));
-        deployment.movers.clocks().check(&of, read, deployment.timing.skew).err()
+        deployment.movers.clocks().check(&of, read, deployment.timing.max_clock_skew).err()
     };
     Ok({ locations }.find_map(differs).map(|error| error.message))
 }
@@ -65,7 +65,7 @@ pub(crate) enum Whose {
     /// That of every location's store.
     All,
     /// Only where requests are waited for.
-    Unquiet,
+    InDoubt,
 }
 
 /// Has the stores of these locations tell their time, where they have not lately or it differs: before a wait that is counted by the
@@ -88,7 +88,7 @@ pub(crate) async fn hear<'a>(
     let Some(read) = read else { return Ok(()) };
     for place in asked {
         let stands = deployment.movers.clocks().stands(&ClockOf::place(&place), read);
-        if stands != Stands::Unknown && !stands.is_beyond(deployment.timing.skew) {
+        if stands != Stands::Unknown && !stands.is_beyond(deployment.timing.max_clock_skew) {
             continue;
         }
         if let Err(error) = limited_movers(deployment).await?.inspect(&place, tenant).await {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{CompareInput, CompareTask};
 pub use copy::{CopyInput, CopyTask};
-pub(crate) use ledger_permits::CellLedger;
+pub(crate) use ledger_permits::EntryLedger;
 pub use remove::{RemoveInput, RemoveTask};
 pub(crate) use same_store::{ANOTHER_TABLE, NO_TABLE_ID, SAME_STORE};
 pub(crate) use verify::VerifyResult;

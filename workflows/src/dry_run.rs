@@ -22,7 +22,7 @@ use crate::plan::{Plan, ServicePlan};
 use crate::realm_move::RealmMove;
 use crate::realm_move::commands::start::{MoveRequest, check_budget, check_movable, in_the_way};
 use crate::realm_move::forecast::estimate::{Estimate, Limits, Load, estimate};
-use crate::realm_move::states::waiting::busy_cells;
+use crate::realm_move::states::waiting::busy_entries;
 use crate::refusal::Refusal;
 use crate::timing::millis;
 use crate::unit_limits::{Spent, in_force, least_ms, limited_movers};
@@ -70,7 +70,7 @@ pub async fn dry_run(deployment: &Deployment, request: &MoveRequest) -> Result<R
     let now = tx.now().await?;
     let due = request.when.check(&deployment.timing, &plan, now)?;
     let mut obstacles = Vec::new();
-    if let Some(mover) = &tenant.mover {
+    if let Some(mover) = &tenant.active_move {
         let first = workflow_table::get(&mut tx, mover).await?;
         let can_do = vec![format!("realmctl moves show {mover}"), format!("realmctl moves cancel {mover}")];
         obstacles.push(InTheWay {
@@ -111,11 +111,11 @@ fn allowed(deployment: &Deployment, request: &MoveRequest, due: Millis) -> Milli
 /// Targets that are not empty yet, with what empties them.
 async fn busy_targets(deployment: &Deployment, tx: &mut Tx, plan: &Plan) -> Result<Vec<InTheWay>, StoreError> {
     let mut found = Vec::new();
-    for cell in busy_cells(tx, plan).await? {
-        let (service, at, state) = (&cell.service, &cell.location.name, cell.state.as_str());
+    for entry in busy_entries(tx, plan).await? {
+        let (service, at, state) = (&entry.service, &entry.location.name, entry.state.as_str());
         let mut text = format!("it would wait for {service} at {at} to be absent: it is {state}");
         let mut can_do = Vec::new();
-        let by = match &cell.workflow {
+        let by = match &entry.workflow {
             Some(by) => explain_workflow(deployment, tx, by).await?,
             None => None,
         };

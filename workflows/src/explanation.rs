@@ -116,7 +116,7 @@ pub struct TenantExplanation {
     pub epoch: i64,
     /// The move that may change its placement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mover: Option<String>,
+    pub active_move: Option<String>,
     /// While moving: when it is brought back online unless the move gets on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<String>,

@@ -7,7 +7,7 @@
 pub mod timestamps;
 pub mod timing;
 pub mod refusal;
-pub mod requester;
+pub mod actor;
 mod audited;
 pub mod amount;
 pub mod explanation;
@@ -31,7 +31,7 @@ mod host_fitness;
 
 // The work.
 pub mod data_tasks;
-mod quiet;
+mod in_doubt;
 pub mod worker_there;
 pub mod removal;
 pub mod realm_move;

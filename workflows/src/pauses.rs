@@ -5,8 +5,8 @@ use engine::tables::pause_table::{self, Pause, PauseScope};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::requester::Requester;
 
 /// Bytes of reasons beyond which a pause shows no more of them.
 const REASONS_MAX: usize = 4_000;
@@ -16,10 +16,10 @@ pub(crate) async fn pause_in(
     deployment: &Deployment,
     tx: &mut Tx,
     (id, tenant): (&str, &str),
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<bool, StoreError> {
     let scope = PauseScope::Workflow(id.to_owned());
-    let new = store_pause(deployment, tx, &scope, Some(tenant), requester).await?;
+    let new = store_pause(deployment, tx, &scope, Some(tenant), actor).await?;
     if new {
         pause_table::hold_one(tx, id).await?;
     }
@@ -32,34 +32,34 @@ pub(crate) async fn store_pause(
     tx: &mut Tx,
     scope: &PauseScope,
     tenant: Option<&str>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<bool, StoreError> {
-    let (who, why) = (requester.who.clone(), requester.why.clone());
+    let (who, why) = (actor.who.clone(), actor.why.clone());
     let pause = Pause { scope: scope.clone(), at: tx.now().await?, who, why };
     if pause_table::insert(tx, &pause).await? {
         let change = (tenant, shown(None), shown(Some(&pause)));
-        record_change(deployment, tx, "pause", scope, change, requester).await?;
+        record_change(deployment, tx, "pause", scope, change, actor).await?;
         return Ok(true);
     }
     let Some(before) = pause_table::lock(tx, scope).await? else { return Ok(false) };
-    if says_something_new(&before, requester) {
-        let after = Pause { why: both_reasons(&before, requester), ..before.clone() };
+    if says_something_new(&before, actor) {
+        let after = Pause { why: both_reasons(&before, actor), ..before.clone() };
         pause_table::explain(tx, scope, &after.why).await?;
         let change = (tenant, shown(Some(&before)), shown(Some(&after)));
-        record_change(deployment, tx, "pause", scope, change, requester).await?;
+        record_change(deployment, tx, "pause", scope, change, actor).await?;
     }
     Ok(false)
 }
 
 /// Whether whoever pauses the same again gives a reason that the pause does not show yet.
-fn says_something_new(pause: &Pause, again: &Requester) -> bool {
+fn says_something_new(pause: &Pause, again: &Actor) -> bool {
     let said = format!("{}: {}", again.who, again.why);
     let known = pause.why == again.why || pause.why.split("; ").any(|part| part == said);
     !again.why.is_empty() && !known
 }
 
 /// The reasons of a pause and of whoever pauses the same again: neither is lost. Beyond [`REASONS_MAX`] the audit trail alone has more.
-fn both_reasons(pause: &Pause, again: &Requester) -> String {
+fn both_reasons(pause: &Pause, again: &Actor) -> String {
     if pause.why.len() > REASONS_MAX {
         return pause.why.clone();
     }
@@ -82,7 +82,7 @@ pub(crate) async fn record_change(
     verb: &str,
     scope: &PauseScope,
     (tenant, before, after): (Option<&str>, Value, Value),
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(), StoreError> {
     let noun = match scope {
         PauseScope::All => "all",
@@ -94,10 +94,10 @@ pub(crate) async fn record_change(
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: tx.now().await?,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: format!("{noun}.{verb}"),
         tenant: tenant.map(str::to_owned),
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before,
         after,
     };

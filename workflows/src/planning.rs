@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::tenants::Tenant;
 use catalogue::topologies::{self, StoredTopology};
 use catalogue::topology::Topology;
@@ -66,12 +66,12 @@ pub type Placements = BTreeMap<String, Placed>;
 /// Where the tenant is placed, with the live locations as the ledger stores them.
 pub async fn placed(tx: &mut Tx, tenant: &str, topology: &Topology) -> Result<Placements, StoreError> {
     let shards = placements::of_tenant(tx, tenant).await?;
-    let cells = ledger::of_tenant(tx, tenant).await?;
+    let entries = ledger::of_tenant(tx, tenant).await?;
     Ok(shards
         .into_iter()
         .map(|(service, shard)| {
-            let live = cells.iter().filter(|cell| cell.service == service && cell.state == CellState::Live);
-            let locations = live.map(|cell| topology.refresh(&service, &cell.location)).collect();
+            let live = entries.iter().filter(|entry| entry.service == service && entry.state == EntryState::Live);
+            let locations = live.map(|entry| topology.refresh(&service, &entry.location)).collect();
             (service, Placed { shard, locations })
         })
         .collect())

@@ -1,4 +1,4 @@
-//! Creates a tenant: its host is reserved, shards are picked, and the cells are written before the first byte.
+//! Creates a tenant: its host is reserved, shards are picked, and the entries are written before the first byte.
 //!
 //! One transaction: either the tenant is online or there is none. Where services take part by hooks it is `provisioning` until they
 //! are ready, which a workflow sees to. A tenant that a service would not prepare was never there for anybody: once what was prepared
@@ -22,11 +22,11 @@ use engine::tables::workflow_table::NewWorkflow;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::plan::choose_shard;
 use crate::planning;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 
 pub use workflow::{Provision, ProvisionStage, ProvisionState, STATES};
 
@@ -42,12 +42,8 @@ pub struct NewTenant {
 }
 
 /// Creates the tenant, or finds it if it was created by the same request before; says which.
-pub async fn create_tenant(
-    deployment: &Deployment,
-    new: &NewTenant,
-    requester: &Requester,
-) -> Result<(Tenant, bool), Refusal> {
-    create_tenant_by_key(deployment, new, None, requester).await
+pub async fn create_tenant(deployment: &Deployment, new: &NewTenant, actor: &Actor) -> Result<(Tenant, bool), Refusal> {
+    create_tenant_by_key(deployment, new, None, actor).await
 }
 
 /// The same; another request with the same key finds this one's tenant, and is refused if it asks for something else.
@@ -55,11 +51,11 @@ pub async fn create_tenant_by_key(
     deployment: &Deployment,
     new: &NewTenant,
     idempotency_key: Option<&str>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(Tenant, bool), Refusal> {
-    match try_create(deployment, new, idempotency_key, requester).await {
+    match try_create(deployment, new, idempotency_key, actor).await {
         // Another request took the id, the host or the key at the same moment: this time it is found.
-        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, new, idempotency_key, requester).await,
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, new, idempotency_key, actor).await,
         other => other,
     }
 }
@@ -68,7 +64,7 @@ async fn try_create(
     deployment: &Deployment,
     new: &NewTenant,
     idempotency_key: Option<&str>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(Tenant, bool), Refusal> {
     let mut tx = deployment.store.begin().await?;
     let known = match idempotency_key {
@@ -109,7 +105,7 @@ async fn try_create(
         created_in: new.realm.clone(),
         status: if hooked { TenantStatus::Provisioning } else { TenantStatus::Online },
         epoch,
-        mover: None,
+        active_move: None,
         lease_until: None,
         created_at: tx.now().await?,
     };
@@ -119,18 +115,18 @@ async fn try_create(
         tenants::create_again(&mut tx, &tenant).await?;
     }
     keep_key(&mut tx, new_key, new).await?;
-    let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, requester).await?) } else { None };
+    let workflow = if hooked { Some(prepare(deployment, &mut tx, &tenant.id, actor).await?) } else { None };
     for (service, locations) in &placed {
         placements::put(&mut tx, &tenant.id, service, &shards[*service]).await?;
-        place(deployment, &mut tx, (&tenant.id, service), locations, (workflow.as_deref(), requester)).await?;
+        place(deployment, &mut tx, (&tenant.id, service), locations, (workflow.as_deref(), actor)).await?;
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: tenant.created_at,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: "tenant.create".to_owned(),
         tenant: Some(tenant.id.clone()),
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: Value::Null,
         after: json!({ "host": tenant.host, "realm": tenant.realm, "shards": shards }),
     };
@@ -206,14 +202,9 @@ fn is_hooked(location: &Location) -> bool {
 }
 
 /// Starts the workflow that has the services prepare; returns its id.
-async fn prepare(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    tenant: &str,
-    requester: &Requester,
-) -> Result<String, StoreError> {
+async fn prepare(deployment: &Deployment, tx: &mut Tx, tenant: &str, actor: &Actor) -> Result<String, StoreError> {
     let (id, now) = (deployment.ids.next(), tx.now().await?);
-    let state = ProvisionState { requester: requester.clone(), stage: ProvisionStage::Preparing };
+    let state = ProvisionState { actor: actor.clone(), stage: ProvisionStage::Preparing };
     let new = NewWorkflow {
         id: &id,
         kind: Provision::KIND,
@@ -235,19 +226,19 @@ async fn place(
     tx: &mut Tx,
     (tenant, service): (&str, &str),
     locations: &[Location],
-    (workflow, requester): (Option<&str>, &Requester),
+    (workflow, actor): (Option<&str>, &Actor),
 ) -> Result<(), Refusal> {
     let ids = deployment.ids.as_ref();
     for (location, position) in locations.iter().zip(0..) {
         let key = location.key();
         let by = workflow.filter(|_| is_hooked(location));
-        let begins = (by, requester.changes(ids, by));
+        let begins = (by, actor.changes(ids, by));
         let fresh = ledger::begin_adding(tx, tenant, service, location, begins).await?.is_some()
             && (by.is_some()
-                || (ledger::become_live(tx, tenant, service, &key, (None, requester.changes(ids, None))).await?
+                || (ledger::become_live(tx, tenant, service, &key, (None, actor.changes(ids, None))).await?
                     && ledger::set_position(tx, tenant, service, &key, position).await?));
         if !fresh {
-            let message = format!("the ledger already has a cell of {tenant} at {key}: ids are never reused");
+            let message = format!("the ledger already has an entry of {tenant} at {key}: ids are never reused");
             return Err(Refusal::conflict("tenant_exists", message));
         }
     }

@@ -32,7 +32,7 @@ pub(crate) use machine::max_attempts;
 pub use parts::{ComparedPart, CopiedPart, PartReport};
 pub use state::{Committed, MoveState, OfflinePeriod, Stage};
 pub use states::scheduled::When;
-pub(crate) use states::waiting::busy_cell;
+pub(crate) use states::waiting::busy_entry;
 pub use transitions::STATES;
 pub use view::{
     MoveView, Passage, PlanView, ProgressView, RemovalView, TaskErrorView, VerificationView, WindowView, list_moves,

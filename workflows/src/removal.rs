@@ -1,6 +1,6 @@
-//! The removal: the workflow that empties one `removing` cell. Queued by a commit (what was left) or a rollback (what was
+//! The removal: the workflow that empties one `removing` entry. Queued by a commit (what was left) or a rollback (what was
 //! being added); waits until nobody acts on the old placement any more, looks whether anything was written since, deletes,
-//! proves the place empty, and makes the cell absent. A failed one can be replayed at any time: it is bound to the cell's
+//! proves the place empty, and makes the entry absent. A failed one can be replayed at any time: it is bound to the entry's
 //! generation. A recheck looks again after the longest queue retention.
 
 mod compare;

@@ -18,17 +18,17 @@ pub struct Timing {
     /// How long requests that began before a change may still run.
     pub drain_time: Duration,
     /// How far clocks may differ.
-    pub skew: Duration,
+    pub max_clock_skew: Duration,
     /// How long an index may lag behind its table.
     pub index_settle: Duration,
     /// The longest that a move waits, online, for a target to become free.
     pub wait_limit: Duration,
     /// How long after it was signed a DynamoDB request is accepted.
-    pub permit_life_dynamodb: Duration,
+    pub signed_request_ttl_dynamodb: Duration,
     /// How long after it was signed an S3 request is accepted.
-    pub permit_life_s3: Duration,
+    pub signed_request_ttl_s3: Duration,
     /// How long after it was signed services with hooks accept a request.
-    pub permit_life_hooks: Duration,
+    pub signed_request_ttl_hooks: Duration,
     /// How long anything that writes tenant data may lie in a queue or stream before it is worked off.
     pub queue_retention: Duration,
 }
@@ -42,12 +42,12 @@ impl Default for Timing {
             offline_deadline: Duration::from_secs(60 * 60),
             context_ttl: Duration::from_secs(30),
             drain_time: Duration::from_secs(60),
-            skew: Duration::from_secs(5),
+            max_clock_skew: Duration::from_secs(5),
             index_settle: Duration::from_secs(10),
             wait_limit: Duration::from_secs(30 * 60),
-            permit_life_dynamodb: Duration::from_secs(5 * 60),
-            permit_life_s3: Duration::from_secs(15 * 60),
-            permit_life_hooks: Duration::from_secs(5 * 60),
+            signed_request_ttl_dynamodb: Duration::from_secs(5 * 60),
+            signed_request_ttl_s3: Duration::from_secs(15 * 60),
+            signed_request_ttl_hooks: Duration::from_secs(5 * 60),
             // What a DynamoDB stream keeps ("Change data capture for DynamoDB Streams": 24 hours).
             queue_retention: Duration::from_secs(24 * 60 * 60),
         }
@@ -69,12 +69,12 @@ impl Timing {
             offline_deadline: Duration::from_secs(15 * 60),
             context_ttl: Duration::from_millis(500),
             drain_time: Duration::from_millis(500),
-            skew: Duration::from_millis(100),
+            max_clock_skew: Duration::from_millis(100),
             index_settle: Duration::from_millis(200),
             wait_limit: Duration::from_secs(60),
-            permit_life_dynamodb: Duration::from_secs(30),
-            permit_life_s3: Duration::from_secs(30),
-            permit_life_hooks: Duration::from_secs(30),
+            signed_request_ttl_dynamodb: Duration::from_secs(30),
+            signed_request_ttl_s3: Duration::from_secs(30),
+            signed_request_ttl_hooks: Duration::from_secs(30),
             queue_retention: Duration::from_secs(1),
         }
     }
@@ -91,16 +91,17 @@ impl Timing {
             ("offline-deadline must be longer than offline-lease", self.offline_deadline > self.offline_lease),
             ("offline-lease must be at least three times index-settle", self.offline_lease >= self.index_settle * 3),
             (
-                "offline-deadline must be longer than permit-life-dynamodb, permit-life-s3 and permit-life-hooks, each with lease and skew",
-                self.offline_deadline > self.longest_permit_life() + self.lease + self.skew,
+                "offline-deadline must be longer than signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks, each with lease and max_clock_skew",
+                self.offline_deadline > self.longest_signed_request_ttl() + self.lease + self.max_clock_skew,
             ),
-            ("drain-time must be at least skew", self.drain_time >= self.skew),
+            ("drain-time must be at least max_clock_skew", self.drain_time >= self.max_clock_skew),
             (
-                "permit-life-dynamodb, permit-life-s3 and permit-life-hooks must each be longer than skew",
-                self.permit_life_dynamodb.min(self.permit_life_s3).min(self.permit_life_hooks) > self.skew,
+                "signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks must each be longer than max_clock_skew",
+                self.signed_request_ttl_dynamodb.min(self.signed_request_ttl_s3).min(self.signed_request_ttl_hooks)
+                    > self.max_clock_skew,
             ),
             (
-                "offline-deadline must be longer than context-ttl + drain-time + skew + index-settle",
+                "offline-deadline must be longer than context-ttl + drain-time + max_clock_skew + index-settle",
                 self.offline_deadline > self.least_offline(),
             ),
             ("wait-limit must be longer than 0", !self.wait_limit.is_zero()),
@@ -111,13 +112,13 @@ impl Timing {
         }
     }
 
-    fn longest_permit_life(&self) -> Duration {
-        self.permit_life_dynamodb.max(self.permit_life_s3).max(self.permit_life_hooks)
+    fn longest_signed_request_ttl(&self) -> Duration {
+        self.signed_request_ttl_dynamodb.max(self.signed_request_ttl_s3).max(self.signed_request_ttl_hooks)
     }
 
     /// How long after the offline mark every reader has seen it and every request from before has ended.
     pub fn drained_after(&self) -> Duration {
-        self.context_ttl + self.drain_time + self.skew
+        self.context_ttl + self.drain_time + self.max_clock_skew
     }
 
     /// How often something that runs long is looked at though nothing has announced a change.
@@ -155,7 +156,7 @@ mod tests {
             (Timing { offline_lease: seconds(59), ..Timing::default() }, "offline-lease must be at least twice"),
             (Timing { offline_deadline: seconds(120), ..Timing::default() }, "offline-deadline must be longer"),
             (Timing { index_settle: seconds(50), ..Timing::default() }, "offline-lease must be at least three"),
-            (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least skew"),
+            (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least max_clock_skew"),
             (
                 Timing { drain_time: seconds(3_600), ..Timing::default() },
                 "offline-deadline must be longer than context",

@@ -1,4 +1,4 @@
-//! Applies a topology file: validated as a whole, refused where it would strand a placement or a cell, and refused where it does
+//! Applies a topology file: validated as a whole, refused where it would strand a placement or an entry, and refused where it does
 //! something to tenants or moves that nobody has accepted. The file is read before any lock, and what is asked under the lock does not
 //! grow with the number of tenants.
 
@@ -12,9 +12,9 @@ use catalogue::{ledger, placements, tenants};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 
 pub use consequences::Consequence;
 pub use rename_endpoint::rename_endpoint;
@@ -50,9 +50,9 @@ pub struct Applied {
 pub async fn apply_topology(
     deployment: &Deployment,
     yaml: &str,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(StoredTopology, bool), Refusal> {
-    let applied = apply_topology_accepting(deployment, yaml, false, requester).await?;
+    let applied = apply_topology_accepting(deployment, yaml, false, actor).await?;
     Ok((applied.stored, applied.changed))
 }
 
@@ -61,7 +61,7 @@ pub async fn apply_topology_accepting(
     deployment: &Deployment,
     yaml: &str,
     accepting: bool,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Applied, Refusal> {
     let document = Document::read(yaml)?;
     // Nobody has to wait for a file that changes nothing.
@@ -84,7 +84,7 @@ pub async fn apply_topology_accepting(
         return Err(not_accepted(&consequences));
     }
     let how = How { action: "topology.apply", says: json!({ "accepted": consequences }) };
-    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), topology), how, requester).await?;
+    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), topology), how, actor).await?;
     tx.commit().await?;
     Ok(Applied { stored, changed: true, consequences })
 }
@@ -102,7 +102,7 @@ async fn put_in_force(
     tx: &mut Tx,
     (current, topology): (Option<&StoredTopology>, Topology),
     how: How,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<StoredTopology, StoreError> {
     let now = tx.now().await?;
     let stored = StoredTopology {
@@ -110,7 +110,7 @@ async fn put_in_force(
         hash: topology.version_hash(),
         topology,
         applied_at: now,
-        applied_by: requester.who.clone(),
+        applied_by: actor.who.clone(),
     };
     topologies::insert(tx, &stored).await?;
     let mut after = how.says;
@@ -118,10 +118,10 @@ async fn put_in_force(
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: now,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: how.action.to_owned(),
         tenant: None,
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: json!({ "version": current.map(|c| c.version), "hash": current.map(|c| &c.hash) }),
         after,
     };
@@ -157,12 +157,12 @@ impl Document {
         stored.is_some_and(|stored| stored.hash == self.hash)
     }
 
-    /// Refuses what would strand a placement or a cell.
+    /// Refuses what would strand a placement or an entry.
     async fn strands_nothing(&self, tx: &mut Tx, current: Option<&StoredTopology>) -> Result<(), Refusal> {
         let Some(current) = current else { return Ok(()) };
         let in_use = InUse {
             placements: placements::load(tx).await?,
-            cells: ledger::sites_in_use(tx).await?,
+            ledger_entries: ledger::sites_in_use(tx).await?,
             realms: tenants::count_by_realm(tx).await?.into_iter().collect(),
         };
         let problems = current.topology.check_edit(&self.topology, &in_use);

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use workers::Verification;
 use workers::late::LateWrites;
 use workers::progress::Tally;
+use workflows::actor::Actor;
 use workflows::amount::Amount;
 use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
 use workflows::data_tasks::{CompareInput, CopyInput, LeftReplica, RemoveInput, VerifyInput};
@@ -26,7 +27,6 @@ use workflows::removal::{
     self, Cause, Recheck, RecheckStage, RecheckState, Removal, RemovalStage, RemovalState, VerifiedPart,
 };
 use workflows::replica_sets::{Member, ReplicaSets};
-use workflows::requester::Requester;
 
 #[test]
 fn every_state_of_a_move_is_read_as_it_was_stored() {
@@ -109,7 +109,7 @@ fn every_state_of_a_recheck_is_read_as_it_was_stored() {
 
 #[test]
 fn every_state_of_a_campaign_is_read_as_it_was_stored() {
-    let by = || Requester { who: "ada".to_owned(), why: "an incident".to_owned() };
+    let by = || Actor { who: "ada".to_owned(), why: "an incident".to_owned() };
     let stages = [
         CampaignStage::Running,
         CampaignStage::Resting { until: 1_700_000_095_000 },
@@ -203,8 +203,8 @@ fn every_state_of_the_creation_of_a_tenant_is_read_as_it_was_stored() {
     ];
     let mut names = Vec::new();
     for stage in stages {
-        let requester = Requester { who: "pro".to_owned(), why: "contract 4711".to_owned() };
-        let state = ProvisionState { requester, stage };
+        let actor = Actor { who: "pro".to_owned(), why: "contract 4711".to_owned() };
+        let state = ProvisionState { actor, stage };
         let name = Provision::name(&state);
         same_as_golden(&format!("provision_{name}"), &state);
         names.push(name);
@@ -372,7 +372,7 @@ fn a_campaign() -> CampaignState {
             budget_ms: Some(1_200_000),
             priority: Priority::Low,
         },
-        requester: Requester { who: "ada".to_owned(), why: "contract 4711".to_owned() },
+        actor: Actor { who: "ada".to_owned(), why: "contract 4711".to_owned() },
         wave: 3,
         in_wave: 20,
         forgiven: 1,
@@ -407,7 +407,7 @@ fn a_move() -> MoveState {
         // As an earlier version worked it out: what was approved keeps its name.
         plan_hash: "eb656e92579a83f9fb58aceb725e7e327f721c910a9edc54a725f72633d0c02a".to_owned(),
         plan,
-        requester: Requester { who: "ada".to_owned(), why: "the customer asked".to_owned() },
+        actor: Actor { who: "ada".to_owned(), why: "the customer asked".to_owned() },
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),

@@ -105,7 +105,7 @@ async fn place(
     let (us_key, us_place) = location(stage, service, us)?;
     let (eu_key, eu_place) = location(stage, service, eu)?;
     sql(numbered!(
-        "INSERT INTO cells (tenant, service, location, place, state, generation, position, updated_at)",
+        "INSERT INTO ledger (tenant, service, location, place, state, generation, position, updated_at)",
         "SELECT 'tenant-' || i, $4, replace(CASE WHEN i % 2 = 0 THEN $5 ELSE $6 END, '{tenant}', 'tenant-' || i), \
          replace(CASE WHEN i % 2 = 0 THEN $7 ELSE $8 END, '{tenant}', 'tenant-' || i), 'live', 1, 0, $3 FROM n"
     ))

@@ -37,7 +37,7 @@ pub(crate) async fn measure(stage: &Stage, runs: usize, size: u64, figures: &mut
 async fn forget(stage: &Stage) -> Result<(), Error> {
     let mut tx = stage.store.begin().await?;
     for statement in [
-        "UPDATE tenants SET mover = NULL WHERE mover IS NOT NULL",
+        "UPDATE tenants SET active_move = NULL WHERE active_move IS NOT NULL",
         "DELETE FROM workflows WHERE kind = 'move' AND wake_at IS NOT NULL",
     ] {
         sql(statement).execute(&mut tx).await?;

@@ -6,7 +6,7 @@ use store::Store;
 use testkit::{Ports, Region, Storage};
 use workers::{CredentialsFrom, Movers};
 use workflows::Deployment;
-use workflows::requester::Requester;
+use workflows::actor::Actor;
 use workflows::timing::Timing;
 use workflows::topology_change::apply_topology;
 
@@ -44,8 +44,8 @@ impl Stage {
 }
 
 /// Who asks for everything.
-pub(crate) fn by() -> Requester {
-    Requester { who: "bench".to_owned(), why: "to measure".to_owned() }
+pub(crate) fn by() -> Actor {
+    Actor { who: "bench".to_owned(), why: "to measure".to_owned() }
 }
 
 fn topology(regions: &[Region; 2]) -> String {

@@ -107,8 +107,10 @@ async fn queue(stage: &Stage, waiting: usize) -> Result<(), Error> {
         .bind(now)
         .execute(&mut tx)
         .await?;
-        sql("INSERT INTO cells (tenant, service, location, place, state, generation, position, workflow, updated_at) \
-             VALUES ($1, $2, $3, $4, 'removing', 1, 0, $5, $6)")
+        sql(
+            "INSERT INTO ledger (tenant, service, location, place, state, generation, position, workflow, updated_at) \
+             VALUES ($1, $2, $3, $4, 'removing', 1, 0, $5, $6)",
+        )
         .bind(&tenant)
         .bind(SERVICE)
         .bind(key)
@@ -127,7 +129,7 @@ async fn clear(stage: &Stage) -> Result<(), Error> {
     for statement in [
         "DELETE FROM limits",
         "DELETE FROM reservations",
-        "DELETE FROM cells WHERE state = 'removing'",
+        "DELETE FROM ledger WHERE state = 'removing'",
         "DELETE FROM history WHERE workflow_id IN (SELECT id FROM workflows WHERE kind IN ('removal', 'bench'))",
         "DELETE FROM workflows WHERE kind IN ('removal', 'bench')",
     ] {

@@ -125,7 +125,7 @@ fn step(record: &WorkflowRecord, now: Millis) -> Written {
         error: None,
         wake_at: if ends { None } else { record.wake_at },
         lease_until: if ends { 0 } else { now + LEASE_MS },
-        must_go_on: false,
+        keeps_offline: false,
         now,
         left: Some((record.state.clone(), String::new())),
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use serde_json::Value;
 use workers::error::WorkError;
-use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
+use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{Movers, PartCopy, Settings, Verification};
@@ -54,7 +54,7 @@ struct Allows;
 #[async_trait]
 impl Ledger for Allows {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
-        let facts = CellFacts { state: CellState::Adding, placed: false };
+        let facts = EntryFacts { state: EntryState::Adding, placed: false };
         Ok(Some(Reading { facts, at: SystemTime::now() }))
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum AuditCommand {
     List(ListArgs),
 }
 
-/// List entries, newest first; every change of the ledger has one (cell.adding, cell.live, cell.removing, cell.absent)
+/// List entries, newest first; every change of the ledger has one (cell.adding, cell.live, cell.removing, ledger.absent)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl audit list --tenant acme
@@ -126,7 +126,7 @@ mod tests {
             id: String::new(),
             at: String::new(),
             who: "realmctl".to_owned(),
-            action: "cell.absent".to_owned(),
+            action: "ledger.absent".to_owned(),
             tenant: None,
             why: "proved empty".to_owned(),
             before: cell("removing"),

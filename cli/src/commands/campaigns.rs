@@ -20,7 +20,7 @@ use crate::output::Terminal;
   realmctl campaigns create --to eu --from-realm us --limit 100 --dry-run
   realmctl campaigns create --to eu --tenants-file german-customers.txt --window 22:00-04:00
   realmctl campaigns watch 0199f3a1-7c00-7000-8000-000000000001
-  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state retreated")]
+  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state rolled_back")]
 pub(crate) enum CampaignsCommand {
     Create(create::CreateArgs),
     List(ListArgs),
@@ -57,14 +57,14 @@ pub(crate) struct ShowArgs {
 /// List the tenants of a campaign, and what became of each
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state retreated
+  realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state rolled_back
   realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --output json")]
 pub(crate) struct MembersArgs {
     /// The campaign's id
     #[arg(value_parser = parse_id)]
     id: String,
     /// Only those in this state
-    #[arg(long, value_parser = ["waiting", "running", "done", "retreated", "failed", "skipped", "cancelled"])]
+    #[arg(long, value_parser = ["waiting", "running", "done", "rolled_back", "failed", "skipped", "cancelled"])]
     state: Option<String>,
     #[command(flatten)]
     limit: LimitArgs,

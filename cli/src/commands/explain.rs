@@ -79,7 +79,7 @@ fn tenant_text(about: &TenantExplanation) -> String {
         ("Tenant", about.id.clone()),
         ("Status", format!("{}, in realm {}, epoch {}", about.status, about.realm, about.epoch)),
         ("Waits for", told(&about.waits_for)),
-        ("Moved by", about.mover.clone().unwrap_or_default()),
+        ("Moved by", about.active_move.clone().unwrap_or_default()),
         ("Back online if no progress by", about.lease_until.as_deref().map(words::time).unwrap_or_default()),
         ("Can do", about.can_do.join("\n")),
     ]);

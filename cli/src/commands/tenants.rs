@@ -150,7 +150,7 @@ fn show_table(tenant: &TenantView) -> String {
         ("Realm", tenant.realm.clone()),
         ("Status", tenant.status.clone()),
         ("Epoch", tenant.epoch.to_string()),
-        ("Moved by", tenant.mover.clone().unwrap_or_default()),
+        ("Moved by", tenant.active_move.clone().unwrap_or_default()),
         ("Back online if no progress by", tenant.lease_until.as_deref().map(words::time).unwrap_or_default()),
         ("Created", words::time(&tenant.created_at)),
     ]);
@@ -159,7 +159,7 @@ fn show_table(tenant: &TenantView) -> String {
         text.push_str("\n\n");
         text.push_str(&table(&[Column::whole("SERVICE"), Column::whole("SHARD")], rows));
     }
-    if let Some(cells) = tenant.cells.as_deref().filter(|cells| !cells.is_empty()) {
+    if let Some(cells) = tenant.ledger.as_deref().filter(|cells| !cells.is_empty()) {
         let columns = [Column::whole("SERVICE"), Column::new("LOCATION"), Column::whole("DATA THERE (RECORDED)")];
         let rows = cells.iter().map(|cell| [cell.service.clone(), cell.location.clone(), cell.state.clone()]);
         text.push_str("\n\n");

@@ -38,7 +38,7 @@ impl Embedded {
     pub(crate) async fn start(places: Places, settings: ServerSettings) -> Result<Self, Failure> {
         let [(us, us_ports), (eu, eu_ports)] = places.regions;
         let timing = Timing::demo();
-        let age = RequestAge { dynamodb: timing.permit_life_dynamodb, s3: timing.permit_life_s3 };
+        let age = RequestAge { dynamodb: timing.signed_request_ttl_dynamodb, s3: timing.signed_request_ttl_s3 };
         let start = |name, storage, ports| {
             Region::start_accepting(name, storage, ports, age)
                 .map_err(|error| Failure::failed(format!("the embedded region {name} can't start: {error}")))

@@ -165,7 +165,7 @@ pub(crate) fn explained_workflow() -> Value {
 
 pub(crate) fn explained_tenant() -> Value {
     json!({
-        "about": "tenant", "id": "acme", "status": "moving", "realm": "us", "epoch": 7, "mover": MOVE,
+        "about": "tenant", "id": "acme", "status": "moving", "realm": "us", "epoch": 7, "activeMove": MOVE,
         "leaseUntil": "2026-11-21T21:53:00.000Z",
         "waitsFor": { "code": "moving", "until": "2026-11-21T21:53:00.000Z",
                       "text": format!("offline for move {MOVE}, which waits for its data tasks; without progress it comes back online by itself") },
@@ -224,11 +224,11 @@ pub(crate) fn removals() -> Value {
 
 pub(crate) fn tenant() -> Value {
     json!({
-        "id": "acme", "host": "acme.example", "realm": "eu", "status": "online", "epoch": 8, "mover": null,
+        "id": "acme", "host": "acme.example", "realm": "eu", "status": "online", "epoch": 8, "activeMove": null,
         "createdAt": "2026-10-01T08:00:00.000Z",
         "placements": [ { "service": "activity-service", "shard": "activity-eu-west-1" },
                         { "service": "issue-service", "shard": "issues-eu-west-1" } ],
-        "cells": [
+        "ledger": [
             { "service": "activity-service", "location": "eu-west-1", "locationKey": "dynamodb|aws:eu-west-1|activity", "state": "live",
               "generation": 1, "workflow": null },
             { "service": "issue-service", "location": "us-east-1", "locationKey": "dynamodb|aws:us-east-1|issues", "state": "removing",
@@ -238,7 +238,7 @@ pub(crate) fn tenant() -> Value {
 }
 
 pub(crate) fn tenants() -> Value {
-    let bare = |id: &str, host: &str, realm: &str, status: &str, minutes| json!({ "id": id, "host": host, "realm": realm, "status": status, "epoch": 3, "mover": null, "createdAt": ago(minutes) });
+    let bare = |id: &str, host: &str, realm: &str, status: &str, minutes| json!({ "id": id, "host": host, "realm": realm, "status": status, "epoch": 3, "activeMove": null, "createdAt": ago(minutes) });
     page(&[
         bare("acme", "acme.example", "eu", "online", 86_400),
         bare("globex-manufacturing", "globex-manufacturing.customers.example", "us", "moving", 2_880),
@@ -247,7 +247,7 @@ pub(crate) fn tenants() -> Value {
 
 pub(crate) fn campaign() -> Value {
     json!({
-        "id": CAMPAIGN, "to": "eu", "state": "halted", "total": 120, "waiting": 60, "running": 0, "done": 55, "retreated": 4, "failed": 1,
+        "id": CAMPAIGN, "to": "eu", "state": "halted", "total": 120, "waiting": 60, "running": 0, "done": 55, "rolled_back": 4, "failed": 1,
         "skipped": 0, "cancelled": 0, "failures": 5, "maxFailures": "5", "wave": 7, "waveSize": 10, "wavePauseMs": 60_000, "atOnce": 5,
         "window": "22:00-04:00", "budgetMs": 1_200_000, "priority": "normal", "perHour": 40, "etaMs": 5_400_000, "waitingFor": null,
         "error": { "code": "too_many_failures", "message": "5 moves went back or failed, which is as many as halt it" },
@@ -266,7 +266,7 @@ pub(crate) fn members() -> Value {
     };
     page(&[
         member("acme", "done", json!(MOVE), Value::Null),
-        member("globex-manufacturing", "retreated", json!(OTHER_MOVE), json!("offline_budget")),
+        member("globex-manufacturing", "rolled_back", json!(OTHER_MOVE), json!("offline_budget")),
         member("initech", "waiting", Value::Null, Value::Null),
     ])
 }
@@ -334,7 +334,7 @@ pub(crate) fn audit() -> Value {
         json!({ "id": "a3", "at": "2026-11-21T21:55:00.000Z", "who": "sam", "action": "removal.replay", "tenant": "acme", "why": "looked at with the owner",
                 "before": { "removal": REMOVAL, "state": "failed", "code": "late_writes" },
                 "after": { "removal": REMOVAL, "service": "issue-service", "location": "us-east-1", "state": "replayed", "acceptLateWrites": HASH } }),
-        json!({ "id": "a2", "at": "2026-11-21T21:50:45.750Z", "who": "sam", "action": "cell.removing", "tenant": "acme", "why": "contract 4711",
+        json!({ "id": "a2", "at": "2026-11-21T21:50:45.750Z", "who": "sam", "action": "ledger.removing", "tenant": "acme", "why": "contract 4711",
                 "before": { "state": "live" }, "after": { "service": "issue-service", "location": "us-east-1", "state": "removing" } }),
         json!({ "id": "a1", "at": "2026-11-21T21:50:00.000Z", "who": "sam", "action": "move.start", "tenant": "acme", "why": "contract 4711",
                 "before": { "realm": "us" }, "after": { "to": "eu" } }),

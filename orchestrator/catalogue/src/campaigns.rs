@@ -31,7 +31,7 @@ pub enum MemberState {
     /// Moved.
     Done,
     /// Its move went offline and back: the tenant is online where it was.
-    Retreated,
+    RolledBack,
     /// Its move failed before it was offline.
     Failed,
     /// It can't be moved; nothing was started.
@@ -43,7 +43,7 @@ pub enum MemberState {
 impl MemberState {
     /// All states.
     pub const ALL: [Self; 7] =
-        [Self::Waiting, Self::Running, Self::Done, Self::Retreated, Self::Failed, Self::Skipped, Self::Cancelled];
+        [Self::Waiting, Self::Running, Self::Done, Self::RolledBack, Self::Failed, Self::Skipped, Self::Cancelled];
 
     /// The stored and shown name.
     pub fn as_str(self) -> &'static str {
@@ -51,7 +51,7 @@ impl MemberState {
             Self::Waiting => "waiting",
             Self::Running => "running",
             Self::Done => "done",
-            Self::Retreated => "retreated",
+            Self::RolledBack => "rolled_back",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
             Self::Cancelled => "cancelled",

@@ -49,7 +49,7 @@ pub struct Usage {
     pub first_ahead: Option<String>,
 }
 
-/// Takes the lock under which capacity is granted and limits are changed. After workflow, tenant and topology, before cells.
+/// Takes the lock under which capacity is granted and limits are changed. After workflow, tenant and topology, before entries.
 pub async fn lock(tx: &mut Tx) -> Result<(), StoreError> {
     sql("SELECT value FROM counters WHERE name = 'capacity'").for_update().fetch_one(tx).await.map(drop)
 }

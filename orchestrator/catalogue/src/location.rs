@@ -1,4 +1,4 @@
-//! A location: one physical place where data of a tenant may rest, as the ledger's cells store it.
+//! A location: one physical place where data of a tenant may rest, as the ledger's entries store it.
 //!
 //! It is stored whole and never worked out again from a topology that may have changed.
 

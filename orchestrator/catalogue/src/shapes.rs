@@ -15,7 +15,7 @@ pub async fn of_tenants(tx: &mut Tx, tenants: &[String]) -> Result<BTreeMap<Stri
     let ids = Rows::default().texts("id", tenants.iter().cloned());
     let rows = sql("SELECT given.id AS tenant, \
          (SELECT string_agg(service || ' ' || shard, $1 ORDER BY service) FROM placements WHERE tenant = given.id) AS shards, \
-         (SELECT string_agg(service || ' ' || location, $1 ORDER BY service, position, location) FROM cells \
+         (SELECT string_agg(service || ' ' || location, $1 ORDER BY service, position, location) FROM ledger \
          WHERE tenant = given.id AND state = 'live') AS places FROM {rows}");
     let mut shapes = BTreeMap::new();
     for row in rows.bind(NEXT).rows(ids).fetch_all(tx).await? {

@@ -21,7 +21,7 @@ pub struct Tenant {
     /// Grows exactly when placement or status changes.
     pub epoch: i64,
     /// The workflow that may change its placement.
-    pub mover: Option<String>,
+    pub active_move: Option<String>,
     /// While moving: when the offline mark lapses.
     pub lease_until: Option<Millis>,
     /// When it was created.
@@ -70,7 +70,7 @@ impl TryFrom<String> for TenantStatus {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, host, realm, created_in, status, epoch, mover, lease_until, created_at FROM tenants ",
+            "SELECT id, host, realm, created_in, status, epoch, active_move, lease_until, created_at FROM tenants ",
             $rest
         )
     };
@@ -160,21 +160,23 @@ pub async fn abandon(tx: &mut Tx, id: &str) -> Result<Option<i64>, StoreError> {
 
 /// Makes `workflow` the one that may change the placement. `false`: the tenant is not online, or another already may.
 pub async fn reserve(tx: &mut Tx, id: &str, workflow: &str) -> Result<bool, StoreError> {
-    let changed = sql("UPDATE tenants SET mover = $2 WHERE id = $1 AND mover IS NULL AND status = 'online'")
-        .bind(id)
-        .bind(workflow)
-        .execute(tx)
-        .await?;
+    let changed =
+        sql("UPDATE tenants SET active_move = $2 WHERE id = $1 AND active_move IS NULL AND status = 'online'")
+            .bind(id)
+            .bind(workflow)
+            .execute(tx)
+            .await?;
     Ok(changed == 1)
 }
 
 /// Lets the next workflow in, without a change of status.
 pub async fn release(tx: &mut Tx, id: &str, workflow: &str) -> Result<bool, StoreError> {
-    let changed = sql("UPDATE tenants SET mover = NULL WHERE id = $1 AND mover = $2 AND status <> 'moving'")
-        .bind(id)
-        .bind(workflow)
-        .execute(tx)
-        .await?;
+    let changed =
+        sql("UPDATE tenants SET active_move = NULL WHERE id = $1 AND active_move = $2 AND status <> 'moving'")
+            .bind(id)
+            .bind(workflow)
+            .execute(tx)
+            .await?;
     Ok(changed == 1)
 }
 
@@ -182,15 +184,15 @@ pub async fn release(tx: &mut Tx, id: &str, workflow: &str) -> Result<bool, Stor
 pub async fn take_offline(
     tx: &mut Tx,
     id: &str,
-    mover: &str,
+    active_move: &str,
     epoch: i64,
     lease_until: Millis,
 ) -> Result<bool, StoreError> {
     let now = tx.now().await?;
     let changed = sql("UPDATE tenants SET status = 'moving', epoch = epoch + 1, lease_until = $4, updated_at = $5 \
-                       WHERE id = $1 AND mover = $2 AND epoch = $3 AND status = 'online'")
+                       WHERE id = $1 AND active_move = $2 AND epoch = $3 AND status = 'online'")
     .bind(id)
-    .bind(mover)
+    .bind(active_move)
     .bind(epoch)
     .bind(lease_until)
     .bind(now)
@@ -201,16 +203,22 @@ pub async fn take_offline(
 
 /// Renews the offline lease. `false`: it has lapsed, or the tenant is not ours at that epoch; a lapsed one is never
 /// renewed. Raises no epoch.
-pub async fn renew(tx: &mut Tx, id: &str, mover: &str, epoch: i64, lease_until: Millis) -> Result<bool, StoreError> {
+pub async fn renew(
+    tx: &mut Tx,
+    id: &str,
+    active_move: &str,
+    epoch: i64,
+    lease_until: Millis,
+) -> Result<bool, StoreError> {
     if lock(tx, id).await?.is_none() {
         return Ok(false);
     }
     // Read only now that the row is locked: the lease may have lapsed while this waited for the lock.
     let now = tx.now().await?;
     let changed = sql("UPDATE tenants SET lease_until = CASE WHEN lease_until > $4 THEN lease_until ELSE $4 END \
-                       WHERE id = $1 AND mover = $2 AND epoch = $3 AND status = 'moving' AND lease_until > $5")
+                       WHERE id = $1 AND active_move = $2 AND epoch = $3 AND status = 'moving' AND lease_until > $5")
     .bind(id)
-    .bind(mover)
+    .bind(active_move)
     .bind(epoch)
     .bind(lease_until)
     .bind(now)
@@ -224,16 +232,16 @@ pub async fn renew(tx: &mut Tx, id: &str, mover: &str, epoch: i64, lease_until: 
 pub async fn commit_offline_move(
     tx: &mut Tx,
     id: &str,
-    mover: &str,
+    active_move: &str,
     epoch: i64,
     realm: &str,
 ) -> Result<bool, StoreError> {
     let now = tx.now().await?;
     let changed = sql("UPDATE tenants SET realm = $4, status = 'online', epoch = epoch + 1, lease_until = NULL, \
-                       mover = NULL, updated_at = $5 \
-                       WHERE id = $1 AND mover = $2 AND epoch = $3 AND status = 'moving' AND lease_until > $5")
+                       active_move = NULL, updated_at = $5 \
+                       WHERE id = $1 AND active_move = $2 AND epoch = $3 AND status = 'moving' AND lease_until > $5")
     .bind(id)
-    .bind(mover)
+    .bind(active_move)
     .bind(epoch)
     .bind(realm)
     .bind(now)
@@ -246,15 +254,15 @@ pub async fn commit_offline_move(
 pub async fn commit_online_move(
     tx: &mut Tx,
     id: &str,
-    mover: &str,
+    active_move: &str,
     epoch: i64,
     realm: &str,
 ) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let changed = sql("UPDATE tenants SET realm = $4, epoch = epoch + 1, mover = NULL, updated_at = $5 \
-                       WHERE id = $1 AND mover = $2 AND epoch = $3 AND status = 'online'")
+    let changed = sql("UPDATE tenants SET realm = $4, epoch = epoch + 1, active_move = NULL, updated_at = $5 \
+                       WHERE id = $1 AND active_move = $2 AND epoch = $3 AND status = 'online'")
     .bind(id)
-    .bind(mover)
+    .bind(active_move)
     .bind(epoch)
     .bind(realm)
     .bind(now)
@@ -263,18 +271,19 @@ pub async fn commit_online_move(
     Ok(changed == 1)
 }
 
-/// Brings the tenant back online where it was: status online, epoch + 1, lease and mover cleared. `false`: it is not
-/// offline for this mover at that epoch.
-pub async fn re_online(tx: &mut Tx, id: &str, mover: &str, epoch: i64) -> Result<bool, StoreError> {
+/// Brings the tenant back online where it was: status online, epoch + 1, lease and active_move cleared. `false`: it is not
+/// offline for this active_move at that epoch.
+pub async fn re_online(tx: &mut Tx, id: &str, active_move: &str, epoch: i64) -> Result<bool, StoreError> {
     let now = tx.now().await?;
-    let changed = sql("UPDATE tenants SET status = 'online', epoch = epoch + 1, lease_until = NULL, mover = NULL, \
-                       updated_at = $4 WHERE id = $1 AND mover = $2 AND epoch = $3 AND status = 'moving'")
-    .bind(id)
-    .bind(mover)
-    .bind(epoch)
-    .bind(now)
-    .execute(tx)
-    .await?;
+    let changed =
+        sql("UPDATE tenants SET status = 'online', epoch = epoch + 1, lease_until = NULL, active_move = NULL, \
+                       updated_at = $4 WHERE id = $1 AND active_move = $2 AND epoch = $3 AND status = 'moving'")
+        .bind(id)
+        .bind(active_move)
+        .bind(epoch)
+        .bind(now)
+        .execute(tx)
+        .await?;
     Ok(changed == 1)
 }
 
@@ -321,7 +330,7 @@ impl TryFrom<&Row> for Tenant {
             created_in: row.text("created_in")?,
             status: TenantStatus::try_from(row.text("status")?)?,
             epoch: row.int("epoch")?,
-            mover: row.opt_text("mover")?,
+            active_move: row.opt_text("active_move")?,
             lease_until: row.opt_int("lease_until")?,
             created_at: row.int("created_at")?,
         })

@@ -1,5 +1,5 @@
 //! Named points in a step or task at which a test may strike: kill the process, fail, or lose the reply of a commit.
-//! In production [`NoProbe`] lets everything pass.
+//! In production [`NoFailpoints`] lets everything pass.
 
 use crate::step_error::StepError;
 
@@ -41,9 +41,9 @@ pub trait Probe: Send + Sync + 'static {
 
 /// Lets everything pass.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoProbe;
+pub struct NoFailpoints;
 
-impl Probe for NoProbe {
+impl Probe for NoFailpoints {
     fn step(&self, _: Point<'_>) -> Result<(), StepError> {
         Ok(())
     }

@@ -8,7 +8,7 @@
 
 // What the author of a workflow needs.
 mod ids;
-mod intervention;
+mod external_transition;
 mod priority;
 mod record;
 mod registry;
@@ -29,9 +29,9 @@ mod runner;
 pub mod failpoints;
 pub mod tables;
 
+pub use external_transition::{Ending, ExternalTransition};
 pub use fitness::Fitness;
 pub use ids::{Ids, RandomIds};
-pub use intervention::{Ending, Intervention};
 pub use liveness::{HostLocks, Liveness, NoProof, host_and_process, process_name};
 pub use outages::Outages;
 pub use pause::PauseSweep;

@@ -52,8 +52,8 @@ impl StepTx<'_> {
         };
         let name = W::name(state);
         // Whoever was passed by a pause is held as soon as it may be: not stepped on under the same claim.
-        let held = W::must_go_on(&self.record.state)
-            && !W::must_go_on(name)
+        let held = W::keeps_offline(&self.record.state)
+            && !W::keeps_offline(name)
             && pause_table::over(self.tx, &self.record.subject).await?.is_some();
         let before = &self.record;
         if name != before.state && !W::may_follow(&before.state, name) {
@@ -78,7 +78,7 @@ impl StepTx<'_> {
             error: error.map(to_json),
             wake_at: (!finished).then(wake_on),
             lease_until: if go_on { self.now + lease } else { 0 },
-            must_go_on: W::must_go_on(name),
+            keeps_offline: W::keeps_offline(name),
             now: self.now,
             left: moved.then(|| (before.state.clone(), note.to_owned())),
         };
@@ -114,7 +114,7 @@ impl Outcome {
             failing: None,
             wake_at: written.wake_at,
             fence: written.fence,
-            must_go_on: written.must_go_on,
+            keeps_offline: written.keeps_offline,
             updated_at: written.now,
             ..before
         }

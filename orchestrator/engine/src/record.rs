@@ -28,14 +28,14 @@ pub struct WorkflowRecord {
     pub failing: Option<Failing>,
     /// When it is due; `None` once finished.
     pub wake_at: Option<Millis>,
-    /// Grows with every claim and every intervention.
+    /// Grows with every claim and every external_transition.
     pub fence: i64,
     /// Who holds its lease; `None` once that was given back.
     pub owner: Option<String>,
     /// 0 low, 1 normal, 2 high: what is claimed first.
     pub priority: i64,
     /// Its state keeps the tenant offline.
-    pub must_go_on: bool,
+    pub keeps_offline: bool,
     /// Whether an operator holds it back.
     pub paused: bool,
     /// When it was started.
@@ -136,7 +136,7 @@ pub struct TaskRecord {
     /// Grows with every claim.
     pub fence: i64,
     /// It is part of what keeps a tenant offline.
-    pub must_go_on: bool,
+    pub keeps_offline: bool,
 }
 
 impl TaskRecord {
@@ -166,7 +166,7 @@ impl TryFrom<&Row> for WorkflowRecord {
             fence: row.int("fence")?,
             owner: row.opt_text("lease_owner")?,
             priority: row.int("priority")?,
-            must_go_on: row.int("must_go_on")? != 0,
+            keeps_offline: row.int("keeps_offline")? != 0,
             paused: row.int("paused")? != 0,
             created_at: row.int("created_at")?,
             updated_at: row.int("updated_at")?,
@@ -193,7 +193,7 @@ impl TryFrom<&Row> for TaskRecord {
             error: shown(row.opt_text("error")?),
             failing: failing(row)?,
             fence: row.int("fence")?,
-            must_go_on: row.int("must_go_on")? != 0,
+            keeps_offline: row.int("keeps_offline")? != 0,
         })
     }
 }

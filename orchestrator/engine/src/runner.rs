@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::failpoints::{NoProbe, Probe};
+use crate::failpoints::{NoFailpoints, Probe};
 use crate::ids::{Ids, RandomIds};
 use crate::outages::Outages;
 use crate::record::{TaskRecord, WorkflowRecord};
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
-use crate::runner::slots::{Hands, Room, Slots, report_panic};
+use crate::runner::slots::{Room, Slots, WorkerSlots, report_panic};
 use crate::runner::standing_aside::Standing;
 use crate::tables::claim_sql::Claim;
 use crate::tables::{task_table, workflow_table};
@@ -122,7 +122,7 @@ impl Runner {
             store,
             registry: Arc::new(registry),
             settings,
-            probe: Arc::new(NoProbe),
+            probe: Arc::new(NoFailpoints),
             ids: Arc::new(RandomIds),
             owner,
             said_here: Arc::new(AtomicI64::new(i64::MIN)),
@@ -213,7 +213,7 @@ impl Runner {
             committing.spawn(async move { runner.commit_groups(waiting).await });
         }
         let size = Slots::with_kept(self.settings.workflows_at_once);
-        let mut hands = Hands::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
+        let mut hands = WorkerSlots::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
                 Room::Claim(room) => (self.claim_workflows(room).await, room),
@@ -224,7 +224,7 @@ impl Runner {
             hands.take(
                 claimed,
                 room,
-                |record| record.must_go_on,
+                |record| record.keeps_offline,
                 |record| {
                     let (runner, queue, stop) = (self.clone(), queue.clone(), stop.clone());
                     async move { runner.drive(record, &queue, &stop).await }
@@ -240,7 +240,7 @@ impl Runner {
 
     async fn run_tasks(&self, stop: &CancellationToken) {
         let size = Slots::with_kept(self.settings.tasks_at_once);
-        let mut hands = Hands::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
+        let mut hands = WorkerSlots::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
                 Room::Claim(room) => (self.claim_tasks(room).await, room),
@@ -254,7 +254,7 @@ impl Runner {
             hands.take(
                 claimed,
                 room,
-                |task| task.must_go_on,
+                |task| task.keeps_offline,
                 |task| {
                     let (runner, stop) = (self.clone(), stop.clone());
                     async move { runner.run_task_until(&task, stop).await }

@@ -18,7 +18,7 @@ pub(crate) enum Held<'a> {
     Lost,
 }
 
-/// The transaction of one step (or intervention). The workflow's row is locked, unless the step shares its commit.
+/// The transaction of one step (or external_transition). The workflow's row is locked, unless the step shares its commit.
 pub struct StepTx<'a> {
     /// The transaction. The catalogue's functions take it.
     pub tx: &'a mut Tx,
@@ -77,7 +77,7 @@ impl<'a> StepTx<'a> {
     }
 
     /// Raises the fence and erases every task: whoever still works for this workflow finds that it has lost it.
-    /// Do this before any tenant or cell is locked.
+    /// Do this before any tenant or entry is locked.
     pub async fn fence_off(&mut self) -> Result<(), StoreError> {
         self.fence = self.record.fence + 1;
         self.erase_tasks().await

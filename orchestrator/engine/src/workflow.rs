@@ -39,7 +39,7 @@ pub trait Workflow: Send + Sync + 'static {
     fn is_final(name: &str) -> bool;
 
     /// Whether the state keeps its tenant offline: whoever pauses work passes it by.
-    fn must_go_on(_name: &str) -> bool {
+    fn keeps_offline(_name: &str) -> bool {
         false
     }
 
@@ -71,7 +71,7 @@ pub trait Workflow: Send + Sync + 'static {
     ) -> Result<Next<Self::State>, StepError>;
 
     /// Runs in the transaction of a step that writes a final state, also of a failed one: what must be let go of. (An
-    /// intervention lets go itself.)
+    /// external_transition lets go itself.)
     async fn ended(&self, step: &mut StepTx<'_>, state: &Self::State) -> Result<(), StepError>;
 
     /// Where a failure leads. `attempt` counts failures of this state, this one included. Pure.

@@ -12,34 +12,17 @@ use crate::schema_versions::SchemaVersions;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "create workflows", include_str!("../../../migrations/0001_create_workflows.sql")),
     (2, "create catalogue", include_str!("../../../migrations/0002_create_catalogue.sql")),
-    (3, "pause and prioritise work", include_str!("../../../migrations/0003_pause_and_prioritise_work.sql")),
-    (4, "keep steps cheap", include_str!("../../../migrations/0004_keep_steps_cheap.sql")),
-    (5, "wait for stragglers", include_str!("../../../migrations/0005_wait_for_stragglers.sql")),
-    (6, "limit and reserve capacity", include_str!("../../../migrations/0006_limit_and_reserve_capacity.sql")),
-    (7, "create campaign members", include_str!("../../../migrations/0007_create_campaign_members.sql")),
-    (8, "keep every start key", include_str!("../../../migrations/0008_keep_every_start_key.sql")),
-    (9, "limit units", include_str!("../../../migrations/0009_limit_units.sql")),
-    (12, "keep room for what is offline", include_str!("../../../migrations/0012_keep_room_for_what_is_offline.sql")),
-    (15, "keep keys out of the audit", include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sql")),
-    (16, "keep fingerprints", include_str!("../../../migrations/0016_keep_fingerprints.sql")),
-    (17, "try to write", include_str!("../../../migrations/0017_try_to_write.sql")),
-    (18, "count what is in use", include_str!("../../../migrations/0018_count_what_is_in_use.sql")),
-    (19, "say what a process lacks", include_str!("../../../migrations/0019_say_what_a_process_lacks.sql")),
-    (20, "keep creation keys", include_str!("../../../migrations/0020_keep_creation_keys.sql")),
+    (3, "count what is in use", include_str!("../../../migrations/0003_count_what_is_in_use.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.
 const POSTGRES_ONLY: &[(i64, &str)] = &[
-    (4, include_str!("../../../migrations/0004_keep_steps_cheap.postgres.sql")),
-    (15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.postgres.sql")),
-    (18, include_str!("../../../migrations/0018_count_what_is_in_use.postgres.sql")),
+    (1, include_str!("../../../migrations/0001_create_workflows.postgres.sql")),
+    (3, include_str!("../../../migrations/0003_count_what_is_in_use.postgres.sql")),
 ];
 
 /// What a migration says to SQLite besides.
-const SQLITE_ONLY: &[(i64, &str)] = &[
-    (15, include_str!("../../../migrations/0015_keep_keys_out_of_the_audit.sqlite.sql")),
-    (18, include_str!("../../../migrations/0018_count_what_is_in_use.sqlite.sql")),
-];
+const SQLITE_ONLY: &[(i64, &str)] = &[(3, include_str!("../../../migrations/0003_count_what_is_in_use.sqlite.sql"))];
 
 /// Everything that brings a SQLite schema up to date. What is applied already is skipped; a changed text is an error.
 pub(crate) fn for_sqlite() -> Migrator {

@@ -102,7 +102,7 @@ pub struct TenantView {
     /// Grows exactly when placement or status changes.
     pub epoch: i64,
     /// The move that is going on or scheduled.
-    pub mover: Option<String>,
+    pub active_move: Option<String>,
     /// When it was created.
     pub created_at: String,
     /// While moving: when the offline mark lapses unless the move goes on.
@@ -113,7 +113,7 @@ pub struct TenantView {
     pub placements: Option<Vec<PlacementView>>,
     /// Where its data may be; only when one tenant is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cells: Option<Vec<CellView>>,
+    pub ledger: Option<Vec<LedgerEntryView>>,
 }
 
 /// The shard of one service.
@@ -129,7 +129,7 @@ pub struct PlacementView {
 /// What the ledger says of one location: recorded, not observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CellView {
+pub struct LedgerEntryView {
     /// The service.
     pub service: String,
     /// The location's name.
@@ -138,7 +138,7 @@ pub struct CellView {
     pub location_key: String,
     /// `absent`, `adding`, `live` or `removing`.
     pub state: String,
-    /// Grows each time the cell goes from absent to adding.
+    /// Grows each time the entry goes from absent to adding.
     pub generation: i64,
     /// Who is adding or removing.
     pub workflow: Option<String>,

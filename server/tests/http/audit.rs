@@ -25,10 +25,13 @@ async fn every_change_is_told_newest_first() {
 
     let cursor = first.next_cursor.expect("there is more");
     let last: Page<AuditView> = api.get(&format!("/v1/audit?cursor={cursor}")).await.expect(StatusCode::OK).json();
-    let (oldest, cells) = last.items.split_last().expect("there is more");
+    let (oldest, ledger_entries) = last.items.split_last().expect("there is more");
     assert_eq!((oldest.action.as_str(), last.next_cursor.as_deref()), ("topology.apply", None));
-    let cell = |entry: &AuditView| entry.action.starts_with("cell.") && entry.why == "signed up";
-    assert!(!cells.is_empty() && cells.iter().all(cell), "the ledger's changes: {cells:?}");
+    let ledger_entry = |entry: &AuditView| entry.action.starts_with("ledger.") && entry.why == "signed up";
+    assert!(
+        !ledger_entries.is_empty() && ledger_entries.iter().all(ledger_entry),
+        "the ledger's changes: {ledger_entries:?}"
+    );
     let of_tenant: Page<AuditView> = api.get("/v1/audit?tenant=acme").await.expect(StatusCode::OK).json();
-    assert_eq!(of_tenant.items.len(), 3 + cells.len());
+    assert_eq!(of_tenant.items.len(), 3 + ledger_entries.len());
 }

@@ -21,7 +21,7 @@ async fn pauses(api: &Api) -> PausesView {
 /// Makes the stored move one whose tenant is offline, as its runner would have, as far as pauses look.
 async fn make_offline(api: &Api, id: &str) {
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
-    let changed = sql("UPDATE workflows SET must_go_on = 1 WHERE id = $1").bind(id).execute(&mut tx).await;
+    let changed = sql("UPDATE workflows SET keeps_offline = 1 WHERE id = $1").bind(id).execute(&mut tx).await;
     assert_eq!(changed.expect("written"), 1);
     tx.commit().await.expect("committed");
 }

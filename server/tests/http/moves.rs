@@ -77,7 +77,7 @@ async fn a_move_is_started_once_by_the_same_request() {
     let shown: MoveView = api.get(&format!("/v1/moves/{}", started.id)).await.expect(StatusCode::OK).json();
     assert_eq!(shown, started);
     let tenant: TenantView = api.get("/v1/tenants/acme").await.expect(StatusCode::OK).json();
-    assert_eq!((tenant.mover.as_ref(), tenant.status.as_str()), (Some(&started.id), "online"));
+    assert_eq!((tenant.active_move.as_ref(), tenant.status.as_str()), (Some(&started.id), "online"));
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_scheduled_move_is_cancelled_for_good() {
     let again: MoveView = api.post_text(&path, "").await.expect(StatusCode::OK).json();
     assert_eq!(again, cancelled);
     let tenant: TenantView = api.get("/v1/tenants/acme").await.expect(StatusCode::OK).json();
-    assert_eq!((tenant.mover, tenant.epoch), (None, 1));
+    assert_eq!((tenant.active_move, tenant.epoch), (None, 1));
     let next = api.schedule_move("acme").await;
     assert_ne!(next.id, started.id);
 }

@@ -1,6 +1,6 @@
 //! `/v1/removals`.
 
-use catalogue::ledger::{self, CellState, ChangedBy};
+use catalogue::ledger::{self, ChangedBy, EntryState};
 use engine::StoredError;
 use engine::tables::workflow_table;
 use engine::tables::workflow_table::NewWorkflow;
@@ -19,13 +19,14 @@ pub(crate) async fn failed_removal(api: &Api, tenant: &str) -> String {
 
 async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
-    let cells = ledger::of_tenant(&mut tx, tenant).await.expect("cells");
-    let cell = cells.into_iter().find(|cell| cell.service == "issue-service").expect("a cell");
+    let ledger_entries = ledger::of_tenant(&mut tx, tenant).await.expect("entries");
+    let ledger_entry =
+        ledger_entries.into_iter().find(|ledger_entry| ledger_entry.service == "issue-service").expect("an entry");
     let error = StoredError { code: code.to_owned(), message: "writes go on".to_owned() };
     let state = RemovalState {
-        service: cell.service.clone(),
-        location: cell.location.clone(),
-        generation: cell.generation,
+        service: ledger_entry.service.clone(),
+        location: ledger_entry.location.clone(),
+        generation: ledger_entry.generation,
         cause: Cause::Moved { move_id: "the-move".to_owned() },
         verified: None,
         compared: None,
@@ -59,11 +60,12 @@ async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
         .execute(&mut tx)
         .await
         .expect("ended");
-    let key = cell.location.key();
+    let key = ledger_entry.location.key();
     let (entry, who) = (api.deployment.ids.next(), "test".to_owned());
     let by = ChangedBy { entry, who, why: String::new(), workflow: None };
-    let removing = ledger::begin_removing(&mut tx, tenant, &cell.service, &key, CellState::Live, (&id, by)).await;
-    assert_eq!(removing.expect("written"), Some(cell.generation));
+    let removing =
+        ledger::begin_removing(&mut tx, tenant, &ledger_entry.service, &key, EntryState::Live, (&id, by)).await;
+    assert_eq!(removing.expect("written"), Some(ledger_entry.generation));
     tx.commit().await.expect("committed");
     id
 }

@@ -25,11 +25,14 @@ async fn a_tenant_is_created_once_and_shown_with_its_places() {
     let placements = shown.placements.clone().expect("a tenant asked for by id shows its placements");
     let names: Vec<_> = placements.iter().map(|at| (at.service.as_str(), at.shard.as_str())).collect();
     assert_eq!(names, [("issue-service", "issues-us-east-1"), ("media-service", "media-us-east-1")]);
-    let cells = shown.cells.clone().expect("and its cells");
-    assert_eq!(cells.len(), 2);
-    assert_eq!((cells[0].state.as_str(), cells[0].generation, cells[0].location.as_str()), ("live", 1, "us-east-1"));
-    assert_eq!(cells[1].location_key, "s3|127.0.0.1:2|media-us-east-1|acme/");
-    assert_eq!(TenantView { placements: None, cells: None, ..shown }, created);
+    let entries = shown.ledger.clone().expect("and its entries");
+    assert_eq!(entries.len(), 2);
+    assert_eq!(
+        (entries[0].state.as_str(), entries[0].generation, entries[0].location.as_str()),
+        ("live", 1, "us-east-1")
+    );
+    assert_eq!(entries[1].location_key, "s3|127.0.0.1:2|media-us-east-1|acme/");
+    assert_eq!(TenantView { placements: None, ledger: None, ..shown }, created);
 }
 
 #[tokio::test]
@@ -39,13 +42,13 @@ async fn the_json_has_the_names_of_the_contract() {
     let shown: serde_json::Value = api.get("/v1/tenants/acme").await.expect(StatusCode::OK).json();
     let object = shown.as_object().expect("an object");
     let names: Vec<_> = object.keys().map(String::as_str).collect();
-    for name in ["id", "host", "realm", "status", "epoch", "mover", "createdAt", "placements", "cells"] {
+    for name in ["id", "host", "realm", "status", "epoch", "activeMove", "createdAt", "placements", "ledger"] {
         assert!(names.contains(&name), "{name} is missing from {names:?}");
     }
     assert!(!names.contains(&"leaseUntil"), "it is not moving yet");
-    let cell = shown["cells"][0].as_object().expect("a cell");
+    let entry = shown["ledger"][0].as_object().expect("an entry");
     for name in ["service", "location", "locationKey", "state", "generation", "workflow"] {
-        assert!(cell.contains_key(name), "{name} is missing from {cell:?}");
+        assert!(entry.contains_key(name), "{name} is missing from {entry:?}");
     }
 }
 

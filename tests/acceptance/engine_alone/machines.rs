@@ -291,7 +291,7 @@ impl Stage {
     pub(super) async fn start_offline(&self, id: &str, walk: Walk) {
         let mut tx = self.store.begin().await.expect("begins");
         self.insert(&mut tx, (id, id), walk).await;
-        let offline = sql("UPDATE workflows SET must_go_on = 1 WHERE id = $1").bind(id);
+        let offline = sql("UPDATE workflows SET keeps_offline = 1 WHERE id = $1").bind(id);
         offline.execute(&mut tx).await.expect("executed");
         tx.commit().await.expect("commits");
     }

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::strike::Target;
-use engine::failpoints::{Moment, NoProbe};
+use engine::failpoints::{Moment, NoFailpoints};
 
 use super::Hooked;
 
@@ -37,7 +37,7 @@ async fn killed_in_every_task(database: Database) {
         let target = Target::task(kind, moment);
         let status = run_until_killed(&hooked.world.store_url, &target, None, "hooks::killed::child").await;
         assert_eq!(status.signal(), Some(9), "{target:?}: the child was not killed but ended with {status}");
-        hooked.world.run_until(NoProbe, || hooked.world.has_ended(&id)).await;
+        hooked.world.run_until(NoFailpoints, || hooked.world.has_ended(&id)).await;
         assert_eq!(hooked.world.view(&id).await.state, "completed", "{target:?}");
         hooked.is_at(home, away).await;
     }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use testkit::Region;
 use testkit::stores::Side;
 use workers::error::WorkError;
-use workers::permit::{CellFacts, CellState, Ledger, Permits, Reading};
+use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{CredentialsFrom, Movers, PartAt, PartCopy, Settings};
@@ -27,24 +27,24 @@ pub(crate) const INDEX_KEY: &str = "tenant_shard";
 
 /// A ledger that allows one kind of work, for a number of readings.
 pub(crate) struct Allows {
-    state: CellState,
+    state: EntryState,
     left: AtomicU32,
 }
 
 impl Allows {
     pub(crate) fn writes() -> Self {
-        Self::for_readings(CellState::Adding, u32::MAX)
+        Self::for_readings(EntryState::Adding, u32::MAX)
     }
 
     pub(crate) fn removal() -> Self {
-        Self::for_readings(CellState::Removing, u32::MAX)
+        Self::for_readings(EntryState::Removing, u32::MAX)
     }
 
     pub(crate) fn live() -> Self {
-        Self::for_readings(CellState::Live, u32::MAX)
+        Self::for_readings(EntryState::Live, u32::MAX)
     }
 
-    pub(crate) fn for_readings(state: CellState, readings: u32) -> Self {
+    pub(crate) fn for_readings(state: EntryState, readings: u32) -> Self {
         Self { state, left: AtomicU32::new(readings) }
     }
 
@@ -58,7 +58,7 @@ impl Allows {
 impl Ledger for Allows {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        let facts = CellFacts { state: self.state, placed: self.state == CellState::Live };
+        let facts = EntryFacts { state: self.state, placed: self.state == EntryState::Live };
         Ok(left.ok().map(|_| Reading { facts, at: SystemTime::now() }))
     }
 }

@@ -12,10 +12,10 @@ use store::{StoreError, Tx};
 
 use super::machine::{Campaign, subject};
 use super::state::{CampaignStage, CampaignState, Orders};
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::planning;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::timing::{Timing, millis};
 
 /// A request to move many tenants.
@@ -58,11 +58,11 @@ pub struct CampaignStarted {
 pub async fn create_campaign(
     deployment: &Deployment,
     request: &CampaignRequest,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<CampaignStarted, Refusal> {
-    match try_create(deployment, request, requester).await {
+    match try_create(deployment, request, actor).await {
         // Another request with the same key was stored at the same moment: this time it is found.
-        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, request, requester).await,
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_create(deployment, request, actor).await,
         other => other,
     }
 }
@@ -70,7 +70,7 @@ pub async fn create_campaign(
 async fn try_create(
     deployment: &Deployment,
     request: &CampaignRequest,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<CampaignStarted, Refusal> {
     check_orders(&deployment.timing, &request.orders)?;
     let digest = request_digest(request);
@@ -90,7 +90,7 @@ async fn try_create(
     let state = CampaignState {
         to: request.to.clone(),
         orders: request.orders.clone(),
-        requester: requester.clone(),
+        actor: actor.clone(),
         wave: 1,
         in_wave: 0,
         forgiven: 0,
@@ -115,10 +115,10 @@ async fn try_create(
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: now,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: "campaign.create".to_owned(),
         tenant: None,
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: json!(null),
         after: json!({ "campaign": id, "to": request.to, "tenants": total, "orders": request.orders }),
     };

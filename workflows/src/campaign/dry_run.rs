@@ -137,7 +137,7 @@ impl CampaignPlan {
 
 fn movable(id: &str, tenant: Option<Tenant>) -> Result<Tenant, Refusal> {
     let tenant = tenant.ok_or_else(|| Refusal::not_found("unknown_tenant", format!("there is no tenant {id}")))?;
-    if let Some(mover) = &tenant.mover {
+    if let Some(mover) = &tenant.active_move {
         return Err(Refusal::conflict("move_in_progress", format!("tenant {id} is being moved already, by {mover}")));
     }
     if tenant.status != TenantStatus::Online {

@@ -37,7 +37,7 @@ fn outcome(data: Option<&str>, cancelling: bool) -> (MemberState, Option<StoredE
         Ok(Stage::Completed { .. }) => (MemberState::Done, None),
         // Somebody cancelled this one move: no sign of trouble.
         Ok(Stage::RolledBack { error, .. }) if error.code == "cancelled" => (MemberState::Cancelled, Some(error)),
-        Ok(Stage::RolledBack { error, .. }) => (MemberState::Retreated, Some(error)),
+        Ok(Stage::RolledBack { error, .. }) => (MemberState::RolledBack, Some(error)),
         // It was never offline: its one attempt is still to come, in another window.
         Ok(Stage::Failed { error }) if error.code == "window_missed" && !cancelling => {
             (MemberState::Waiting, Some(error))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 
 use super::daily::DailyWindow;
-use crate::requester::Requester;
+use crate::actor::Actor;
 
 /// A campaign as stored. Its tenants are rows of their own: it stays small however many they are.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct CampaignState {
     /// How they are moved.
     pub orders: Orders,
     /// Who asked, and why.
-    pub requester: Requester,
+    pub actor: Actor,
     /// The current wave: 1, 2, 3 …
     pub wave: u64,
     /// Moves started in it.
@@ -66,7 +66,7 @@ pub enum CampaignStage {
     /// Starts no moves until somebody resumes it.
     Paused {
         /// Who paused it, and why.
-        by: Requester,
+        by: Actor,
     },
     /// Starts no moves: too many have gone back or failed. Somebody must look, then resume or cancel it.
     Halted {
@@ -76,14 +76,14 @@ pub enum CampaignStage {
     /// Starts no moves any more; waits for those that run to end.
     Cancelling {
         /// Who cancelled it, and why.
-        by: Requester,
+        by: Actor,
     },
     /// Every tenant has had its turn.
     Completed,
     /// Cancelled, and none of its moves runs any more.
     Cancelled {
         /// Who cancelled it, and why.
-        by: Requester,
+        by: Actor,
     },
 }
 
@@ -122,7 +122,7 @@ impl CampaignState {
 
 /// Moves that went back or failed.
 pub(super) fn all_failures(counts: &Counts) -> u64 {
-    counts.of(MemberState::Retreated) + counts.of(MemberState::Failed)
+    counts.of(MemberState::RolledBack) + counts.of(MemberState::Failed)
 }
 
 /// How many failures halt a campaign: a number, or a share of its tenants.

@@ -29,7 +29,7 @@ pub struct CampaignView {
     /// Those moved.
     pub done: u64,
     /// Those whose move went back: they are online where they were.
-    pub retreated: u64,
+    pub rolled_back: u64,
     /// Those whose move failed before it was offline.
     pub failed: u64,
     /// Those that could not be moved; no move was started.
@@ -151,7 +151,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<CampaignView, Stor
         waiting: counts.of(MemberState::Waiting),
         running: counts.of(MemberState::Running),
         done: counts.of(MemberState::Done),
-        retreated: counts.of(MemberState::Retreated),
+        rolled_back: counts.of(MemberState::RolledBack),
         failed: counts.of(MemberState::Failed),
         skipped: counts.of(MemberState::Skipped),
         cancelled: counts.of(MemberState::Cancelled),
@@ -170,8 +170,8 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<CampaignView, Stor
         error: halted.or_else(|| record.error.clone()),
         started_at: rfc3339(record.created_at),
         finished_at: record.finished_at.map(rfc3339),
-        requested_by: state.requester.who.clone(),
-        reason: state.requester.why.clone(),
+        requested_by: state.actor.who.clone(),
+        reason: state.actor.why.clone(),
     })
 }
 
@@ -190,7 +190,7 @@ fn member_view(member: Member) -> MemberView {
 const HOUR_MS: u64 = 3_600_000;
 
 fn per_hour(counts: &Counts, lasted: Millis) -> Option<u64> {
-    let ended = [MemberState::Done, MemberState::Retreated, MemberState::Failed];
+    let ended = [MemberState::Done, MemberState::RolledBack, MemberState::Failed];
     let ended: u64 = ended.into_iter().map(|state| counts.of(state)).sum();
     let lasted = lasted.unsigned_abs().max(1);
     (ended > 0).then(|| ended.saturating_mul(HOUR_MS) / lasted)

@@ -6,10 +6,10 @@ use store::Millis;
 
 use super::halt::halt;
 use super::state::{CampaignStage, CampaignState};
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::{MoveRequest, Verification, When, Window, start_in};
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::timing::millis;
 
 pub(super) async fn advance(
@@ -89,7 +89,7 @@ async fn start_next(
         campaign: Some(id.clone()),
         idempotency_key: Some(format!("campaign:{id}:{}:{}", member.tenant, member.attempts + 1)),
     };
-    let by = Requester { who: state.requester.who.clone(), why: because(&state.requester.why, &id) };
+    let by = Actor { who: state.actor.who.clone(), why: because(&state.actor.why, &id) };
     match start_in(deployment, step.tx, &request, &by).await {
         Ok(started) => {
             let member = Member {

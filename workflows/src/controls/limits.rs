@@ -11,9 +11,9 @@ use engine::tables::workflow_table;
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::scopes::{OVERALL, region_scope, table_scope};
 
 /// A limit, and how it is used.
@@ -83,7 +83,7 @@ pub async fn set_limit(
     deployment: &Deployment,
     scope: &str,
     change: &LimitChange,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<LimitUse, Refusal> {
     change.check()?;
     let mut tx = deployment.store.begin().await?;
@@ -101,11 +101,11 @@ pub async fn set_limit(
         write_units: change.write_units.or(before.as_ref().and_then(|before| before.write_units)),
         read_units: change.read_units.or(before.as_ref().and_then(|before| before.read_units)),
         at: tx.now().await?,
-        who: requester.who.clone(),
-        why: requester.why.clone(),
+        who: actor.who.clone(),
+        why: actor.why.clone(),
     };
     capacity::set_limit(&mut tx, &limit).await?;
-    record(deployment, &mut tx, "limit.set", (shown(scope, before.as_ref()), shown(scope, Some(&limit))), requester)
+    record(deployment, &mut tx, "limit.set", (shown(scope, before.as_ref()), shown(scope, Some(&limit))), actor)
         .await?;
     let (used, waiting) = capacity::totals(&mut tx, scope).await?;
     tx.commit().await?;
@@ -113,11 +113,11 @@ pub async fn set_limit(
 }
 
 /// Takes a limit away; `false`: there was none.
-pub async fn unset_limit(deployment: &Deployment, scope: &str, requester: &Requester) -> Result<bool, Refusal> {
+pub async fn unset_limit(deployment: &Deployment, scope: &str, actor: &Actor) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     capacity::lock(&mut tx).await?;
     let Some(before) = capacity::unset_limit(&mut tx, scope).await? else { return Ok(false) };
-    record(deployment, &mut tx, "limit.unset", (shown(scope, Some(&before)), shown(scope, None)), requester).await?;
+    record(deployment, &mut tx, "limit.unset", (shown(scope, Some(&before)), shown(scope, None)), actor).await?;
     // Where there is a limit a sweep finds whose turn it is. Rows that are locked are not waited for: whoever steps one asks after this.
     let waiting = capacity::all_waiting(&mut tx, scope).await?;
     workflow_table::wake_all(&mut tx, &waiting).await?;
@@ -176,15 +176,15 @@ async fn record(
     tx: &mut Tx,
     action: &str,
     (before, after): (Value, Value),
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(), StoreError> {
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: tx.now().await?,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: action.to_owned(),
         tenant: None,
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before,
         after,
     };

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use super::{Kind, lock_open};
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::pauses::{pause_in, record_change, shown, store_pause};
 use crate::planning;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 
 /// Workflows that go on, named in an answer.
 const NAMED: i64 = 100;
@@ -52,13 +52,13 @@ pub struct Pauses {
 }
 
 /// Holds back everything: what is there and what starts from now on.
-pub async fn pause_all(deployment: &Deployment, requester: &Requester) -> Result<Paused, Refusal> {
-    hold(deployment, PauseScope::All, None, requester).await
+pub async fn pause_all(deployment: &Deployment, actor: &Actor) -> Result<Paused, Refusal> {
+    hold(deployment, PauseScope::All, None, actor).await
 }
 
 /// Holds back everything about a tenant.
-pub async fn pause_tenant(deployment: &Deployment, tenant: &str, requester: &Requester) -> Result<Paused, Refusal> {
-    hold(deployment, PauseScope::Tenant(tenant.to_owned()), Some(tenant), requester).await
+pub async fn pause_tenant(deployment: &Deployment, tenant: &str, actor: &Actor) -> Result<Paused, Refusal> {
+    hold(deployment, PauseScope::Tenant(tenant.to_owned()), Some(tenant), actor).await
 }
 
 /// The pause counts once its row is committed, for claims ask for it. What was claimed before is found and stopped after that.
@@ -66,13 +66,13 @@ async fn hold(
     deployment: &Deployment,
     scope: PauseScope,
     tenant: Option<&str>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Paused, Refusal> {
     let mut tx = deployment.store.begin().await?;
     if let Some(tenant) = tenant {
         planning::tenant(&mut tx, tenant).await?;
     }
-    let new = store_pause(deployment, &mut tx, &scope, tenant, requester).await?;
+    let new = store_pause(deployment, &mut tx, &scope, tenant, actor).await?;
     tx.commit().await?;
     pause::hold(&deployment.store, tenant).await?;
     let mut tx = deployment.store.read().await?;
@@ -82,15 +82,10 @@ async fn hold(
 }
 
 /// Holds back one workflow. Refused while it keeps its tenant offline.
-pub async fn pause_workflow(
-    deployment: &Deployment,
-    kind: Kind,
-    id: &str,
-    requester: &Requester,
-) -> Result<bool, Refusal> {
+pub async fn pause_workflow(deployment: &Deployment, kind: Kind, id: &str, actor: &Actor) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let record = lock_open(&mut tx, kind, id).await?;
-    if status_queries::standing(&mut tx, id).await?.is_some_and(|standing| standing.must_go_on) {
+    if status_queries::standing(&mut tx, id).await?.is_some_and(|standing| standing.keeps_offline) {
         let message = format!(
             "{} {id} keeps tenant {} offline, and a pause would leave it there: cancel it with `realmctl moves cancel {id}`, or \
              wait until it is online again",
@@ -98,34 +93,29 @@ pub async fn pause_workflow(
         );
         return Err(Refusal::conflict("tenant_offline", message));
     }
-    let new = pause_in(deployment, &mut tx, (id, &record.subject), requester).await?;
+    let new = pause_in(deployment, &mut tx, (id, &record.subject), actor).await?;
     tx.commit().await?;
     Ok(new)
 }
 
 /// Ends the pause of everything; `false`: there was none. What is paused by itself, or with its tenant, stays so.
-pub async fn resume_all(deployment: &Deployment, requester: &Requester) -> Result<bool, Refusal> {
+pub async fn resume_all(deployment: &Deployment, actor: &Actor) -> Result<bool, Refusal> {
     let tx = deployment.store.begin().await?;
-    resume(deployment, tx, &PauseScope::All, None, requester).await
+    resume(deployment, tx, &PauseScope::All, None, actor).await
 }
 
 /// Ends the pause of a tenant; `false`: there was none.
-pub async fn resume_tenant(deployment: &Deployment, tenant: &str, requester: &Requester) -> Result<bool, Refusal> {
+pub async fn resume_tenant(deployment: &Deployment, tenant: &str, actor: &Actor) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     planning::tenant(&mut tx, tenant).await?;
-    resume(deployment, tx, &PauseScope::Tenant(tenant.to_owned()), Some(tenant), requester).await
+    resume(deployment, tx, &PauseScope::Tenant(tenant.to_owned()), Some(tenant), actor).await
 }
 
 /// Ends the pause of one workflow; `false`: it was not paused itself.
-pub async fn resume_workflow(
-    deployment: &Deployment,
-    kind: Kind,
-    id: &str,
-    requester: &Requester,
-) -> Result<bool, Refusal> {
+pub async fn resume_workflow(deployment: &Deployment, kind: Kind, id: &str, actor: &Actor) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let tenant = lock_open(&mut tx, kind, id).await?.subject;
-    resume(deployment, tx, &PauseScope::Workflow(id.to_owned()), Some(&tenant), requester).await
+    resume(deployment, tx, &PauseScope::Workflow(id.to_owned()), Some(&tenant), actor).await
 }
 
 async fn resume(
@@ -133,12 +123,12 @@ async fn resume(
     mut tx: Tx,
     scope: &PauseScope,
     tenant: Option<&str>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<bool, Refusal> {
     let Some(pause) = pause_table::remove(&mut tx, scope).await? else { return Ok(false) };
     pause_table::let_go(&mut tx).await?;
     let (before, after) = (shown(Some(&pause)), shown(None));
-    record_change(deployment, &mut tx, "resume", scope, (tenant, before, after), requester).await?;
+    record_change(deployment, &mut tx, "resume", scope, (tenant, before, after), actor).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -6,14 +6,14 @@ use engine::tables::pause_table;
 use serde_json::json;
 
 use super::{Kind, lock_open};
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::explain::resume;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::timestamps::utc;
 
 /// Wakes the workflow and its tasks; `false`: nothing of it was waiting.
-pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester: &Requester) -> Result<bool, Refusal> {
+pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, actor: &Actor) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let record = lock_open(&mut tx, kind, id).await?;
     if let Some(pause) = pause_table::holding(&mut tx, id).await? {
@@ -38,10 +38,10 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, requester:
         let entry = AuditEntry {
             id: deployment.ids.next(),
             at: tx.now().await?,
-            who: requester.who.clone(),
+            who: actor.who.clone(),
             action: format!("{}.retry", record.kind),
             tenant: Some(record.subject.clone()),
-            why: requester.why.clone(),
+            why: actor.why.clone(),
             before: json!({
                 kind.stored(): id, "state": record.state, "wakeAt": record.wake_at,
                 "code": record.error.as_ref().map(|error| &error.code),

@@ -40,7 +40,7 @@ pub struct CopyInput {
     /// Where a bucket's objects are divided into parts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<String>,
-    /// The target cell's generation.
+    /// The target entry's generation.
     pub generation: i64,
     /// The epoch of the offline period.
     pub epoch: i64,
@@ -88,7 +88,8 @@ impl TaskHandler for CopyTask {
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).reporting(requests_of(cx));
         let (from, to) =
             (place_of(&input.from).divided_at(&input.bounds), place_of(&input.to).divided_at(&input.bounds));
-        let permits = permits.watching(movers.clock_watch(&to, self.0.timing.skew)).of_generation(input.generation);
+        let permits =
+            permits.watching(movers.clock_watch(&to, self.0.timing.max_clock_skew)).of_generation(input.generation);
         let copy = PartCopy {
             from: &from,
             to: &to,

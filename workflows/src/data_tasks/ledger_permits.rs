@@ -1,10 +1,10 @@
-//! The ledger as a task sees it before each write or delete: the cell, its generation, the tenant's epoch and the task's
+//! The ledger as a task sees it before each write or delete: the entry, its generation, the tenant's epoch and the task's
 //! own fence, read in one snapshot.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::{placements, tenants, topologies};
 use engine::TaskRecord;
@@ -12,12 +12,12 @@ use engine::tables::task_table;
 use engine::task::driven;
 use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
-use workers::permit::{CellFacts, Ledger, Reading};
+use workers::permit::{EntryFacts, Ledger, Reading};
 
 use crate::database_clock::time_of;
 use crate::mover_errors::work_error;
 
-/// One task's view of one cell.
+/// One task's view of one entry.
 #[derive(Clone)]
 pub(crate) struct TaskLedger {
     pub(crate) store: Store,
@@ -26,7 +26,7 @@ pub(crate) struct TaskLedger {
     pub(crate) service: String,
     /// Key of the location.
     pub(crate) key: String,
-    /// The generation of the cell that the task was made for.
+    /// The generation of the entry that the task was made for.
     pub(crate) generation: i64,
     /// The epoch the task was made under; `None` for removals, which go on while the tenant moves elsewhere.
     pub(crate) epoch: Option<i64>,
@@ -50,7 +50,7 @@ impl TaskLedger {
         Ok(facts.map(|facts| Reading { facts, at: time_of(at) }))
     }
 
-    async fn facts_in(&self, tx: &mut Tx) -> Result<Option<CellFacts>, StoreError> {
+    async fn facts_in(&self, tx: &mut Tx) -> Result<Option<EntryFacts>, StoreError> {
         if !task_table::is_held(tx, &self.task.id, self.task.fence).await? {
             return Ok(None);
         }
@@ -60,15 +60,15 @@ impl TaskLedger {
                 return Ok(None);
             }
         }
-        let Some(cell) = ledger::get(tx, &self.tenant, &self.service, &self.key).await? else { return Ok(None) };
-        if cell.generation != self.generation {
+        let Some(entry) = ledger::get(tx, &self.tenant, &self.service, &self.key).await? else { return Ok(None) };
+        if entry.generation != self.generation {
             return Ok(None);
         }
-        Ok(Some(CellFacts { state: state_of(cell.state), placed: self.is_placed(tx).await? }))
+        Ok(Some(EntryFacts { state: state_of(entry.state), placed: self.is_placed(tx).await? }))
     }
 
     /// Whether the tenant's current shard, by the topology in force, includes the location: asked of the placement and not
-    /// of the cell, so that one wrong cell alone can't cost live data.
+    /// of the entry, so that one wrong entry alone can't cost live data.
     async fn is_placed(&self, tx: &mut Tx) -> Result<bool, StoreError> {
         Ok(self.placed_in(tx).await?.iter().any(|location| location.key() == self.key))
     }
@@ -88,43 +88,43 @@ async fn placed(tx: &mut Tx, tenant: &str, service: &str) -> Result<Vec<Location
     placed.map_err(|error| StoreError::Corrupt(format!("the placement of {tenant}: {error}")))
 }
 
-/// A cell as whoever only tells its service something sees it: no task is behind that, only the ledger and the placement.
+/// An entry as whoever only tells its service something sees it: no task is behind that, only the ledger and the placement.
 #[derive(Clone)]
-pub(crate) struct CellLedger {
+pub(crate) struct EntryLedger {
     pub(crate) store: Store,
     pub(crate) tenant: String,
     pub(crate) service: String,
     /// Key of the location.
     pub(crate) key: String,
-    /// The generation of the cell that is told of.
+    /// The generation of the entry that is told of.
     pub(crate) generation: i64,
 }
 
 #[async_trait]
-impl Ledger for CellLedger {
+impl Ledger for EntryLedger {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let ledger = self.clone();
         driven(async move { Ok(ledger.reading().await?) }).await.map_err(work_error)
     }
 }
 
-impl CellLedger {
+impl EntryLedger {
     async fn reading(&self) -> Result<Option<Reading>, StoreError> {
         let mut tx = self.store.read().await?;
         let at = time_of(tx.now().await?);
-        let cell = ledger::get(&mut tx, &self.tenant, &self.service, &self.key).await?;
-        let cell = cell.filter(|cell| cell.generation == self.generation);
+        let entry = ledger::get(&mut tx, &self.tenant, &self.service, &self.key).await?;
+        let entry = entry.filter(|entry| entry.generation == self.generation);
         let placed = placed(&mut tx, &self.tenant, &self.service).await?.iter().any(|at| at.key() == self.key);
         tx.rollback().await?;
-        Ok(cell.map(|cell| Reading { facts: CellFacts { state: state_of(cell.state), placed }, at }))
+        Ok(entry.map(|entry| Reading { facts: EntryFacts { state: state_of(entry.state), placed }, at }))
     }
 }
 
-fn state_of(state: CellState) -> workers::permit::CellState {
+fn state_of(state: EntryState) -> workers::permit::EntryState {
     match state {
-        CellState::Absent => workers::permit::CellState::Absent,
-        CellState::Adding => workers::permit::CellState::Adding,
-        CellState::Live => workers::permit::CellState::Live,
-        CellState::Removing => workers::permit::CellState::Removing,
+        EntryState::Absent => workers::permit::EntryState::Absent,
+        EntryState::Adding => workers::permit::EntryState::Adding,
+        EntryState::Live => workers::permit::EntryState::Live,
+        EntryState::Removing => workers::permit::EntryState::Removing,
     }
 }

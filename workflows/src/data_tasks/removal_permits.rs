@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use catalogue::ledger::{self, Cell, CellState};
+use catalogue::ledger::{self, EntryState, LedgerEntry};
 use catalogue::location::Location;
 use engine::task::driven;
 use tokio::sync::Mutex;
@@ -25,7 +25,7 @@ const READ_AGAIN: Duration = Duration::from_secs(5);
 /// How often stores are asked who they are at most: what an address leads to is changed by hand, and to ask takes a few requests.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
-/// One removal task's view of its cell and location.
+/// One removal task's view of its entry and location.
 pub(crate) struct RemovalLedger<'a> {
     ledger: TaskLedger,
     movers: &'a Movers,
@@ -72,12 +72,12 @@ impl<'a> RemovalLedger<'a> {
         driven(async move {
             let mut tx = ledger.store.read().await?;
             let mut in_use = ledger.placed_in(&mut tx).await?;
-            let cells = ledger::of_tenant(&mut tx, &ledger.tenant).await?;
+            let entries = ledger::of_tenant(&mut tx, &ledger.tenant).await?;
             tx.rollback().await?;
-            let filled = |cell: &Cell| {
-                cell.service == ledger.service && [CellState::Adding, CellState::Live].contains(&cell.state)
+            let filled = |entry: &LedgerEntry| {
+                entry.service == ledger.service && [EntryState::Adding, EntryState::Live].contains(&entry.state)
             };
-            in_use.extend(cells.into_iter().filter(filled).map(|cell| cell.location));
+            in_use.extend(entries.into_iter().filter(filled).map(|entry| entry.location));
             Ok(in_use)
         })
         .await

@@ -1,4 +1,4 @@
-//! Removes one part of a tenant's data from a location whose cell is `removing`, and proves it gone.
+//! Removes one part of a tenant's data from a location whose entry is `removing`, and proves it gone.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct RemoveInput {
     pub at: Location,
     /// Which part.
     pub part: u32,
-    /// The cell's generation.
+    /// The entry's generation.
     pub generation: i64,
     /// Whether it was being added to by a move that went back: a service with hooks is told so first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -112,7 +112,7 @@ impl TaskHandler for RemoveTask {
         };
         let movers = limited_movers(&self.0).await?;
         let at = place_of(&input.at);
-        let watch = movers.clock_watch(&at, self.0.timing.skew);
+        let watch = movers.clock_watch(&at, self.0.timing.max_clock_skew);
         let ledger = RemovalLedger::new(ledger, movers, input.at.clone());
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).reporting(requests_of(cx));
         let permits = permits.watching(watch).of_generation(input.generation);

@@ -109,7 +109,7 @@ fn ended(facts: &Facts) -> WaitsFor {
 fn lapsed(facts: &Facts) -> Option<WaitsFor> {
     let tenant = facts.tenant.as_ref().filter(|tenant| match &facts.stage {
         StageFacts::Move { offline: Some(offline), .. } => tenant.epoch == offline.epoch,
-        StageFacts::Unreadable(_) => tenant.mover.as_ref() == Some(&facts.record.id),
+        StageFacts::Unreadable(_) => tenant.active_move.as_ref() == Some(&facts.record.id),
         _ => false,
     })?;
     let until = tenant.lease_until.filter(|until| *until <= facts.now)?;
@@ -142,10 +142,10 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
             WaitsFor::new("target_busy", format!("{what}, to be absent{which}"))
         }
         Waits::Drain(until) => WaitsFor::new("drain", "requests from before to end").until(*until),
-        Waits::Unquiet(reason) | Waits::Reason(reason) if reason.starts_with(CLOCKS_TO_AGREE) => {
+        Waits::InDoubt(reason) | Waits::Reason(reason) if reason.starts_with(CLOCKS_TO_AGREE) => {
             WaitsFor::new(CLOCK_SKEW, reason.clone())
         }
-        Waits::Unquiet(reason) => WaitsFor::new("unquiet", reason.clone()),
+        Waits::InDoubt(reason) => WaitsFor::new("in_doubt", reason.clone()),
         Waits::Worker(missing) => WaitsFor::new("no_worker", missing.clone()),
         Waits::Reason(reason) => WaitsFor::new("waiting", reason.clone()),
     })

@@ -62,7 +62,7 @@ pub(super) enum Waits {
     /// Requests from before, until then.
     Drain(Millis),
     /// Requests of a process that was lost, which a store might still accept.
-    Unquiet(String),
+    InDoubt(String),
     /// Somebody who would run its tasks.
     Worker(String),
     /// As the state tells it.

@@ -9,7 +9,7 @@ use super::decide;
 use super::facts::{Facts, StageFacts, Waits};
 use crate::capacity::{self};
 use crate::deployment::Deployment;
-use crate::realm_move::{MoveState, RealmMove, Stage, busy_cell};
+use crate::realm_move::{MoveState, RealmMove, Stage, busy_entry};
 use crate::removal::{Removal, RemovalStage, RemovalState};
 use crate::timing::millis;
 use crate::worker_there;
@@ -79,12 +79,12 @@ async fn move_facts(
     (id, follow): (&str, Follow),
 ) -> Result<StageFacts, StoreError> {
     let waits = match &state.stage {
-        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::Unquiet),
-        Stage::Waiting { reason, .. } => Some(match busy_cell(tx, &state.plan).await? {
-            Some(cell) => Waits::Target {
-                what: format!("{} at {}, which is {}", cell.service, cell.location.name, cell.state.as_str()),
-                which: behind(deployment, tx, cell.workflow.as_deref(), follow).await?,
-                by: cell.workflow,
+        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::InDoubt),
+        Stage::Waiting { reason, .. } => Some(match busy_entry(tx, &state.plan).await? {
+            Some(entry) => Waits::Target {
+                what: format!("{} at {}, which is {}", entry.service, entry.location.name, entry.state.as_str()),
+                which: behind(deployment, tx, entry.workflow.as_deref(), follow).await?,
+                by: entry.workflow,
             },
             None => match capacity::waits_for(tx, id).await? {
                 Some(blocked) => Waits::Capacity(blocked),
@@ -107,7 +107,7 @@ async fn move_facts(
 
 async fn removal_facts(tx: &mut Tx, id: &str, state: &RemovalState) -> Result<StageFacts, StoreError> {
     let waits = match &state.stage {
-        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::Unquiet),
+        _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::InDoubt),
         RemovalStage::Waiting { until } => match capacity::waits_for(tx, id).await? {
             Some(blocked) => Some(Waits::Capacity(blocked)),
             None => until.map(Waits::Drain),

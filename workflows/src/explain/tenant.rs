@@ -52,7 +52,7 @@ pub(super) fn explain(tenant: Tenant, workflows: Vec<Explanation>, paused: bool,
         status: tenant.status.as_str().to_owned(),
         realm: tenant.realm,
         epoch: tenant.epoch,
-        mover: tenant.mover,
+        active_move: tenant.active_move,
         lease_until: tenant.lease_until.map(rfc3339),
         id: tenant.id,
         waits_for,
@@ -62,11 +62,11 @@ pub(super) fn explain(tenant: Tenant, workflows: Vec<Explanation>, paused: bool,
 }
 
 fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFor {
-    let mover = tenant.mover.as_deref().and_then(|id| workflows.iter().find(|workflow| workflow.id == id));
-    match (tenant.status, mover) {
-        (TenantStatus::Moving, mover) => {
-            let what = mover.map(|mover| format!(", which waits for {}", mover.waits_for.text)).unwrap_or_default();
-            let by = tenant.mover.as_deref().unwrap_or("nobody");
+    let active_move = tenant.active_move.as_deref().and_then(|id| workflows.iter().find(|workflow| workflow.id == id));
+    match (tenant.status, active_move) {
+        (TenantStatus::Moving, active_move) => {
+            let what = active_move.map(|mover| format!(", which waits for {}", mover.waits_for.text)).unwrap_or_default();
+            let by = tenant.active_move.as_deref().unwrap_or("nobody");
             match tenant.lease_until {
                 Some(until) if until <= now => {
                     let ago = seconds(now - until);

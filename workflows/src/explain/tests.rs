@@ -33,14 +33,14 @@ fn a_move(state: &str) -> Facts {
         fence: 3,
         owner: None,
         priority: 1,
-        must_go_on: false,
+        keeps_offline: false,
         paused: false,
         created_at: NOW - 60_000,
         updated_at: NOW - 30_000,
         finished_at: None,
     };
     let standing =
-        Standing { paused: 0, must_go_on: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
+        Standing { paused: 0, keeps_offline: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
     let stage = StageFacts::Move { to: "eu".to_owned(), window_ends: None, offline: None, waits: None, error: None };
     let ((tasks, runners), reaches_out) = (Default::default(), state == "preflight");
     Facts {
@@ -244,7 +244,7 @@ fn a_drain_says_until_when() {
 #[test]
 fn clocks_that_differ_are_told_from_other_waits() {
     let reason = "clocks to agree: the database's is ahead".to_owned();
-    for waits in [Waits::Unquiet(reason.clone()), Waits::Reason(reason.clone())] {
+    for waits in [Waits::InDoubt(reason.clone()), Waits::Reason(reason.clone())] {
         let (code, text, can_do) = told(&waiting(waits));
         assert_eq!((code.as_str(), text.as_str()), ("clock_skew", reason.as_str()));
         assert!(can_do[0].ends_with("s retry m-1"), "{can_do:?}");
@@ -253,8 +253,8 @@ fn clocks_that_differ_are_told_from_other_waits() {
 
 #[test]
 fn an_unquiet_location_says_whose_requests_are_waited_for() {
-    let (code, text, _) = told(&waiting(Waits::Unquiet("requests of host/7, which was lost".to_owned())));
-    assert_eq!((code.as_str(), text.as_str()), ("unquiet", "requests of host/7, which was lost"));
+    let (code, text, _) = told(&waiting(Waits::InDoubt("requests of host/7, which was lost".to_owned())));
+    assert_eq!((code.as_str(), text.as_str()), ("in_doubt", "requests of host/7, which was lost"));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn task(
         failing: error.is_some().then_some(Failing { since: NOW - 60_000, at: NOW - 4_000 }),
         error,
         fence: 1,
-        must_go_on: true,
+        keeps_offline: true,
     };
     let standing = TaskStanding {
         id: "t".to_owned(),
@@ -360,7 +360,7 @@ fn acme(status: TenantStatus, lease_until: Option<i64>) -> Tenant {
         created_in: "us".to_owned(),
         status,
         epoch: 12,
-        mover: Some("m-1".to_owned()),
+        active_move: Some("m-1".to_owned()),
         lease_until,
         created_at: 0,
     }

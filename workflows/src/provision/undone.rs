@@ -1,6 +1,6 @@
 //! A tenant whose creation was undone because a service would not prepare for it: whether it can be created again, and if not yet, why.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::tenants::{Tenant, TenantStatus};
 use engine::Workflow;
 use engine::tables::workflow_table;
@@ -17,13 +17,14 @@ pub(super) async fn may_be_created_again(tx: &mut Tx, existing: &Tenant) -> Resu
     let last = workflow_table::list(tx, Provision::KIND, Some(&existing.id), None, None, 1).await?;
     let state = last.first().and_then(|record| serde_json::from_str::<ProvisionState>(&record.data).ok());
     let Some(ProvisionState { stage: ProvisionStage::Undone { error, .. }, .. }) = state else { return Ok(false) };
-    let cells = ledger::of_tenant(tx, &existing.id).await?;
-    let Some(cell) = cells.into_iter().find(|cell| cell.state != CellState::Absent) else { return Ok(true) };
-    let removal = cell.workflow.map(|id| format!(", by removal {id}: see `realmctl explain {id}`")).unwrap_or_default();
+    let entries = ledger::of_tenant(tx, &existing.id).await?;
+    let Some(entry) = entries.into_iter().find(|entry| entry.state != EntryState::Absent) else { return Ok(true) };
+    let removal =
+        entry.workflow.map(|id| format!(", by removal {id}: see `realmctl explain {id}`")).unwrap_or_default();
     let message = format!(
         "tenant {} could not be created ({}), and what was prepared for it in {} is still being removed{removal}. Create it again \
          when that is done",
-        existing.id, error.message, cell.service
+        existing.id, error.message, entry.service
     );
     Err(Refusal::conflict("creation_being_undone", message))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use catalogue::audit::{self, AuditEntry};
-use catalogue::ledger::{self, Cell, CellState};
+use catalogue::ledger::{self, EntryState, LedgerEntry};
 use catalogue::{changes, placements, references, tenants, topologies};
 use engine::{Next, OnFailure, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
@@ -13,18 +13,18 @@ use serde_json::json;
 use store::{StoreError, Tx};
 use workers::permit::Permits;
 
-use crate::data_tasks::CellLedger;
+use crate::actor::Actor;
+use crate::data_tasks::EntryLedger;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
 use crate::places::place_of;
 use crate::removal::{Cause, Found, RemovalRef, queue_removal};
-use crate::requester::Requester;
 
 /// The creation of a tenant as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProvisionState {
     /// Who asked, and why.
-    pub requester: Requester,
+    pub actor: Actor,
     /// Where it stands.
     pub stage: ProvisionStage,
 }
@@ -109,10 +109,10 @@ impl Workflow for Provision {
             return Ok(());
         }
         let mut tx = self.deployment.store.read().await?;
-        let cells = unprepared(&mut tx, record).await?;
+        let ledger_entries = unprepared(&mut tx, record).await?;
         tx.rollback().await?;
-        for cell in cells {
-            self.prepare(&record.subject, cell).await?;
+        for ledger_entry in ledger_entries {
+            self.prepare(&record.subject, ledger_entry).await?;
         }
         Ok(())
     }
@@ -124,8 +124,8 @@ impl Workflow for Provision {
         (): (),
     ) -> Result<Next<ProvisionState>, StepError> {
         let stage = match &state.stage {
-            ProvisionStage::Preparing => go_online(step, &state.requester).await?,
-            ProvisionStage::Undoing { error } => undo(step, error.clone(), &state.requester).await?,
+            ProvisionStage::Preparing => go_online(step, &state.actor).await?,
+            ProvisionStage::Undoing { error } => undo(step, error.clone(), &state.actor).await?,
             ProvisionStage::Online | ProvisionStage::Undone { .. } => {
                 return Err(StepError::permanent("no_such_step", "a tenant that is created has no next step"));
             }
@@ -149,30 +149,32 @@ impl Workflow for Provision {
 }
 
 impl Provision {
-    async fn prepare(&self, tenant: &str, cell: Cell) -> Result<(), StepError> {
-        let place = place_of(&cell.location);
-        let ledger = CellLedger {
+    async fn prepare(&self, tenant: &str, ledger_entry: LedgerEntry) -> Result<(), StepError> {
+        let place = place_of(&ledger_entry.location);
+        let ledger = EntryLedger {
             store: self.deployment.store.clone(),
             tenant: tenant.to_owned(),
-            key: cell.location.key(),
-            service: cell.service,
-            generation: cell.generation,
+            key: ledger_entry.location.key(),
+            service: ledger_entry.service,
+            generation: ledger_entry.generation,
         };
         let movers = &self.deployment.movers;
-        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(cell.generation);
-        let permits = permits.watching(movers.clock_watch(&place, self.deployment.timing.skew));
+        let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(ledger_entry.generation);
+        let permits = permits.watching(movers.clock_watch(&place, self.deployment.timing.max_clock_skew));
         movers.provision(&place, tenant, &permits).await.map_err(step_error)
     }
 }
 
-async fn unprepared(tx: &mut Tx, record: &WorkflowRecord) -> Result<Vec<Cell>, StoreError> {
-    let mut cells = ledger::of_tenant(tx, &record.subject).await?;
-    cells.retain(|cell| cell.state == CellState::Adding && cell.workflow.as_deref() == Some(record.id.as_str()));
-    Ok(cells)
+async fn unprepared(tx: &mut Tx, record: &WorkflowRecord) -> Result<Vec<LedgerEntry>, StoreError> {
+    let mut ledger_entries = ledger::of_tenant(tx, &record.subject).await?;
+    ledger_entries.retain(|ledger_entry| {
+        ledger_entry.state == EntryState::Adding && ledger_entry.workflow.as_deref() == Some(record.id.as_str())
+    });
+    Ok(ledger_entries)
 }
 
-/// Every service is ready: the cells become live and the tenant is online.
-async fn go_online(step: &mut StepTx<'_>, by: &Requester) -> Result<ProvisionStage, StepError> {
+/// Every service is ready: the entries become live and the tenant is online.
+async fn go_online(step: &mut StepTx<'_>, by: &Actor) -> Result<ProvisionStage, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     tenants::lock(step.tx, &tenant).await?;
     let Some(epoch) = tenants::provisioned(step.tx, &tenant).await? else { return Err(not_provisioning(&tenant)) };
@@ -181,14 +183,14 @@ async fn go_online(step: &mut StepTx<'_>, by: &Requester) -> Result<ProvisionSta
         Some(stored) => positions(step.tx, &tenant, &stored.topology).await?,
         None => BTreeMap::new(),
     };
-    for cell in unprepared(step.tx, &step.record).await? {
-        let key = cell.location.key();
-        let position = positions.get(&(cell.service.clone(), key.clone())).copied().unwrap_or_default();
+    for ledger_entry in unprepared(step.tx, &step.record).await? {
+        let key = ledger_entry.location.key();
+        let position = positions.get(&(ledger_entry.service.clone(), key.clone())).copied().unwrap_or_default();
         let by = (Some(id.as_str()), by.changes(step.ids, Some(&id)));
-        let live = ledger::become_live(step.tx, &tenant, &cell.service, &key, by).await?
-            && ledger::set_position(step.tx, &tenant, &cell.service, &key, position).await?;
+        let live = ledger::become_live(step.tx, &tenant, &ledger_entry.service, &key, by).await?
+            && ledger::set_position(step.tx, &tenant, &ledger_entry.service, &key, position).await?;
         if !live {
-            return Err(StepError::permanent("ledger_mismatch", format!("the ledger's cell of {key} is not adding")));
+            return Err(StepError::permanent("ledger_mismatch", format!("the ledger's entry of {key} is not adding")));
         }
     }
     record(step, ("tenant.provisioned", by), (&tenant, epoch), json!({ "status": "online", "epoch": epoch })).await?;
@@ -215,17 +217,17 @@ async fn positions(
 }
 
 /// The tenant is gone, its host free, and every location that may have been prepared is removed.
-async fn undo(step: &mut StepTx<'_>, error: StoredError, by: &Requester) -> Result<ProvisionStage, StepError> {
+async fn undo(step: &mut StepTx<'_>, error: StoredError, by: &Actor) -> Result<ProvisionStage, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
     tenants::lock(step.tx, &tenant).await?;
     let Some(epoch) = tenants::abandon(step.tx, &tenant).await? else { return Err(not_provisioning(&tenant)) };
     placements::remove_all(step.tx, &tenant).await?;
     let mut removals = Vec::new();
-    for cell in ledger::of_tenant(step.tx, &tenant).await? {
+    for ledger_entry in ledger::of_tenant(step.tx, &tenant).await? {
         let cause = Cause::NotCreated { provision_id: id.clone() };
-        let (service, at) = (&cell.service, cell.location.key());
+        let (service, at) = (&ledger_entry.service, ledger_entry.location.key());
         let why = (cause, Found::default(), by);
-        removals.extend(queue_removal(step, &tenant, service, &at, cell.state, why).await?);
+        removals.extend(queue_removal(step, &tenant, service, &at, ledger_entry.state, why).await?);
     }
     let after = json!({ "status": "gone", "epoch": epoch, "code": error.code });
     record(step, ("tenant.undone", by), (&tenant, epoch), after).await?;
@@ -235,7 +237,7 @@ async fn undo(step: &mut StepTx<'_>, error: StoredError, by: &Requester) -> Resu
 
 async fn record(
     step: &mut StepTx<'_>,
-    (action, by): (&str, &Requester),
+    (action, by): (&str, &Actor),
     (tenant, epoch): (&str, i64),
     after: serde_json::Value,
 ) -> Result<(), StoreError> {

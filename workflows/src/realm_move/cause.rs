@@ -46,7 +46,7 @@ mod tests {
             failing: None,
             error: code.map(|code| StoredError { code: code.to_owned(), message: format!("it is {code}") }),
             fence: 1,
-            must_go_on: true,
+            keeps_offline: true,
         }
     }
 

@@ -75,11 +75,11 @@ impl Workflow for RealmMove {
         transitions::is_final(name)
     }
 
-    fn must_go_on(name: &str) -> bool {
-        transitions::must_go_on(name)
+    fn keeps_offline(name: &str) -> bool {
+        transitions::keeps_offline(name)
     }
 
-    /// Only the first state: every other one reads or locks the tenant, or the cells.
+    /// Only the first state: every other one reads or locks the tenant, or the entries.
     fn shares_commits(name: &str) -> bool {
         name == "scheduled"
     }
@@ -97,7 +97,7 @@ impl Workflow for RealmMove {
                 clocks::hear_targets(&self.deployment, Whose::All, &state.plan).await.map(|()| Seen::Nothing)
             }
             Stage::AddData { .. } | Stage::Verify { .. } => {
-                clocks::hear_targets(&self.deployment, Whose::Unquiet, &state.plan).await.map(|()| Seen::Nothing)
+                clocks::hear_targets(&self.deployment, Whose::InDoubt, &state.plan).await.map(|()| Seen::Nothing)
             }
             _ => Ok(Seen::Nothing),
         }

@@ -7,6 +7,7 @@ use workers::Verification;
 
 use super::forecast::running::Forecast;
 use super::parts::{ComparedPart, CopiedPart, PartReport};
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::partitioning::Divided;
 use crate::plan::Plan;
@@ -14,7 +15,6 @@ use crate::realm_move::forecast::budget_check::Pace;
 use crate::realm_move::window::Window;
 use crate::removal::RemovalRef;
 use crate::replica_sets::ReplicaSets;
-use crate::requester::Requester;
 
 /// A move as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub struct MoveState {
     /// Its hash when it was approved.
     pub plan_hash: String,
     /// Who asked, and why.
-    pub requester: Requester,
+    pub actor: Actor,
     /// When it may begin.
     pub at: Option<Millis>,
     /// The longest time offline that was asked for, in milliseconds.

@@ -29,7 +29,7 @@ pub(super) fn is_final(name: &str) -> bool {
 }
 
 /// Whether the tenant is offline in this state. A pause passes it by: the tenant would stay offline.
-pub(super) fn must_go_on(name: &str) -> bool {
+pub(super) fn keeps_offline(name: &str) -> bool {
     matches!(name, "drain" | "add_data" | "verify" | "commit" | "re_online")
 }
 
@@ -74,7 +74,7 @@ mod tests {
     fn every_state_from_which_the_tenant_comes_back_online_must_go_on() {
         for state in STATES {
             let offline = may_follow(state, "re_online") || state == "re_online";
-            assert_eq!(must_go_on(state), offline, "{state}");
+            assert_eq!(keeps_offline(state), offline, "{state}");
         }
     }
 

@@ -218,8 +218,8 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         campaign: state.campaign.clone(),
         waiting_for: waiting_for(&state, record),
         warnings: facts.warnings,
-        requested_by: state.requester.who.clone(),
-        reason: state.requester.why.clone(),
+        requested_by: state.actor.who.clone(),
+        reason: state.actor.why.clone(),
         explain: None,
     })
 }

@@ -1,6 +1,6 @@
 //! What a removal compares before it deletes: each part, as it is, with what the move verified there.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::{fingerprints, late_writes, topologies};
 use engine::task::NewTask;
@@ -16,7 +16,7 @@ use crate::deployment::Deployment;
 use crate::places::place_of;
 use crate::timing::millis;
 
-/// The service may have grown index shards since the cell was written: those parts are the tenant's data too.
+/// The service may have grown index shards since the entry was written: those parts are the tenant's data too.
 pub(super) async fn location_now(step: &mut StepTx<'_>, state: &RemovalState) -> Result<Location, StepError> {
     Ok(match topologies::current(step.tx).await? {
         Some(stored) => stored.topology.refresh(&state.service, &state.location),
@@ -114,9 +114,9 @@ pub(super) fn stopped(id: &str, state: &RemovalState, late: &LateWrites) -> Stor
 
 /// Where the data of the service lives now, if it does.
 async fn live_copy(step: &mut StepTx<'_>, state: &RemovalState) -> Result<Option<Location>, StepError> {
-    let cells = ledger::of_tenant(step.tx, &step.record.subject.clone()).await?;
-    let live = cells.into_iter().find(|cell| cell.service == state.service && cell.state == CellState::Live);
-    Ok(live.map(|cell| cell.location))
+    let entries = ledger::of_tenant(step.tx, &step.record.subject.clone()).await?;
+    let live = entries.into_iter().find(|entry| entry.service == state.service && entry.state == EntryState::Live);
+    Ok(live.map(|entry| entry.location))
 }
 
 /// Fans out one comparison a part, with what the move verified and with where the data lives now.

@@ -2,7 +2,7 @@
 //! `removing` it goes back to `waiting` when its deletes meet something that was written late.
 
 use async_trait::async_trait;
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::{capacity as reservations, references};
 use engine::task::NewTask;
@@ -19,18 +19,18 @@ use super::compare::{
 };
 use super::recheck;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
+use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::audited;
 use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, wants_of_removal};
 use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
 use crate::data_tasks::{RemoveInput, RemoveTask, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::in_doubt::{self, InDoubt};
 use crate::places::place_of;
-use crate::quiet::{self, Unquiet};
-use crate::requester::Requester;
 use crate::timing::millis;
 
-/// The workflow that empties one `removing` cell.
+/// The workflow that empties one `removing` entry.
 pub struct Removal {
     deployment: Deployment,
 }
@@ -89,7 +89,7 @@ impl Workflow for Removal {
     }
 
     async fn observe(&self, record: &WorkflowRecord, state: &RemovalState) -> Result<(), StepError> {
-        let whose = if matches!(state.stage, RemovalStage::Waiting { .. }) { Whose::All } else { Whose::Unquiet };
+        let whose = if matches!(state.stage, RemovalStage::Waiting { .. }) { Whose::All } else { Whose::InDoubt };
         clocks::hear(&self.deployment, &record.subject, whose, std::iter::once(&state.location)).await
     }
 
@@ -149,7 +149,7 @@ async fn wait(
     begin(deployment, step, state).await
 }
 
-/// Fans out one task a part, if the cell still is this removal's to empty and there is room for its tasks; waits for room
+/// Fans out one task a part, if the entry still is this removal's to empty and there is room for its tasks; waits for room
 /// without bound. Also what a replay does. A write that may still arrive is waited for first, so that the proof that the
 /// location is empty is final.
 pub(super) async fn begin(
@@ -160,9 +160,9 @@ pub(super) async fn begin(
     if let Some(done) = superseded(step, &state).await? {
         return Ok(done);
     }
-    if let Some(unquiet) = quiet::unquiet(deployment, step, &state.service, &state.location).await? {
+    if let Some(in_doubt) = in_doubt::in_doubt(deployment, step, &state.service, &state.location).await? {
         let waiting = state.at_stage(RemovalStage::Waiting { until: Some(step.now) });
-        return Ok(until_quiet(deployment, step, waiting, unquiet));
+        return Ok(until_quiet(deployment, step, waiting, in_doubt));
     }
     if let Some(next) = follow(deployment, step, &state).await? {
         return Ok(next);
@@ -196,12 +196,12 @@ async fn follow(
     let Some(first) = state.follows.as_ref().filter(|_| !state.first_is_empty) else {
         return Ok(None);
     };
-    let cell = ledger::get(step.tx, &step.record.subject, &state.service, first).await?;
-    let busy = cell.filter(|cell| cell.state == CellState::Removing);
+    let entry = ledger::get(step.tx, &step.record.subject, &state.service, first).await?;
+    let busy = entry.filter(|entry| entry.state == EntryState::Removing);
     let until = if busy.is_some() { step.now } else { step.now + millis(deployment.timing.drained_after()) };
     let waits_for = busy
         .as_ref()
-        .map(|cell| format!("{} to be emptied first: its store brings the deletes here", cell.location.name));
+        .map(|entry| format!("{} to be emptied first: its store brings the deletes here", entry.location.name));
     let first_is_empty = busy.is_none();
     let waiting = state.clone().at_stage(RemovalStage::Waiting { until: Some(until) });
     let wake = until.max(step.now + if first_is_empty { 0 } else { LOOK_AGAIN_MS });
@@ -283,22 +283,22 @@ fn until_quiet(
     deployment: &Deployment,
     step: &StepTx<'_>,
     state: RemovalState,
-    unquiet: Unquiet,
+    in_doubt: InDoubt,
 ) -> Next<RemovalState> {
-    let look_again = unquiet.until.min(step.now + millis(deployment.timing.heartbeat));
-    Next::Stay(RemovalState { waits_for: Some(unquiet.reason), ..state }, look_again)
+    let look_again = in_doubt.until.min(step.now + millis(deployment.timing.heartbeat));
+    Next::Stay(RemovalState { waits_for: Some(in_doubt.reason), ..state }, look_again)
 }
 
-/// Another removal has emptied the cell, or a move has filled it again since: nothing is left for this one to do.
+/// Another removal has emptied the entry, or a move has filled it again since: nothing is left for this one to do.
 async fn superseded(step: &mut StepTx<'_>, state: &RemovalState) -> Result<Option<Next<RemovalState>>, StepError> {
-    let cell = ledger::get(step.tx, &step.record.subject, &state.service, &state.location.key()).await?;
-    let ours = cell.is_some_and(|cell| cell.state == CellState::Removing && cell.generation == state.generation);
+    let entry = ledger::get(step.tx, &step.record.subject, &state.service, &state.location.key()).await?;
+    let ours = entry.is_some_and(|entry| entry.state == EntryState::Removing && entry.generation == state.generation);
     if ours {
         return Ok(None);
     }
     erase_evidence(step).await?;
     let done = RemovalStage::Done { removed: Amount::default() };
-    Ok(Some(Next::Go(state.clone().at_stage(done), "superseded: the cell is not this removal's any more".to_owned())))
+    Ok(Some(Next::Go(state.clone().at_stage(done), "superseded: the entry is not this removal's any more".to_owned())))
 }
 
 /// What the tasks of a stage have come to.
@@ -338,16 +338,16 @@ async fn settle(
         Tasks::Done(tasks) => tasks,
         Tasks::Next(next) => return Ok(*next),
     };
-    // A delete that may still arrive must not meet what a later move writes here: the cell is absent only after it.
-    if let Some(unquiet) = quiet::unquiet(deployment, step, &state.service, &state.location).await? {
-        return Ok(until_quiet(deployment, step, state, unquiet));
+    // A delete that may still arrive must not meet what a later move writes here: the entry is absent only after it.
+    if let Some(in_doubt) = in_doubt::in_doubt(deployment, step, &state.service, &state.location).await? {
+        return Ok(until_quiet(deployment, step, state, in_doubt));
     }
     let removed = tasks.iter().map(removed_by).sum::<Result<Amount, _>>()?;
     let tenant = step.record.subject.clone();
     let key = state.location.key();
-    let by = Requester::realmctl("proved empty").changes(step.ids, Some(&step.record.id));
+    let by = Actor::realmctl("proved empty").changes(step.ids, Some(&step.record.id));
     if !ledger::become_absent(step.tx, &tenant, &state.service, &key, (state.generation, by)).await? {
-        return Err(StepError::permanent("ledger_mismatch", format!("the ledger's cell of {key} is not removing")));
+        return Err(StepError::permanent("ledger_mismatch", format!("the ledger's entry of {key} is not removing")));
     }
     recheck::queue(deployment, step, &state).await?;
     Ok(Next::Go(state.at_stage(RemovalStage::Done { removed }), String::new()))

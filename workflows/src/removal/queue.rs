@@ -1,14 +1,14 @@
-//! Queues a removal in the transaction that gives the location up: the cell becomes `removing` and the workflow exists, or
+//! Queues a removal in the transaction that gives the location up: the entry becomes `removing` and the workflow exists, or
 //! neither.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use engine::{StepError, StepTx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::machine::Removal;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
-use crate::requester::Requester;
+use crate::actor::Actor;
 
 /// What a move has found at a location that it leaves.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub struct RemovalRef {
     pub location: String,
 }
 
-/// Makes the cell `removing` and starts its removal, which first compares with what was verified there. `None`: the cell is not
+/// Makes the entry `removing` and starts its removal, which first compares with what was verified there. `None`: the entry is not
 /// in the state `from`.
 /// Needs nothing of the place but its key: what was stored of it goes with the removal as it is, so that a tenant can come back
 /// online in a version that can't read it. Whoever can goes on with the removal.
@@ -43,12 +43,12 @@ pub async fn queue_removal(
     tenant: &str,
     service: &str,
     key: &str,
-    from: CellState,
-    (cause, found, by): (Cause, Found, &Requester),
+    from: EntryState,
+    (cause, found, by): (Cause, Found, &Actor),
 ) -> Result<Option<RemovalRef>, StepError> {
-    let Some(cell) = ledger::get_stored(step.tx, tenant, service, key).await? else { return Ok(None) };
+    let Some(entry) = ledger::get_stored(step.tx, tenant, service, key).await? else { return Ok(None) };
     // Not even JSON: another version's all the same.
-    let mut place = serde_json::from_str(&cell.place).unwrap_or(Value::String(cell.place));
+    let mut place = serde_json::from_str(&entry.place).unwrap_or(Value::String(entry.place));
     if let (Value::Object(place), Some(id)) = (&mut place, found.table_id) {
         place.insert("tableId".to_owned(), id.into());
     }
@@ -56,7 +56,7 @@ pub async fn queue_removal(
     let state = RemovalState {
         service: service.to_owned(),
         location: place,
-        generation: cell.generation,
+        generation: entry.generation,
         cause,
         verified: found.verified,
         compared: found.compared,
@@ -76,12 +76,13 @@ pub async fn queue_removal(
     let id = step.start_stored::<Removal>(state.stage.name(), data, now).await?;
     let by = by.changes(step.ids, Some(&step.record.id));
     match ledger::begin_removing(step.tx, tenant, service, key, from, (&id, by)).await? {
-        Some(generation) if generation == cell.generation => {
+        Some(generation) if generation == entry.generation => {
             Ok(Some(RemovalRef { id, service: service.to_owned(), location: name }))
         }
-        _ => {
-            Err(StepError::retryable("ledger_mismatch", format!("the ledger's cell of {key} is not {}", from.as_str())))
-        }
+        _ => Err(StepError::retryable(
+            "ledger_mismatch",
+            format!("the ledger's entry of {key} is not {}", from.as_str()),
+        )),
     }
 }
 

@@ -1,13 +1,13 @@
 //! Looks once more at an emptied location, after the longest time that a write may lie in a queue or stream. If data of the
-//! tenant has turned up there, the cell is `removing` again and the removal compares what is there with nothing, which stops
-//! it with `late_writes` for a person to look, unless the live copy has the same. It deletes nothing itself, and a cell that a
+//! tenant has turned up there, the entry is `removing` again and the removal compares what is there with nothing, which stops
+//! it with `late_writes` for a person to look, unless the live copy has the same. It deletes nothing itself, and an entry that a
 //! move has filled since is none of its business.
 
 use async_trait::async_trait;
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::topologies;
-use engine::{Intervention, Next, OnFailure, Priority, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
+use engine::{ExternalTransition, Next, OnFailure, Priority, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{StoreError, Tx};
@@ -15,11 +15,11 @@ use store::{StoreError, Tx};
 use super::compare::erase_evidence;
 use super::machine::Removal;
 use super::state::{OF_STRAYS, RemovalStage, RemovalState};
+use crate::actor::Actor;
 use crate::audited;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
 use crate::places::place_of;
-use crate::requester::Requester;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
 
@@ -143,7 +143,7 @@ impl Workflow for Recheck {
 
     async fn observe(&self, record: &WorkflowRecord, state: &RecheckState) -> Result<Found, StepError> {
         let mut tx = self.deployment.store.read().await?;
-        let ours = is_empty_cell(&mut tx, &record.subject, state).await?;
+        let ours = is_empty_entry(&mut tx, &record.subject, state).await?;
         let topology = topologies::current(&mut tx).await?;
         tx.rollback().await?;
         if !ours {
@@ -172,7 +172,7 @@ impl Workflow for Recheck {
         found: Found,
     ) -> Result<Next<RecheckState>, StepError> {
         let tenant = step.record.subject.clone();
-        let still_ours = is_empty_cell(step.tx, &tenant, &state).await?;
+        let still_ours = is_empty_entry(step.tx, &tenant, &state).await?;
         let found = if still_ours { found } else { Found::InUse };
         let what = json!({
             "removal": state.removal, "service": state.service, "location": state.location.name,
@@ -203,20 +203,20 @@ impl Workflow for Recheck {
     }
 }
 
-/// Whether the cell still is as the removal left it.
-async fn is_empty_cell(tx: &mut Tx, tenant: &str, state: &RecheckState) -> Result<bool, StoreError> {
-    let cell = ledger::get(tx, tenant, &state.service, &state.location.key()).await?;
-    Ok(cell.is_some_and(|cell| cell.state == CellState::Absent && cell.generation == state.generation))
+/// Whether the entry still is as the removal left it.
+async fn is_empty_entry(tx: &mut Tx, tenant: &str, state: &RecheckState) -> Result<bool, StoreError> {
+    let entry = ledger::get(tx, tenant, &state.service, &state.location.key()).await?;
+    Ok(entry.is_some_and(|entry| entry.state == EntryState::Absent && entry.generation == state.generation))
 }
 
-/// The cell is `removing` again, and the removal compares what is there with nothing: in one transaction, or not at all.
+/// The entry is `removing` again, and the removal compares what is there with nothing: in one transaction, or not at all.
 async fn reopen(step: &mut StepTx<'_>, tenant: &str, state: &RecheckState) -> Result<(), StepError> {
     let (key, id, recheck) = (state.location.key(), &state.removal, step.record.id.clone());
-    let held = Intervention::<Removal>::lock(step.tx, step.ids, id).await?;
+    let held = ExternalTransition::<Removal>::lock(step.tx, step.ids, id).await?;
     let mut held = held.ok_or_else(|| StepError::permanent("unknown_removal", format!("there is no removal {id}")))?;
-    let by = Requester::realmctl("late_writes").changes(held.step.ids, Some(&recheck));
+    let by = Actor::realmctl("late_writes").changes(held.step.ids, Some(&recheck));
     if !ledger::reopen_removing(held.step.tx, tenant, &state.service, &key, state.generation, (id, by)).await? {
-        return Err(StepError::retryable("ledger_mismatch", format!("the ledger's cell of {key} has changed")));
+        return Err(StepError::retryable("ledger_mismatch", format!("the ledger's entry of {key} has changed")));
     }
     erase_evidence(&mut held.step).await?;
     let note =

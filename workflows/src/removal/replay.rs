@@ -1,18 +1,18 @@
-//! Replays a removal. Safe at any time, late, twice and after a pause: it is bound to the generation of its cell, and every
+//! Replays a removal. Safe at any time, late, twice and after a pause: it is bound to the generation of its entry, and every
 //! delete asks the ledger first. What was written after the switch is deleted only when a person says so.
 
 use catalogue::audit::{self, AuditEntry};
-use engine::Intervention;
+use engine::ExternalTransition;
 use serde_json::json;
 use workers::late::{LATE_WRITES, LateWrites};
 
 use super::compare::erase_evidence;
 use super::machine::{Removal, begin};
 use super::state::{Cause, OF_STRAYS, RemovalStage};
+use crate::actor::Actor;
 use crate::data_tasks::{ANOTHER_TABLE, NO_TABLE_ID};
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 
 /// What a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub async fn replay_removal(
     deployment: &Deployment,
     id: &str,
     accepted: Accepted<'_>,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<ReplayOutcome, Refusal> {
     let accept = accepted.late_writes;
     if let Some(hash) = accept.filter(|hash| !LateWrites::is_hash(hash)) {
@@ -62,9 +62,10 @@ pub async fn replay_removal(
         return Err(Refusal::invalid("hash_invalid", message));
     }
     let mut tx = deployment.store.begin().await?;
-    let mut held = Intervention::<Removal>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
-        Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
-    })?;
+    let mut held =
+        ExternalTransition::<Removal>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+            Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
+        })?;
     let mut state = held.state()?;
     let error = match &state.stage {
         RemovalStage::Done { .. } => return Ok(ReplayOutcome::AlreadyDone),
@@ -114,10 +115,10 @@ pub async fn replay_removal(
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: held.step.now,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: "removal.replay".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: json!({ "removal": id, "state": "failed", "code": error.code, "table": expected }),
         after: json!({
             "removal": id, "service": state.service, "location": state.location.name, "state": "replayed",

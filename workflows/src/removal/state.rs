@@ -19,7 +19,7 @@ pub struct RemovalState<Place = Location> {
     pub service: String,
     /// From where.
     pub location: Place,
-    /// The cell's generation that is to be emptied. A later generation is not this removal's business.
+    /// The entry's generation that is to be emptied. A later generation is not this removal's business.
     pub generation: i64,
     /// What queued it.
     pub cause: Cause,
@@ -118,7 +118,7 @@ pub enum RemovalStage {
     Comparing,
     /// Deletes, and proves each part empty.
     Removing,
-    /// The cell is absent.
+    /// The entry is absent.
     Done {
         /// How much was deleted.
         removed: Amount,

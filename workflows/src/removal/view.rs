@@ -1,6 +1,6 @@
 //! A removal as the outside sees it.
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use engine::tables::{task_table, workflow_table};
 use engine::{StoredError, TaskRecord, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
@@ -99,9 +99,9 @@ pub async fn view_removal(tx: &mut Tx, id: &str) -> Result<Option<RemovalDetail>
     let record = workflow_table::get(tx, id).await?.filter(|record| record.kind == Removal::KIND);
     let Some(record) = record else { return Ok(None) };
     let Some(mut detail) = views(tx, vec![record]).await?.pop() else { return Ok(None) };
-    let cells = ledger::of_tenant(tx, &detail.tenant).await?.into_iter();
-    let live = cells.filter(|cell| cell.service == detail.service && cell.state == CellState::Live);
-    detail.live_at = live.map(|cell| cell.location.name).collect();
+    let entries = ledger::of_tenant(tx, &detail.tenant).await?.into_iter();
+    let live = entries.filter(|entry| entry.service == detail.service && entry.state == EntryState::Live);
+    detail.live_at = live.map(|entry| entry.location.name).collect();
     detail.recheck = recheck_of(tx, &detail.tenant, id).await?;
     if let Some(late) = &mut detail.late_writes_found {
         late.name_keys(tx, id).await?;

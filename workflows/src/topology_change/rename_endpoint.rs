@@ -9,11 +9,11 @@ use catalogue::topology::{AddressError, EndpointKind, Topology};
 use serde_json::json;
 
 use super::{Applied, How, put_in_force};
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::places::place_of;
 use crate::planning;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::unit_limits::{limited_movers, store_name};
 
 /// Stands where a tenant's id does in what is asked for; nothing of a tenant is looked at.
@@ -29,7 +29,7 @@ pub async fn rename_endpoint(
     deployment: &Deployment,
     (region, kind): (&str, EndpointKind),
     address: &str,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Applied, Refusal> {
     let mut tx = deployment.store.read().await?;
     let current = planning::topology(&mut tx).await?;
@@ -44,7 +44,7 @@ pub async fn rename_endpoint(
     for site in sites(&current.topology, &renamed, kind) {
         prove(deployment, &site, &renamed, address).await?;
     }
-    put_instead(deployment, &current, renamed, json!({ "region": region, "kind": kind, "address": address }), requester)
+    put_instead(deployment, &current, renamed, json!({ "region": region, "kind": kind, "address": address }), actor)
         .await
 }
 
@@ -100,7 +100,7 @@ async fn put_instead(
     asked: &StoredTopology,
     renamed: Topology,
     says: serde_json::Value,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Applied, Refusal> {
     let mut tx = deployment.store.begin().await?;
     let current = topologies::pin(&mut tx).await?;
@@ -109,7 +109,7 @@ async fn put_instead(
         return Err(Refusal::conflict("topology_changed", message));
     }
     let how = How { action: "topology.rename_endpoint", says };
-    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), renamed), how, requester).await?;
+    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), renamed), how, actor).await?;
     tx.commit().await?;
     Ok(Applied { stored, changed: true, consequences: Vec::new() })
 }

@@ -37,7 +37,7 @@ pub(super) fn show_table(view: &CampaignView) -> String {
     let rest = view.eta_ms.map(|eta| format!(", about {} left", words::millis(eta)));
     let next = match view.state.as_str() {
         "halted" => format!(
-            "look with `realmctl campaigns members {0} --state retreated` (and `failed`), then `realmctl campaigns resume {0}` or \
+            "look with `realmctl campaigns members {0} --state rolled_back` (and `failed`), then `realmctl campaigns resume {0}` or \
              `cancel`",
             view.id
         ),
@@ -63,13 +63,13 @@ pub(super) fn show_table(view: &CampaignView) -> String {
     ])
 }
 
-/// `100: 60 done, 5 running, 34 waiting, 1 retreated`.
+/// `100: 60 done, 5 running, 34 waiting, 1 rolled_back`.
 pub(super) fn counts(view: &CampaignView) -> String {
     let kinds = [
         (view.done, "done"),
         (view.running, "running"),
         (view.waiting, "waiting"),
-        (view.retreated, "retreated"),
+        (view.rolled_back, "rolled_back"),
         (view.failed, "failed"),
         (view.skipped, "skipped"),
         (view.cancelled, "cancelled"),

@@ -30,7 +30,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
         }
     };
     terminal.data(&view, show_table)?;
-    let failures = view.retreated + view.failed;
+    let failures = view.rolled_back + view.failed;
     match view.state.as_str() {
         "completed" if failures == 0 => Ok(Exit::Done),
         "cancelled" => Err(Failure::new(Exit::RolledBack, "cancelled", "the campaign was cancelled")),
@@ -49,7 +49,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
 }
 
 fn went_wrong(view: &CampaignView) -> String {
-    format!("{} went back and {} failed", words::counted(view.retreated, "move"), words::count(view.failed))
+    format!("{} went back and {} failed", words::counted(view.rolled_back, "move"), words::count(view.failed))
 }
 
 async fn watch(client: &Client, first: &CampaignView, terminal: &Terminal) -> Result<CampaignView, Failure> {

@@ -1,4 +1,4 @@
-//! Whether a topology may be replaced while tenants are placed and cells are in use.
+//! Whether a topology may be replaced while tenants are placed and entries are in use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::location::{Address, Location};
 pub struct InUse {
     /// Tenants placed on each (service, shard).
     pub placements: BTreeMap<(String, String), u64>,
-    /// Service, location for any tenant, and how many ledger cells there are not absent.
-    pub cells: Vec<(String, Location, u64)>,
+    /// Service, location for any tenant, and how many ledger entries there are not absent.
+    pub ledger_entries: Vec<(String, Location, u64)>,
     /// Tenants in each realm.
     pub realms: BTreeMap<String, u64>,
 }
@@ -39,15 +39,18 @@ fn used_shards(old: &Topology, in_use: &InUse) -> BTreeMap<(String, String), Str
     for (at, count) in in_use.placements.iter().filter(|(_, count)| **count > 0) {
         used.insert(at.clone(), format!("{} placed on it", tenants(*count)));
     }
-    let services: BTreeSet<&String> = in_use.cells.iter().map(|(service, _, _)| service).collect();
+    let services: BTreeSet<&String> = in_use.ledger_entries.iter().map(|(service, _, _)| service).collect();
     for service in services {
-        let cells: Vec<_> = in_use.cells.iter().filter(|(of, _, _)| of == service).collect();
+        let ledger_entries: Vec<_> = in_use.ledger_entries.iter().filter(|(of, _, _)| of == service).collect();
         for (position, site) in old.sites(service) {
-            let held =
-                cells.iter().filter(|(_, cell, _)| same_or_nested(cell, &site)).map(|(_, _, count)| count).sum::<u64>();
+            let held = ledger_entries
+                .iter()
+                .filter(|(_, ledger_entry, _)| same_or_nested(ledger_entry, &site))
+                .map(|(_, _, count)| count)
+                .sum::<u64>();
             let shard = &old.services[service].shards[position].shard;
             if held > 0 {
-                let why = || format!("{held} cells of the ledger at {} are not absent", site.name);
+                let why = || format!("{held} entries of the ledger at {} are not absent", site.name);
                 used.entry((service.clone(), shard.clone())).or_insert_with(why);
             }
         }
@@ -61,30 +64,31 @@ fn tenants(count: u64) -> String {
 
 fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
     let mut seen = BTreeSet::new();
-    for (service, cell, _) in &in_use.cells {
+    for (service, ledger_entry, _) in &in_use.ledger_entries {
         // Where hooks are called is the service's to say.
-        let kind = match cell.address {
+        let kind = match ledger_entry.address {
             Address::Dynamodb { .. } => Some(EndpointKind::Dynamodb),
             Address::S3 { .. } => Some(EndpointKind::S3),
             Address::Hooks { .. } => None,
         };
-        let Some(before) = old.regions.get(&cell.region).filter(|_| seen.insert((&cell.region, kind))) else {
+        let Some(before) = old.regions.get(&ledger_entry.region).filter(|_| seen.insert((&ledger_entry.region, kind)))
+        else {
             continue;
         };
-        let path = format!("regions.{}", cell.region);
-        let why = format!("cells of the ledger there are not absent (one of {service})");
-        match new.regions.get(&cell.region) {
+        let path = format!("regions.{}", ledger_entry.region);
+        let why = format!("entries of the ledger there are not absent (one of {service})");
+        match new.regions.get(&ledger_entry.region) {
             None => problems.push(Problem::new(path, format!("the region can't be removed: {why}"))),
             Some(after) => {
                 let Some(kind) = kind else { continue };
                 let path = format!("{path}.{}", kind.as_str());
-                let store = |region| kind.store(&cell.region, kind.of(region).map(|at| at.endpoint.as_str()));
+                let store = |region| kind.store(&ledger_entry.region, kind.of(region).map(|at| at.endpoint.as_str()));
                 if store(before) != store(after) {
                     let to = kind.of(after).map_or("URL", |at| at.reached_at());
                     let remedy = format!(
                         "If the same store is to be reached by another name, keep its endpoint here and run `realmctl topology \
                          rename-endpoint {} {} {to}`",
-                        cell.region,
+                        ledger_entry.region,
                         kind.as_str()
                     );
                     problems.push(Problem::new(path, format!("the endpoint can't change: {why}. {remedy}")));
@@ -98,7 +102,7 @@ fn check_regions(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut 
 /// Where stores are reached changes only with proof, also where nothing is yet: a move may be on its way there, and has looked at what is
 /// reached now.
 fn check_addresses(old: &Topology, new: &Topology, in_use: &InUse, problems: &mut Vec<Problem>) {
-    if in_use.cells.is_empty() && in_use.placements.values().all(|count| *count == 0) {
+    if in_use.ledger_entries.is_empty() && in_use.placements.values().all(|count| *count == 0) {
         return;
     }
     for (name, before) in &old.regions {

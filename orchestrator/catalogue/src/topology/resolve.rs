@@ -68,7 +68,7 @@ impl Topology {
     }
 
     /// The stored location as the topology knows it now. What identifies it never changes here; but when a table's
-    /// `shardCount` has grown since the cell was written, data may be under index values that the stored location does
+    /// `shardCount` has grown since the entry was written, data may be under index values that the stored location does
     /// not know, and reading or removing by the stored count would miss it. A count is only ever raised. Hooks are called with the
     /// secret that the topology names now.
     pub fn refresh(&self, service: &str, stored: &Location) -> Location {

@@ -24,7 +24,7 @@ const ANY_FOR_ONE_KEPT: usize = 4;
 const CLAIMS: &str = "no work can be claimed";
 
 /// Work of one kind, in hand.
-pub(crate) struct Hands {
+pub(crate) struct WorkerSlots {
     size: Slots,
     running: JoinSet<()>,
     /// Of the running, those that keep no tenant offline.
@@ -81,7 +81,7 @@ impl Drop for Counted {
     }
 }
 
-impl Hands {
+impl WorkerSlots {
     /// Empty hands; they look for work every `poll`, and when `waker` announces some.
     pub(crate) fn new(size: Slots, poll: Duration, waker: Arc<Notify>, outages: Arc<Outages>) -> Self {
         let announced = Box::pin(Arc::clone(&waker).notified_owned());

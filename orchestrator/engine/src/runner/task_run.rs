@@ -27,7 +27,7 @@ impl Runner {
         let Some(handler) = self.registry.find_task(&task.kind) else {
             return self.give_back(task).await;
         };
-        let yielding = Arc::new(Yielding::new(Arc::clone(&self.wanted), !task.must_go_on));
+        let yielding = Arc::new(Yielding::new(Arc::clone(&self.wanted), !task.keeps_offline));
         let outcome = self.work(task, Arc::clone(&handler), in_flight, &yielding).await;
         // Before anything says that the work has ended. If even that fails, the lease runs out, which is as good.
         if !self.note(task, in_flight).await {

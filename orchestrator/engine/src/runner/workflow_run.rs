@@ -243,7 +243,7 @@ impl Runner {
         }
         let stored = error.stored();
         // What keeps a tenant offline goes back by itself, and does not wait for this process to be put right.
-        let unharmed = !record.must_go_on && self.stands_aside_after(&error).await;
+        let unharmed = !record.keeps_offline && self.stands_aside_after(&error).await;
         let mut tx = self.store.begin().await?;
         let mut step = match StepTx::lock_held(&mut tx, self.ids.as_ref(), record).await? {
             Held::AsKnown(step) => step,

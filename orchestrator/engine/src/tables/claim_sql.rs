@@ -24,25 +24,25 @@ macro_rules! with_due {
         concat!(
             "WITH offline AS MATERIALIZED (SELECT id FROM ",
             $table,
-            " WHERE must_go_on = 1 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 AND ",
+            " WHERE keeps_offline = 1 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 AND ",
             $may_run,
             " ORDER BY wake_at LIMIT $2 {skip_locked}), ",
             "room AS MATERIALIZED (SELECT CASE WHEN $2 - COUNT(*) < $3 THEN $2 - COUNT(*) ELSE $3 END AS room FROM offline), ",
             "high AS MATERIALIZED (SELECT id FROM ",
             $table,
-            " WHERE priority = 2 AND must_go_on = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
+            " WHERE priority = 2 AND keeps_offline = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
              AND lease_until <= $1 AND ",
             $may_run,
             " ORDER BY wake_at LIMIT (SELECT room FROM room) {skip_locked}), ",
             "normal AS MATERIALIZED (SELECT id FROM ",
             $table,
-            " WHERE priority = 1 AND must_go_on = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
+            " WHERE priority = 1 AND keeps_offline = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
              AND lease_until <= $1 AND ",
             $may_run,
             " ORDER BY wake_at LIMIT (SELECT (SELECT room FROM room) - COUNT(*) FROM high) {skip_locked}), ",
             "low AS MATERIALIZED (SELECT id FROM ",
             $table,
-            " WHERE priority = 0 AND must_go_on = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
+            " WHERE priority = 0 AND keeps_offline = 0 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 \
              AND lease_until <= $1 AND ",
             $may_run,
             " ORDER BY wake_at LIMIT (SELECT (SELECT room FROM room) - (SELECT COUNT(*) FROM high) - COUNT(*) FROM normal) \
@@ -73,7 +73,7 @@ macro_rules! offline_due {
         concat!(
             "SELECT COUNT(*) AS due FROM (SELECT 1 AS one FROM ",
             $table,
-            " WHERE must_go_on = 1 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 AND ",
+            " WHERE keeps_offline = 1 AND wake_at <= $1 AND wake_at IS NOT NULL AND paused = 0 AND lease_until <= $1 AND ",
             $may_run,
             " LIMIT $2) AS found"
         )

@@ -14,7 +14,7 @@ use crate::tables::in_doubt_table;
 /// long as nothing is paused.
 macro_rules! workflow_may_run {
     () => {
-        "(NOT EXISTS (SELECT 1 FROM pauses) OR must_go_on = 1 OR NOT EXISTS \
+        "(NOT EXISTS (SELECT 1 FROM pauses) OR keeps_offline = 1 OR NOT EXISTS \
          (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || workflows.subject))"
     };
 }
@@ -23,7 +23,7 @@ macro_rules! workflow_may_run {
 macro_rules! task_may_run {
     () => {
         "(NOT EXISTS (SELECT 1 FROM pauses) OR EXISTS (SELECT 1 FROM workflows WHERE workflows.id = tasks.workflow_id AND \
-         (must_go_on = 1 OR NOT EXISTS \
+         (keeps_offline = 1 OR NOT EXISTS \
          (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || workflows.subject))))"
     };
 }
@@ -47,7 +47,7 @@ macro_rules! let_go_of {
 /// Open workflows that a pause holds and that carry no mark yet.
 macro_rules! to_be_held {
     () => {
-        "wake_at IS NOT NULL AND paused = 0 AND must_go_on = 0 AND \
+        "wake_at IS NOT NULL AND paused = 0 AND keeps_offline = 0 AND \
          EXISTS (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || workflows.subject)"
     };
 }
@@ -132,7 +132,7 @@ pub async fn holding(tx: &mut Tx, workflow: &str) -> Result<Option<Pause>, Store
     let row = sql(
         "SELECT pauses.scope, pauses.at, pauses.who, pauses.why FROM workflows JOIN pauses ON pauses.scope = 'all' \
                    OR pauses.scope = 'tenant:' || workflows.subject OR pauses.scope = 'workflow:' || workflows.id \
-                   WHERE workflows.id = $1 AND wake_at IS NOT NULL AND must_go_on = 0 ORDER BY pauses.scope LIMIT 1",
+                   WHERE workflows.id = $1 AND wake_at IS NOT NULL AND keeps_offline = 0 ORDER BY pauses.scope LIMIT 1",
     );
     row.bind(workflow).fetch_optional(tx).await?.as_ref().map(Pause::try_from).transpose()
 }
@@ -209,7 +209,7 @@ pub async fn hold_one(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
 }
 
 /// Stops the tasks of the held workflows with ids in this range: at its next permit, checkpoint or heartbeat whoever runs one finds
-/// that it has lost it. Until it says so it is on record as a straggler.
+/// that it has lost it. Until it says so it is on record as a requests.
 async fn hold_tasks(tx: &mut Tx, first: &str, last: &str) -> Result<(), StoreError> {
     in_doubt_table::stopped(tx, first, last).await?;
     sql("UPDATE tasks SET paused = 1, fence = fence + 1, lease_until = 0, lease_owner = NULL WHERE status = $3 AND paused = 0 AND workflow_id IN \

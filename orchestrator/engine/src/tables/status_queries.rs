@@ -8,7 +8,7 @@ pub struct Standing {
     /// Why it is not claimed: 0, or the sum of 1 (itself paused), 2 (its tenant), 4 (everything).
     pub paused: i64,
     /// Its state keeps the tenant offline: a pause passes it by.
-    pub must_go_on: bool,
+    pub keeps_offline: bool,
     /// Who claimed it last.
     pub lease_owner: Option<String>,
     /// Until when that claim holds; in the past: it has run out or was given back.
@@ -54,7 +54,7 @@ const BATCH: i64 = 200;
 
 /// How the workflow stands.
 pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<Standing>, StoreError> {
-    let row = sql("SELECT paused, must_go_on, lease_owner, lease_until, COALESCE((SELECT MAX(at) FROM history \
+    let row = sql("SELECT paused, keeps_offline, lease_owner, lease_until, COALESCE((SELECT MAX(at) FROM history \
                    WHERE workflow_id = workflows.id), created_at) AS entered_at FROM workflows WHERE id = $1")
     .bind(id)
     .fetch_optional(tx)
@@ -62,7 +62,7 @@ pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<Standing>, StoreEr
     row.map(|row| {
         Ok(Standing {
             paused: row.int("paused")?,
-            must_go_on: row.int("must_go_on")? != 0,
+            keeps_offline: row.int("keeps_offline")? != 0,
             lease_owner: row.opt_text("lease_owner")?,
             lease_until: row.int("lease_until")?,
             entered_at: row.int("entered_at")?,
@@ -202,8 +202,8 @@ pub async fn beginning_with(
 pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
     sql(concat!(
         "SELECT COUNT(*) AS held FROM (",
-        open!("subject, must_go_on, paused"),
-        ") AS open WHERE must_go_on = 0 AND (paused <> 0 OR EXISTS \
+        open!("subject, keeps_offline, paused"),
+        ") AS open WHERE keeps_offline = 0 AND (paused <> 0 OR EXISTS \
          (SELECT 1 FROM pauses WHERE scope = 'all' OR scope = 'tenant:' || open.subject))"
     ))
     .fetch_one(tx)
@@ -213,12 +213,13 @@ pub async fn count_held(tx: &mut Tx) -> Result<i64, StoreError> {
 
 /// Ids of the open workflows that pauses pass by, of one tenant or of all, oldest first, at most `limit`.
 pub async fn going_on(tx: &mut Tx, tenant: Option<&str>, limit: i64) -> Result<Vec<String>, StoreError> {
-    let rows = sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND must_go_on = 1 {given AND subject = $1} \
+    let rows =
+        sql("SELECT id FROM workflows WHERE wake_at IS NOT NULL AND keeps_offline = 1 {given AND subject = $1} \
                     ORDER BY id LIMIT $2")
-    .bind(tenant)
-    .bind(limit)
-    .fetch_all(tx)
-    .await?;
+        .bind(tenant)
+        .bind(limit)
+        .fetch_all(tx)
+        .await?;
     rows.iter().map(|row| row.text("id")).collect()
 }
 

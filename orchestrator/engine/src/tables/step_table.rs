@@ -6,7 +6,7 @@ use store::{Millis, Rows, Sql, StoreError, Tx, sql};
 
 use crate::step_error::StepError;
 
-/// What a step or an intervention writes to its workflow's row.
+/// What a step or an external_transition writes to its workflow's row.
 #[derive(Debug)]
 pub struct Written {
     /// Which workflow.
@@ -30,7 +30,7 @@ pub struct Written {
     /// When the lease ends; 0 gives it back.
     pub lease_until: Millis,
     /// The state keeps its tenant offline: a pause passes it by.
-    pub must_go_on: bool,
+    pub keeps_offline: bool,
     /// When.
     pub now: Millis,
     /// The state left and why, if the state has changed.
@@ -43,7 +43,7 @@ macro_rules! write_steps {
         concat!(
             "UPDATE workflows SET fence = given.fence, state = given.state, data = given.data, \
              steps = given.steps, attempt = 0, error = given.error, wake_at = given.wake_at, \
-             lease_until = given.lease_until, must_go_on = given.must_go_on, updated_at = given.now, \
+             lease_until = given.lease_until, keeps_offline = given.keeps_offline, updated_at = given.now, \
              lease_owner = CASE WHEN given.lease_until = 0 THEN NULL ELSE lease_owner END, \
              finished_at = CASE WHEN given.wake_at IS NULL THEN given.now END, \
              ended_as = CASE WHEN given.wake_at IS NULL THEN given.state END \
@@ -87,7 +87,7 @@ async fn write_where_held(tx: &mut Tx, statement: Sql, steps: &[Written]) -> Res
         .texts("error", steps.iter().map(|step| step.error.clone()))
         .ints("wake_at", steps.iter().map(|step| step.wake_at))
         .ints("lease_until", ints(|step| step.lease_until))
-        .ints("must_go_on", ints(|step| i64::from(step.must_go_on)))
+        .ints("keeps_offline", ints(|step| i64::from(step.keeps_offline)))
         .ints("now", ints(|step| step.now));
     let mut others: HashSet<String> = steps.iter().map(|step| step.id.clone()).collect();
     for row in statement.rows(given).fetch_all(tx).await? {

@@ -14,7 +14,7 @@ use crate::tables::{in_doubt_table, workflow_table};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence, lease_owner, must_go_on \
+            "SELECT id, workflow_id, kind, target, input, status, checkpoint, progress, result, attempt, error, fence, lease_owner, keeps_offline \
              FROM tasks ",
             $rest
         )
@@ -42,7 +42,7 @@ pub(crate) async fn insert(
 ) -> Result<(), StoreError> {
     tx.announce();
     sql("INSERT INTO tasks \
-         (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at, priority, must_go_on) \
+         (id, workflow_id, kind, target, input, status, progress, wake_at, created_at, updated_at, priority, keeps_offline) \
          VALUES ($1, $2, $3, $4, $5, $6, '{}', $7, $7, $7, $8, $9)")
     .bind(id)
     .bind(&workflow.id)
@@ -52,7 +52,7 @@ pub(crate) async fn insert(
     .bind(TaskStatus::OPEN)
     .bind(now)
     .bind(workflow.priority)
-    .bind(i64::from(workflow.must_go_on))
+    .bind(i64::from(workflow.keeps_offline))
     .execute(tx)
     .await
     .map(drop)
@@ -80,7 +80,7 @@ async fn rows_of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<Row>, St
 }
 
 /// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
-/// at its next checkpoint, heartbeat or permit, and is remembered as a straggler until then.
+/// at its next checkpoint, heartbeat or permit, and is remembered as a requests until then.
 pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
     in_doubt_table::erased(tx, workflow_id).await?;
     sql("DELETE FROM tasks WHERE workflow_id = $1").bind(workflow_id).execute(tx).await.map(drop)
@@ -104,7 +104,7 @@ pub(crate) async fn claim(tx: &mut Tx, claim: &Claim<'_>, now: Millis) -> Result
     let rows = sql(with_due!(
         "tasks",
         task_may_run!(),
-        select!("WHERE id IN (SELECT id FROM due) ORDER BY must_go_on DESC, priority DESC, wake_at, id")
+        select!("WHERE id IN (SELECT id FROM due) ORDER BY keeps_offline DESC, priority DESC, wake_at, id")
     ))
     .bind(now)
     .bind(claim.all)

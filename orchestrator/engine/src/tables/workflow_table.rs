@@ -35,7 +35,7 @@ pub struct NewWorkflow<'a> {
 /// What a [`WorkflowRecord`] is read from.
 macro_rules! columns {
     () => {
-        "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, lease_owner, priority, must_go_on, \
+        "id, kind, subject, request, state, data, steps, attempt, error, wake_at, fence, lease_owner, priority, keeps_offline, \
          paused, created_at, updated_at, finished_at"
     };
 }
@@ -207,7 +207,7 @@ async fn claimed_by(
         .fetch_all(tx)
         .await?;
     let mut claimed: Vec<_> = rows.iter().filter_map(readable).collect();
-    claimed.sort_by_key(|record| (!record.must_go_on, -record.priority, record.wake_at));
+    claimed.sort_by_key(|record| (!record.keeps_offline, -record.priority, record.wake_at));
     Ok(claimed)
 }
 

@@ -2,8 +2,9 @@
 //! says which won.
 
 use catalogue::{audit, capacity, tenants};
-use engine::{Intervention, Next};
+use engine::{ExternalTransition, Next};
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::commands::cancelled::{CancelOutcome, audit_entry, cancelled_by};
 use crate::realm_move::commands::unreadable;
@@ -11,17 +12,16 @@ use crate::realm_move::machine::RealmMove;
 use crate::realm_move::state::{MoveState, Stage};
 use crate::realm_move::states::re_online::bring_back;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 
 /// Cancels the move. The tenant is back online when this returns.
-pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requester) -> Result<CancelOutcome, Refusal> {
+pub async fn cancel_move(deployment: &Deployment, id: &str, actor: &Actor) -> Result<CancelOutcome, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let held = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+    let held = ExternalTransition::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
         Refusal::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
     })?;
     let outcome = match held.state() {
-        Ok(state) => cancel(deployment, held, state, requester).await?,
-        Err(_) => unreadable::cancel(deployment, held, requester).await?,
+        Ok(state) => cancel(deployment, held, state, actor).await?,
+        Err(_) => unreadable::cancel(deployment, held, actor).await?,
     };
     if outcome == CancelOutcome::Cancelled {
         tx.commit().await?;
@@ -31,9 +31,9 @@ pub async fn cancel_move(deployment: &Deployment, id: &str, requester: &Requeste
 
 async fn cancel(
     deployment: &Deployment,
-    mut held: Intervention<'_, RealmMove>,
+    mut held: ExternalTransition<'_, RealmMove>,
     state: MoveState,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<CancelOutcome, Refusal> {
     let id = held.step.record.id.clone();
     match &state.stage {
@@ -51,9 +51,9 @@ async fn cancel(
         }
         _ => {}
     }
-    let error = cancelled_by(requester);
+    let error = cancelled_by(actor);
     let stage = match state.stage.offline() {
-        Some(offline) => bring_back(&mut held.step, (offline, &state.sets), error.clone(), requester).await?,
+        Some(offline) => bring_back(&mut held.step, (offline, &state.sets), error.clone(), actor).await?,
         None => {
             let subject = held.step.record.subject.clone();
             tenants::release(held.step.tx, &subject, &id).await?;
@@ -61,7 +61,7 @@ async fn cancel(
             Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
         }
     };
-    let entry = audit_entry(deployment, &held, requester);
+    let entry = audit_entry(deployment, &held, actor);
     audit::append(held.step.tx, &entry).await?;
     let next = Next::Go(state.at_stage(stage), error.message.clone());
     held.go(&next, Some(&error)).await?;

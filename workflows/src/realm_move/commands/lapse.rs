@@ -4,17 +4,17 @@
 use async_trait::async_trait;
 use catalogue::tenants::{self, Tenant};
 use engine::tables::task_table;
-use engine::{CATALOGUE_UNAVAILABLE, Intervention, Next, StepError, StoredError, Sweep};
+use engine::{CATALOGUE_UNAVAILABLE, ExternalTransition, Next, StepError, StoredError, Sweep};
 use store::Millis;
 use tracing::warn;
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::cause;
 use crate::realm_move::cause::Stopped;
 use crate::realm_move::commands::unreadable;
 use crate::realm_move::machine::RealmMove;
 use crate::realm_move::states::re_online::bring_back;
-use crate::requester::Requester;
 use crate::timing::millis;
 
 /// Lapsed tenants looked up at a time.
@@ -39,23 +39,24 @@ impl LapseSweep {
     /// was set back, and would let the tenant be offline for as much longer.
     fn longest(&self) -> Millis {
         let timing = &self.0.timing;
-        millis(timing.offline_lease * 2 + timing.skew)
+        millis(timing.offline_lease * 2 + timing.max_clock_skew)
     }
 
     /// Brings one tenant back; `false` when its lease turns out to be alive, or to have been settled by somebody else.
     async fn settle(&self, lapsed: &Tenant) -> Result<bool, StepError> {
-        let Some(mover) = &lapsed.mover else { return Ok(false) };
+        let Some(mover) = &lapsed.active_move else { return Ok(false) };
         let deployment = &self.0;
         let mut tx = deployment.store.begin().await?;
         // Before the lock, which erases them: they only say why nothing got on.
         let tasks = task_table::readable_of_workflow(&mut tx, mover).await?;
-        let Some(mut held) = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), mover).await? else {
+        let Some(mut held) = ExternalTransition::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), mover).await?
+        else {
             return Ok(false);
         };
         let tenant = tenants::lock(held.step.tx, &lapsed.id).await?;
         let now = held.step.tx.now().await?;
         let over = |until: Millis| until <= now || until > now.saturating_add(self.longest());
-        let still = |t: &Tenant| t.mover.as_ref() == Some(mover) && t.lease_until.is_some_and(over);
+        let still = |t: &Tenant| t.active_move.as_ref() == Some(mover) && t.lease_until.is_some_and(over);
         let Some(tenant) = tenant.filter(still) else { return Ok(false) };
         let known = held.state().ok();
         let offline =
@@ -70,7 +71,7 @@ impl LapseSweep {
         let (code, why) = if set_back { CLOCK_SET_BACK } else { offline.why_it_lapsed(now) };
         let ran_out = StoredError { code: code.to_owned(), message: why.to_owned() };
         let error = cause::of(ran_out, Stopped::Surely, &tasks);
-        let by = Requester::realmctl(why);
+        let by = Actor::realmctl(why);
         let stage = bring_back(&mut held.step, (&offline, &state.sets), error.clone(), &by).await?;
         let next = Next::Go(state.at_stage(stage), format!("{}: {}", error.code, error.message));
         held.go(&next, Some(&error)).await?;

@@ -1,27 +1,22 @@
 //! Gives a move that has not begun another time or window. A time alone leaves the window that it has as it is.
 
 use catalogue::audit::{self, AuditEntry};
-use engine::{Intervention, Next};
+use engine::{ExternalTransition, Next};
 use serde_json::json;
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::machine::RealmMove;
 use crate::realm_move::state::Stage;
 use crate::realm_move::states::scheduled::When;
 use crate::realm_move::window::Window;
 use crate::refusal::Refusal;
-use crate::requester::Requester;
 use crate::timestamps::utc;
 
 /// Reschedules the move. Only while it is scheduled.
-pub async fn reschedule_move(
-    deployment: &Deployment,
-    id: &str,
-    when: &When,
-    requester: &Requester,
-) -> Result<(), Refusal> {
+pub async fn reschedule_move(deployment: &Deployment, id: &str, when: &When, actor: &Actor) -> Result<(), Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let held = Intervention::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+    let held = ExternalTransition::<RealmMove>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
         Refusal::not_found("unknown_move", format!("there is no move {id}: see `realmctl moves list`"))
     })?;
     let mut state = held.state()?;
@@ -39,10 +34,10 @@ pub async fn reschedule_move(
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: held.step.now,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: "move.reschedule".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: json!({ "move": id, "at": state.at, "window": state.window }),
         after: json!({ "move": id, "at": when.at, "window": when.window }),
     };

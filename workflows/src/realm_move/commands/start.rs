@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
 use workers::Verification;
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::partitioning::Divided;
 use crate::pauses::pause_in;
@@ -19,7 +20,6 @@ use crate::realm_move::state::{MoveState, Stage};
 use crate::realm_move::states::scheduled::When;
 use crate::refusal::Refusal;
 use crate::replica_sets::ReplicaSets;
-use crate::requester::Requester;
 use crate::timestamps::utc;
 use crate::timing::millis;
 
@@ -54,32 +54,28 @@ pub struct Started {
 }
 
 /// Starts a move.
-pub async fn start_move(
-    deployment: &Deployment,
-    request: &MoveRequest,
-    requester: &Requester,
-) -> Result<Started, Refusal> {
-    start_with(deployment, request, requester, false).await
+pub async fn start_move(deployment: &Deployment, request: &MoveRequest, actor: &Actor) -> Result<Started, Refusal> {
+    start_with(deployment, request, actor, false).await
 }
 
 /// Starts a move that is paused: it begins when somebody resumes it.
 pub async fn start_move_paused(
     deployment: &Deployment,
     request: &MoveRequest,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Started, Refusal> {
-    start_with(deployment, request, requester, true).await
+    start_with(deployment, request, actor, true).await
 }
 
 async fn start_with(
     deployment: &Deployment,
     request: &MoveRequest,
-    requester: &Requester,
+    actor: &Actor,
     paused: bool,
 ) -> Result<Started, Refusal> {
-    match try_start(deployment, request, requester, paused).await {
+    match try_start(deployment, request, actor, paused).await {
         // Another request with the same key was stored at the same moment: this time it is found.
-        Err(Refusal::Store(StoreError::Duplicate(_))) => try_start(deployment, request, requester, paused).await,
+        Err(Refusal::Store(StoreError::Duplicate(_))) => try_start(deployment, request, actor, paused).await,
         other => other,
     }
 }
@@ -87,13 +83,13 @@ async fn start_with(
 async fn try_start(
     deployment: &Deployment,
     request: &MoveRequest,
-    requester: &Requester,
+    actor: &Actor,
     paused: bool,
 ) -> Result<Started, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let started = start_in(deployment, &mut tx, request, requester).await?;
+    let started = start_in(deployment, &mut tx, request, actor).await?;
     if paused && started.new {
-        pause_in(deployment, &mut tx, (&started.id, &request.tenant), requester).await?;
+        pause_in(deployment, &mut tx, (&started.id, &request.tenant), actor).await?;
     }
     tx.commit().await?;
     Ok(started)
@@ -104,7 +100,7 @@ pub(crate) async fn start_in(
     deployment: &Deployment,
     tx: &mut Tx,
     request: &MoveRequest,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<Started, Refusal> {
     check_budget(deployment, request)?;
     let digest = request_digest(request);
@@ -116,7 +112,7 @@ pub(crate) async fn start_in(
     }
     let tenant = lock_movable(tx, &request.tenant).await?;
     let now = tx.now().await?;
-    if let Some(mover) = &tenant.mover {
+    if let Some(mover) = &tenant.active_move {
         let first = workflow_table::get(tx, mover).await?;
         let message = in_the_way(&tenant.id, mover, first.as_ref());
         let Some(first) = first else { return Err(Refusal::conflict("move_in_progress", message)) };
@@ -131,17 +127,17 @@ pub(crate) async fn start_in(
     if tenant.status != TenantStatus::Online {
         return Err(Refusal::conflict("tenant_changed", "the tenant changed just now: look at it and try again"));
     }
-    let id = insert(deployment, tx, request, requester, (&digest, due), plan).await?;
+    let id = insert(deployment, tx, request, actor, (&digest, due), plan).await?;
     if !tenants::reserve(tx, &tenant.id, &id).await? {
         return Err(Refusal::Store(StoreError::Corrupt(format!("tenant {} is locked and yet has changed", tenant.id))));
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),
         at: tx.now().await?,
-        who: requester.who.clone(),
+        who: actor.who.clone(),
         action: "move.start".to_owned(),
         tenant: Some(tenant.id.clone()),
-        why: requester.why.clone(),
+        why: actor.why.clone(),
         before: json!({ "realm": tenant.realm, "epoch": tenant.epoch }),
         after: json!({
             "move": id, "to": request.to, "at": request.when.at, "window": request.when.window,
@@ -203,7 +199,7 @@ async fn insert(
     deployment: &Deployment,
     tx: &mut Tx,
     request: &MoveRequest,
-    requester: &Requester,
+    actor: &Actor,
     (digest, due): (&str, Millis),
     plan: Plan,
 ) -> Result<String, Refusal> {
@@ -212,7 +208,7 @@ async fn insert(
     let state = MoveState {
         plan_hash: plan.hash(),
         plan,
-        requester: requester.clone(),
+        actor: actor.clone(),
         at: request.when.at,
         budget_ms: request.budget_ms,
         expected: None,

@@ -3,10 +3,11 @@
 
 use catalogue::tenants::{self, Tenant, TenantStatus};
 use catalogue::{audit, capacity};
-use engine::{Ending, Intervention, StepError, StoredError};
+use engine::{Ending, ExternalTransition, StepError, StoredError};
 use serde_json::{Map, Value};
 use store::Millis;
 
+use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::commands::cancelled::{CancelOutcome, audit_entry, cancelled_by};
 use crate::realm_move::machine::RealmMove;
@@ -14,28 +15,26 @@ use crate::realm_move::state::{OfflinePeriod, Stage};
 use crate::realm_move::states::re_online::bring_back;
 use crate::refusal::Refusal;
 use crate::replica_sets::ReplicaSets;
-use crate::requester::Requester;
 
 /// What a state holds of the tenant's keys, and only while it is copied.
 const ONLY_WHILE_COPYING: &str = "divided";
 
 /// The tenant's offline lease has lapsed.
-pub(crate) async fn lapsed(mut held: Intervention<'_, RealmMove>, tenant: &Tenant) -> Result<(), StepError> {
+pub(crate) async fn lapsed(mut held: ExternalTransition<'_, RealmMove>, tenant: &Tenant) -> Result<(), StepError> {
     let offline = offline_period(&mut held, tenant).await?;
     let now = held.step.tx.now().await?;
     let (code, why) = offline.why_it_lapsed(now);
     let error = StoredError { code: code.to_owned(), message: why.to_owned() };
     let stage =
-        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), &Requester::realmctl(why))
-            .await?;
+        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), &Actor::realmctl(why)).await?;
     end(held, &stage, (format!("{code}: {why}"), &error)).await
 }
 
 /// Cancels the move, as far as the catalogue says that it can be cancelled.
 pub(crate) async fn cancel(
     deployment: &Deployment,
-    mut held: Intervention<'_, RealmMove>,
-    requester: &Requester,
+    mut held: ExternalTransition<'_, RealmMove>,
+    actor: &Actor,
 ) -> Result<CancelOutcome, Refusal> {
     let record = held.step.record.clone();
     let tenant = tenants::lock(held.step.tx, &record.subject).await?;
@@ -48,20 +47,20 @@ pub(crate) async fn cancel(
             )),
         };
     }
-    let Some(tenant) = tenant.filter(|tenant| tenant.mover.as_ref() == Some(&record.id)) else {
+    let Some(tenant) = tenant.filter(|tenant| tenant.active_move.as_ref() == Some(&record.id)) else {
         let message = format!("too late: move {} has committed; to go back, move the tenant again", record.id);
         return Err(Refusal::conflict("already_committed", message));
     };
-    let error = cancelled_by(requester);
+    let error = cancelled_by(actor);
     let stage = if tenant.status == TenantStatus::Moving {
         let offline = offline_period(&mut held, &tenant).await?;
-        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), requester).await?
+        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), actor).await?
     } else {
         tenants::release(held.step.tx, &tenant.id, &record.id).await?;
         capacity::release(held.step.tx, &record.id).await?;
         Stage::RolledBack { error: error.clone(), offline_ms: 0, removals: Vec::new() }
     };
-    let entry = audit_entry(deployment, &held, requester);
+    let entry = audit_entry(deployment, &held, actor);
     audit::append(held.step.tx, &entry).await?;
     let note = error.message.clone();
     end(held, &stage, (note, &error)).await?;
@@ -69,13 +68,16 @@ pub(crate) async fn cancel(
 }
 
 /// The offline period as the catalogue knows it. Only the move's state knows the deadline.
-async fn offline_period(held: &mut Intervention<'_, RealmMove>, tenant: &Tenant) -> Result<OfflinePeriod, StepError> {
+async fn offline_period(
+    held: &mut ExternalTransition<'_, RealmMove>,
+    tenant: &Tenant,
+) -> Result<OfflinePeriod, StepError> {
     let since = tenants::offline_since(held.step.tx, &tenant.id).await?;
     Ok(OfflinePeriod { epoch: tenant.epoch, since, deadline: Millis::MAX })
 }
 
 async fn end(
-    held: Intervention<'_, RealmMove>,
+    held: ExternalTransition<'_, RealmMove>,
     stage: &Stage,
     (note, error): (String, &StoredError),
 ) -> Result<(), StepError> {

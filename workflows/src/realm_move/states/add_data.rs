@@ -10,8 +10,8 @@ use workers::progress::Tally;
 
 use crate::data_tasks::{CopyInput, VerifyInput, VerifyTask, read_input, to_value};
 use crate::deployment::Deployment;
+use crate::in_doubt::{self, InDoubt};
 use crate::plan::ServicePlan;
-use crate::quiet::{self, Unquiet};
 use crate::realm_move::forecast::budget_check::Pace;
 use crate::realm_move::forecast::course;
 use crate::realm_move::forecast::work::Work;
@@ -86,8 +86,8 @@ pub(crate) async fn settle_tasks(
             Err(hopeless) => Tasks::Next(Box::new(hopeless)),
         });
     }
-    if let Some(unquiet) = quiet::unquiet_target(deployment, step, &state.plan).await? {
-        return Ok(Tasks::Next(Box::new(until_quiet(deployment, step, state, offline, unquiet).await?)));
+    if let Some(in_doubt) = in_doubt::in_doubt_target(deployment, step, &state.plan).await? {
+        return Ok(Tasks::Next(Box::new(until_quiet(deployment, step, state, offline, in_doubt).await?)));
     }
     step.erase_tasks().await?;
     Ok(Tasks::Done(tasks))
@@ -105,19 +105,19 @@ async fn until_quiet(
     step: &mut StepTx<'_>,
     state: &MoveState,
     offline: &OfflinePeriod,
-    unquiet: Unquiet,
+    in_doubt: InDoubt,
 ) -> Result<Next<MoveState>, StepError> {
     // A process that still runs says within a lease that it has stopped; then there is nothing to wait for.
-    let silent = step.now >= unquiet.since + 2 * millis(deployment.timing.lease);
-    if silent && unquiet.until >= offline.deadline {
-        let message = format!("waiting for {} would take longer than the tenant may be offline", unquiet.reason);
-        return Ok(roll_back(state, offline, "target_unquiet", &message));
+    let silent = step.now >= in_doubt.since + 2 * millis(deployment.timing.lease);
+    if silent && in_doubt.until >= offline.deadline {
+        let message = format!("waiting for {} would take longer than the tenant may be offline", in_doubt.reason);
+        return Ok(roll_back(state, offline, "target_in_doubt", &message));
     }
     if let Some(back) = roll_back_if_over(deployment, step, state, offline).await? {
         return Ok(back);
     }
-    let wake = unquiet.until.min(step.now + millis(deployment.timing.heartbeat));
-    Ok(Next::Stay(MoveState { waits_for: Some(unquiet.reason), ..state.clone() }, wake))
+    let wake = in_doubt.until.min(step.now + millis(deployment.timing.heartbeat));
+    Ok(Next::Stay(MoveState { waits_for: Some(in_doubt.reason), ..state.clone() }, wake))
 }
 
 fn copied_part(task: &TaskRecord) -> Result<CopiedPart, StepError> {

@@ -1,24 +1,24 @@
-//! `commit`: all placements, realm, status online, epoch + 1 and all ledger cells change in one transaction, or nothing
+//! `commit`: all placements, realm, status online, epoch + 1 and all ledger entries change in one transaction, or nothing
 //! does. Guarded by epoch = mine, status = moving, fence = mine (the step's row lock) and an unlapsed lease by the
 //! database's clock. A lost reply is read back by the runner.
 
 use catalogue::audit::{self, AuditEntry};
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::{capacity, changes, fingerprints, placements, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
 use workers::Verification;
 
+use crate::actor::Actor;
 use crate::data_tasks::evidence;
 use crate::deployment::Deployment;
+use crate::in_doubt;
 use crate::plan::{Plan, ServicePlan};
-use crate::quiet;
 use crate::realm_move::parts::{ComparedPart, CopiedPart, PartReport};
 use crate::realm_move::roll_back::roll_back;
 use crate::realm_move::state::{Committed, MoveState, OfflinePeriod, Stage, copied_amount};
 use crate::removal::{Cause, Found, RemovalRef, VerifiedPart, queue_removal};
-use crate::requester::Requester;
 
 pub(crate) async fn advance(
     deployment: &Deployment,
@@ -28,9 +28,10 @@ pub(crate) async fn advance(
     (copied, report, compared): (Vec<CopiedPart>, Vec<PartReport>, Vec<ComparedPart>),
 ) -> Result<Next<MoveState>, StepError> {
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
-    if let (Some(offline), Some(unquiet)) = (&offline, quiet::unquiet_target(deployment, step, &state.plan).await?) {
-        let message = format!("after it was verified, it turned out that the move has to wait for {}", unquiet.reason);
-        return Ok(roll_back(&state, offline, "target_unquiet", &message));
+    if let (Some(offline), Some(in_doubt)) = (&offline, in_doubt::in_doubt_target(deployment, step, &state.plan).await?)
+    {
+        let message = format!("after it was verified, it turned out that the move has to wait for {}", in_doubt.reason);
+        return Ok(roll_back(&state, offline, "target_in_doubt", &message));
     }
     tenants::lock(step.tx, &tenant).await?;
     if let Some(unfit) = unfit_topology(step, &state.plan).await? {
@@ -56,13 +57,13 @@ pub(crate) async fn advance(
     };
     let mut removals = Vec::new();
     for service in &state.plan.services {
-        switch(step, &tenant, &id, service, &state.requester).await?;
+        switch(step, &tenant, &id, service, &state.actor).await?;
         for location in &service.remove {
             let found = found_at(service, location, (&copied, &compared), offline.is_none());
             let follows = state.sets.emptied_by(&service.service, &location.key()).map(str::to_owned);
             let found = Found { follows, table_id: location.table_id.clone(), ..found };
             let left = (location, read_for(service, location, &copied));
-            removals.push(remove_later(step, (&tenant, &state.requester), service, left, found).await?);
+            removals.push(remove_later(step, (&tenant, &state.actor), service, left, found).await?);
         }
     }
     fingerprints::erase_all(step.tx, &id).await?;
@@ -78,10 +79,10 @@ pub(crate) async fn advance(
     let entry = AuditEntry {
         id: step.ids.next(),
         at: now,
-        who: state.requester.who.clone(),
+        who: state.actor.who.clone(),
         action: "move.commit".to_owned(),
         tenant: Some(tenant.clone()),
-        why: state.requester.why.clone(),
+        why: state.actor.why.clone(),
         before: json!({ "realm": state.plan.from, "epoch": epoch - 1 }),
         after: json!({ "realm": state.plan.to, "epoch": epoch, "move": id, "planHash": state.plan_hash }),
     };
@@ -118,8 +119,8 @@ async fn not_committed(
     offline: &OfflinePeriod,
 ) -> Result<Next<MoveState>, StepError> {
     let tenant = tenants::get(step.tx, &step.record.subject).await?;
-    let ours =
-        tenant.is_some_and(|tenant| tenant.mover.as_deref() == Some(&step.record.id) && tenant.epoch == offline.epoch);
+    let ours = tenant
+        .is_some_and(|tenant| tenant.active_move.as_deref() == Some(&step.record.id) && tenant.epoch == offline.epoch);
     if !ours {
         return Err(StepError::lost_lease());
     }
@@ -127,43 +128,43 @@ async fn not_committed(
     Ok(roll_back(state, offline, code, &format!("when the move was about to commit: {why}")))
 }
 
-/// Moves the placement: added cells become live, kept ones stay, and all take the order of the new shard's regions.
+/// Moves the placement: added entries become live, kept ones stay, and all take the order of the new shard's regions.
 async fn switch(
     step: &mut StepTx<'_>,
     tenant: &str,
     id: &str,
     service: &ServicePlan,
-    requester: &Requester,
+    actor: &Actor,
 ) -> Result<(), StepError> {
     if service.stays_out_of_realm {
         return Ok(());
     }
     placements::put(step.tx, tenant, &service.service, &service.to_shard).await?;
     for location in &service.add {
-        let by = (Some(id), requester.changes(step.ids, Some(id)));
+        let by = (Some(id), actor.changes(step.ids, Some(id)));
         let live = ledger::become_live(step.tx, tenant, &service.service, &location.key(), by).await?;
-        expect_cell(live, "adding", location)?;
+        expect_entry(live, "adding", location)?;
     }
     let mut order: Vec<&Location> = service.add.iter().chain(&service.keep).collect();
     order.sort_by_key(|location| service.order.iter().position(|key| *key == location.key()));
     for (location, position) in order.into_iter().zip(0..) {
         let placed = ledger::set_position(step.tx, tenant, &service.service, &location.key(), position).await?;
-        expect_cell(placed, "live", location)?;
+        expect_entry(placed, "live", location)?;
     }
     Ok(())
 }
 
 async fn remove_later(
     step: &mut StepTx<'_>,
-    (tenant, requester): (&str, &Requester),
+    (tenant, actor): (&str, &Actor),
     service: &ServicePlan,
     (location, read_for): (&Location, Option<&Location>),
     found: Found,
 ) -> Result<RemovalRef, StepError> {
     let cause = Cause::Moved { move_id: step.record.id.clone() };
-    let (key, why) = (location.key(), (cause, found, requester));
-    let removal = queue_removal(step, tenant, &service.service, &key, CellState::Live, why).await?;
-    let removal = removal.ok_or_else(|| wrong_cell("live", location))?;
+    let (key, why) = (location.key(), (cause, found, actor));
+    let removal = queue_removal(step, tenant, &service.service, &key, EntryState::Live, why).await?;
+    let removal = removal.ok_or_else(|| wrong_entry("live", location))?;
     if let Some(to) = read_for {
         let read = evidence::copied(&service.service, to);
         let move_id = step.record.id.clone();
@@ -216,10 +217,10 @@ fn compared_at(service: &ServicePlan, location: &Location, compared: &[ComparedP
     (!verified.is_empty()).then_some(verified)
 }
 
-fn expect_cell(holds: bool, state: &str, location: &Location) -> Result<(), StepError> {
-    if holds { Ok(()) } else { Err(wrong_cell(state, location)) }
+fn expect_entry(holds: bool, state: &str, location: &Location) -> Result<(), StepError> {
+    if holds { Ok(()) } else { Err(wrong_entry(state, location)) }
 }
 
-fn wrong_cell(state: &str, location: &Location) -> StepError {
-    StepError::permanent("ledger_mismatch", format!("the ledger's cell of {} is not {state}", location.key()))
+fn wrong_entry(state: &str, location: &Location) -> StepError {
+    StepError::permanent("ledger_mismatch", format!("the ledger's entry of {} is not {state}", location.key()))
 }

@@ -52,9 +52,9 @@ async fn fan_out_copies(
     let divided = &state.divided;
     let Some(source) = &service.source else { return Ok(()) };
     for target in service.add.iter().filter(|at| state.sets.filled_by(&service.service, &at.key()).is_none()) {
-        let cell = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
-        let generation = cell.map(|cell| cell.generation).ok_or_else(|| {
-            StepError::permanent("cell_missing", format!("the ledger has no cell for {}", target.key()))
+        let entry = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
+        let generation = entry.map(|entry| entry.generation).ok_or_else(|| {
+            StepError::permanent("ledger_entry_missing", format!("the ledger has no entry for {}", target.key()))
         })?;
         for part in 0..divided.parts(&service.service, source) {
             let input = CopyInput {

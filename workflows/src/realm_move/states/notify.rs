@@ -8,7 +8,7 @@ use tracing::warn;
 use workers::fitness::is_own_failure;
 use workers::permit::Permits;
 
-use crate::data_tasks::CellLedger;
+use crate::data_tasks::EntryLedger;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
 use crate::places::place_of;
@@ -45,20 +45,20 @@ pub(crate) async fn observe(
 async fn tell(deployment: &Deployment, tenant: &str, service: &str, added: &Location) -> Result<(), StepError> {
     let key = added.key();
     let mut tx = deployment.store.read().await?;
-    let cell = ledger::get(&mut tx, tenant, service, &key).await?;
+    let entry = ledger::get(&mut tx, tenant, service, &key).await?;
     tx.rollback().await?;
-    let Some(cell) = cell else {
-        return Err(StepError::permanent("cell_missing", format!("the ledger has no cell for {key}")));
+    let Some(entry) = entry else {
+        return Err(StepError::permanent("ledger_entry_missing", format!("the ledger has no entry for {key}")));
     };
-    let ledger = CellLedger {
+    let ledger = EntryLedger {
         store: deployment.store.clone(),
         tenant: tenant.to_owned(),
         service: service.to_owned(),
         key,
-        generation: cell.generation,
+        generation: entry.generation,
     };
     let movers = &deployment.movers;
-    let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(cell.generation);
+    let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).of_generation(entry.generation);
     movers.commit(&place_of(added), tenant, &permits).await.map_err(step_error)
 }
 

@@ -1,4 +1,4 @@
-//! `offline`: one transaction. Room for the data tasks reserved, status moving under a lease, epoch + 1, every target cell
+//! `offline`: one transaction. Room for the data tasks reserved, status moving under a lease, epoch + 1, every target entry
 //! asserted absent and made adding.
 //! From here on the tenant is offline, and everything the move does is guarded by the epoch set here.
 
@@ -47,7 +47,7 @@ pub(crate) async fn advance(
     }
     for service in &state.plan.services {
         for target in &service.add {
-            let by = (Some(id.as_str()), state.requester.changes(step.ids, Some(&id)));
+            let by = (Some(id.as_str()), state.actor.changes(step.ids, Some(&id)));
             ledger::begin_adding(step.tx, &tenant, &service.service, target, by).await?.ok_or_else(|| {
                 StepError::retryable("target_busy", format!("{} at {} is in use again", service.service, target.name))
             })?;
@@ -58,10 +58,10 @@ pub(crate) async fn advance(
     let entry = AuditEntry {
         id: step.ids.next(),
         at: now,
-        who: state.requester.who.clone(),
+        who: state.actor.who.clone(),
         action: "tenant.offline".to_owned(),
         tenant: Some(tenant.clone()),
-        why: state.requester.why.clone(),
+        why: state.actor.why.clone(),
         before: json!({ "status": "online", "epoch": state.plan.epoch }),
         after: json!({ "status": "moving", "epoch": epoch, "move": id }),
     };

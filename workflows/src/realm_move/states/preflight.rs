@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::location::Location;
 use catalogue::tenants::{self, Tenant};
 use catalogue::topologies;
@@ -90,7 +90,7 @@ pub(crate) async fn advance(
 
 /// What the catalogue knows that preflight asks for.
 struct Known {
-    /// Keys of cells that are not absent.
+    /// Keys of entries that are not absent.
     busy: BTreeSet<String>,
     /// Services whose stores replicate by themselves, as the topology states.
     native: BTreeSet<String>,
@@ -101,11 +101,14 @@ async fn check_catalogue(deployment: &Deployment, tenant: &str, plan: &Plan) -> 
     let mut tx = deployment.store.read().await?;
     let locked = tenants::get(&mut tx, tenant).await?;
     still_holds(&mut tx, locked.as_ref(), plan).await?;
-    let cells = ledger::of_tenant(&mut tx, tenant).await?;
+    let entries = ledger::of_tenant(&mut tx, tenant).await?;
     let topology = topologies::current(&mut tx).await?;
     tx.rollback().await?;
-    let busy =
-        cells.into_iter().filter(|cell| cell.state != CellState::Absent).map(|cell| cell.location.key()).collect();
+    let busy = entries
+        .into_iter()
+        .filter(|entry| entry.state != EntryState::Absent)
+        .map(|entry| entry.location.key())
+        .collect();
     let services = topology.map(|stored| stored.topology.services).unwrap_or_default();
     let native = services.into_iter().filter(|(_, service)| service.replication == Replication::Native);
     Ok(Known { busy, native: native.map(|(name, _)| name).collect() })
@@ -251,7 +254,7 @@ fn check_targets(
             );
             return Err(StepError::permanent("expiry_mismatch", message));
         }
-        // A cell that is not absent yet belongs to a removal: `waiting` waits for it to prove the place empty.
+        // An entry that is not absent yet belongs to a removal: `waiting` waits for it to prove the place empty.
         if !at_target.empty && !busy.contains(&target.key()) {
             let message = format!(
                 "service {}: {} already holds data of the tenant that the ledger does not know of; nothing is \

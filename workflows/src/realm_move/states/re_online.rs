@@ -1,17 +1,17 @@
 //! `re_online`: brings the tenant back online where it was. One transaction, guarded by epoch = mine and a state before the
 //! commit, that touches nothing but the catalogue: status online, epoch + 1, lease cleared, fence + 1, all tasks revoked,
-//! cells adding -> removing, removals queued. Also what a cancel and a lapse do, each in its own transaction.
+//! entries adding -> removing, removals queued. Also what a cancel and a lapse do, each in its own transaction.
 
 use catalogue::audit::{self, AuditEntry};
-use catalogue::ledger::{self, CellState};
+use catalogue::ledger::{self, EntryState};
 use catalogue::{capacity, changes, fingerprints, tenants};
 use engine::{Next, StepError, StepTx, StoredError};
 use serde_json::json;
 
+use crate::actor::Actor;
 use crate::realm_move::state::{MoveState, OfflinePeriod, Stage};
 use crate::removal::{Cause, Found, RemovalRef, queue_removal};
 use crate::replica_sets::ReplicaSets;
-use crate::requester::Requester;
 
 pub(crate) async fn advance(
     step: &mut StepTx<'_>,
@@ -20,7 +20,7 @@ pub(crate) async fn advance(
     error: StoredError,
 ) -> Result<Next<MoveState>, StepError> {
     // The code and not the message, which may name keys: the audit trail keeps it for ever.
-    let by = Requester::realmctl(&error.code);
+    let by = Actor::realmctl(&error.code);
     let rolled_back = bring_back(step, (&offline, &state.sets), error, &by).await?;
     Ok(Next::Go(state.at_stage(rolled_back), String::new()))
 }
@@ -30,7 +30,7 @@ pub(crate) async fn bring_back(
     step: &mut StepTx<'_>,
     (offline, sets): (&OfflinePeriod, &ReplicaSets),
     error: StoredError,
-    by: &Requester,
+    by: &Actor,
 ) -> Result<Stage, StepError> {
     step.fence_off().await?;
     let (tenant, id) = (step.record.subject.clone(), step.record.id.clone());
@@ -64,14 +64,16 @@ pub(crate) async fn bring_back(
 async fn remove_added(
     step: &mut StepTx<'_>,
     tenant: &str,
-    (id, by): (&str, &Requester),
+    (id, by): (&str, &Actor),
     sets: &ReplicaSets,
 ) -> Result<Vec<RemovalRef>, StepError> {
     let mut removals = Vec::new();
-    for cell in ledger::being_added_by(step.tx, tenant, id).await? {
-        let follows = sets.filled_by(&cell.service, &cell.key).map(str::to_owned);
+    for ledger_entry in ledger::being_added_by(step.tx, tenant, id).await? {
+        let follows = sets.filled_by(&ledger_entry.service, &ledger_entry.key).map(str::to_owned);
         let why = (Cause::RolledBack { move_id: id.to_owned() }, Found { follows, ..Found::default() }, by);
-        removals.extend(queue_removal(step, tenant, &cell.service, &cell.key, CellState::Adding, why).await?);
+        removals.extend(
+            queue_removal(step, tenant, &ledger_entry.service, &ledger_entry.key, EntryState::Adding, why).await?,
+        );
     }
     Ok(removals)
 }

@@ -1,7 +1,7 @@
-//! `waiting`: online and bounded, until every target's cell is absent (an earlier removal may still be emptying one) and
+//! `waiting`: online and bounded, until every target's entry is absent (an earlier removal may still be emptying one) and
 //! quiet, and there is room for the move's data tasks within the limits.
 
-use catalogue::ledger::{self, Cell, CellState};
+use catalogue::ledger::{self, EntryState, LedgerEntry};
 use engine::{Next, StepError, StepTx};
 use store::{Millis, StoreError, Tx};
 use workers::clocks::CLOCK_SKEW;
@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::realm_move::state::{MoveState, Stage};
 use crate::realm_move::states::comparing;
 use crate::timing::millis;
-use crate::{quiet, worker_there};
+use crate::{in_doubt, worker_there};
 
 /// How long one that has waited for long goes without a look, in milliseconds.
 const LOOK_AGAIN_MOST_MS: Millis = 10_000;
@@ -130,26 +130,26 @@ pub(crate) async fn busy_target(
     step: &mut StepTx<'_>,
     plan: &Plan,
 ) -> Result<Option<String>, StepError> {
-    if let Some(cell) = busy_cell(step.tx, plan).await? {
-        let by = cell.workflow.as_deref().unwrap_or("nobody");
-        let (service, at, state) = (&cell.service, &cell.location.name, cell.state.as_str());
+    if let Some(entry) = busy_entry(step.tx, plan).await? {
+        let by = entry.workflow.as_deref().unwrap_or("nobody");
+        let (service, at, state) = (&entry.service, &entry.location.name, entry.state.as_str());
         return Ok(Some(format!("{service} at {at} to be absent: it is {state}, by {by}")));
     }
-    Ok(quiet::unquiet_target(deployment, step, plan).await?.map(|unquiet| unquiet.reason))
+    Ok(in_doubt::in_doubt_target(deployment, step, plan).await?.map(|in_doubt| in_doubt.reason))
 }
 
-/// The cell of the first target that is not free.
-pub(crate) async fn busy_cell(tx: &mut Tx, plan: &Plan) -> Result<Option<Cell>, StoreError> {
-    Ok(busy_cells(tx, plan).await?.into_iter().next())
+/// The entry of the first target that is not free.
+pub(crate) async fn busy_entry(tx: &mut Tx, plan: &Plan) -> Result<Option<LedgerEntry>, StoreError> {
+    Ok(busy_entries(tx, plan).await?.into_iter().next())
 }
 
-/// The cells of all targets that are not free.
-pub(crate) async fn busy_cells(tx: &mut Tx, plan: &Plan) -> Result<Vec<Cell>, StoreError> {
+/// The entries of all targets that are not free.
+pub(crate) async fn busy_entries(tx: &mut Tx, plan: &Plan) -> Result<Vec<LedgerEntry>, StoreError> {
     let mut busy = Vec::new();
     for service in &plan.services {
         for target in &service.add {
-            let cell = ledger::get(tx, &plan.tenant, &service.service, &target.key()).await?;
-            busy.extend(cell.filter(|cell| cell.state != CellState::Absent));
+            let entry = ledger::get(tx, &plan.tenant, &service.service, &target.key()).await?;
+            busy.extend(entry.filter(|entry| entry.state != EntryState::Absent));
         }
     }
     Ok(busy)

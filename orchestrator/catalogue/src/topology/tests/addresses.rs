@@ -16,8 +16,11 @@ fn in_file(address: &str) -> String {
 }
 
 fn in_use() -> InUse {
-    let cells = parse(EXAMPLE).locations("issue-service", "issues-us-east-1", "acme").expect("known");
-    InUse { cells: cells.into_iter().map(|cell| ("issue-service".to_owned(), cell, 1)).collect(), ..InUse::default() }
+    let entries = parse(EXAMPLE).locations("issue-service", "issues-us-east-1", "acme").expect("known");
+    InUse {
+        ledger_entries: entries.into_iter().map(|entry| ("issue-service".to_owned(), entry, 1)).collect(),
+        ..InUse::default()
+    }
 }
 
 #[test]
@@ -83,7 +86,7 @@ fn regions_that_share_a_store_share_its_address() {
 fn the_file_does_not_change_where_a_store_in_use_is_reached() {
     let edit = |old: &Topology, new: &str, in_use: &InUse| shown(&old.check_edit(&parse(new), in_use));
     assert_eq!(edit(&parse(EXAMPLE), &in_file(NEW), &InUse::default()), "", "nobody is there");
-    let why = "cells of the ledger there are not absent (one of issue-service)";
+    let why = "entries of the ledger there are not absent (one of issue-service)";
     let check = "which makes sure that it is the same store, and then write it here";
     assert_problems(
         &edit(&parse(EXAMPLE), &in_file(NEW), &in_use()),

@@ -1,4 +1,4 @@
-//! Edits that would strand a placement or a cell are refused; everything else is free.
+//! Edits that would strand a placement or an entry are refused; everything else is free.
 
 use super::super::{InUse, Topology};
 use super::{EXAMPLE, assert_problems, parse, shown};
@@ -9,8 +9,8 @@ fn in_use() -> InUse {
     let mut in_use = InUse::default();
     for (service, shard) in [("issue-service", "issues-us-east-1"), ("media-service", "media-us-east-1")] {
         in_use.placements.insert((service.to_owned(), shard.to_owned()), 1);
-        let cells = topology.locations(service, shard, "acme").expect("known");
-        in_use.cells.extend(cells.into_iter().map(|cell| (service.to_owned(), cell, 1)));
+        let entries = topology.locations(service, shard, "acme").expect("known");
+        in_use.ledger_entries.extend(entries.into_iter().map(|entry| (service.to_owned(), entry, 1)));
     }
     in_use.realms.insert("us".to_owned(), 1);
     in_use.realms.insert("eu".to_owned(), 0);
@@ -134,15 +134,15 @@ fn a_shard_with_a_cell_stays_even_without_tenants() {
     in_use.realms.clear();
     assert_problems(
         &edit(&without(&["shard: issues-us"]), &in_use),
-        "services.issue-service: the shard issues-us-east-1 can't be removed: 1 cells of the ledger at us-east-1 are \
+        "services.issue-service: the shard issues-us-east-1 can't be removed: 1 entries of the ledger at us-east-1 are \
          not absent",
     );
     assert_problems(
         &edit(&EXAMPLE.replace("media-{region}", "pictures-{region}"), &in_use),
-        "services.media-service.shards[0]: the store of shard media-us-east-1 can't change: 1 cells of the ledger at \
+        "services.media-service.shards[0]: the store of shard media-us-east-1 can't change: 1 entries of the ledger at \
          us-east-1 are not absent",
     );
-    in_use.cells.clear();
+    in_use.ledger_entries.clear();
     assert_eq!(edit(&without(&["shard: issues-us"]), &in_use), "");
 }
 
@@ -161,18 +161,18 @@ fn a_region_with_cells_keeps_its_endpoints() {
     let in_use = in_use();
     assert_problems(
         &edit(&EXAMPLE.replace("127.0.0.1:8001", "127.0.0.1:8009"), &in_use),
-        "regions.us-east-1.dynamodb: the endpoint can't change: cells of the ledger there are not absent (one of \
+        "regions.us-east-1.dynamodb: the endpoint can't change: entries of the ledger there are not absent (one of \
          issue-service). If the same store is to be reached by another name, keep its endpoint here and run \
          `realmctl topology rename-endpoint us-east-1 dynamodb http://127.0.0.1:8009`",
     );
     assert_problems(
         &edit(&EXAMPLE.replace(", s3: { endpoint: \"http://127.0.0.1:9001\" }", ""), &in_use),
-        "regions.us-east-1.s3: the endpoint can't change: cells of the ledger there are not absent (one of \
+        "regions.us-east-1.s3: the endpoint can't change: entries of the ledger there are not absent (one of \
          media-service). If the same store is to be reached by another name, keep its endpoint here and run \
          `realmctl topology rename-endpoint us-east-1 s3 URL`",
     );
     let europe = EXAMPLE.replace("eu-west-1: {}", "eu-west-1: { s3: { endpoint: \"http://127.0.0.1:9002\" } }");
-    assert_eq!(edit(&europe, &in_use), "", "no cells there");
+    assert_eq!(edit(&europe, &in_use), "", "no entries there");
     let mut new: Topology = parse(EXAMPLE);
     new.regions.remove("us-east-1");
     let listing = shown(&parse(EXAMPLE).check_edit(&new, &in_use));

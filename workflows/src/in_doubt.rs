@@ -5,7 +5,7 @@
 
 use catalogue::location::{Address, Location};
 use engine::tables::in_doubt_table;
-use engine::tables::in_doubt_table::{Straggler, UNANSWERED};
+use engine::tables::in_doubt_table::{InDoubtRequests, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
@@ -18,7 +18,7 @@ use crate::timing::millis;
 
 /// A location that is not quiet yet.
 #[derive(Debug)]
-pub(crate) struct Unquiet {
+pub(crate) struct InDoubt {
     /// Since when the process that is waited for gets no permits, or when what got no answer was signed.
     pub(crate) since: Millis,
     /// When it is, at the latest.
@@ -28,82 +28,82 @@ pub(crate) struct Unquiet {
 }
 
 /// Who has to be waited for at this location of the step's tenant, longest first; those that need not be are forgotten.
-pub(crate) async fn unquiet(
+pub(crate) async fn in_doubt(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     service: &str,
     location: &Location,
-) -> Result<Option<Unquiet>, StepError> {
+) -> Result<Option<InDoubt>, StepError> {
     let tenant = step.record.subject.clone();
-    let mut over: Vec<(Millis, Straggler)> = Vec::new();
-    let mut last: Option<(Millis, Straggler)> = None;
-    for straggler in in_doubt_table::of(step.tx, &tenant, &location.key()).await? {
-        let until = straggler.since + accepted_for(deployment, location);
-        let reads_only = [VerifyTask::KIND, CompareTask::KIND].contains(&straggler.kind.as_str());
-        if reads_only || deployment.liveness.is_dead(&straggler.owner) {
-            in_doubt_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+    let mut over: Vec<(Millis, InDoubtRequests)> = Vec::new();
+    let mut last: Option<(Millis, InDoubtRequests)> = None;
+    for requests in in_doubt_table::of(step.tx, &tenant, &location.key()).await? {
+        let until = requests.since + accepted_for(deployment, location);
+        let reads_only = [VerifyTask::KIND, CompareTask::KIND].contains(&requests.kind.as_str());
+        if reads_only || deployment.liveness.is_dead(&requests.owner) {
+            in_doubt_table::forget(step.tx, &requests.task, requests.fence).await?;
         } else if until <= step.now {
-            over.push((until, straggler));
+            over.push((until, requests));
         } else if last.as_ref().is_none_or(|(latest, _)| until > *latest) {
-            last = Some((until, straggler));
+            last = Some((until, requests));
         }
     }
-    if let Some((until, straggler)) = last {
-        return Ok(Some(still_accepted(service, location, until, &straggler)));
+    if let Some((until, requests)) = last {
+        return Ok(Some(still_accepted(service, location, until, &requests)));
     }
-    let Some((until, since)) = over.iter().map(|(until, straggler)| (*until, straggler.since)).max() else {
+    let Some((until, since)) = over.iter().map(|(until, requests)| (*until, requests.since)).max() else {
         return Ok(None);
     };
     // So says the database's clock.
     if let Some(difference) = clocks::difference(deployment, step, std::iter::once(location)).await? {
-        return Ok(Some(in_doubt((service, location), (since, until), &difference)));
+        return Ok(Some(unanswered((service, location), (since, until), &difference)));
     }
-    for (_, straggler) in over {
-        in_doubt_table::forget(step.tx, &straggler.task, straggler.fence).await?;
+    for (_, requests) in over {
+        in_doubt_table::forget(step.tx, &requests.task, requests.fence).await?;
     }
     Ok(None)
 }
 
-fn still_accepted(service: &str, location: &Location, until: Millis, straggler: &Straggler) -> Unquiet {
-    let (at, until_when, since) = (&location.name, utc(until), utc(straggler.since));
-    let why = if straggler.kind == UNANSWERED {
+fn still_accepted(service: &str, location: &Location, until: Millis, requests: &InDoubtRequests) -> InDoubt {
+    let (at, until_when, since) = (&location.name, utc(until), utc(requests.since));
+    let why = if requests.kind == UNANSWERED {
         format!("a request got no answer and may still act: the last such was signed at {since}")
     } else {
-        let owner = &straggler.owner;
+        let owner = &requests.owner;
         format!("process {owner} lost its work there at {since}, without a proof that it has stopped")
     };
     let reason = format!(
         "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
     );
-    Unquiet { since: straggler.since, until, reason }
+    InDoubt { since: requests.since, until, reason }
 }
 
 /// The wait is over by the database's clock, which is not right.
-fn in_doubt(
+fn unanswered(
     (service, location): (&str, &Location),
     (since, waited_until): (Millis, Millis),
     difference: &str,
-) -> Unquiet {
+) -> InDoubt {
     let (at, waited_until) = (&location.name, utc(waited_until));
     let reason = format!(
         "{CLOCKS_TO_AGREE}{service} at {at} should be quiet since {waited_until}, by the clock of the catalogue's database, which can't \
          be relied on: {difference}"
     );
     // When that is put right nobody knows.
-    Unquiet { since, until: Millis::MAX, reason }
+    InDoubt { since, until: Millis::MAX, reason }
 }
 
 /// The same for every location that the plan adds to: the one that takes longest.
-pub(crate) async fn unquiet_target(
+pub(crate) async fn in_doubt_target(
     deployment: &Deployment,
     step: &mut StepTx<'_>,
     plan: &Plan,
-) -> Result<Option<Unquiet>, StepError> {
-    let mut last: Option<Unquiet> = None;
+) -> Result<Option<InDoubt>, StepError> {
+    let mut last: Option<InDoubt> = None;
     for service in &plan.services {
         for target in &service.add {
-            let found = unquiet(deployment, step, &service.service, target).await?;
-            last = found.into_iter().chain(last).max_by_key(|unquiet| unquiet.until);
+            let found = in_doubt(deployment, step, &service.service, target).await?;
+            last = found.into_iter().chain(last).max_by_key(|in_doubt| in_doubt.until);
         }
     }
     Ok(last)
@@ -114,9 +114,9 @@ pub(crate) async fn unquiet_target(
 fn accepted_for(deployment: &Deployment, location: &Location) -> Millis {
     let timing = &deployment.timing;
     let life = match location.address {
-        Address::Dynamodb { .. } => timing.permit_life_dynamodb,
-        Address::S3 { .. } => timing.permit_life_s3,
-        Address::Hooks { .. } => timing.permit_life_hooks,
+        Address::Dynamodb { .. } => timing.signed_request_ttl_dynamodb,
+        Address::S3 { .. } => timing.signed_request_ttl_s3,
+        Address::Hooks { .. } => timing.signed_request_ttl_hooks,
     };
-    millis(life + timing.skew + timing.lease)
+    millis(life + timing.max_clock_skew + timing.lease)
 }

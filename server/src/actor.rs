@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use workflows::requester::Requester;
+use workflows::actor::Actor;
 
 use crate::api::USER_HEADER;
 use crate::problem::ApiError;
@@ -18,13 +18,13 @@ pub(crate) struct Caller(String);
 
 impl Caller {
     /// The caller with the reason given.
-    pub(crate) fn because(self, reason: Option<String>) -> Result<Requester, ApiError> {
+    pub(crate) fn because(self, reason: Option<String>) -> Result<Actor, ApiError> {
         let why = present(reason).unwrap_or_default();
         if why.len() > REASON_MAX || why.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
             let detail = format!("a reason is at most {REASON_MAX} bytes of text without control characters");
             return Err(ApiError::invalid("invalid_reason", detail));
         }
-        Ok(Requester { who: self.0, why })
+        Ok(Actor { who: self.0, why })
     }
 }
 

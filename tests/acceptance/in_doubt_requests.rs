@@ -8,11 +8,11 @@ use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::strike::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
-use engine::failpoints::{Moment, NoProbe, Probe};
+use engine::failpoints::{Moment, NoFailpoints, Probe};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
+use workflows::actor::Actor;
 use workflows::realm_move::cancel_move;
-use workflows::requester::Requester;
 use workflows::timing::Timing;
 
 on_both_databases!(a_removal_waits_until_a_lost_process_can_write_no_more, removal_waits);
@@ -39,7 +39,7 @@ const LIFE: Duration = Duration::from_secs(5);
 fn with_life(life: Duration) -> Timing {
     let short = timing::short();
     let offline_deadline = short.offline_deadline.max(life * 2);
-    Timing { permit_life_dynamodb: life, permit_life_s3: life, offline_deadline, ..short }
+    Timing { signed_request_ttl_dynamodb: life, signed_request_ttl_s3: life, offline_deadline, ..short }
 }
 
 async fn world(database: Database, life: Duration) -> World {
@@ -76,16 +76,16 @@ async fn removal_waits(database: Database) {
     let data = world.holdings("us-east-1", "acme").await;
     let id = world.start_move("eu").await;
     let owner = lose_a_process_that_writes(&world, &id).await;
-    let by = Requester::realmctl("test");
+    let by = Actor::realmctl("test");
     cancel_move(&world.deployment, &id, &by).await.expect("it is cancelled");
-    assert!(world.stragglers().await > 0);
+    assert!(world.in_doubt_requests().await > 0);
 
     let waits = || async {
         let waiting_for = |removal: workflows::removal::RemovalDetail| removal.waiting_for.unwrap_or_default();
         world.removals(&id).await.into_iter().map(waiting_for).any(|what| what.contains(&owner))
     };
-    world.run_until(NoProbe, waits).await;
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, waits).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert!(world.removals(&id).await.iter().all(|removal| removal.state == "done"));
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
 
@@ -93,7 +93,7 @@ async fn removal_waits(database: Database) {
     assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
     assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "no orphan");
     assert_eq!(world.holdings("us-east-1", "acme").await, data);
-    assert_eq!(world.stragglers().await, 0);
+    assert_eq!(world.in_doubt_requests().await, 0);
 }
 
 /// The wait is not for nothing: until its permit is old, the store takes the write.
@@ -101,11 +101,11 @@ async fn early_arrival_is_removed(database: Database) {
     let world = world(database, LIFE).await;
     let id = world.start_move("eu").await;
     lose_a_process_that_writes(&world, &id).await;
-    cancel_move(&world.deployment, &id, &Requester::realmctl("test")).await.expect("it is cancelled");
+    cancel_move(&world.deployment, &id, &Actor::realmctl("test")).await.expect("it is cancelled");
     let (status, body) = world.region("eu-west-1").gate().release().await;
     assert_eq!(status, 200, "{body}");
     assert!(!world.holdings("eu-west-1", "acme").await.is_empty(), "it arrived after the tenant was brought back");
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert!(world.holdings("eu-west-1", "acme").await.is_empty());
 }
 
@@ -115,11 +115,11 @@ async fn verification_waits(database: Database) {
     let id = world.start_move("eu").await;
     let owner = lose_a_process_that_writes(&world, &id).await;
     let waits = || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains(&owner)) };
-    world.run_until(NoProbe, waits).await;
+    world.run_until(NoFailpoints, waits).await;
     let view = world.view(&id).await;
     assert_eq!(view.state, "add_data", "everything is copied, and not yet read back");
     assert!(view.waiting_for.is_some_and(|what| what.contains("to be quiet, until")));
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert_eq!(world.view(&id).await.state, "completed");
     let (status, body) = world.region("eu-west-1").gate().release().await;
     assert!(status == 400 && body.contains("Signature expired"), "{status} {body}");
@@ -134,9 +134,9 @@ async fn late_delete(database: Database) {
     lose_a_process(&world, "us-east-1").await;
     let state = world.view(&id).await.state;
     assert!(["notify", "completed"].contains(&state.as_str()), "the first delete is the removal's: {state}");
-    world.run_until(NoProbe, || world.has_ended(&id)).await;
+    world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
-    let back = world.run_move("us", NoProbe).await;
+    let back = world.run_move("us", NoFailpoints).await;
     assert_eq!(back.state, "completed");
 
     let (status, body) = world.region("us-east-1").gate().release().await;
@@ -153,11 +153,11 @@ async fn gateway(database: Database) {
         let gate = world.region("eu-west-1").gate();
         gate.hold_next_write_behind_a_gateway(status);
         let waits = || async { is_to_be_quiet(&world.view(&id).await) || world.has_ended(&id).await };
-        world.run_until(NoProbe, waits).await;
+        world.run_until(NoFailpoints, waits).await;
         let view = world.view(&id).await;
         assert!(is_to_be_quiet(&view), "{status}: {view:?}");
         assert!(view.waiting_for.is_some_and(|what| what.contains("a request got no answer")));
-        world.run_until(NoProbe, || world.has_ended(&id)).await;
+        world.run_until(NoFailpoints, || world.has_ended(&id)).await;
         assert_eq!(world.view(&id).await.state, "completed");
         let (late, body) = gate.release().await;
         assert!(late == 400 && body.contains("Signature expired"), "{status}: {late} {body}");
@@ -182,7 +182,7 @@ async fn early_loss(database: Database) {
         gate.hold_the_next_instead();
         wait_until(|| async { gate.is_holding() }).await;
         let timing = with_life(SHORT_LIFE);
-        let accepted = timing.permit_life_dynamodb + timing.skew + timing.lease;
+        let accepted = timing.signed_request_ttl_dynamodb + timing.max_clock_skew + timing.lease;
         let until = lost_at + i64::try_from(accepted.as_millis()).expect("short");
         wait_until(|| async { world.now().await > until }).await;
         gate.release().await;
@@ -200,7 +200,7 @@ async fn early_loss(database: Database) {
     let view = world.view(&id).await;
     assert_eq!(view.state, "completed", "{view:?}");
     assert!(!has_waited.load(Ordering::SeqCst), "what was lost so long ago need not be waited for");
-    assert_eq!(world.stragglers().await, 0);
+    assert_eq!(world.in_doubt_requests().await, 0);
 }
 
 /// Longer than any test waits for anything: whoever waited for it would be found out.
@@ -222,17 +222,17 @@ async fn clean_hand_over(database: Database) {
     let ((), (status, body)) = tokio::join!(runner.run(stop.clone()), stopped);
     assert_eq!(status, 200, "{body}");
     assert_eq!(world.view(&id).await.state, "add_data");
-    assert_eq!(world.stragglers().await, 0);
-    ends_without_a_wait(&world, &id, NoProbe).await;
+    assert_eq!(world.in_doubt_requests().await, 0);
+    ends_without_a_wait(&world, &id, NoFailpoints).await;
 }
 
 async fn proven_death(database: Database) {
     let world = world(database, TOO_LONG).await;
     let id = world.start_move("eu").await;
     let target = Target::task("copy", Moment::Written);
-    run_until_killed(&world.store_url, &target, None, "stragglers::child").await;
+    run_until_killed(&world.store_url, &target, None, "in_doubt_requests::child").await;
     assert_eq!(world.view(&id).await.state, "add_data");
-    ends_without_a_wait(&world, &id, NoProbe).await;
+    ends_without_a_wait(&world, &id, NoFailpoints).await;
 }
 
 async fn ends_without_a_wait(world: &World, id: &str, probe: impl Probe) {

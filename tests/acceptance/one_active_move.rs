@@ -10,11 +10,11 @@ use engine::tables::workflow_table;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 use workflows::Deployment;
+use workflows::actor::Actor;
 use workflows::realm_move::{MoveRequest, Started, cancel_move, start_move};
 use workflows::refusal::Refusal;
-use workflows::requester::Requester;
 
-on_both_databases!(starts_that_race_leave_one_mover, racing_starts);
+on_both_databases!(starts_that_race_leave_one_active_move, racing_starts);
 
 /// Starts at the same moment.
 const AT_ONCE: usize = 6;
@@ -63,7 +63,7 @@ async fn racing_starts(database: Database) {
             assert_eq!(refused, expected, "{what}: {answers:?}");
             let mover = movers.into_iter().next().expect("one");
             is_the_only_one(&world, mover, &what).await;
-            let by = Requester { who: "test".to_owned(), why: String::new() };
+            let by = Actor { who: "test".to_owned(), why: String::new() };
             cancel_move(&world.deployment, mover, &by).await.expect("cancelled");
         }
     }
@@ -78,7 +78,7 @@ async fn all_at_once(
     for (number, process) in processes.iter().enumerate() {
         let (process, request, together) = (process.clone(), request(number), Arc::clone(&together));
         starting.spawn(async move {
-            let by = Requester { who: format!("caller {number}"), why: String::new() };
+            let by = Actor { who: format!("caller {number}"), why: String::new() };
             together.wait().await;
             start_move(&process, &request, &by).await
         });
@@ -89,7 +89,7 @@ async fn all_at_once(
 /// The catalogue knows one open move of the tenant, and it is the tenant's mover.
 async fn is_the_only_one(world: &World, mover: &str, what: &str) {
     let tenant = world.tenant().await;
-    assert_eq!((tenant.status, tenant.mover.as_deref()), (TenantStatus::Online, Some(mover)), "{what}");
+    assert_eq!((tenant.status, tenant.active_move.as_deref()), (TenantStatus::Online, Some(mover)), "{what}");
     let mut tx = world.deployment.store.read().await.expect("a read begins");
     let moves = workflow_table::list(&mut tx, "move", Some(TENANT), None, None, 1_000).await.expect("listed");
     tx.rollback().await.expect("a read ends");

@@ -1,6 +1,6 @@
 -- How much is in use, counted with every change, so that nobody has to count a million rows while others wait: by each database's
--- own triggers, whatever process writes, also one of an older version. Nobody else writes these tables. A row that has come down to 0
--- stays. Whoever changes several of them in one transaction does so in this order: tenants, then placements, then cells.
+-- own triggers, whatever process writes. Nobody else writes these tables. A row that has come down to 0
+-- stays. Whoever changes several of them in one transaction does so in this order: tenants, then placements, then the ledger.
 
 CREATE TABLE realm_sizes (
     realm   TEXT   NOT NULL PRIMARY KEY,
@@ -21,16 +21,7 @@ INSERT INTO shard_sizes (service, shard, tenants) SELECT service, shard, COUNT(*
 CREATE TABLE site_sizes (
     service TEXT   NOT NULL,
     site    TEXT   NOT NULL,
-    place   TEXT   NOT NULL,            -- of one of the cells
-    cells   BIGINT NOT NULL,            -- those that are not absent
+    place   TEXT   NOT NULL,            -- of one of the entries
+    entries BIGINT NOT NULL,            -- those that are not absent
     PRIMARY KEY (service, site)
 );
-
--- Nobody counts by these any more.
-DROP INDEX placements_by_shard;
-DROP INDEX cells_in_use;
-
--- Who waits for capacity is found in its turn, and what is granted without looking at those who wait.
-DROP INDEX reservations_by_scope;
-CREATE INDEX reservations_granted ON reservations (scope) WHERE granted_at IS NOT NULL;
-CREATE INDEX reservations_waiting ON reservations (scope, asked_at, workflow_id) WHERE granted_at IS NULL;

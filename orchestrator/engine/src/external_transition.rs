@@ -16,13 +16,13 @@ use crate::workflow::{Next, Workflow};
 
 /// A change made to a workflow from outside its runner: a cancel, a lapse, a replay. It raises the fence, so that whoever
 /// runs the workflow stops.
-pub struct Intervention<'a, W> {
+pub struct ExternalTransition<'a, W> {
     /// What can be done inside the transaction.
     pub step: StepTx<'a>,
     kind: PhantomData<fn() -> W>,
 }
 
-impl<'a, W: Workflow> Intervention<'a, W> {
+impl<'a, W: Workflow> ExternalTransition<'a, W> {
     /// Locks the workflow, raises its fence and erases its tasks; all of it is undone unless the transaction
     /// commits. `None` when there is no such workflow of this kind.
     pub async fn lock(tx: &'a mut Tx, ids: &'a dyn Ids, id: &str) -> Result<Option<Self>, StoreError> {
@@ -53,7 +53,7 @@ impl<'a, W: Workflow> Intervention<'a, W> {
             error: Some(to_json(error)),
             wake_at: None,
             lease_until: 0,
-            must_go_on: false,
+            keeps_offline: false,
             now,
             left: Some((before.state.clone(), note)),
         };

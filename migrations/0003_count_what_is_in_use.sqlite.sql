@@ -1,13 +1,13 @@
 
-ALTER TABLE cells ADD COLUMN site TEXT GENERATED ALWAYS AS (CASE
+ALTER TABLE ledger ADD COLUMN site TEXT GENERATED ALWAYS AS (CASE
     WHEN substr(location, 1, 3) = 's3|'
         AND 2 * length(location) - length(replace(location, '|' || tenant || '/', ''))
             - length(replace(location, '/' || tenant || '/', '')) = length(tenant) + 2
         AND instr(replace(location, '/' || tenant || '/', '/'), '/' || tenant || '/') = 0
     THEN replace(replace(location, '|' || tenant || '/', '|{tenant}/'), '/' || tenant || '/', '/{tenant}/')
     ELSE location END) VIRTUAL;
-INSERT INTO site_sizes (service, site, place, cells)
-SELECT service, site, MIN(place), COUNT(*) FROM cells WHERE state <> 'absent' GROUP BY service, site;
+INSERT INTO site_sizes (service, site, place, entries)
+SELECT service, site, MIN(place), COUNT(*) FROM ledger WHERE state <> 'absent' GROUP BY service, site;
 
 CREATE TRIGGER tenant_added AFTER INSERT ON tenants WHEN NEW.status <> 'gone' BEGIN
     INSERT INTO realm_sizes (realm, tenants) VALUES (NEW.realm, 1)
@@ -37,19 +37,19 @@ CREATE TRIGGER placement_deleted AFTER DELETE ON placements BEGIN
     UPDATE shard_sizes SET tenants = tenants - 1 WHERE service = OLD.service AND shard = OLD.shard;
 END;
 
-CREATE TRIGGER cell_added AFTER INSERT ON cells WHEN NEW.state <> 'absent' BEGIN
-    INSERT INTO site_sizes (service, site, place, cells) VALUES (NEW.service, NEW.site, NEW.place, 1)
+CREATE TRIGGER entry_added AFTER INSERT ON ledger WHEN NEW.state <> 'absent' BEGIN
+    INSERT INTO site_sizes (service, site, place, entries) VALUES (NEW.service, NEW.site, NEW.place, 1)
     ON CONFLICT (service, site) DO UPDATE
-    SET place = CASE WHEN cells = 0 THEN excluded.place ELSE place END, cells = cells + 1;
+    SET place = CASE WHEN entries = 0 THEN excluded.place ELSE place END, entries = entries + 1;
 END;
-CREATE TRIGGER cell_filled AFTER UPDATE OF state ON cells WHEN OLD.state = 'absent' AND NEW.state <> 'absent' BEGIN
-    INSERT INTO site_sizes (service, site, place, cells) VALUES (NEW.service, NEW.site, NEW.place, 1)
+CREATE TRIGGER entry_filled AFTER UPDATE OF state ON ledger WHEN OLD.state = 'absent' AND NEW.state <> 'absent' BEGIN
+    INSERT INTO site_sizes (service, site, place, entries) VALUES (NEW.service, NEW.site, NEW.place, 1)
     ON CONFLICT (service, site) DO UPDATE
-    SET place = CASE WHEN cells = 0 THEN excluded.place ELSE place END, cells = cells + 1;
+    SET place = CASE WHEN entries = 0 THEN excluded.place ELSE place END, entries = entries + 1;
 END;
-CREATE TRIGGER cell_emptied AFTER UPDATE OF state ON cells WHEN OLD.state <> 'absent' AND NEW.state = 'absent' BEGIN
-    UPDATE site_sizes SET cells = cells - 1 WHERE service = OLD.service AND site = OLD.site;
+CREATE TRIGGER entry_emptied AFTER UPDATE OF state ON ledger WHEN OLD.state <> 'absent' AND NEW.state = 'absent' BEGIN
+    UPDATE site_sizes SET entries = entries - 1 WHERE service = OLD.service AND site = OLD.site;
 END;
-CREATE TRIGGER cell_deleted AFTER DELETE ON cells WHEN OLD.state <> 'absent' BEGIN
-    UPDATE site_sizes SET cells = cells - 1 WHERE service = OLD.service AND site = OLD.site;
+CREATE TRIGGER entry_deleted AFTER DELETE ON ledger WHEN OLD.state <> 'absent' BEGIN
+    UPDATE site_sizes SET entries = entries - 1 WHERE service = OLD.service AND site = OLD.site;
 END;

@@ -13,8 +13,8 @@ CREATE FUNCTION site_of(location TEXT, tenant TEXT) RETURNS TEXT LANGUAGE sql IM
     THEN replace(replace(location, '|' || tenant || '/', '|{tenant}/'), '/' || tenant || '/', '/{tenant}/')
     ELSE location END
 $$;
-INSERT INTO site_sizes (service, site, place, cells)
-SELECT service, site_of(location, tenant) AS site, MIN(place), COUNT(*) FROM cells WHERE state <> 'absent' GROUP BY service, site;
+INSERT INTO site_sizes (service, site, place, entries)
+SELECT service, site_of(location, tenant) AS site, MIN(place), COUNT(*) FROM ledger WHERE state <> 'absent' GROUP BY service, site;
 
 -- By whole statements where many rows may come or go, and always in the order of the keys, so that no two wait for each other.
 CREATE FUNCTION add_to_realm(of TEXT, more BIGINT) RETURNS VOID LANGUAGE sql AS $$
@@ -74,29 +74,29 @@ CREATE TRIGGER placement_changed AFTER UPDATE ON placements FOR EACH ROW
     WHEN (OLD.service <> NEW.service OR OLD.shard <> NEW.shard) EXECUTE FUNCTION placement_changed();
 
 CREATE FUNCTION add_to_site(of TEXT, at TEXT, sample TEXT, more BIGINT) RETURNS VOID LANGUAGE sql AS $$
-    INSERT INTO site_sizes AS sizes (service, site, place, cells) VALUES (of, at, sample, more)
+    INSERT INTO site_sizes AS sizes (service, site, place, entries) VALUES (of, at, sample, more)
     ON CONFLICT (service, site) DO UPDATE SET
-        place = CASE WHEN sizes.cells = 0 THEN excluded.place ELSE sizes.place END, cells = sizes.cells + excluded.cells
+        place = CASE WHEN sizes.entries = 0 THEN excluded.place ELSE sizes.place END, entries = sizes.entries + excluded.entries
 $$;
-CREATE FUNCTION cells_added() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
-    PERFORM add_to_site(service, site, place, cells) FROM
-        (SELECT service, site_of(location, tenant) AS site, MIN(place) AS place, COUNT(*) AS cells FROM rows
+CREATE FUNCTION ledger_added() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM add_to_site(service, site, place, entries) FROM
+        (SELECT service, site_of(location, tenant) AS site, MIN(place) AS place, COUNT(*) AS entries FROM rows
             WHERE state <> 'absent' GROUP BY service, site ORDER BY service, site) AS counted;
     RETURN NULL;
 END $$;
-CREATE FUNCTION cells_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
-    PERFORM add_to_site(service, site, place, -cells) FROM
-        (SELECT service, site_of(location, tenant) AS site, MIN(place) AS place, COUNT(*) AS cells FROM rows
+CREATE FUNCTION ledger_deleted() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+    PERFORM add_to_site(service, site, place, -entries) FROM
+        (SELECT service, site_of(location, tenant) AS site, MIN(place) AS place, COUNT(*) AS entries FROM rows
             WHERE state <> 'absent' GROUP BY service, site ORDER BY service, site) AS counted;
     RETURN NULL;
 END $$;
-CREATE FUNCTION cell_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION entry_changed() RETURNS TRIGGER LANGUAGE plpgsql AS $$ BEGIN
     PERFORM add_to_site(NEW.service, site_of(NEW.location, NEW.tenant), NEW.place, CASE WHEN NEW.state = 'absent' THEN -1 ELSE 1 END);
     RETURN NULL;
 END $$;
-CREATE TRIGGER cells_added AFTER INSERT ON cells
-    REFERENCING NEW TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION cells_added();
-CREATE TRIGGER cells_deleted AFTER DELETE ON cells
-    REFERENCING OLD TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION cells_deleted();
-CREATE TRIGGER cell_changed AFTER UPDATE ON cells FOR EACH ROW
-    WHEN ((OLD.state = 'absent') <> (NEW.state = 'absent')) EXECUTE FUNCTION cell_changed();
+CREATE TRIGGER ledger_added AFTER INSERT ON ledger
+    REFERENCING NEW TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_added();
+CREATE TRIGGER ledger_deleted AFTER DELETE ON ledger
+    REFERENCING OLD TABLE AS rows FOR EACH STATEMENT EXECUTE FUNCTION ledger_deleted();
+CREATE TRIGGER entry_changed AFTER UPDATE ON ledger FOR EACH ROW
+    WHEN ((OLD.state = 'absent') <> (NEW.state = 'absent')) EXECUTE FUNCTION entry_changed();

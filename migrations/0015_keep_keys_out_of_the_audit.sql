@@ -1,2 +1,0 @@
--- The audit trail is kept for ever, and messages of errors may name keys of a tenant's data: entries keep codes only. What older
--- versions have written is cut down to that, by each database in its own words.
