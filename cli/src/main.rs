@@ -10,7 +10,7 @@ mod files;
 mod follow;
 mod globals;
 mod listing;
-mod local;
+mod playground;
 mod logging;
 mod number;
 mod output;
@@ -19,7 +19,7 @@ mod progress;
 mod tables;
 mod timing_args;
 mod watch;
-mod words;
+mod format;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::words::count;
+use crate::format::count;
 
 /// Reads a whole number from a range; what is no such number is told in words.
 pub(crate) fn number<T: TryFrom<i64>>(

@@ -22,11 +22,11 @@ use workflows::timing::Timing;
 
 use crate::exit::{Failure, chain};
 use crate::files::read_text;
+use crate::format::parse_duration;
 use crate::logging::LogFormat;
 use crate::number::number;
 use crate::output::Terminal;
 use crate::timing_args::TimingArgs;
-use crate::words::parse_duration;
 
 /// How long work in hand may take to be handed over once the process is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use server::api::ProgressView;
 
-use crate::words;
+use crate::format;
 
 /// The rate is that of this last while.
 const WINDOW: Duration = Duration::from_secs(8);
@@ -54,14 +54,18 @@ impl Meter {
         let done = self.samples.back().map_or(0, |(_, done)| *done);
         let noun = self.noun;
         if done >= expected {
-            return format!("{}, {}", words::counted(done, noun), self.at_last);
+            return format!("{}, {}", format::counted(done, noun), self.at_last);
         }
         let mut text =
-            format!("{} of {}, {} %", words::count(done), words::counted(expected, noun), percent(done, expected));
+            format!("{} of {}, {} %", format::count(done), format::counted(expected, noun), percent(done, expected));
         if let Some(rate) = self.rate() {
             let left = Duration::from_secs_f64(((expected - done) as f64 / rate).min(1e7));
-            let left = words::duration(Duration::from_secs(left.as_secs().max(1)));
-            text.push_str(&format!(", {}/s, about {} left", words::count(rate.round() as u64), left.replace(".0", "")));
+            let left = format::duration(Duration::from_secs(left.as_secs().max(1)));
+            text.push_str(&format!(
+                ", {}/s, about {} left",
+                format::count(rate.round() as u64),
+                left.replace(".0", "")
+            ));
         }
         text
     }

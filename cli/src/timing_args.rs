@@ -6,7 +6,7 @@ use clap::Args;
 use workflows::timing::Timing;
 
 use crate::exit::Failure;
-use crate::words::parse_duration;
+use crate::format::parse_duration;
 
 /// The protocol's constants.
 #[derive(Debug, Clone, Args)]

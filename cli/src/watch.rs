@@ -10,9 +10,9 @@ use server::api::{MoveView, StateEvent, TaskErrorView};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::follow::{Event, Follow, is_final};
+use crate::format;
 use crate::output::Terminal;
 use crate::progress::Meters;
-use crate::words;
 
 /// Without bars, data work is reported this often.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
@@ -105,9 +105,9 @@ impl<'a> Display<'a> {
     }
 
     fn passed(&mut self, change: &StateEvent) {
-        let spent = words::between(&self.entered_at, &change.at).unwrap_or_default();
+        let spent = format::between(&self.entered_at, &change.at).unwrap_or_default();
         let what = passed_words(change, &self.last);
-        let line = format!("  {:<11} {:>10}   {what}", change.from_state, words::duration(spent));
+        let line = format!("  {:<11} {:>10}   {what}", change.from_state, format::duration(spent));
         self.terminal.say(line.trim_end());
         self.spent.push((change.from_state.clone(), spent));
         self.state.clone_from(&change.to_state);
@@ -147,7 +147,7 @@ impl<'a> Display<'a> {
             match errors_of(view).into_iter().next() {
                 Some((_, text)) => bars.note(&self.state, &text),
                 None if view.offline_ms >= 1000 => {
-                    let offline = words::duration(Duration::from_secs(view.offline_ms.unsigned_abs() / 1000));
+                    let offline = format::duration(Duration::from_secs(view.offline_ms.unsigned_abs() / 1000));
                     bars.note(&self.state, &format!("{} (offline for {offline})", present_words(&self.state)));
                 }
                 None => {}
@@ -193,7 +193,7 @@ fn errors_of(view: &MoveView) -> Vec<(String, String)> {
         let words = format!("tried again: {} ({})", error.message, error.code);
         (error.message.clone(), words)
     });
-    own.chain(view.task_errors.iter().map(|error| (error.message.clone(), words::task_error(error)))).collect()
+    own.chain(view.task_errors.iter().map(|error| (error.message.clone(), format::task_error(error)))).collect()
 }
 
 /// How many data tasks are tried again, and why, in a few words.
@@ -201,7 +201,7 @@ fn failing_words(errors: &[TaskErrorView]) -> Option<String> {
     let tasks: u64 = errors.iter().map(|error| error.tasks).sum();
     let first = errors.first()?;
     let verb = if tasks == 1 { "is" } else { "are" };
-    Some(format!("{} {verb} tried again ({})", words::counted(tasks, "task"), first.code))
+    Some(format!("{} {verb} tried again ({})", format::counted(tasks, "task"), first.code))
 }
 
 /// What a passed state came to.
@@ -226,7 +226,7 @@ fn passed_words(change: &StateEvent, view: &MoveView) -> String {
 
 /// How long ago a time was by this machine's clock, which may differ from the server's.
 fn since(at: &str) -> Duration {
-    words::between(at, &Timestamp::now().to_string()).unwrap_or_default()
+    format::between(at, &Timestamp::now().to_string()).unwrap_or_default()
 }
 
 /// The live part of the display. Leaves nothing behind when dropped.

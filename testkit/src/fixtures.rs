@@ -3,13 +3,13 @@
 //! All of it is a pure function of its arguments, so that a test can ask again for what it seeded. It goes over the
 //! wire with the plain SDK, except for large numbers of items.
 
-mod intruders;
+mod external_writers;
 mod items;
 mod objects;
 mod random;
 mod stores;
 
-pub use intruders::{
+pub use external_writers::{
     delete_item, delete_object, edit_item, replicate_bucket, replicate_bucket_to, stop_replicating, write_item,
     write_object,
 };

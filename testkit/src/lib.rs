@@ -8,7 +8,7 @@
 mod credentials;
 pub mod error;
 pub mod fixtures;
-pub mod fronts;
+pub mod fault_proxies;
 pub mod hook_service;
 pub mod observe;
 pub mod postgres;

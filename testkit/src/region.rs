@@ -13,7 +13,7 @@ use dynoxide::Database;
 
 use crate::Error;
 use crate::credentials::{ACCESS_KEY, SECRET_KEY};
-use crate::fronts::service::Service;
+use crate::fault_proxies::service::Service;
 use crate::s3::{Embedded, Store};
 use replicas::Replicas;
 

@@ -5,17 +5,17 @@
 
 mod chance;
 mod coverage;
-mod lanes;
-mod post;
-mod schedule;
+mod simulated_tasks;
+mod mailbox;
+mod event_queue;
 mod table;
 mod trace;
 
 pub use chance::Chance;
 pub use coverage::Coverage;
-pub use lanes::{Lanes, Open, Pulse};
-pub use post::{Errand, Post};
-pub use schedule::Schedule;
+pub use event_queue::Schedule;
+pub use mailbox::{Errand, Post};
+pub use simulated_tasks::{Lanes, Open, Pulse};
 pub use table::{Attributes, Page, SimulatedTable, TableShape, number, text};
 pub use trace::Trace;
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use acceptance::clocked::Clocked;
+use acceptance::fault_injection::{Blow, Interject, Striker, Target};
 use acceptance::kinds::Begin;
 use acceptance::stage::Stage;
-use acceptance::strike::{Blow, Interject, Striker, Target};
 use acceptance::{Database, World};
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{ledger, tenants};

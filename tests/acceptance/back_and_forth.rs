@@ -1,6 +1,6 @@
 //! P5 and P7: A -> B -> A with a removal still owed at A, and several processes at work on the same moves.
 
-use acceptance::strike::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Blow, Interject, Striker, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Moment, NoFailpoints, Point, Probe};

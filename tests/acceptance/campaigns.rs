@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use acceptance::child::run_until_killed;
-use acceptance::strike::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Blow, Interject, Striker, Target};
 use acceptance::world::{TENANT, request};
 use acceptance::{Clocked, Database, World};
 use catalogue::tenants::{self, TenantStatus};

@@ -222,11 +222,7 @@ async fn make_old(store: &Store, database: Database) {
             "DROP FUNCTION add_to_realm, add_to_shard, add_to_site, site_of",
         ]),
     }
-    statements.extend([
-        "DROP TABLE realm_sizes",
-        "DROP TABLE shard_sizes",
-        "DROP TABLE site_sizes",
-    ]);
+    statements.extend(["DROP TABLE realm_sizes", "DROP TABLE shard_sizes", "DROP TABLE site_sizes"]);
     for statement in statements {
         sql(statement).execute(&mut tx).await.expect(statement);
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
 use acceptance::child::{Orders, run_if_child, run_to_orders};
-use acceptance::strike::Target;
+use acceptance::fault_injection::Target;
 use acceptance::world::{Holdings, Seed, TENANT, deploy_with_parts_of};
 use acceptance::{Database, World};
 use engine::failpoints::{Moment, NoFailpoints};

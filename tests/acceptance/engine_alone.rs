@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acceptance::Database;
-use acceptance::strike::{Striker, Strikers, Target};
+use acceptance::fault_injection::{Striker, Strikers, Target};
 use acceptance::world::wait_until;
 use engine::RunnerSettings;
 use engine::failpoints::Moment;
@@ -113,10 +113,15 @@ async fn unknown_outcomes(database: Database) {
     for shared_commit in [1, 128] {
         let stage = Stage::new(database).await;
         stage.start("w", Walk { blow_at: 1, blow: Some(Blow::Wait), ..Walk::plain() }).await;
-        let lost = |moment| Striker::new(Target::step("chain", "at_1", moment), acceptance::strike::Blow::LoseReply, 1);
+        let lost = |moment| {
+            Striker::new(Target::step("chain", "at_1", moment), acceptance::fault_injection::Blow::LoseReply, 1)
+        };
         let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
-        let seen =
-            Striker::new(Target::step("chain", "at_1", Moment::Observed), acceptance::strike::Blow::LoseReply, 0);
+        let seen = Striker::new(
+            Target::step("chain", "at_1", Moment::Observed),
+            acceptance::fault_injection::Blow::LoseReply,
+            0,
+        );
         let probe = Strikers(vec![reply, read_back.clone(), seen.clone()]);
         let settings = RunnerSettings { shared_commit, ..settings() };
         let working = Working::begin(stage.runner("w", settings).with_probe(probe));

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use acceptance::fault_injection::{Blow, Interject, Striker, Strikers, Target};
 use acceptance::kinds::{Begin, KINDS, Kind, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
-use acceptance::strike::{Blow, Interject, Striker, Strikers, Target};
 use acceptance::{Database, timing};
 use engine::Runner;
 use engine::failpoints::{Moment, NoFailpoints, Probe};

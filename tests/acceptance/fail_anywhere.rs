@@ -2,8 +2,8 @@
 //! was, and what was being added is removed. (Steps that fail: `every_kind`.)
 
 use acceptance::Database;
+use acceptance::fault_injection::{Blow, Striker, Strikers, Target};
 use acceptance::stage::Stage;
-use acceptance::strike::{Blow, Striker, Strikers, Target};
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Moment, NoFailpoints};
 

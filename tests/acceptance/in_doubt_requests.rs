@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::strike::Target;
+use acceptance::fault_injection::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::failpoints::{Moment, NoFailpoints, Probe};

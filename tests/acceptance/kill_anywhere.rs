@@ -2,9 +2,9 @@
 
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
+use acceptance::fault_injection::Target;
 use acceptance::kinds::{Begin, KINDS, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
-use acceptance::strike::Target;
 use engine::failpoints::{Moment, NoFailpoints};
 use std::os::unix::process::ExitStatusExt;
 

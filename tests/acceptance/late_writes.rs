@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acceptance::strike::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Blow, Interject, Striker, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use acceptance::strike::{Blow, Striker, Target};
+use acceptance::fault_injection::{Blow, Striker, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
 use engine::failpoints::{Moment, NoFailpoints, Probe};

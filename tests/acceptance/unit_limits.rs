@@ -11,7 +11,7 @@ use catalogue::capacity::{self, Limit};
 use engine::failpoints::{NoFailpoints, Point, Probe};
 use engine::{Runner, RunnerSettings, StepError, Sweep};
 use store::sql;
-use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
+use testkit::fault_proxies::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
 use testkit::{Region, region};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

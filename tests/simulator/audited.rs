@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::judge::Broken;
+use crate::invariants::Broken;
 use crate::observer::{EntryKey, Snapshot, region_of};
 
 /// An entry of the audit trail.

@@ -3,7 +3,7 @@
 use store::Clock;
 
 use crate::hooks::LANES;
-use crate::judge::{Actor, Broken};
+use crate::invariants::{Actor, Broken};
 use crate::observer::Snapshot;
 use crate::world::World;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use testkit::simulator::Millis;
 use workers::tables::{AttributeValue, Change};
 
-use crate::judge::{BODY, holdings};
+use crate::invariants::{BODY, holdings};
 use crate::scenario::{AP, Kind, Service};
 use crate::tables::{At, INDEX_KEY, KEY, SORT, UNTIL, item};
 use crate::world::{Event, World};

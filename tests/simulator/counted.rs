@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::judge::Broken;
+use crate::invariants::Broken;
 use crate::observer::Snapshot;
 
 /// What is counted, and of which realm, of which shard of a service, or where entries of a service are.

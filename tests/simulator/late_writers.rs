@@ -5,7 +5,7 @@ use serde_json::Value;
 use testkit::simulator::text;
 use workers::tables::Change;
 
-use crate::judge::{BODY, Broken, Late, holdings, tenant_of};
+use crate::invariants::{BODY, Broken, Late, holdings, tenant_of};
 use crate::operators::Deeds;
 use crate::scenario::Kind;
 use crate::tables::{At, INDEX_KEY, KEY, item};

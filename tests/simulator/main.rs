@@ -9,12 +9,12 @@ mod clients;
 mod counted;
 mod faults;
 mod hooks;
-mod judge;
+mod invariants;
 mod late_writers;
 mod network;
 mod observer;
 mod operators;
-mod play;
+mod seeds;
 mod processes;
 mod scenario;
 mod tables;
@@ -33,7 +33,7 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn the_promises_hold_under_every_seed() {
     if let Some(seed) = number("REALMCTL_SEED") {
-        let played = play::play_one(seed);
+        let played = seeds::play_one(seed);
         for line in &played.lines {
             println!("{line}");
         }
@@ -43,5 +43,5 @@ fn the_promises_hold_under_every_seed() {
     }
     let seeds = number("REALMCTL_SEEDS").unwrap_or(FEW);
     let first = number("REALMCTL_FIRST_SEED").unwrap_or(0);
-    play::play_all(first..first + seeds);
+    seeds::play_all(first..first + seeds);
 }

@@ -10,7 +10,7 @@ use workers::tables::{Change, Expires, IndexFacts, Projection, TableFacts};
 
 use crate::faults::Fault;
 use crate::hooks::LANES;
-use crate::judge::Broken;
+use crate::invariants::Broken;
 use crate::scenario::{AP, EU, Kind, US};
 use crate::tables::{Answer, Answered, At, Call, INDEX_KEY, KEY, Question, UNTIL, item};
 use crate::world::{Event, Sender, World};

@@ -1,7 +1,7 @@
 //! Looks at the catalogue's tables with SQL of its own and not through the code that it judges.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, Row};

@@ -16,7 +16,7 @@ use workflows::removal::{Accepted, replay_removal};
 use workflows::topology_change::apply_topology;
 
 use crate::hooks::LANES;
-use crate::judge::Broken;
+use crate::invariants::Broken;
 use crate::scenario::{Deed, REGIONS, Sorted};
 use crate::tables::SORT;
 use crate::world::{Event, World};

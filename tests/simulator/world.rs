@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::clients::{Request, View};
 use crate::faults;
 use crate::hooks::Hooks;
-use crate::judge::{Broken, Judge, TableMap};
+use crate::invariants::{Broken, Judge, TableMap};
 use crate::observer::{Observer, Snapshot};
 use crate::operators::{Deeds, Told};
 use crate::processes::Process;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use workflows::partitioning::PartSize;
 
-use crate::strike::{Blow, Striker, Strikers, Target};
+use crate::fault_injection::{Blow, Striker, Strikers, Target};
 use crate::world::deploy_with_parts_of;
 
 /// Names the child's orders.

@@ -7,7 +7,7 @@ pub mod counts;
 pub mod kinds;
 pub mod purse;
 pub mod stage;
-pub mod strike;
+pub mod fault_injection;
 pub mod timing;
 pub mod world;
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::mismatch::{Differs, MOST_NAMED};
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 
 /// What is asked about a replica that is left.
 #[derive(Debug, Clone, Copy)]

@@ -14,8 +14,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::place::Place;
-use crate::pulse::Pulse;
 
 /// A wait gives a sign of life, and looks whether the limits have changed, at least this often.
 const LONGEST_SILENCE: Duration = Duration::from_millis(500);

@@ -4,13 +4,13 @@
 
 use tokio::time::Instant;
 
+use crate::checkpointed_pass::{Run, Stage};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::mismatch;
 use crate::part::PartCopy;
 use crate::place::Place;
 use crate::progress::Tally;
-use crate::run::{Run, Stage};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::verification::Verified;

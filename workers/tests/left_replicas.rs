@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use common::*;
-use testkit::fronts::lag::Lag;
+use testkit::fault_proxies::lag::Lag;
 use testkit::region::{dynamodb_client, dynamodb_client_at};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::WorkError;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::{
     ProjectionType, ScalarAttributeType,
 };
 use common::*;
-use testkit::fronts::throttle::{Counts, Place as At, Settings as Capacity, Throttle};
+use testkit::fault_proxies::throttle::{Counts, Place as At, Settings as Capacity, Throttle};
 use testkit::region::dynamodb_client;
 use testkit::{Ports, Region, Storage};
 use workers::Depth;

@@ -5,8 +5,8 @@ mod checkpoints;
 mod compare;
 mod copy;
 pub(crate) mod evidence;
-mod ledger_permits;
-mod removal_permits;
+mod task_ledger;
+mod removal_ledger;
 mod remove;
 mod same_store;
 mod verify;
@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 
 pub use compare::{CompareInput, CompareTask};
 pub use copy::{CopyInput, CopyTask};
-pub(crate) use ledger_permits::EntryLedger;
 pub use remove::{RemoveInput, RemoveTask};
 pub(crate) use same_store::{ANOTHER_TABLE, NO_TABLE_ID, SAME_STORE};
+pub(crate) use task_ledger::EntryLedger;
 pub(crate) use verify::VerifyResult;
 pub use verify::{LeftReplica, VerifyInput, VerifyTask};
 

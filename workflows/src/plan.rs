@@ -5,7 +5,7 @@
 
 mod binding;
 mod build;
-mod choose;
+mod choose_shard;
 mod difference;
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use binding::changed_since;
 pub use build::plan;
-pub use choose::{Load, choose_shard};
+pub use choose_shard::{Load, choose_shard};
 pub use difference::{Difference, difference};
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 mod state;
 mod transitions;
-mod machine;
+mod state_machine;
 
 pub(crate) mod commands;
 pub(crate) mod forecast;
@@ -27,10 +27,10 @@ pub use commands::start::{MoveRequest, Started, start_move, start_move_paused};
 pub use forecast::budget_check::Pace;
 pub use forecast::estimate::{CostClass, Estimate};
 pub use forecast::running::Forecast;
-pub use machine::RealmMove;
-pub(crate) use machine::max_attempts;
 pub use parts::{ComparedPart, CopiedPart, PartReport};
 pub use state::{Committed, MoveState, OfflinePeriod, Stage};
+pub use state_machine::RealmMove;
+pub(crate) use state_machine::max_attempts;
 pub use states::scheduled::When;
 pub(crate) use states::waiting::busy_entry;
 pub use transitions::STATES;

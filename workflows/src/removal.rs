@@ -5,7 +5,7 @@
 
 mod compare;
 mod late_writes;
-mod machine;
+mod state_machine;
 mod queue;
 mod recheck;
 mod replay;
@@ -13,9 +13,9 @@ mod state;
 mod view;
 
 pub use late_writes::{LateKeys, LateWriteLine, LateWritesDetail, late_write_lines};
-pub use machine::{Removal, STATES};
 pub use queue::{Found, RemovalRef, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
 pub use replay::{Accepted, ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
+pub use state_machine::{Removal, STATES};
 pub use view::{RecheckView, RemovalDetail, Retrying, list_removals, view_removal};

@@ -7,11 +7,11 @@ use server::api::{AuditView, Page};
 use crate::change_args::parse_id;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words;
 
 /// Read the audit trail: who did what, why, before and after
 #[derive(Debug, Subcommand)]
@@ -56,7 +56,7 @@ fn list_table(page: &Page<AuditView>) -> String {
         Column::new("WHAT"),
     ];
     let rows = page.items.iter().map(|entry| {
-        let time = words::time(&entry.at);
+        let time = format::time(&entry.at);
         let time = time.trim_end_matches(" UTC").to_owned();
         [time, entry.tenant.clone().unwrap_or_default(), entry.action.clone(), entry.who.clone(), what(entry)]
     });

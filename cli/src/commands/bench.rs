@@ -9,10 +9,10 @@ use bench_engine::{Commits, Report, Settings, StoreReport};
 use clap::{Args, Subcommand};
 
 use crate::exit::{Exit, Failure};
+use crate::format::{count, parse_duration};
 use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words::{count, parse_duration};
 
 /// Measure how fast realmctl is on this machine
 #[derive(Debug, Subcommand)]

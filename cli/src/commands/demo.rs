@@ -17,12 +17,12 @@ use self::report::Report;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
 use crate::follow::is_final;
-use crate::local::{Embedded, Observed, Places, REGIONS, seed, sqlite_in};
+use crate::format;
 use crate::number::number;
 use crate::output::Terminal;
+use crate::playground::{Embedded, Observed, Places, REGIONS, seed, sqlite_in};
 use crate::process;
 use crate::watch::{self, Watched, exit_of};
-use crate::words;
 
 /// The tenant that moves.
 const TENANT: &str = "acme";
@@ -108,7 +108,7 @@ async fn play(args: &DemoArgs, folder: &Path, terminal: &Terminal) -> Result<Exi
 /// Creates and fills both tenants.
 async fn fill(args: &DemoArgs, embedded: &Embedded, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     let (items, objects) = (args.items as usize, args.objects as usize);
-    let amount = words::counted(items as u64, "item") + " and " + &words::counted(objects as u64, "object");
+    let amount = format::counted(items as u64, "item") + " and " + &format::counted(objects as u64, "object");
     terminal.say(&format!("Filling tenant {TENANT} with {amount}, and {NEIGHBOUR} with a few."));
     let wanted = [(TENANT, items, objects), (NEIGHBOUR, NEIGHBOUR_ITEMS, NEIGHBOUR_OBJECTS)];
     for (id, items, objects) in wanted {
@@ -135,7 +135,7 @@ async fn until_removed(client: &Client, mut view: MoveView, terminal: &Terminal)
     let ended =
         |view: &MoveView| view.removals.iter().all(|removal| matches!(removal.state.as_str(), "done" | "failed"));
     if !view.removals.is_empty() {
-        terminal.say(&format!("Waiting for {}.", words::counted(view.removals.len() as u64, "removal")));
+        terminal.say(&format!("Waiting for {}.", format::counted(view.removals.len() as u64, "removal")));
     }
     let deadline = Instant::now() + REMOVALS_WITHIN;
     while !ended(&view) {

@@ -13,8 +13,8 @@ use crate::client::Client;
 use crate::commands::serve::settings;
 use crate::exit::{Exit, Failure};
 use crate::globals::{DEFAULT_SERVER, Globals};
-use crate::local::{Embedded, Places, REGIONS, seed, sqlite_in};
 use crate::output::Terminal;
+use crate::playground::{Embedded, Places, REGIONS, seed, sqlite_in};
 use crate::tables::facts;
 
 const API_PORT: u16 = 8642;

@@ -8,10 +8,10 @@ use server::api::{Explained, Explanation, TaskExplanation, TenantExplanation, Wa
 use crate::change_args::parse_id;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 /// Say what a move, a removal or a tenant waits for, and what can be done
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(crate) async fn run(args: &ExplainArgs, globals: &Globals, terminal: &Termin
 fn workflow_text(about: &Explanation) -> String {
     let error = about.last_error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     let holder = about.holder.as_ref().map(|holder| {
-        let until = words::time(&holder.until);
+        let until = format::time(&holder.until);
         if holder.alive {
             format!("{}, until {until}", host_and_process(&holder.owner))
         } else {
@@ -55,7 +55,7 @@ fn workflow_text(about: &Explanation) -> String {
     let mut text = facts([
         ("Id", about.id.clone()),
         ("What", what(about)),
-        ("State", format!("{}, since {}", about.state, words::time(&about.since))),
+        ("State", format!("{}, since {}", about.state, format::time(&about.since))),
         ("Waits for", told(&about.waits_for)),
         ("Claimed by", holder.unwrap_or_default()),
         ("Failed attempts", if about.attempt == 0 { String::new() } else { about.attempt.to_string() }),
@@ -80,7 +80,7 @@ fn tenant_text(about: &TenantExplanation) -> String {
         ("Status", format!("{}, in realm {}, epoch {}", about.status, about.realm, about.epoch)),
         ("Waits for", told(&about.waits_for)),
         ("Moved by", about.active_move.clone().unwrap_or_default()),
-        ("Back online if no progress by", about.lease_until.as_deref().map(words::time).unwrap_or_default()),
+        ("Back online if no progress by", about.lease_until.as_deref().map(format::time).unwrap_or_default()),
         ("Can do", about.can_do.join("\n")),
     ]);
     for workflow in &about.workflows {
@@ -106,8 +106,8 @@ pub(super) fn can_do(explain: Option<&Explanation>) -> String {
 
 fn told(waits: &WaitsFor) -> String {
     match &waits.until {
-        Some(until) if !waits.text.contains(&words::time(until)) => {
-            format!("{}, until {}", waits.text, words::time(until))
+        Some(until) if !waits.text.contains(&format::time(until)) => {
+            format!("{}, until {}", waits.text, format::time(until))
         }
         _ => waits.text.clone(),
     }

@@ -15,7 +15,7 @@ use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::watch::{self, Watched, exit_of};
-use crate::{process, words};
+use crate::{format, process};
 
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;
@@ -172,7 +172,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             let cancelled = client.cancel_move(&id, &Change { reason: args.reason.clone() }).await?;
             let now = client.whereabouts(&cancelled.tenant).await;
             terminal.say(&match before.finished_at.as_deref() {
-                Some(at) => format!("It was rolled back already, at {}; nothing was changed. {now}", words::time(at)),
+                Some(at) => format!("It was rolled back already, at {}; nothing was changed. {now}", format::time(at)),
                 None => format!("Cancelled. {now}"),
             });
             terminal.data(&cancelled, show_table)?;

@@ -5,10 +5,10 @@ use server::api::{Change, GoesOn, PauseAnswer, PausesView};
 
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words;
 
 /// Hold everything back: what is there, and what starts from now on
 ///
@@ -81,7 +81,7 @@ pub(super) fn answer(answer: &PauseAnswer, asked: &Change, terminal: &Terminal) 
         (false, false) => format!("{what} was not paused."),
     });
     if !answer.goes_on.is_empty() {
-        let moves = words::counted(answer.goes_on.len() as u64, "move");
+        let moves = format::counted(answer.goes_on.len() as u64, "move");
         terminal.say(&format!("{moves} with an offline tenant will first bring it online:"));
     }
     terminal.data(answer, |answer| goes_on_table(&answer.goes_on))
@@ -95,9 +95,9 @@ fn list_table(pauses: &PausesView) -> String {
     let rows = pauses
         .items
         .iter()
-        .map(|pause| [pause.scope.replace(':', " "), words::time(&pause.at), pause.who.clone(), pause.why.clone()]);
+        .map(|pause| [pause.scope.replace(':', " "), format::time(&pause.at), pause.who.clone(), pause.why.clone()]);
     let mut text = table(&columns, rows);
-    text.push_str(&format!("\n\nHeld: {}", words::counted(pauses.held.unsigned_abs(), "workflow")));
+    text.push_str(&format!("\n\nHeld: {}", format::counted(pauses.held.unsigned_abs(), "workflow")));
     if !pauses.goes_on.is_empty() {
         text.push_str("\n\nGoing on until their tenants are online:\n");
         text.push_str(&goes_on_table(&pauses.goes_on));

@@ -11,11 +11,11 @@ use super::explain::{can_do, tasks_table, waits_for};
 use crate::change_args::{ChangeArgs, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 /// Find, understand, replay and hold back removals of what moves left
 #[derive(Debug, Subcommand)]
@@ -157,7 +157,7 @@ async fn say_retrying(client: &Client, terminal: &Terminal) {
     let Ok(status) = client.status().await else { return };
     let retrying: i64 = status.work.iter().filter(|work| work.kind == "removal").map(|work| work.failing).sum();
     if retrying > 0 {
-        let removals = words::counted(retrying.unsigned_abs(), "more removal");
+        let removals = format::counted(retrying.unsigned_abs(), "more removal");
         terminal.say(&format!("{removals} tried again after failed attempts: `realmctl removals list` has them, too."));
     }
 }
@@ -179,7 +179,7 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
         out.write_all(&some).map_err(unwritten)?;
     }
     out.flush().map_err(unwritten)?;
-    terminal.say(&format!("Wrote {} to {}.", words::counted(keys as u64, "key"), path.display()));
+    terminal.say(&format!("Wrote {} to {}.", format::counted(keys as u64, "key"), path.display()));
     if to_stdout { Ok(()) } else { terminal.data(&client.removal(&id).await?, show_table) }
 }
 
@@ -214,7 +214,7 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
 async fn replay_failed(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     let request = ReplayAll { tenant: args.tenant.clone(), reason: args.reason.clone() };
     let all = client.replay_failed(&request).await?;
-    let ran = words::counted(all.replayed.len() as u64, "removal");
+    let ran = format::counted(all.replayed.len() as u64, "removal");
     terminal.say(&match all.replayed.len() {
         0 => "No failed removals to replay.".to_owned(),
         _ => format!("Replaying {ran}: look at them with `realmctl removals list`."),
@@ -223,7 +223,7 @@ async fn replay_failed(args: &ReplayArgs, client: &Client, terminal: &Terminal) 
     if all.refused.is_empty() {
         return Ok(());
     }
-    let refused = words::counted(all.refused.len() as u64, "removal");
+    let refused = format::counted(all.refused.len() as u64, "removal");
     Err(Failure::refused(format!("{refused} could not be replayed; the reasons are in the list")))
 }
 
@@ -247,7 +247,7 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
     ];
     let rows = page.items.iter().map(|removal| {
         let what = format!("{}/{}", removal.service, removal.location);
-        let age = words::age(&removal.queued_at, now);
+        let age = format::age(&removal.queued_at, now);
         [removal.id.clone(), removal.tenant.clone(), what, state(removal, now), age]
     });
     table(&columns, rows)
@@ -256,8 +256,8 @@ fn list_table(page: &Page<RemovalDetail>) -> String {
 /// The state, with what failed, or what is tried again and for how long.
 fn state(removal: &RemovalDetail, now: Timestamp) -> String {
     match &removal.retrying {
-        Some(retrying) => format!("retrying for {}: {}", words::age(&retrying.since, now), retrying.error.code),
-        None => words::state(&removal.state, removal.error.as_ref()),
+        Some(retrying) => format!("retrying for {}: {}", format::age(&retrying.since, now), retrying.error.code),
+        None => format::state(&removal.state, removal.error.as_ref()),
     }
 }
 
@@ -265,8 +265,8 @@ fn state(removal: &RemovalDetail, now: Timestamp) -> String {
 fn recheck(recheck: &RecheckView) -> String {
     let error = recheck.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     match (&recheck.due_at, error) {
-        (Some(due), None) => format!("at {}, for what may still lie in queues", words::time(due)),
-        (Some(due), Some(error)) => format!("at {}, after a failed attempt: {error}", words::time(due)),
+        (Some(due), None) => format!("at {}, for what may still lie in queues", format::time(due)),
+        (Some(due), Some(error)) => format!("at {}, after a failed attempt: {error}", format::time(due)),
         (None, Some(error)) => format!("{}: {error}", recheck.state),
         (None, None) if recheck.state == "found" => "data had turned up; see above".to_owned(),
         (None, None) => "nothing had turned up".to_owned(),
@@ -287,11 +287,15 @@ fn late_writes(late: &LateWritesDetail) -> String {
 }
 
 fn show_table(removal: &RemovalDetail) -> String {
-    let removed = removal.removed.map(|removed| words::amount(removed.items, removed.objects, removed.bytes));
-    let time = |at: &Option<String>| at.as_deref().map(words::time).unwrap_or_default();
+    let removed = removal.removed.map(|removed| format::amount(removed.items, removed.objects, removed.bytes));
+    let time = |at: &Option<String>| at.as_deref().map(format::time).unwrap_or_default();
     let error = removal.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     let retrying = removal.retrying.as_ref().map(|retrying| {
-        format!("{} failed since {}", words::counted(retrying.attempts.into(), "attempt"), words::time(&retrying.since))
+        format!(
+            "{} failed since {}",
+            format::counted(retrying.attempts.into(), "attempt"),
+            format::time(&retrying.since)
+        )
     });
     let explain = removal.explain.as_deref();
     let mut text = facts([
@@ -302,7 +306,7 @@ fn show_table(removal: &RemovalDetail) -> String {
         ("Lives at", removal.live_at.join(", ")),
         ("State", removal.state.clone()),
         ("Queued by move", removal.queued_by.clone()),
-        ("Queued", words::time(&removal.queued_at)),
+        ("Queued", format::time(&removal.queued_at)),
         ("Waits for", removal.waiting_for.clone().unwrap_or_default()),
         ("Looked at next", time(&removal.due_at)),
         ("Ended", time(&removal.finished_at)),

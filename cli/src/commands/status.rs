@@ -6,10 +6,10 @@ use server::api::StatusView;
 use super::workers::workers_table;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 /// Show the deployment at a glance: what needs a person, what is under way, and who does the work
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ fn status_text(status: &StatusView, address: &str) -> String {
     } else {
         let columns =
             [Column::whole("WORK"), Column::whole("STATE"), Column::figure("OPEN"), Column::figure("RETRYING")];
-        let number = |number: i64| words::count(number.unsigned_abs());
+        let number = |number: i64| format::count(number.unsigned_abs());
         let rows = status
             .work
             .iter()

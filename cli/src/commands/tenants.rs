@@ -8,11 +8,11 @@ use server::api::{Change, NewTenant, Page, TenantView};
 use super::pauses::answer;
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 /// Create, list and look at tenants
 #[derive(Debug, Subcommand)]
@@ -137,7 +137,7 @@ fn list_table(page: &Page<TenantView>) -> String {
     ];
     let rows = page.items.iter().map(|tenant| {
         let host = tenant.host.clone().unwrap_or_default();
-        let age = words::age(&tenant.created_at, now);
+        let age = format::age(&tenant.created_at, now);
         [tenant.id.clone(), host, tenant.realm.clone(), tenant.status.clone(), age]
     });
     table(&columns, rows)
@@ -151,8 +151,8 @@ fn show_table(tenant: &TenantView) -> String {
         ("Status", tenant.status.clone()),
         ("Epoch", tenant.epoch.to_string()),
         ("Moved by", tenant.active_move.clone().unwrap_or_default()),
-        ("Back online if no progress by", tenant.lease_until.as_deref().map(words::time).unwrap_or_default()),
-        ("Created", words::time(&tenant.created_at)),
+        ("Back online if no progress by", tenant.lease_until.as_deref().map(format::time).unwrap_or_default()),
+        ("Created", format::time(&tenant.created_at)),
     ]);
     if let Some(placements) = tenant.placements.as_deref().filter(|placements| !placements.is_empty()) {
         let rows = placements.iter().map(|placed| [placed.service.clone(), placed.shard.clone()]);

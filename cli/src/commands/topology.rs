@@ -11,10 +11,10 @@ use server::api::{RenameEndpoint, TopologyApplied, TopologyView};
 use crate::client::{Client, mistake};
 use crate::exit::{Exit, Failure};
 use crate::files::{read_text, without_mark};
+use crate::format;
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 /// Check, apply and show the topology: regions, realms, services and shards
 #[derive(Debug, Subcommand)]
@@ -136,7 +136,7 @@ fn refuse(problems: &[Problem], args: &CheckArgs, terminal: &Terminal) -> Result
         let lines = problems.iter().map(|problem| mistake(problem.line, &problem.path, &problem.reason));
         lines.collect::<Vec<_>>().join("\n")
     })?;
-    let count = words::counted(problems.len() as u64, "problem");
+    let count = format::counted(problems.len() as u64, "problem");
     Err(Failure::refused(format!("{}: {count}", args.file.display())))
 }
 
@@ -195,7 +195,7 @@ fn read(file: &Path) -> Result<String, Failure> {
 }
 
 fn sizes(topology: &Topology) -> String {
-    let counted = |number: usize, noun| words::counted(number as u64, noun);
+    let counted = |number: usize, noun| format::counted(number as u64, noun);
     let shards = topology.services.values().map(|service| service.shards.len()).sum();
     [
         counted(topology.regions.len(), "region"),
@@ -210,7 +210,7 @@ fn show_table(view: &TopologyView) -> String {
     let head = facts([
         ("Version", view.version.to_string()),
         ("Hash", view.hash.clone()),
-        ("Applied", format!("{} by {}", words::time(&view.applied_at), view.applied_by)),
+        ("Applied", format!("{} by {}", format::time(&view.applied_at), view.applied_by)),
     ]);
     [head, regions(&view.topology), realms(&view.topology), shards(&view.topology)].join("\n\n")
 }

@@ -8,9 +8,9 @@ use workflows::timing::Timing;
 use workflows::upgrade_check::{SchemaCheck, UpgradeCheck, check_upgrade};
 
 use crate::exit::{Exit, Failure, chain};
+use crate::format;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words;
 
 /// Check that this version could go on with all that a store holds
 ///
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
     })?;
     store.close().await;
     terminal.say(&schema_words(&check.schema));
-    let read = (words::counted(check.workflows, "workflow"), words::counted(check.tasks, "task"));
+    let read = (format::counted(check.workflows, "workflow"), format::counted(check.tasks, "task"));
     terminal.say(&format!("Read {} and {}.", read.0, read.1));
     terminal.data(&check, unreadable_table)?;
     if check.passes() {
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
     let message = if check.unreadable.is_empty() {
         "a newer version has brought this store's schema up to date: this one would refuse to start".to_owned()
     } else {
-        let what = words::counted(check.unreadable.len() as u64, "row");
+        let what = format::counted(check.unreadable.len() as u64, "row");
         format!("this version could not go on with {what}: let the version that wrote them finish these first")
     };
     Err(Failure::failed(message))
@@ -64,7 +64,7 @@ fn schema_words(schema: &SchemaCheck) -> String {
     if would_apply.is_empty() {
         return format!("The schema is this version's: {known}.");
     }
-    let count = words::counted(would_apply.len() as u64, "migration");
+    let count = format::counted(would_apply.len() as u64, "migration");
     format!("The schema is older: it would be migrated from {stored} to {known} ({count}). Nothing was changed.")
 }
 

@@ -13,7 +13,7 @@ pub mod late_writes;
 pub mod ledger;
 pub mod location;
 pub mod placements;
-pub mod references;
+pub mod workflow_in_use;
 pub mod shapes;
 pub mod tenant_id;
 pub mod tenants;

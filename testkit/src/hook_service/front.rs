@@ -46,7 +46,7 @@ impl Front {
             }
             Some(Fault::Gateway(status)) => {
                 self.0.inside().held.push(received);
-                Ok(crate::fronts::forward::of_a_gateway(status).map(Full::new))
+                Ok(crate::fault_proxies::forward::of_a_gateway(status).map(Full::new))
             }
         }
     }

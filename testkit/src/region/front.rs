@@ -13,8 +13,8 @@ use super::clock::ServerClock;
 use super::gate::Gate;
 use super::replicas::Replicas;
 use crate::Error;
-use crate::fronts::forward::{Forward, Reply, Whole, json, of_a_gateway, operation};
-use crate::fronts::service::Front;
+use crate::fault_proxies::forward::{Forward, Reply, Whole, json, of_a_gateway, operation};
+use crate::fault_proxies::service::Front;
 
 /// The front.
 #[derive(Clone)]

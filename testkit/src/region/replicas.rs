@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
 use crate::Error;
-use crate::fronts::forward::{Forward, Reply, Whole, operation, with_body};
+use crate::fault_proxies::forward::{Forward, Reply, Whole, operation, with_body};
 
 /// The links that lead out of one region.
 #[derive(Clone, Default)]

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{Credentials, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest};
-use testkit::fronts::throttle::{Clock, Key, Limits, Place, Settings, Throttle};
+use testkit::fault_proxies::throttle::{Clock, Key, Limits, Place, Settings, Throttle};
 use testkit::region::{dynamodb_client, dynamodb_client_at};
 use testkit::{Ports, Region, Storage, fixtures};
 

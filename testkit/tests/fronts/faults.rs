@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
-use testkit::fronts::faults::{Effect, Fault, Faults, Latency, Odds};
+use testkit::fault_proxies::faults::{Effect, Fault, Faults, Latency, Odds};
 use testkit::region::{dynamodb_client, s3_client, s3_client_at};
 use testkit::{Ports, Region, Storage, fixtures};
 

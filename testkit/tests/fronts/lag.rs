@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::Select;
-use testkit::fronts::lag::Lag;
-use testkit::fronts::throttle::Throttle;
+use testkit::fault_proxies::lag::Lag;
+use testkit::fault_proxies::throttle::Throttle;
 use testkit::region::dynamodb_client;
 use testkit::{Ports, Region, Storage, fixtures};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use testkit::fronts::throttle::{Key, Limits, Place, Settings};
+use testkit::fault_proxies::throttle::{Key, Limits, Place, Settings};
 
 use crate::common::*;
 

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, Get, KeysAndAttributes, Put, ReturnConsumedCapacity as Want, TransactGetItem,
     TransactWriteItem,
 };
-use testkit::fronts::throttle::Place;
+use testkit::fault_proxies::throttle::Place;
 
 use crate::common::*;
 

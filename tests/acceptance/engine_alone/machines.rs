@@ -8,7 +8,7 @@ use std::time::Duration;
 use acceptance::Database;
 use acceptance::world::{fresh_store, wait_until};
 use async_trait::async_trait;
-use catalogue::references;
+use catalogue::workflow_in_use;
 use engine::tables::workflow_table;
 use engine::tables::workflow_table::NewWorkflow;
 use engine::task::{HANDED_OVER, NewTask, TaskContext, TaskHandler};
@@ -102,7 +102,7 @@ impl Workflow for Chain {
     }
 
     async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
-        references::names_workflow(tx, &record.id).await
+        workflow_in_use::names_workflow(tx, &record.id).await
     }
 
     async fn observe(&self, record: &WorkflowRecord, state: &Walk) -> Result<(), StepError> {

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::strike::Target;
+use acceptance::fault_injection::Target;
 use engine::failpoints::{Moment, NoFailpoints};
 
 use super::Hooked;

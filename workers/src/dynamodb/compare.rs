@@ -8,8 +8,8 @@ use super::read::{self, Read};
 use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::mismatch::Mismatch;
-use crate::pulse::Pulse;
 
 /// Up to `most` differences of `at` from `source`. Reads both base tables consistently; memory stays flat.
 pub(crate) async fn differing_keys(

@@ -5,10 +5,10 @@ use tokio::sync::mpsc;
 
 use super::read::{Batch, Read};
 use super::{Item, Part, Table, keys};
+use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
-use crate::pulse::Pulse;
-use crate::run::Run;
 use crate::tables::AttributeValue;
 
 /// Batches that wait between reader and writer.

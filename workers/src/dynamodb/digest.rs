@@ -3,8 +3,8 @@
 use futures::TryStreamExt;
 
 use super::{Part, Table, compare, keys, read};
+use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
-use crate::run::Run;
 
 /// Tallies what `run`'s cursor has not passed yet.
 pub(crate) async fn digest_pass(at: &Table, part: &Part, run: &mut Run<'_>) -> Result<(), WorkError> {

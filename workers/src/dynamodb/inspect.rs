@@ -6,8 +6,8 @@ use super::read::Read;
 use super::values::check_values;
 use super::{Part, Table};
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::inspection::Inspection;
-use crate::pulse::Pulse;
 
 /// Shape, replication, and whether the tenant has anything in any of `parts` parts. The table was opened, so it exists and
 /// its index is ready.

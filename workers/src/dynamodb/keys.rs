@@ -6,11 +6,11 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::{Item, Part, Table, canonical, size};
+use crate::bounded_retry::Patience;
+use crate::checkpointed_pass::Listed;
 use crate::digest::Digest;
 use crate::error::WorkError;
-use crate::patience::Patience;
-use crate::pulse::Pulse;
-use crate::run::Listed;
+use crate::heartbeat::Pulse;
 use crate::tables::{AttributeValue, Blob, Page, Query};
 
 /// BatchGetItem takes at most this many keys (DynamoDB API Reference, "BatchGetItem").

@@ -11,8 +11,8 @@ use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
+use crate::heartbeat::Pulse;
 use crate::late::{Difference, Found, Late, Suspects};
-use crate::pulse::Pulse;
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`.
 pub(crate) async fn late_writes(

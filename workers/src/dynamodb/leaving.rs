@@ -7,12 +7,12 @@ use futures::TryStreamExt;
 use super::compare::{by_key, matching};
 use super::read::Read;
 use super::{Item, Part, Table, canonical, keys};
+use crate::checkpointed_pass::Run;
 use crate::digest::Digest;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::leaving::Looks;
 use crate::mismatch::{Differs, Mismatch};
-use crate::pulse::Pulse;
-use crate::run::Run;
 
 /// One that differed at the first look.
 struct Suspect {

@@ -8,8 +8,8 @@ use super::sample::count;
 use super::size::{entry_units, read_units, write_units};
 use super::{Part, Table};
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::inspection::{Depth, Size};
-use crate::pulse::Pulse;
 
 /// Items of each part whose size is looked at.
 const LOOKED_AT: usize = 25;

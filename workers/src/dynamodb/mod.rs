@@ -4,7 +4,7 @@
 //! another tenant by now. Contents always come from the base table, read consistently.
 
 mod canonical;
-mod ceiling;
+mod rate_controller;
 mod compare;
 mod copy;
 mod digest;
@@ -20,7 +20,7 @@ mod remove;
 mod same;
 mod sample;
 mod sdk;
-mod shared;
+mod table_description_cache;
 mod size;
 mod table;
 mod values;
@@ -37,7 +37,7 @@ pub(crate) use self::measure::measure;
 pub(crate) use self::remove::remove;
 pub(crate) use self::same::is_same;
 pub(crate) use self::sample::{count, differing_sample};
-pub(crate) use self::shared::{Described, Shared};
 pub(crate) use self::table::{Part, Table};
 pub(crate) use self::values::{check_values, remove_strays};
+pub(crate) use crate::dynamodb::table_description_cache::{Described, Shared};
 pub(crate) use crate::tables::Item;

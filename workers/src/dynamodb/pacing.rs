@@ -21,10 +21,10 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::ceiling::Ceiling;
+use crate::dynamodb::rate_controller::Ceiling;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::limits::Door;
-use crate::pulse::Pulse;
 
 /// A turn can be minutes away; at least this often the wait gives a sign of life.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);

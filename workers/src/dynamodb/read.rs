@@ -4,13 +4,13 @@ use futures::stream::{Stream, TryStreamExt};
 use serde_json::Value;
 
 use super::{Item, Part, Table, canonical, keys, size};
+use crate::bounded_retry::Patience;
+use crate::checkpointed_pass::Listed;
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::patience::Patience;
+use crate::heartbeat::Pulse;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
-use crate::run::Listed;
 use crate::tables::Got;
 
 /// BatchGetItem answers with at most so many bytes (DynamoDB API Reference, "BatchGetItem").

@@ -5,12 +5,12 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::read::{Measured, Read};
 use super::{Item, Part, Table, keys};
+use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::fingerprint::{Fingerprint, Mark};
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
-use crate::run::Run;
 
 /// One that deletes, and two that find nothing.
 const PASSES_OF_A_CALM_REMOVAL: u32 = 3;

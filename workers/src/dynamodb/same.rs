@@ -6,9 +6,9 @@ use tracing::warn;
 
 use super::Table;
 use super::keys::printable;
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
-use crate::patience::Patience;
-use crate::pulse::Pulse;
+use crate::heartbeat::Pulse;
 use crate::tables::{AttributeValue, Change, Item};
 
 /// What the marker's key says, where it is text. Never renamed: it may have to be looked for.

@@ -4,11 +4,11 @@ use futures::TryStreamExt;
 
 use super::compare::{by_key, matching};
 use super::{Item, Part, Table, size};
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::mismatch::Mismatch;
-use crate::patience::Patience;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 
 /// One item in this many is compared,
 const ONE_IN: u64 = 100;

@@ -19,7 +19,7 @@ use crate::error::WorkError;
 use crate::failure::Site;
 use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
 use crate::place::Place;
-use crate::signed;
+use crate::request_timestamp;
 use crate::tables::{
     AttributeValue, Change, Counted, Expires, Got, IndexFacts, Item, Page, Projection, Query, TableApi, TableFacts,
     Tables,
@@ -138,7 +138,7 @@ impl TableApi for SdkTable {
         };
         let requests = changes.into_iter().map(request_for).collect::<Result<Vec<_>, _>>().map_err(unbuilt)?;
         let request = self.clients.writes.batch_write_item().request_items(&self.name, requests);
-        let request = request.customize().config_override(signed::dynamodb(signed_at));
+        let request = request.customize().config_override(request_timestamp::dynamodb(signed_at));
         let answer = request.send().await.map_err(|error| self.site.failed(doing, error))?;
         flat(answer.unprocessed_items).into_iter().map(|undone| self.change_in(undone)).collect()
     }

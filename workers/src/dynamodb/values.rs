@@ -9,10 +9,10 @@ use super::sample::count;
 use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
 use crate::fingerprint::Fingerprint;
+use crate::heartbeat::Pulse;
 use crate::mismatch::MOST_NAMED;
 use crate::permit::Permits;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 
 /// How many index values past the last are looked at. An index can only be asked for one value at a time.
 const PROBED_BEYOND: u32 = 16;

@@ -5,10 +5,10 @@ use tokio::time::Instant;
 
 use super::sdk::is_by_table;
 use super::{Item, Table, size};
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
-use crate::patience::Patience;
+use crate::heartbeat::Pulse;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
-use crate::pulse::Pulse;
 use crate::tables::Change;
 
 /// BatchWriteItem takes at most this many requests (DynamoDB API Reference, "BatchWriteItem").

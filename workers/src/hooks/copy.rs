@@ -11,9 +11,9 @@ use super::service::Service;
 use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
-use crate::pulse::Pulse;
 
 /// The stored form of a checkpoint: names are never renamed.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use super::service::Service;
 use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
-use crate::pulse::Pulse;
 
 /// Removes everything; returns how many items went as far as the service tells.
 ///

@@ -11,15 +11,15 @@ use serde_json::error::Category;
 
 use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
+use crate::bounded_retry::Patience;
 use crate::clocks::ClockOf;
 use crate::error::WorkError;
 use crate::failure::{BAD_ANSWER, Site};
+use crate::heartbeat::Pulse;
 use crate::inspection::{Inspection, Size};
-use crate::patience::Patience;
 use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
 use crate::place::Place;
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 use crate::settings::Settings;
 
 /// One tenant's data at one location behind hooks.

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::service::Service;
 use super::waits::Waits;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::late::{Compared, Known, LateWrites};
 use crate::progress::Tally;
-use crate::pulse::Pulse;
 
 /// Count and digest of what is there, asked for until the service has counted.
 pub(crate) async fn tally(at: &Service, pulse: &Pulse<'_>) -> Result<Tally, WorkError> {

@@ -5,10 +5,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::Movers;
+use crate::checkpointed_pass::{Operation, Stage};
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::fingerprint::Fingerprint;
+use crate::heartbeat::Pulse;
 use crate::hooks;
 use crate::late::{Compared, Found, Known, LateWrites, Suspects};
 use crate::leaving::Looks;
@@ -16,8 +18,6 @@ use crate::mismatch::Differs;
 use crate::part::PartAt;
 use crate::place::Place;
 use crate::progress::Checkpoints;
-use crate::pulse::Pulse;
-use crate::run::{Operation, Stage};
 use crate::store::Store;
 
 impl Movers {

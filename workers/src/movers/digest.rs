@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::checkpointed_pass::Operation;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartAt;
 use crate::progress::{Checkpoints, Tally};
-use crate::run::Operation;
 
 impl Movers {
     /// Counts and digests one part by one complete pass, reading base tables and whole objects.

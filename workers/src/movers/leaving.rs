@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::checkpointed_pass::Operation;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
@@ -12,7 +13,6 @@ use crate::mismatch;
 use crate::part::PartAt;
 use crate::place::Place;
 use crate::progress::{Checkpoints, Tally};
-use crate::run::Operation;
 
 impl Movers {
     /// Looks whether everything in one part of a replica is at `kept` as well, while both may be written to:

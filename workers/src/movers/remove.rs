@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Movers;
+use crate::checkpointed_pass::Operation;
 use crate::dynamodb::{self, Described};
 use crate::error::WorkError;
 use crate::fingerprint::Fingerprint;
@@ -11,7 +12,6 @@ use crate::part::PartAt;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 use crate::replicated;
-use crate::run::Operation;
 use crate::store::Store;
 
 impl Movers {

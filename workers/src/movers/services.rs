@@ -2,10 +2,10 @@
 
 use super::Movers;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::hooks::Change;
 use crate::permit::Permits;
 use crate::place::Place;
-use crate::pulse::Pulse;
 
 impl Movers {
     /// Asks the service whether it can take part in a move, and where data is to be added whether it can count. Changes nothing.

@@ -1,14 +1,15 @@
 //! Verifies one part that was copied.
 
 use super::Movers;
+use crate::checkpointed_pass::Operation;
+use crate::converge;
+use crate::converge::ReadBack;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartCopy;
 use crate::progress::{Checkpoints, Tally};
 use crate::replicated;
-use crate::run::Operation;
-use crate::settle::{self, ReadBack};
 use crate::verification::{Verification, Verified};
 
 impl Movers {
@@ -57,7 +58,7 @@ impl Movers {
         let target = self.open(copy.target(), Described::Lately).await?;
         let source = self.open(copy.source(), Described::Lately).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
-        let verified = settle::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
+        let verified = converge::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
         target.check_still_complete().await?;
         // The last look at the source before the switch.
         source.check_values(copy.source(), &run.pulse()).await?;

@@ -6,11 +6,11 @@ use aws_sdk_s3::Client;
 
 use super::budget::Budget;
 use super::deleting::Forms;
-use super::share::Share;
 use crate::clients::{Clients, Pair};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::place::Place;
+use crate::s3::key_range::Share;
 use crate::settings::Settings;
 
 /// A bucket, the prefix under which everything belongs to the tenant, and the share of it.

@@ -2,7 +2,7 @@
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::layout::largest_piece;
+use crate::s3::part_layout::largest_piece;
 use crate::settings::Settings;
 
 /// Counted in KiB, so that a bound of several GiB fits what a semaphore counts.

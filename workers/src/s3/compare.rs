@@ -5,8 +5,8 @@ use futures::TryStreamExt;
 use super::Bucket;
 use super::list::Entry;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::mismatch::Mismatch;
-use crate::pulse::Pulse;
 use crate::shorten::shorten;
 
 /// Up to `most` differences of `at` from `source`, reading contents; keys are relative to the prefix.

@@ -9,14 +9,14 @@ use super::Bucket;
 use super::copying::Copying;
 use super::list::Entry;
 use super::object::listed;
-use super::route::Route;
-use super::underway::{Counted, Underway};
+use crate::bounded_retry::Patience;
+use crate::checkpointed_pass::{Listed, Run, Stage};
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::patience::Patience;
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
-use crate::pulse::Pulse;
-use crate::run::{Listed, Run, Stage};
+use crate::s3::copy_cursor::{Counted, Underway};
+use crate::s3::copy_strategy::Route;
 
 /// Copies what `run`'s cursor has not passed yet, several objects at once; the cursor advances in the order of keys, and notes
 /// the parts of large objects beyond it.

@@ -4,16 +4,16 @@
 use futures::future;
 
 use super::Bucket;
-use super::layout::Layout;
 use super::list::Entry;
 use super::object::Head;
 use super::read::{CHANGED, Opened};
-use super::route::Route;
-use super::underway::{Counted, Underway};
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
-use crate::patience::Patience;
+use crate::heartbeat::Pulse;
 use crate::permit::Permits;
-use crate::pulse::Pulse;
+use crate::s3::copy_cursor::{Counted, Underway};
+use crate::s3::copy_strategy::Route;
+use crate::s3::part_layout::Layout;
 
 /// How often the size of an object may turn out another than was thought, before it is taken for one that changes.
 const LOOKS: u32 = 3;

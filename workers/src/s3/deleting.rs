@@ -7,11 +7,11 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
 use md5::{Digest, Md5};
 
 use super::Bucket;
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
-use crate::patience::Patience;
+use crate::heartbeat::Pulse;
 use crate::permit::{Permits, RemovalPermit};
-use crate::pulse::Pulse;
-use crate::signed;
+use crate::request_timestamp;
 
 /// A version of an object, or a delete marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl Bucket {
         }
         let request = self.writes.delete_objects().bucket(&self.name).delete(delete.build().map_err(unbuilt)?);
         let request = request.checksum_algorithm(ChecksumAlgorithm::Crc32).customize();
-        let request = request.config_override(signed::s3(permit.read_at())).mutate_request(move |request| {
+        let request = request.config_override(request_timestamp::s3(permit.read_at())).mutate_request(move |request| {
             if form == Form::Md5
                 && let Some(body) = request.body().bytes()
             {
@@ -165,7 +165,7 @@ impl Bucket {
     async fn delete_alone(&self, permit: &RemovalPermit, version: &Version) -> Result<(), WorkError> {
         let delete = self.writes.delete_object().bucket(&self.name).key(&version.key);
         let delete = delete.set_version_id(version.id.clone()).customize();
-        match delete.config_override(signed::s3(permit.read_at())).send().await {
+        match delete.config_override(request_timestamp::s3(permit.read_at())).send().await {
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) => Ok(()),
             Err(error) if error.code() == Some("AccessDenied") => {
                 Err(self.undeletable(&version.key, version.id.as_deref()).await.because(error))

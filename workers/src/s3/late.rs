@@ -5,11 +5,11 @@ use serde_json::Value;
 
 use super::Bucket;
 use super::list::Entry;
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
+use crate::heartbeat::Pulse;
 use crate::late::{Difference, Found, Suspects};
-use crate::patience::Patience;
-use crate::pulse::Pulse;
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`. Keys are whole.
 pub(crate) async fn late_writes(

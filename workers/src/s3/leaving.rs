@@ -5,12 +5,12 @@ use futures::TryStreamExt;
 
 use super::Bucket;
 use super::list::Entry;
+use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::leaving::Looks;
 use crate::mismatch::{Differs, Mismatch};
 use crate::progress::Tally;
-use crate::pulse::Pulse;
-use crate::run::Run;
 use crate::shorten::shorten;
 
 /// One that differed at the first look.

@@ -8,10 +8,10 @@ use aws_sdk_s3::types::StorageClass;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Bucket;
+use crate::bounded_retry::Patience;
 use crate::error::WorkError;
+use crate::heartbeat::Pulse;
 use crate::inspection::Survey;
-use crate::patience::Patience;
-use crate::pulse::Pulse;
 
 /// So many objects at most are looked at, spread over all: what is wrong with one of them seldom is with one alone.
 const LOOKED_AT: usize = 200;

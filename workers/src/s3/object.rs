@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use blake3::Hash;
 
 use super::list::Stamp;
+use crate::checkpointed_pass::Listed;
 use crate::digest::Digest;
 use crate::progress::Tally;
-use crate::run::Listed;
 
 /// What belongs to an object besides its contents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use bytes::{Bytes, BytesMut};
 use super::Bucket;
 use super::list::Stamp;
 use super::object::{Attributes, Head};
-use super::tree::part_hasher;
 use crate::error::WorkError;
 use crate::failure::{REQUEST_TOO_OLD, UNREADABLE};
-use crate::pulse::Pulse;
+use crate::heartbeat::Pulse;
+use crate::s3::hash_tree::part_hasher;
 
 /// The code of an object that is not any more what it was when it was begun, or whose upload is gone: it is begun anew.
 pub(super) const CHANGED: &str = "object_changed";

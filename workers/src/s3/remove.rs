@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::Bucket;
 use super::deleting::Version;
+use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
 use crate::permit::Permits;
 use crate::progress::Tally;
-use crate::run::Run;
 
 /// Which versions are deleted. Those that nobody sees go first: if the latest went before an older one, and the work stopped in between,
 /// the older one would be seen again, as if somebody had written it.

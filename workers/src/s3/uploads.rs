@@ -12,7 +12,7 @@ use super::write::Stored;
 use crate::error::WorkError;
 use crate::failure::UNREADABLE;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
-use crate::signed;
+use crate::request_timestamp;
 
 /// What an upload may be aborted with: aborting one in a place that is being filled belongs to filling it.
 pub(super) enum AbortPermit {
@@ -112,7 +112,7 @@ impl Bucket {
         id: &str,
     ) -> Result<(), WorkError> {
         let abort = self.writes.abort_multipart_upload().bucket(&self.name).key(key).upload_id(id);
-        let abort = abort.customize().config_override(signed::s3(permit.into().read_at()));
+        let abort = abort.customize().config_override(request_timestamp::s3(permit.into().read_at()));
         match abort.send().await {
             Err(error) if error.code() == Some("NoSuchUpload") => Ok(()),
             other => other.map(drop).map_err(|error| self.site.failed("abort an upload to", error)),

@@ -12,11 +12,11 @@ use bytes::Bytes;
 use super::Bucket;
 use super::encoding::url_encoded;
 use super::object::{Attributes, Head};
-use super::route::Source;
 use crate::error::WorkError;
 use crate::failure::UNREADABLE;
 use crate::permit::WritePermit;
-use crate::signed;
+use crate::request_timestamp;
+use crate::s3::copy_strategy::Source;
 
 /// Everything that belongs to an object besides its contents, in a request that has room for it.
 macro_rules! carrying {
@@ -31,7 +31,7 @@ macro_rules! carrying {
             .set_metadata(Some(attributes.metadata.clone().into_iter().collect()))
             .set_tagging(attributes.tag_header());
         let request = request.customize().mutate_request(attributes.expires_header());
-        request.config_override(signed::s3($permit.read_at()))
+        request.config_override(request_timestamp::s3($permit.read_at()))
     }};
 }
 
@@ -101,7 +101,7 @@ impl Bucket {
         let request = self.writes.upload_part().bucket(&self.name).key(self.key(relative)).upload_id(upload);
         let request = request.part_number(number).checksum_algorithm(ChecksumAlgorithm::Crc32);
         let request = request.body(ByteStream::from(body)).customize();
-        match request.config_override(signed::s3(permit.read_at())).send().await {
+        match request.config_override(request_timestamp::s3(permit.read_at())).send().await {
             Err(error) if error.code() == Some("NoSuchUpload") => Err(self.changed()),
             Err(error) => Err(self.site.failed("write a part of an object to", error)),
             Ok(done) => Ok(Stored { number, etag: done.e_tag, crc32: done.checksum_crc32 }),
@@ -121,7 +121,7 @@ impl Bucket {
         let request = request.part_number(number).copy_source(source.header(relative));
         let request = request.copy_source_if_match(&head.stamp.etag);
         let request = request.copy_source_range(format!("bytes={}-{}", range.start, range.end - 1)).customize();
-        let copied = match request.config_override(signed::s3(permit.read_at())).send().await {
+        let copied = match request.config_override(request_timestamp::s3(permit.read_at())).send().await {
             Err(error) if error.code() == Some("NoSuchUpload") => return Err(self.changed()),
             other => other.map_err(|error| source.failed(self, error))?,
         };
@@ -145,7 +145,7 @@ impl Bucket {
         let list = CompletedMultipartUpload::builder().set_parts(Some(named.collect())).build();
         let complete = self.writes.complete_multipart_upload().bucket(&self.name).key(self.key(relative));
         let complete = complete.upload_id(upload).multipart_upload(list).customize();
-        match complete.config_override(signed::s3(permit.read_at())).send().await {
+        match complete.config_override(request_timestamp::s3(permit.read_at())).send().await {
             Err(error) if error.code() == Some("NoSuchUpload") => {
                 if self.was_completed(relative, length, parts.len()).await? { Ok(()) } else { Err(self.changed()) }
             }

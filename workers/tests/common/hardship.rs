@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::Value;
-use testkit::fronts::faults::{Effect, Fault, Faults, Latency, Odds};
+use testkit::fault_proxies::faults::{Effect, Fault, Faults, Latency, Odds};
 use workers::error::{Treatment, WorkError};
 use workers::progress::{Checkpoints, Tally};
 use workers::{CredentialsFrom, Movers, Settings};

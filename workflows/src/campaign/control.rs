@@ -6,9 +6,9 @@ use engine::{ExternalTransition, Next};
 use serde_json::json;
 use store::Tx;
 
-use super::machine::Campaign;
 use super::state::{CampaignStage, CampaignState, all_failures};
 use crate::actor::Actor;
+use crate::campaign::state_machine::Campaign;
 use crate::deployment::Deployment;
 use crate::realm_move::cancel_move;
 use crate::refusal::Refusal;

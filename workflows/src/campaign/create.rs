@@ -10,9 +10,9 @@ use engine::tables::workflow_table::NewWorkflow;
 use serde_json::json;
 use store::{StoreError, Tx};
 
-use super::machine::{Campaign, subject};
 use super::state::{CampaignStage, CampaignState, Orders};
 use crate::actor::Actor;
+use crate::campaign::state_machine::{Campaign, subject};
 use crate::deployment::Deployment;
 use crate::planning;
 use crate::refusal::Refusal;

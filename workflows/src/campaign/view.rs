@@ -6,8 +6,8 @@ use engine::{Priority, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use store::{Millis, StoreError, Tx};
 
-use super::machine::Campaign;
 use super::state::{CampaignStage, CampaignState};
+use crate::campaign::state_machine::Campaign;
 use crate::timestamps::{rfc3339, utc};
 
 /// A campaign.

@@ -15,7 +15,7 @@ use workers::{PartCopy, Verification};
 
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{self, Evidence};
-use super::ledger_permits::TaskLedger;
+use crate::data_tasks::task_ledger::TaskLedger;
 use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::database_clock::time_of;
 use crate::deployment::Deployment;

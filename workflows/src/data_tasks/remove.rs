@@ -17,8 +17,8 @@ use workers::progress::Tally;
 
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, STRAYS, VERIFIED};
-use super::ledger_permits::TaskLedger;
-use super::removal_permits::RemovalLedger;
+use crate::data_tasks::removal_ledger::RemovalLedger;
+use crate::data_tasks::task_ledger::TaskLedger;
 use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;

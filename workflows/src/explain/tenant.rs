@@ -65,7 +65,8 @@ fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFo
     let active_move = tenant.active_move.as_deref().and_then(|id| workflows.iter().find(|workflow| workflow.id == id));
     match (tenant.status, active_move) {
         (TenantStatus::Moving, active_move) => {
-            let what = active_move.map(|mover| format!(", which waits for {}", mover.waits_for.text)).unwrap_or_default();
+            let what =
+                active_move.map(|mover| format!(", which waits for {}", mover.waits_for.text)).unwrap_or_default();
             let by = tenant.active_move.as_deref().unwrap_or("nobody");
             match tenant.lease_until {
                 Some(until) if until <= now => {

@@ -3,9 +3,9 @@
 use catalogue::location::Location;
 use catalogue::topology::{Service, Shard, Topology};
 
-use super::choose::choose_shard;
 use super::difference::{Difference, difference};
 use super::{Placed, Plan, PlanError, PlanInput, ServicePlan};
+use crate::plan::choose_shard::choose_shard;
 
 /// Plans a move, or a rebalance when both realms are the same.
 ///

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use catalogue::audit::{self, AuditEntry};
 use catalogue::ledger::{self, EntryState, LedgerEntry};
-use catalogue::{changes, placements, references, tenants, topologies};
+use catalogue::{changes, placements, tenants, topologies, workflow_in_use};
 use engine::{Next, OnFailure, StepError, StepTx, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -101,7 +101,7 @@ impl Workflow for Provision {
     }
 
     async fn is_named(&self, tx: &mut Tx, record: &WorkflowRecord) -> Result<bool, StoreError> {
-        references::names_workflow(tx, &record.id).await
+        workflow_in_use::names_workflow(tx, &record.id).await
     }
 
     async fn observe(&self, record: &WorkflowRecord, state: &ProvisionState) -> Result<(), StepError> {

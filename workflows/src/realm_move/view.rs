@@ -16,11 +16,11 @@ use store::{StoreError, Tx};
 use workers::Verification;
 
 use super::forecast::running::Forecast;
-use super::machine::RealmMove;
 use super::state::{MoveState, Stage};
 use crate::amount::Amount;
 use crate::explanation::Explanation;
 use crate::realm_move::parts::PartReport;
+use crate::realm_move::state_machine::RealmMove;
 use crate::timestamps::rfc3339;
 use facts::Facts;
 use progress::progress;

@@ -6,9 +6,9 @@ use engine::{StepError, StepTx};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::machine::Removal;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 use crate::actor::Actor;
+use crate::removal::state_machine::Removal;
 
 /// What a move has found at a location that it leaves.
 #[derive(Debug, Default)]

@@ -13,13 +13,13 @@ use serde_json::json;
 use store::{StoreError, Tx};
 
 use super::compare::erase_evidence;
-use super::machine::Removal;
 use super::state::{OF_STRAYS, RemovalStage, RemovalState};
 use crate::actor::Actor;
 use crate::audited;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
 use crate::places::place_of;
+use crate::removal::state_machine::Removal;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
 

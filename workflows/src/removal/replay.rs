@@ -7,12 +7,12 @@ use serde_json::json;
 use workers::late::{LATE_WRITES, LateWrites};
 
 use super::compare::erase_evidence;
-use super::machine::{Removal, begin};
 use super::state::{Cause, OF_STRAYS, RemovalStage};
 use crate::actor::Actor;
 use crate::data_tasks::{ANOTHER_TABLE, NO_TABLE_ID};
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
+use crate::removal::state_machine::{Removal, begin};
 
 /// What a replay came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
 use super::late_writes::LateWritesDetail;
-use super::machine::Removal;
 use super::recheck::{Recheck, RecheckStage, RecheckState};
 use super::state::{Cause, RemovalStage, RemovalState};
 use crate::amount::Amount;
 use crate::explanation::Explanation;
+use crate::removal::state_machine::Removal;
 use crate::timestamps::rfc3339;
 
 /// A removal.

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client as Sdk;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
-use testkit::fronts::throttle::{Counts, Key, Limits, Place, Settings as FrontSettings, Throttle};
+use testkit::fault_proxies::throttle::{Counts, Key, Limits, Place, Settings as FrontSettings, Throttle};
 use testkit::region::{dynamodb_client, dynamodb_client_at};
 use testkit::{Ports, Region, Storage, fixtures};
 use tokio::task::JoinSet;

@@ -4,10 +4,10 @@ use bench_catalogue::{Figure, Report, Settings, StoreReport, Unit, run};
 use clap::Args;
 
 use crate::exit::{Exit, Failure};
+use crate::format::count;
 use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words::count;
 
 /// How long operations take with few tenants and with very many
 ///

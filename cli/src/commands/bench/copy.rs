@@ -8,10 +8,10 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
+use crate::format::{count, parse_duration};
 use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
-use crate::words::{count, parse_duration};
 
 /// Items a second copied, beside a bare loop of the same reads and writes
 ///

@@ -13,9 +13,9 @@ use crate::client::Client;
 use crate::commands::moves::{PRIORITIES, parse_budget, priority};
 use crate::exit::{Exit, Failure};
 use crate::files::read_text;
+use crate::format::parse_duration;
 use crate::number::number;
 use crate::output::Terminal;
-use crate::words::parse_duration;
 
 /// Create a campaign: move many tenants to a realm, in waves
 ///

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use server::api::{CampaignPlan, CampaignView, MemberView, Page};
 
+use crate::format;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 pub(super) fn list_table(page: &Page<CampaignView>) -> String {
     let now = Timestamp::now();
@@ -17,9 +17,9 @@ pub(super) fn list_table(page: &Page<CampaignView>) -> String {
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|view| {
-        let state = words::state(&view.state, view.error.as_ref());
-        let age = words::age(&view.started_at, now);
-        [view.id.clone(), view.to.clone(), state, words::count(view.total), words::count(view.done), age]
+        let state = format::state(&view.state, view.error.as_ref());
+        let age = format::age(&view.started_at, now);
+        [view.id.clone(), view.to.clone(), state, format::count(view.total), format::count(view.done), age]
     });
     table(&columns, rows)
 }
@@ -29,12 +29,12 @@ pub(super) fn show_table(view: &CampaignView) -> String {
     let error = view.error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
     let pause = match view.wave_pause_ms {
         0 => String::new(),
-        pause => format!(", {} apart", words::millis(pause)),
+        pause => format!(", {} apart", format::millis(pause)),
     };
     let waves = format!("{}; {} moves each{pause}, {} at once", view.wave, view.wave_size, view.at_once);
     let allowance = format!("{} of {} that halt it", view.failures, view.max_failures);
-    let rate = view.per_hour.map(|rate| format!("{} an hour", words::count(rate)));
-    let rest = view.eta_ms.map(|eta| format!(", about {} left", words::millis(eta)));
+    let rate = view.per_hour.map(|rate| format!("{} an hour", format::count(rate)));
+    let rest = view.eta_ms.map(|eta| format!(", about {} left", format::millis(eta)));
     let next = match view.state.as_str() {
         "halted" => format!(
             "look with `realmctl campaigns members {0} --state rolled_back` (and `failed`), then `realmctl campaigns resume {0}` or \
@@ -55,10 +55,10 @@ pub(super) fn show_table(view: &CampaignView) -> String {
         ("Failures", allowance),
         ("Wave", waves),
         ("Window", view.window.as_ref().map(|window| format!("{window} UTC, every day")).unwrap_or_default()),
-        ("Offline budget", view.budget_ms.map(words::millis).unwrap_or_default()),
+        ("Offline budget", view.budget_ms.map(format::millis).unwrap_or_default()),
         ("Rate", format!("{}{}", rate.unwrap_or_default(), rest.unwrap_or_default())),
-        ("Started", format!("{} by {}", words::time(&view.started_at), view.requested_by)),
-        ("Ended", view.finished_at.as_deref().map(words::time).unwrap_or_default()),
+        ("Started", format!("{} by {}", format::time(&view.started_at), view.requested_by)),
+        ("Ended", view.finished_at.as_deref().map(format::time).unwrap_or_default()),
         ("Reason", view.reason.clone()),
     ])
 }
@@ -75,8 +75,8 @@ pub(super) fn counts(view: &CampaignView) -> String {
         (view.cancelled, "cancelled"),
     ];
     let present = kinds.into_iter().filter(|(number, _)| *number > 0);
-    let words: Vec<_> = present.map(|(number, what)| format!("{} {what}", words::count(number))).collect();
-    format!("{}: {}", words::count(view.total), words.join(", "))
+    let words: Vec<_> = present.map(|(number, what)| format!("{} {what}", format::count(number))).collect();
+    format!("{}: {}", format::count(view.total), words.join(", "))
 }
 
 pub(super) fn members_table(page: &Page<MemberView>) -> String {
@@ -94,13 +94,13 @@ const SHOWN: usize = 20;
 
 pub(super) fn plan_table(plan: &CampaignPlan) -> String {
     let skipped = plan.total - plan.moves;
-    let waves = words::counted(plan.waves, "wave");
-    let by_code = plan.skipped_by_code.iter().map(|(code, number)| format!("{} {code}", words::count(*number)));
+    let waves = format::counted(plan.waves, "wave");
+    let by_code = plan.skipped_by_code.iter().map(|(code, number)| format!("{} {code}", format::count(*number)));
     let mut text = facts([
-        ("Tenants", words::count(plan.total)),
-        ("Would be moved", format!("{} to {}, in {waves}", words::count(plan.moves), plan.to)),
-        ("Offline meanwhile", format!("{} of them", words::count(plan.need_offline))),
-        ("Would be skipped", format!("{} ({})", words::count(skipped), by_code.collect::<Vec<_>>().join(", "))),
+        ("Tenants", format::count(plan.total)),
+        ("Would be moved", format!("{} to {}, in {waves}", format::count(plan.moves), plan.to)),
+        ("Offline meanwhile", format!("{} of them", format::count(plan.need_offline))),
+        ("Would be skipped", format!("{} ({})", format::count(skipped), by_code.collect::<Vec<_>>().join(", "))),
         ("Checked", "the catalogue; the stores are checked when each move begins".to_owned()),
     ]);
     if skipped > 0 {

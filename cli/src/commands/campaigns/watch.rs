@@ -7,9 +7,9 @@ use server::api::CampaignView;
 use super::view::{counts, show_table};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
 use crate::output::Terminal;
 use crate::process;
-use crate::words;
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -49,11 +49,11 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
 }
 
 fn went_wrong(view: &CampaignView) -> String {
-    format!("{} went back and {} failed", words::counted(view.rolled_back, "move"), words::count(view.failed))
+    format!("{} went back and {} failed", format::counted(view.rolled_back, "move"), format::count(view.failed))
 }
 
 async fn watch(client: &Client, first: &CampaignView, terminal: &Terminal) -> Result<CampaignView, Failure> {
-    terminal.say(&format!("Moving {} to {} (campaign {})", words::counted(first.total, "tenant"), first.to, first.id));
+    terminal.say(&format!("Moving {} to {} (campaign {})", format::counted(first.total, "tenant"), first.to, first.id));
     let mut told = String::new();
     let mut failures = 0;
     loop {

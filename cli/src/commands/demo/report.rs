@@ -3,10 +3,10 @@
 use server::api::TenantView;
 
 use super::{NEIGHBOUR, REALMS, TENANT, source, target};
-use crate::local::Observed;
+use crate::format;
+use crate::playground::Observed;
 use crate::tables::{Column, facts, table};
 use crate::watch::Watched;
-use crate::words;
 
 /// Keys that are named when something differs.
 const NAMED: usize = 3;
@@ -75,7 +75,7 @@ impl Report<'_> {
                     ("media objects", before.objects.len(), after.objects.len()),
                 ];
                 rows.extend(kinds.map(|(kind, before, after)| {
-                    let count = |number| words::count(number as u64);
+                    let count = |number| format::count(number as u64);
                     [tenant.to_owned(), region.to_owned(), kind.to_owned(), count(before), count(after)]
                 }));
             }
@@ -95,8 +95,8 @@ impl Report<'_> {
         let copied = view.copied;
         let rates = |state| {
             let spent = self.watched.spent_in(state);
-            let (items, objects) = (words::per_second(copied.items, spent), words::per_second(copied.objects, spent));
-            format!("{} ({items} items and {objects} objects a second)", words::duration(spent))
+            let (items, objects) = (format::per_second(copied.items, spent), format::per_second(copied.objects, spent));
+            format!("{} ({items} items and {objects} objects a second)", format::duration(spent))
         };
         let done = view.removals.iter().filter(|removal| removal.state == "done").count();
         let removals =
@@ -104,8 +104,8 @@ impl Report<'_> {
         let removals: Vec<String> = removals.collect();
         facts([
             ("Move", format!("{}, {}", view.id, view.state)),
-            ("Offline", words::millis(view.offline_ms)),
-            ("Copied", words::amount(copied.items, copied.objects, copied.bytes)),
+            ("Offline", format::millis(view.offline_ms)),
+            ("Copied", format::amount(copied.items, copied.objects, copied.bytes)),
             ("Copying took", rates("add_data")),
             ("Verifying took", rates("verify")),
             ("Verified", if view.verified { "yes" } else { "no" }.to_owned()),

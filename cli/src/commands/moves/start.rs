@@ -11,10 +11,11 @@ use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority, Verif
 use super::{show_table, to_its_end, view};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
+use crate::format;
+use crate::format::parse_duration;
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::facts;
-use crate::words::{self, parse_duration};
 
 /// Move a tenant to another realm
 ///
@@ -104,13 +105,13 @@ fn dry_run_table(plan: &DryRun) -> String {
     let mut text = format!("Moving {} from {} to {} would do this:\n\n", plan.tenant, plan.from, plan.to);
     text.push_str(&view::plan_table(&plan.plan));
     let offline = if plan.needs_offline {
-        format!("yes, while its data is copied and compared: {} at least", words::millis(plan.least_offline_ms))
+        format!("yes, while its data is copied and compared: {} at least", format::millis(plan.least_offline_ms))
     } else {
         "no".to_owned()
     };
     let mut rest = vec![("Begins", begins(plan)), ("Offline", offline)];
     if plan.needs_offline && plan.offline_allowed_ms > 0 {
-        rest.push(("Offline at most", words::millis(plan.offline_allowed_ms)));
+        rest.push(("Offline at most", format::millis(plan.offline_allowed_ms)));
     }
     rest.extend(estimate_facts(plan));
     rest.push(("Checked", "the catalogue; the stores are checked when the move begins".to_owned()));
@@ -134,7 +135,7 @@ fn begins(plan: &DryRun) -> String {
         return String::new();
     }
     let later = plan.begins.parse::<Timestamp>().is_ok_and(|at| at > Timestamp::now() + SOON);
-    if later { words::time(&plan.begins) } else { "at once".to_owned() }
+    if later { format::time(&plan.begins) } else { "at once".to_owned() }
 }
 
 /// What the move would come to, or why that can't be told.
@@ -144,12 +145,12 @@ fn estimate_facts(plan: &DryRun) -> Vec<(&'static str, String)> {
         return vec![("Estimate", format!("none: {why}"))];
     };
     let kinds = [(estimate.items, "item"), (estimate.objects, "object")];
-    let counted = kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::counted(count, noun));
+    let counted = kinds.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| format::counted(count, noun));
     let mut amounts: Vec<String> = counted.collect();
-    amounts.push(words::bytes(estimate.bytes));
+    amounts.push(format::bytes(estimate.bytes));
     let costs =
         [(estimate.write_units, "write unit"), (estimate.read_units, "read unit"), (estimate.requests, "S3 request")];
-    let costs = costs.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| words::counted(count, noun));
+    let costs = costs.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| format::counted(count, noun));
     let class = match estimate.cost_class {
         CostClass::Small => "small",
         CostClass::Medium => "medium",
@@ -158,7 +159,7 @@ fn estimate_facts(plan: &DryRun) -> Vec<(&'static str, String)> {
     let mut facts = vec![("To copy", amounts.join(", "))];
     facts.push(("Cost", std::iter::once(class.to_owned()).chain(costs).collect::<Vec<_>>().join(", ")));
     if plan.needs_offline {
-        let (least, most) = (words::millis(estimate.offline_ms), words::millis(estimate.offline_high_ms));
+        let (least, most) = (format::millis(estimate.offline_ms), format::millis(estimate.offline_high_ms));
         let fits = if estimate.fits { "" } else { ": longer than is allowed, see --budget and --offline-deadline" };
         facts.push(("Estimated", format!("{least} offline, up to {most} beside busy neighbours{fits}")));
     }

@@ -5,8 +5,8 @@ use server::api::{MoveView, Page, PlanView, Priority, Verification, WindowView};
 
 use super::super::explain::{can_do, tasks_table, waits_for};
 use crate::follow::is_final;
+use crate::format;
 use crate::tables::{Column, facts, table};
-use crate::words;
 
 pub(super) fn list_table(page: &Page<MoveView>) -> String {
     let now = Timestamp::now();
@@ -19,7 +19,7 @@ pub(super) fn list_table(page: &Page<MoveView>) -> String {
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|view| {
-        let age = words::age(&view.started_at, now);
+        let age = format::age(&view.started_at, now);
         [view.id.clone(), view.tenant.clone(), view.from.clone(), view.to.clone(), state(view), age]
     });
     table(&columns, rows)
@@ -30,7 +30,7 @@ fn state(view: &MoveView) -> String {
     match &view.waiting_for {
         _ if view.paused => format!("{}, paused", view.state),
         Some(waits) if view.state == "scheduled" => format!("scheduled: {waits}"),
-        _ => words::state(&view.state, view.error.as_ref()),
+        _ => format::state(&view.state, view.error.as_ref()),
     }
 }
 
@@ -56,7 +56,7 @@ pub(super) fn plan_table(plan: &[PlanView]) -> String {
 
 /// One move in full.
 pub(crate) fn show_table(view: &MoveView) -> String {
-    let copied = words::amount(view.copied.items, view.copied.objects, view.copied.bytes);
+    let copied = format::amount(view.copied.items, view.copied.objects, view.copied.bytes);
     let settled = view.copied.items + view.copied.objects > 0;
     let verified = match (view.verified, view.verification.mode) {
         (false, _) => "no",
@@ -72,11 +72,11 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Waits for", waits_for(view.explain.as_deref(), view.waiting_for.as_deref())),
         ("Can do", can_do(view.explain.as_deref())),
         ("Progress", progress(view)),
-        ("Runs into", view.task_errors.iter().map(words::task_error).collect::<Vec<_>>().join("\n")),
+        ("Runs into", view.task_errors.iter().map(format::task_error).collect::<Vec<_>>().join("\n")),
         ("Error", error.unwrap_or_default()),
         ("Offline", offline(view)),
         ("Projected", projected(view)),
-        ("Offline budget", view.budget_ms.map(words::millis).unwrap_or_default()),
+        ("Offline budget", view.budget_ms.map(format::millis).unwrap_or_default()),
         ("Window", window(view)),
         ("Priority", priority(view)),
         ("Campaign", view.campaign.clone().unwrap_or_default()),
@@ -84,8 +84,8 @@ pub(crate) fn show_table(view: &MoveView) -> String {
         ("Copied", if settled { copied } else { String::new() }),
         ("Verified", if settled { verified.to_owned() } else { String::new() }),
         ("Warnings", view.warnings.join("\n")),
-        ("Requested", format!("{} by {}", words::time(&view.started_at), view.requested_by)),
-        ("Ended", view.finished_at.as_deref().map(words::time).unwrap_or_default()),
+        ("Requested", format!("{} by {}", format::time(&view.started_at), view.requested_by)),
+        ("Ended", view.finished_at.as_deref().map(format::time).unwrap_or_default()),
         ("Reason", view.reason.clone()),
         ("Plan", view.plan_hash.clone()),
     ]);
@@ -115,8 +115,8 @@ fn timeline_table(view: &MoveView) -> Option<String> {
     let columns = [Column::whole("TIME (UTC)"), Column::whole("STATE"), Column::figure("LASTED"), Column::new("WHY")];
     let next = view.timeline.iter().skip(1).map(|passage| Some(passage.at.as_str())).chain([None]);
     let rows = view.timeline.iter().zip(next).map(|(passage, next)| {
-        let lasted = next.and_then(|next| words::between(&passage.at, next)).map(words::duration);
-        let time = words::time(&passage.at);
+        let lasted = next.and_then(|next| format::between(&passage.at, next)).map(format::duration);
+        let time = format::time(&passage.at);
         let time = time.trim_end_matches(" UTC").to_owned();
         [time, passage.state.clone(), lasted.unwrap_or_default(), passage.note.clone()]
     });
@@ -131,24 +131,24 @@ fn progress(view: &MoveView) -> String {
     ];
     let present = kinds.into_iter().filter(|(_, _, expected)| *expected > 0);
     let words =
-        present.map(|(noun, done, expected)| format!("{} of {}", words::count(done), words::counted(expected, noun)));
+        present.map(|(noun, done, expected)| format!("{} of {}", format::count(done), format::counted(expected, noun)));
     words.collect::<Vec<_>>().join(", ")
 }
 
 /// What the offline period is forecast to come to, while it lasts.
 fn projected(view: &MoveView) -> String {
     let (Some(offline), Some(eta)) = (view.projected_offline_ms, view.eta_ms) else { return String::new() };
-    let allowed = view.offline_allowed_ms.map(|allowed| format!(" of the {} allowed", words::millis(allowed)));
+    let allowed = view.offline_allowed_ms.map(|allowed| format!(" of the {} allowed", format::millis(allowed)));
     let between = view
         .eta_low_ms
         .zip(view.eta_high_ms)
-        .map(|(low, high)| format!(" (nine times in ten, in {} to {})", words::millis(low), words::millis(high)));
-    let (offline, eta, allowed) = (words::millis(offline), words::millis(eta), allowed.unwrap_or_default());
+        .map(|(low, high)| format!(" (nine times in ten, in {} to {})", format::millis(low), format::millis(high)));
+    let (offline, eta, allowed) = (format::millis(offline), format::millis(eta), allowed.unwrap_or_default());
     format!("{offline}{allowed}, online again in {eta}{}", between.unwrap_or_default())
 }
 
 fn window(view: &MoveView) -> String {
-    let words = |window: &WindowView| format!("{} to {}", words::time(&window.from), words::time(&window.to));
+    let words = |window: &WindowView| format!("{} to {}", format::time(&window.from), format::time(&window.to));
     view.window.as_ref().map(words).unwrap_or_default()
 }
 
@@ -164,12 +164,12 @@ fn offline(view: &MoveView) -> String {
     let lasted = match (view.offline_ms, is_final(&view.state)) {
         (0, false) => "not yet".to_owned(),
         (0, true) => "never".to_owned(),
-        (ms, false) if view.offline_until.is_none() => format!("{} so far", words::millis(ms)),
-        (ms, _) => words::millis(ms),
+        (ms, false) if view.offline_until.is_none() => format!("{} so far", format::millis(ms)),
+        (ms, _) => format::millis(ms),
     };
     match (&view.offline_from, &view.offline_until) {
-        (Some(from), Some(until)) => format!("{lasted}, from {} to {}", words::time(from), words::time(until)),
-        (Some(from), None) => format!("{lasted}, since {}", words::time(from)),
+        (Some(from), Some(until)) => format!("{lasted}, from {} to {}", format::time(from), format::time(until)),
+        (Some(from), None) => format!("{lasted}, since {}", format::time(from)),
         _ => lasted,
     }
 }

@@ -8,8 +8,8 @@ use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::realm_move::commands::cancelled::{CancelOutcome, audit_entry, cancelled_by};
 use crate::realm_move::commands::unreadable;
-use crate::realm_move::machine::RealmMove;
 use crate::realm_move::state::{MoveState, Stage};
+use crate::realm_move::state_machine::RealmMove;
 use crate::realm_move::states::re_online::bring_back;
 use crate::refusal::Refusal;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::realm_move::machine::RealmMove;
+use crate::realm_move::state_machine::RealmMove;
 
 /// What a cancel came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

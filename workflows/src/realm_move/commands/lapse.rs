@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::realm_move::cause;
 use crate::realm_move::cause::Stopped;
 use crate::realm_move::commands::unreadable;
-use crate::realm_move::machine::RealmMove;
+use crate::realm_move::state_machine::RealmMove;
 use crate::realm_move::states::re_online::bring_back;
 use crate::timing::millis;
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::realm_move::machine::RealmMove;
 use crate::realm_move::state::Stage;
+use crate::realm_move::state_machine::RealmMove;
 use crate::realm_move::states::scheduled::When;
 use crate::realm_move::window::Window;
 use crate::refusal::Refusal;
