@@ -13,11 +13,11 @@ use crate::connections::LetIn;
 use crate::problem::ApiError;
 use crate::settings::Token;
 
-/// The door. Keeps a hash of the token, so that comparing takes as long for a near miss as for any other.
+/// The check. Keeps a hash of the token, so that comparing takes as long for a near miss as for any other.
 #[derive(Clone)]
-pub(crate) struct Door(Option<blake3::Hash>);
+pub(crate) struct TokenCheck(Option<blake3::Hash>);
 
-impl Door {
+impl TokenCheck {
     pub(crate) fn new(token: Option<&Token>) -> Self {
         Self(token.map(|token| blake3::hash(token.reveal().as_bytes())))
     }
@@ -29,13 +29,13 @@ impl Door {
     }
 }
 
-/// Answers 401, or 403 to a foreign `Host`, unless the door opens.
-pub(crate) async fn require_token(State(door): State<Door>, request: Request, next: Next) -> Response {
-    if door.0.is_none() && !is_addressed_to_loopback(request.headers()) {
+/// Answers 401, or 403 to a foreign `Host`, unless the check opens.
+pub(crate) async fn require_token(State(check): State<TokenCheck>, request: Request, next: Next) -> Response {
+    if check.0.is_none() && !is_addressed_to_loopback(request.headers()) {
         let detail = "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";
         return ApiError::new(StatusCode::FORBIDDEN, "foreign_host", detail).into_response();
     }
-    if door.opens_for(request.headers()) {
+    if check.opens_for(request.headers()) {
         if let Some(connection) = request.extensions().get::<LetIn>() {
             connection.note();
         }

@@ -10,8 +10,8 @@ use catalogue::campaigns::MemberState;
 use catalogue::tenant_id::TenantId;
 use serde::Deserialize;
 use workflows::campaign::{
-    Allowance, CampaignRequest, Orders, Tenants, cancel_campaign, create_campaign, dry_run_campaign, list_campaigns,
-    list_members, pause_campaign, resume_campaign, view_campaign,
+    Allowance, CampaignOptions, CampaignRequest, Tenants, cancel_campaign, create_campaign, dry_run_campaign,
+    list_campaigns, list_members, pause_campaign, resume_campaign, view_campaign,
 };
 
 use crate::actor::Caller;
@@ -50,7 +50,7 @@ pub(crate) async fn create(
     let actor = caller.because(asked.reason.clone())?;
     let request = CampaignRequest {
         to: asked.to.clone(),
-        orders: orders(&asked)?,
+        options: orders(&asked)?,
         tenants: tenants(&asked)?,
         idempotency_key: idempotency_key(&headers)?,
     };
@@ -160,12 +160,12 @@ fn tenants(asked: &NewCampaign) -> Result<Tenants, ApiError> {
     }
 }
 
-fn orders(asked: &NewCampaign) -> Result<Orders, ApiError> {
+fn orders(asked: &NewCampaign) -> Result<CampaignOptions, ApiError> {
     let window = match present(asked.window.clone()) {
         Some(text) => Some(text.parse().map_err(|error| invalid("invalid_window", &error))?),
         None => None,
     };
-    Ok(Orders {
+    Ok(CampaignOptions {
         wave_size: moves(asked.wave_size, WAVE_SIZE)?,
         wave_pause_ms: asked.wave_pause.as_ref().map_or(Ok(0), budget::pause_millis)?,
         at_once: moves(asked.at_once, AT_ONCE)?,

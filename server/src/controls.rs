@@ -73,7 +73,7 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Json<PausesView>, Api
 
 /// What is asked of one workflow.
 #[derive(Clone, Copy)]
-enum Wish {
+enum Control {
     Pause,
     Resume,
     Retry,
@@ -81,7 +81,7 @@ enum Wish {
 
 async fn carry_out(
     app: &App,
-    (kind, wish): (Kind, Wish),
+    (kind, wish): (Kind, Control),
     id: &str,
     caller: Caller,
     asked: Change,
@@ -89,9 +89,9 @@ async fn carry_out(
     let actor = caller.because(asked.reason)?;
     let deployment = &app.deployment;
     match wish {
-        Wish::Pause => controls::pause_workflow(deployment, kind, id, &actor).await?,
-        Wish::Resume => controls::resume_workflow(deployment, kind, id, &actor).await?,
-        Wish::Retry => controls::retry_now(deployment, kind, id, &actor).await?,
+        Control::Pause => controls::pause_workflow(deployment, kind, id, &actor).await?,
+        Control::Resume => controls::resume_workflow(deployment, kind, id, &actor).await?,
+        Control::Retry => controls::retry_now(deployment, kind, id, &actor).await?,
     };
     app.announce();
     Ok(())
@@ -104,7 +104,7 @@ pub(crate) async fn pause_move(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<MoveView>, ApiError> {
-    carry_out(&app, (Kind::Move, Wish::Pause), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Move, Control::Pause), &id, caller, asked).await?;
     moves::find(&app, &id).await.map(Json)
 }
 
@@ -115,7 +115,7 @@ pub(crate) async fn resume_move(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<MoveView>, ApiError> {
-    carry_out(&app, (Kind::Move, Wish::Resume), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Move, Control::Resume), &id, caller, asked).await?;
     moves::find(&app, &id).await.map(Json)
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn retry_move(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<MoveView>, ApiError> {
-    carry_out(&app, (Kind::Move, Wish::Retry), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Move, Control::Retry), &id, caller, asked).await?;
     moves::find(&app, &id).await.map(Json)
 }
 
@@ -137,7 +137,7 @@ pub(crate) async fn pause_removal(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<RemovalDetail>, ApiError> {
-    carry_out(&app, (Kind::Removal, Wish::Pause), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Removal, Control::Pause), &id, caller, asked).await?;
     removals::find(&app, &id).await.map(Json)
 }
 
@@ -148,7 +148,7 @@ pub(crate) async fn resume_removal(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<RemovalDetail>, ApiError> {
-    carry_out(&app, (Kind::Removal, Wish::Resume), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Removal, Control::Resume), &id, caller, asked).await?;
     removals::find(&app, &id).await.map(Json)
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn retry_removal(
     caller: Caller,
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<RemovalDetail>, ApiError> {
-    carry_out(&app, (Kind::Removal, Wish::Retry), &id, caller, asked).await?;
+    carry_out(&app, (Kind::Removal, Control::Retry), &id, caller, asked).await?;
     removals::find(&app, &id).await.map(Json)
 }
 

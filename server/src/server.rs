@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use workflows::Deployment;
 
 use crate::app::{App, LastWrite};
-use crate::auth::{Door, require_token};
+use crate::auth::{TokenCheck, require_token};
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
 use crate::move_events::STREAMS_MAX;
 use crate::problem::ApiError;
@@ -70,7 +70,7 @@ impl Server {
     }
 
     fn router(self, stop: CancellationToken) -> Router {
-        let door = Door::new(self.settings.token.as_ref());
+        let check = TokenCheck::new(self.settings.token.as_ref());
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let last_write = LastWrite::default();
         let app = App { deployment: self.deployment, stop, streams, last_write, waker: self.waker };
@@ -78,7 +78,7 @@ impl Server {
         let v1 = resources()
             .method_not_allowed_fallback(method_not_allowed)
             .fallback(unknown_route)
-            .layer(from_fn_with_state(door, require_token));
+            .layer(from_fn_with_state(check, require_token));
         Router::new()
             .route("/healthz", get(health::healthz))
             .route("/readyz", get(health::readyz))

@@ -13,9 +13,9 @@ mod trace;
 
 pub use chance::Chance;
 pub use coverage::Coverage;
-pub use event_queue::Schedule;
-pub use mailbox::{Errand, Post};
-pub use simulated_tasks::{Lanes, Open, Pulse};
+pub use event_queue::EventQueue;
+pub use mailbox::{Mailbox, PendingRequest};
+pub use simulated_tasks::{Open, Pulse, SimulatedTasks};
 pub use table::{Attributes, Page, SimulatedTable, TableShape, number, text};
 pub use trace::Trace;
 

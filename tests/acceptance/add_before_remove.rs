@@ -8,7 +8,7 @@ use acceptance::world::{Holdings, holdings_of};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::AttributeValue;
 use engine::StepError;
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use testkit::region::dynamodb_client;
 
 on_both_databases!(nothing_is_removed_anywhere_before_the_commit, before_the_commit);
@@ -70,8 +70,8 @@ impl Watcher {
     }
 }
 
-impl Probe for Watcher {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Watcher {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         // Inside each step's transaction, the one of the commit included.
         if point.kind == "move" && point.moment == Moment::Written && point.state != "notify" {
             self.look(point.state, false);
@@ -79,7 +79,7 @@ impl Probe for Watcher {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if ["copy", "verify"].contains(&point.kind) && point.moment == Moment::Recorded {
             self.look(&format!("{} task", point.kind), true);
         }
@@ -123,13 +123,13 @@ async fn noticed(database: Database) {
 
 struct Both(Watcher, Interject);
 
-impl Probe for Both {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
-        self.1.step(Point { kind: point.kind, state: point.state, moment: point.moment })?;
+impl Failpoints for Both {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
+        self.1.step(Failpoint { kind: point.kind, state: point.state, moment: point.moment })?;
         self.0.step(point)
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.0.task(point)
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use acceptance::clocked::Clocked;
-use acceptance::fault_injection::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Interject, Target};
 use acceptance::kinds::Begin;
 use acceptance::stage::Stage;
 use acceptance::{Database, World};
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{ledger, tenants};
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use serde_json::{Value, json};
 use store::{ManualClock, sql};
 use testkit::fixtures;
@@ -86,13 +86,13 @@ struct Ticked {
 }
 
 impl Ticked {
-    async fn run(&mut self, begin: Begin, probe: impl Probe) {
+    async fn run(&mut self, begin: Begin, failpoints: impl Failpoints) {
         self.stage.begin(begin).await;
-        self.rest(probe).await;
+        self.rest(failpoints).await;
     }
 
-    async fn rest(&self, probe: impl Probe) {
-        let runner = self.stage.world.runner().with_probe(probe);
+    async fn rest(&self, failpoints: impl Failpoints) {
+        let runner = self.stage.world.runner().with_failpoints(failpoints);
         for _ in 0..100_000 {
             if self.stage.is_at_rest().await {
                 return;
@@ -137,9 +137,9 @@ async fn every_arrow(database: Database) {
     ];
     for (begin, target, action) in failing {
         let before = whole(&deployment).await.len();
-        let striker = Striker::new(target.clone(), Blow::FailForGood, 1);
-        ticked.run(begin, striker.clone()).await;
-        assert!(striker.struck() >= 1, "{target:?}");
+        let injector = Injector::new(target.clone(), Injected::FailForGood, 1);
+        ticked.run(begin, injector.clone()).await;
+        assert!(injector.struck() >= 1, "{target:?}");
         let entries = whole(&deployment).await;
         let failure = entries[before..].iter().find(|entry| entry.action == action);
         let failure = failure.unwrap_or_else(|| panic!("{target:?} leaves no {action}: {:?}", actions(&entries)));

@@ -1,9 +1,9 @@
 //! P5 and P7: A -> B -> A with a removal still owed at A, and several processes at work on the same moves.
 
-use acceptance::fault_injection::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Interject, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment, NoFailpoints};
 use engine::{ExternalTransition, Next, StepError, StoredError};
 use store::sql;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +22,9 @@ async fn back_waits_for_the_removal(database: Database) {
     let world = World::new(database).await;
     let data = world.holdings("us-east-1", "acme").await;
     let neighbour = world.neighbour().await;
-    let striker = Striker::new(Target::task("remove", Moment::Before), Blow::FailForGood, 1);
-    world.run_move("eu", striker.clone()).await;
-    assert!(striker.struck() >= 1);
+    let injector = Injector::new(Target::task("remove", Moment::Before), Injected::FailForGood, 1);
+    world.run_move("eu", injector.clone()).await;
+    assert!(injector.struck() >= 1);
     let mut tx = world.deployment.store.read().await.expect("a read begins");
     let owed = list_removals(&mut tx, None, Some("failed"), None, 10).await.expect("removals can be listed");
     tx.rollback().await.expect("a read ends");
@@ -90,8 +90,8 @@ async fn earlier_generation(database: Database) {
     let first = removal_of(&world, "eu", "issue-service", NoFailpoints).await;
     world.run_move("us", NoFailpoints).await;
     let data = world.holdings("us-east-1", "acme").await;
-    let striker = Striker::new(Target::step("removal", "waiting", Moment::Before), Blow::FailForGood, 3);
-    let second = removal_of(&world, "eu", "issue-service", striker).await;
+    let injector = Injector::new(Target::step("removal", "waiting", Moment::Before), Injected::FailForGood, 3);
+    let second = removal_of(&world, "eu", "issue-service", injector).await;
     assert_ne!(first, second);
     assert_eq!((world.stored_state(&first).await, world.stored_state(&second).await), ("done".into(), "failed".into()));
     fail(&world, &first).await;
@@ -125,7 +125,7 @@ async fn earlier_task(database: Database) {
         }
     });
     // Nothing is deleted before the entries have another generation.
-    let held = Striker::new(Target::task("remove", Moment::Before), Blow::FailOnce, 200);
+    let held = Injector::new(Target::task("remove", Moment::Before), Injected::FailOnce, 200);
     let id = world.start_move("eu").await;
     let both = Twice(begin_another.clone(), held);
     world.run_until(both, || async { begin_another.was_reached() }).await;
@@ -155,21 +155,21 @@ async fn earlier_task(database: Database) {
 }
 
 /// Both, one after the other.
-struct Twice(Interject, Striker);
+struct Twice(Interject, Injector);
 
-impl Probe for Twice {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Twice {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.0.step(point)
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.1.task(point)
     }
 }
 
 /// Moves the tenant; returns the removal of the service's data.
-async fn removal_of(world: &World, realm: &str, service: &str, probe: impl Probe) -> String {
-    let id = world.run_move(realm, probe).await.id;
+async fn removal_of(world: &World, realm: &str, service: &str, failpoints: impl Failpoints) -> String {
+    let id = world.run_move(realm, failpoints).await.id;
     let removals = world.removals(&id).await;
     removals.into_iter().find(|removal| removal.service == service).expect("the move removes from the service").id
 }

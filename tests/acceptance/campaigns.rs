@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use acceptance::child::run_until_killed;
-use acceptance::fault_injection::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Interject, Target};
 use acceptance::world::{TENANT, request};
 use acceptance::{Clocked, Database, World};
 use catalogue::tenants::{self, TenantStatus};
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use std::os::unix::process::ExitStatusExt;
 use workflows::actor::Actor;
 use workflows::campaign::{
-    Allowance, CampaignRequest, CampaignView, MemberView, Orders, Tenants, cancel_campaign, create_campaign,
+    Allowance, CampaignOptions, CampaignRequest, CampaignView, MemberView, Tenants, cancel_campaign, create_campaign,
     dry_run_campaign, list_members, pause_campaign, resume_campaign, view_campaign,
 };
 use workflows::provision::{NewTenant, create_tenant};
@@ -30,8 +30,8 @@ fn by() -> Actor {
     Actor { who: "test".to_owned(), why: "to test".to_owned() }
 }
 
-fn orders() -> Orders {
-    Orders {
+fn orders() -> CampaignOptions {
+    CampaignOptions {
         wave_size: 10,
         wave_pause_ms: 0,
         at_once: 2,
@@ -62,9 +62,9 @@ async fn world(database: Database) -> World {
     world
 }
 
-fn campaign(tenants: &[&str], to: &str, orders: Orders) -> CampaignRequest {
+fn campaign(tenants: &[&str], to: &str, options: CampaignOptions) -> CampaignRequest {
     let tenants = Tenants::Listed(tenants.iter().map(|id| (*id).to_owned()).collect());
-    CampaignRequest { to: to.to_owned(), tenants, orders, idempotency_key: None }
+    CampaignRequest { to: to.to_owned(), tenants, options, idempotency_key: None }
 }
 
 async fn create(world: &World, request: &CampaignRequest) -> String {
@@ -99,17 +99,17 @@ async fn realm(world: &World, tenant: &str) -> (String, TenantStatus) {
     (found.realm, found.status)
 }
 
-async fn run_until_state(world: &World, id: &str, state: &str, probe: impl Probe) -> CampaignView {
+async fn run_until_state(world: &World, id: &str, state: &str, failpoints: impl Failpoints) -> CampaignView {
     world
-        .run_until(probe, || async { view(world, id).await.state == state && view(world, id).await.running == 0 })
+        .run_until(failpoints, || async { view(world, id).await.state == state && view(world, id).await.running == 0 })
         .await;
     view(world, id).await
 }
 
 async fn waves(database: Database) {
     let world = world(database).await;
-    let orders = Orders { wave_size: 2, wave_pause_ms: 50, ..orders() };
-    let id = create(&world, &campaign(&TENANTS, "eu", orders)).await;
+    let options = CampaignOptions { wave_size: 2, wave_pause_ms: 50, ..options() };
+    let id = create(&world, &campaign(&TENANTS, "eu", options)).await;
     let done = run_until_state(&world, &id, "completed", NoFailpoints).await;
     assert_eq!((done.total, done.done, done.wave), (5, 5, 3), "{done:?}");
     let mut spans = Vec::new();
@@ -135,10 +135,10 @@ async fn waves(database: Database) {
 
 async fn retreats_halt(database: Database) {
     let world = world(database).await;
-    let orders = Orders { at_once: 1, max_failures: Allowance::Count(2), ..orders() };
-    let id = create(&world, &campaign(&TENANTS, "eu", orders)).await;
+    let options = CampaignOptions { at_once: 1, max_failures: Allowance::Count(2), ..options() };
+    let id = create(&world, &campaign(&TENANTS, "eu", options)).await;
     // Two moves go offline and can't go on.
-    let refuse = Striker::new(Target::step("move", "add_data", Moment::Before), Blow::FailForGood, 2);
+    let refuse = Injector::new(Target::step("move", "add_data", Moment::Before), Injected::FailForGood, 2);
     let halted = run_until_state(&world, &id, "halted", refuse.clone()).await;
     assert_eq!(refuse.struck(), 2);
     assert_eq!((halted.rolled_back, halted.failures, halted.waiting, halted.running), (2, 2, 3, 0), "{halted:?}");
@@ -150,7 +150,7 @@ async fn retreats_halt(database: Database) {
     }
     // It stays halted until somebody resumes it: one more failure is allowed then, and does not halt it.
     resume_campaign(&world.deployment, &id, &by()).await.expect("it is halted");
-    let refuse = Striker::new(Target::step("move", "preflight", Moment::Before), Blow::FailForGood, 1);
+    let refuse = Injector::new(Target::step("move", "preflight", Moment::Before), Injected::FailForGood, 1);
     let done = run_until_state(&world, &id, "completed", refuse).await;
     assert_eq!((done.done, done.rolled_back, done.failed, done.failures), (2, 2, 1, 1), "{done:?}");
     for tenant in TENANTS {
@@ -203,7 +203,7 @@ async fn cancelled(database: Database) {
     let world = world(database).await;
     for (to, also_running) in [("eu", false), ("global", true)] {
         let before = realm(&world, "t-1").await.0;
-        let id = create(&world, &campaign(&TENANTS, to, Orders { at_once: 1, ..orders() })).await;
+        let id = create(&world, &campaign(&TENANTS, to, CampaignOptions { at_once: 1, ..options() })).await;
         let (deployment, cancelled) = (world.deployment.clone(), id.clone());
         let cancel = Interject::new(Target::step("move", "drain", Moment::Before), move || {
             let (deployment, id) = (deployment.clone(), cancelled.clone());
@@ -257,8 +257,8 @@ async fn killed(database: Database) {
     let mut moves = 0;
     for state in ["running", "resting", "cancelling"] {
         for moment in [Moment::Before, Moment::Observed, Moment::Written, Moment::Recorded] {
-            let orders = Orders { wave_size: 2, wave_pause_ms: 50, ..orders() };
-            let id = create(&world, &campaign(&pair, to, orders)).await;
+            let options = CampaignOptions { wave_size: 2, wave_pause_ms: 50, ..options() };
+            let id = create(&world, &campaign(&pair, to, options)).await;
             if state == "cancelling" {
                 cancel_campaign(&world.deployment, &id, false, &by()).await.expect("it runs");
             }
@@ -288,7 +288,7 @@ async fn daily_window(database: Database) {
     let world = &stage.world;
     // It is 22:13:20.
     let window = Some("23:00-23:30".parse().expect("a daily window"));
-    let id = create(world, &campaign(&["t-1", "t-2"], "eu", Orders { at_once: 1, window, ..orders() })).await;
+    let id = create(world, &campaign(&["t-1", "t-2"], "eu", CampaignOptions { at_once: 1, window, ..options() })).await;
     let opens = stage.now() + (46 * 60 + 40) * 1_000;
     // The first move is held up until the window is over.
     let clock = std::sync::Arc::clone(&stage.clock);

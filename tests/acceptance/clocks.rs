@@ -102,9 +102,9 @@ async fn set_back(database: Database) {
                 }
             }
         };
-        let probe = Interject::new(Target::step("move", state, Moment::Before), set);
+        let failpoints = Interject::new(Target::step("move", state, Moment::Before), set);
         let online = || async { world.view(&id).await.error.is_some() && world.tenant().await.lease_until.is_none() };
-        world.run_until(probe, online).await;
+        world.run_until(failpoints, online).await;
         let error = world.view(&id).await.error.expect("why");
         assert!(codes.contains(&error.code.as_str()), "{state}: {error:?}");
         assert_eq!(world.tenant().await.realm, "us", "{state}");
@@ -126,14 +126,14 @@ async fn nothing_written(database: Database) {
             async {}
         }
     };
-    let probe = Interject::new(Target::task("copy", Moment::Before), set);
+    let failpoints = Interject::new(Target::task("copy", Moment::Before), set);
     let refused = || async {
         let mut tx = world.deployment.store.read().await.expect("a read begins");
         let tasks = task_table::of_workflow(&mut tx, &id).await.expect("tasks can be listed");
         tx.rollback().await.expect("a read ends");
         tasks.iter().any(|task| task.error.as_ref().is_some_and(|error| error.code == "clock_skew"))
     };
-    world.run_until(probe, refused).await;
+    world.run_until(failpoints, refused).await;
     assert!(world.holdings("eu-west-1", "acme").await.is_empty(), "nothing was written");
     region.set_ahead(0);
     world.run_until(NoFailpoints, || world.has_ended(&id)).await;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
-use acceptance::child::{Orders, run_if_child, run_to_orders};
+use acceptance::child::{ChildOptions, run_if_child, run_to_orders};
 use acceptance::fault_injection::Target;
 use acceptance::world::{Holdings, Seed, TENANT, deploy_with_parts_of};
 use acceptance::{Database, World};
@@ -55,7 +55,7 @@ async fn killed_in_a_part(database: Database) {
         let target = Target::task(kind, moment);
         let what = format!("{target:?} after {passes}");
         let (store, objects_a_part) = (world.store_url.clone(), OBJECTS_A_PART);
-        let orders = Orders { store, target, passes, fail_at: None, objects_a_part };
+        let orders = ChildOptions { store, target, passes, fail_at: None, objects_a_part };
         let status = run_to_orders(&orders, "divided_bucket::child").await;
         assert_eq!(status.signal(), Some(9), "{what}: the child was not killed but ended with {status}");
         if kind == "copy" {

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acceptance::Database;
-use acceptance::fault_injection::{Striker, Strikers, Target};
+use acceptance::fault_injection::{Injector, Injectors, Target};
 use acceptance::world::wait_until;
 use engine::RunnerSettings;
 use engine::failpoints::Moment;
 use store::sql;
 
-use machines::{Blow, EndlessTask, Stage, Walk, Working};
+use machines::{EndlessTask, Injected, Stage, Walk, Working};
 
 on_both_databases!(steps_that_share_a_commit_all_reach_their_end_once, sharing);
 on_both_databases!(a_step_that_fails_or_panics_does_not_hurt_its_neighbours, failing_neighbours);
@@ -57,13 +57,13 @@ async fn sharing(database: Database) {
 async fn failing_neighbours(database: Database) {
     let stage = Stage::new(database).await;
     for number in 0..30 {
-        let blow = match number {
-            7 => Some(Blow::Fail),
-            13 => Some(Blow::Panic),
-            21 => Some(Blow::BadStatement),
+        let fault = match number {
+            7 => Some(Injected::Fail),
+            13 => Some(Injected::Panic),
+            21 => Some(Injected::BadStatement),
             _ => None,
         };
-        stage.start(&format!("w{number:02}"), Walk { blow_at: 2, blow, ..Walk::plain() }).await;
+        stage.start(&format!("w{number:02}"), Walk { blow_at: 2, fault, ..Walk::plain() }).await;
     }
     stage.run_until_ended(settings(), 30).await;
     for number in 0..30 {
@@ -77,8 +77,8 @@ async fn failing_neighbours(database: Database) {
 async fn taken_over_in_a_group(database: Database) {
     let stage = Stage::new(database).await;
     for number in 0..10 {
-        let blow = (number == 4).then_some(Blow::TakenOver);
-        stage.start(&format!("w{number:02}"), Walk { blow_at: 1, blow, ..Walk::plain() }).await;
+        let fault = (number == 4).then_some(Injected::TakenOver);
+        stage.start(&format!("w{number:02}"), Walk { blow_at: 1, fault, ..Walk::plain() }).await;
     }
     stage.run_until_ended(settings(), 9).await;
     for number in (0..10).filter(|number| *number != 4) {
@@ -92,8 +92,8 @@ async fn taken_over_in_a_group(database: Database) {
 async fn held_back_in_a_group(database: Database) {
     let stage = Stage::new(database).await;
     for number in 0..10 {
-        let blow = (number == 4).then_some(Blow::HeldBack);
-        stage.start(&format!("w{number:02}"), Walk { blow_at: 1, blow, ..Walk::plain() }).await;
+        let fault = (number == 4).then_some(Injected::HeldBack);
+        stage.start(&format!("w{number:02}"), Walk { blow_at: 1, fault, ..Walk::plain() }).await;
     }
     stage.run_until_ended(settings(), 9).await;
     for number in (0..10).filter(|number| *number != 4) {
@@ -112,19 +112,19 @@ async fn held_back_in_a_group(database: Database) {
 async fn unknown_outcomes(database: Database) {
     for shared_commit in [1, 128] {
         let stage = Stage::new(database).await;
-        stage.start("w", Walk { blow_at: 1, blow: Some(Blow::Wait), ..Walk::plain() }).await;
+        stage.start("w", Walk { blow_at: 1, fault: Some(Injected::Wait), ..Walk::plain() }).await;
         let lost = |moment| {
-            Striker::new(Target::step("chain", "at_1", moment), acceptance::fault_injection::Blow::LoseReply, 1)
+            Injector::new(Target::step("chain", "at_1", moment), acceptance::fault_injection::Injected::LoseReply, 1)
         };
         let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
-        let seen = Striker::new(
+        let seen = Injector::new(
             Target::step("chain", "at_1", Moment::Observed),
-            acceptance::fault_injection::Blow::LoseReply,
+            acceptance::fault_injection::Injected::LoseReply,
             0,
         );
-        let probe = Strikers(vec![reply, read_back.clone(), seen.clone()]);
+        let failpoints = Injectors(vec![reply, read_back.clone(), seen.clone()]);
         let settings = RunnerSettings { shared_commit, ..settings() };
-        let working = Working::begin(stage.runner("w", settings).with_probe(probe));
+        let working = Working::begin(stage.runner("w", settings).with_failpoints(failpoints));
         wait_until(|| async { seen.visited() == 2 }).await;
         working.end().await;
         // In a group the statement that writes finds that the row has gone on, and it is read to see how far.
@@ -205,7 +205,7 @@ async fn kept_room_for_steps(database: Database) {
     let stage = Stage::new(database).await;
     let settings = RunnerSettings { workflows_at_once: 2, drain: Duration::from_millis(50), ..settings() };
     for id in ["w0", "w1"] {
-        stage.start(id, Walk { blow: Some(Blow::NeverSees), ..Walk::plain() }).await;
+        stage.start(id, Walk { fault: Some(Injected::NeverSees), ..Walk::plain() }).await;
     }
     let working = Working::begin(stage.runner("busy", settings));
     for id in ["w0", "w1"] {
@@ -291,7 +291,7 @@ async fn handed_over(database: Database) {
 
 async fn dropped_on_stop(database: Database) {
     let stage = Stage::new(database).await;
-    stage.start("w", Walk { blow: Some(Blow::NeverSees), ..Walk::plain() }).await;
+    stage.start("w", Walk { fault: Some(Injected::NeverSees), ..Walk::plain() }).await;
     let stuck = RunnerSettings { drain: Duration::from_millis(50), ..settings() };
     let working = Working::begin(stage.runner("stuck", stuck));
     wait_until(|| async { stage.state_and_fence("w").await.1 == 1 }).await;
@@ -334,9 +334,9 @@ async fn pruning(database: Database) {
     let stage = Stage::new(database).await;
     for (id, subject, walk) in [
         ("old", "a", Walk::plain()),
-        ("sibling-fails", "b", Walk { blow_at: 1, blow: Some(Blow::Fail), ..Walk::plain() }),
+        ("sibling-fails", "b", Walk { blow_at: 1, fault: Some(Injected::Fail), ..Walk::plain() }),
         ("sibling-ended", "b", Walk::plain()),
-        ("open", "c", Walk { blow_at: 1, blow: Some(Blow::Wait), ..Walk::plain() }),
+        ("open", "c", Walk { blow_at: 1, fault: Some(Injected::Wait), ..Walk::plain() }),
         ("beside-open", "c", Walk::plain()),
         ("named", "d", Walk::plain()),
         ("young", "e", Walk::plain()),

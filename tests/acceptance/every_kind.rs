@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Blow, Interject, Striker, Strikers, Target};
+use acceptance::fault_injection::{Injected, Injector, Injectors, Interject, Target};
 use acceptance::kinds::{Begin, KINDS, Kind, TASKS};
 use acceptance::stage::{Ran, Stage, outline};
 use acceptance::{Database, timing};
 use engine::Runner;
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use store::ManualClock;
 
 on_both_databases!(a_passing_failure_is_retried_at_every_state, passing_failures);
@@ -38,16 +38,16 @@ async fn the_lists_are_complete() {
 }
 
 /// Strikes at each state of each kind, on one database or the other. The run must come to the same as an undisturbed one.
-async fn strike_everywhere((database, turn): (Database, usize), moment: Moment, blow: Blow, times: u32) {
+async fn strike_everywhere((database, turn): (Database, usize), moment: Moment, fault: Injected, times: u32) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
         let undisturbed = stage.run(kind.begin, NoFailpoints).await;
         assert_path(&undisturbed, &kind);
         for state in database.share(kind.path, turn) {
-            let striker = Striker::new(Target::step(kind.name, state, moment), blow, times);
-            let ran = stage.run(kind.begin, striker.clone()).await;
-            let what = format!("{blow:?} at {} {state}", kind.name);
-            assert!(striker.struck() >= times, "{what}: struck {} times", striker.struck());
+            let injector = Injector::new(Target::step(kind.name, state, moment), fault, times);
+            let ran = stage.run(kind.begin, injector.clone()).await;
+            let what = format!("{fault:?} at {} {state}", kind.name);
+            assert!(injector.struck() >= times, "{what}: struck {} times", injector.struck());
             assert_eq!(outline(&ran), outline(&undisturbed), "{what}");
             stage.is_sound(&what).await;
         }
@@ -63,11 +63,11 @@ fn assert_path(ran: &[Ran], kind: &Kind) {
 }
 
 async fn passing_failures(database: Database) {
-    strike_everywhere((database, 0), Moment::Written, Blow::FailOnce, 2).await;
+    strike_everywhere((database, 0), Moment::Written, Injected::FailOnce, 2).await;
 }
 
 async fn lost_replies(database: Database) {
-    strike_everywhere((database, 1), Moment::Recorded, Blow::LoseReply, 1).await;
+    strike_everywhere((database, 1), Moment::Recorded, Injected::LoseReply, 1).await;
 }
 
 /// The holder does not know that its step was committed, and begins it again with what it knew.
@@ -76,9 +76,9 @@ async fn replies_lost_twice(database: Database) {
         let mut stage = Stage::new(database).await;
         let undisturbed = stage.run(kind.begin, NoFailpoints).await;
         for state in database.share(kind.path, 0) {
-            let lost = |moment| Striker::new(Target::step(kind.name, state, moment), Blow::LoseReply, 1);
+            let lost = |moment| Injector::new(Target::step(kind.name, state, moment), Injected::LoseReply, 1);
             let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
-            let ran = stage.run(kind.begin, Strikers(vec![reply.clone(), read_back.clone()])).await;
+            let ran = stage.run(kind.begin, Injectors(vec![reply.clone(), read_back.clone()])).await;
             let what = format!("reply and reading back lost at {} {state}", kind.name);
             assert!(reply.struck() >= 1 && read_back.struck() >= 1, "{what}: not struck there");
             assert_eq!(outline(&ran), outline(&undisturbed), "{what}");
@@ -95,11 +95,11 @@ async fn failures_for_good(database: Database) {
     for kind in KINDS {
         let mut stage = Stage::new(database).await;
         for state in database.share(kind.path, 1) {
-            let striker = Striker::new(Target::step(kind.name, state, Moment::Written), Blow::FailForGood, 1);
+            let injector = Injector::new(Target::step(kind.name, state, Moment::Written), Injected::FailForGood, 1);
             let epoch = stage.world.tenant().await.epoch;
-            let ran = stage.run(kind.begin, striker.clone()).await;
+            let ran = stage.run(kind.begin, injector.clone()).await;
             let what = format!("failed for good at {} {state}", kind.name);
-            assert!(striker.struck() >= 1, "{what}: not struck there");
+            assert!(injector.struck() >= 1, "{what}: not struck there");
             let expected = (kind.given_up)(state);
             let ends: Vec<&str> = ran.iter().filter(|one| one.kind == kind.name).map(Ran::end).collect();
             assert!(ends.contains(&expected), "{what}: came to rest as {ends:?} and not as {expected}");
@@ -166,9 +166,9 @@ impl Overtaking {
         overtaking
     }
 
-    async fn run(&mut self, begin: Begin, probe: impl Probe) -> Vec<Ran> {
+    async fn run(&mut self, begin: Begin, failpoints: impl Failpoints) -> Vec<Ran> {
         self.stage.begin(begin).await;
-        let runner = self.stage.world.runner().with_probe(probe);
+        let runner = self.stage.world.runner().with_failpoints(failpoints);
         for _ in 0..100_000 {
             if self.stage.is_at_rest().await {
                 return self.stage.ran().await;

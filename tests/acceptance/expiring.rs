@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveSpecification};
 use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment, NoFailpoints};
 use testkit::region::dynamodb_client;
 
 on_both_databases!(items_that_expire_are_moved_while_they_live, expiring);
@@ -33,12 +33,12 @@ async fn put(world: &World, pk: &str, until: u64) {
 /// The stores delete what has expired whenever a task begins.
 struct Sweeps(Vec<testkit::region::Sweeper>);
 
-impl Probe for Sweeps {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Sweeps {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if point.moment == Moment::Before {
             for sweeper in &self.0 {
                 tokio::task::block_in_place(|| sweeper.delete_expired()).expect("the store deletes");

@@ -2,7 +2,7 @@
 //! was, and what was being added is removed. (Steps that fail: `every_kind`.)
 
 use acceptance::Database;
-use acceptance::fault_injection::{Blow, Striker, Strikers, Target};
+use acceptance::fault_injection::{Injected, Injector, Injectors, Target};
 use acceptance::stage::Stage;
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Moment, NoFailpoints};
@@ -15,9 +15,9 @@ async fn failed_in_every_task(database: Database) {
     let stage = Stage::new(database).await;
     for kind in ["copy", "verify"] {
         // Written: after a checkpoint, so that something has been copied by then.
-        let striker = Striker::new(Target::task(kind, Moment::Written), Blow::FailForGood, 1);
-        let done = stage.world.run_move("eu", striker.clone()).await;
-        assert!(striker.struck() >= 1, "{kind}: not struck");
+        let injector = Injector::new(Target::task(kind, Moment::Written), Injected::FailForGood, 1);
+        let done = stage.world.run_move("eu", injector.clone()).await;
+        assert!(injector.struck() >= 1, "{kind}: not struck");
         assert_eq!(done.state, "rolled_back", "{kind}: {done:?}");
         assert_eq!(done.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{kind}: {done:?}");
         is_as_before(&stage, kind).await;
@@ -33,9 +33,9 @@ async fn failed_in_every_task(database: Database) {
 async fn never_passing_failures_are_given_up(database: Database) {
     let stage = Stage::new(database).await;
     for kind in ["copy", "verify"] {
-        let striker = Striker::new(Target::task(kind, Moment::Written), Blow::FailOnce, u32::MAX);
-        let done = stage.world.run_move("eu", striker.clone()).await;
-        assert!(striker.struck() >= 8, "{kind}: tried {} times", striker.struck());
+        let injector = Injector::new(Target::task(kind, Moment::Written), Injected::FailOnce, u32::MAX);
+        let done = stage.world.run_move("eu", injector.clone()).await;
+        assert!(injector.struck() >= 8, "{kind}: tried {} times", injector.struck());
         assert_eq!(done.state, "rolled_back", "{kind}: {done:?}");
         assert_eq!(done.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{kind}: {done:?}");
         is_as_before(&stage, kind).await;
@@ -46,9 +46,9 @@ async fn never_passing_failures_are_given_up(database: Database) {
 async fn removal_fails_and_is_replayed(stage: &Stage, target: Target, [realm, region, left]: [&str; 3]) {
     use workflows::removal::{Accepted, ReplayOutcome, list_removals, replay_removal};
     let world = &stage.world;
-    let striker = Striker::new(target, Blow::FailForGood, 1);
-    let done = world.run_move(realm, striker.clone()).await;
-    assert!(striker.struck() >= 1);
+    let injector = Injector::new(target, Injected::FailForGood, 1);
+    let done = world.run_move(realm, injector.clone()).await;
+    assert!(injector.struck() >= 1);
     assert_eq!((done.state.as_str(), world.tenant().await.status), ("completed", TenantStatus::Online), "{done:?}");
     let mut tx = world.deployment.store.read().await.expect("a read begins");
     let failed = list_removals(&mut tx, None, Some("failed"), None, 10).await.expect("removals can be listed");
@@ -72,9 +72,9 @@ async fn removal_fails_and_is_replayed(stage: &Stage, target: Target, [realm, re
 
 async fn re_online_is_retried(database: Database) {
     let stage = Stage::new(database).await;
-    let first = Striker::new(Target::step("move", "add_data", Moment::Before), Blow::FailForGood, 1);
-    let stubborn = Striker::new(Target::step("move", "re_online", Moment::Written), Blow::FailForGood, 8);
-    let done = stage.world.run_move("eu", Strikers(vec![first.clone(), stubborn.clone()])).await;
+    let first = Injector::new(Target::step("move", "add_data", Moment::Before), Injected::FailForGood, 1);
+    let stubborn = Injector::new(Target::step("move", "re_online", Moment::Written), Injected::FailForGood, 8);
+    let done = stage.world.run_move("eu", Injectors(vec![first.clone(), stubborn.clone()])).await;
     assert!(first.struck() >= 1 && stubborn.struck() > 8, "{} and {}", first.struck(), stubborn.struck());
     assert_eq!(done.state, "rolled_back", "{done:?}");
     is_as_before(&stage, "re_online").await;

@@ -8,7 +8,7 @@ use acceptance::child::{run_if_child, run_until_killed};
 use acceptance::fault_injection::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
 use workflows::actor::Actor;
@@ -235,8 +235,8 @@ async fn proven_death(database: Database) {
     ends_without_a_wait(&world, &id, NoFailpoints).await;
 }
 
-async fn ends_without_a_wait(world: &World, id: &str, probe: impl Probe) {
-    world.run_until(probe, || world.has_ended(id)).await;
+async fn ends_without_a_wait(world: &World, id: &str, failpoints: impl Failpoints) {
+    world.run_until(failpoints, || world.has_ended(id)).await;
     let view = world.view(id).await;
     assert_eq!(view.state, "completed", "{view:?}");
     assert!(view.removals.iter().all(|removal| removal.state == "done"), "{view:?}");

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acceptance::fault_injection::{Blow, Interject, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Interject, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;
@@ -95,7 +95,7 @@ async fn turns_up_afterwards(database: Database) {
     let deployment = deploy_timed(&store_url, timing).await;
     let world = World::on(deployment, store_url, folder, (Seed::SMALL, RequestAge::AWS), |yaml| yaml).await;
     // Nobody looks again before it is there.
-    let not_yet = Striker::new(Target::step("recheck", "waiting", Moment::Before), Blow::FailOnce, 1_000);
+    let not_yet = Injector::new(Target::step("recheck", "waiting", Moment::Before), Injected::FailOnce, 1_000);
     let view = world.run_move("eu", not_yet).await;
     let data = world.holdings("eu-west-1", "acme").await;
     let rechecked =

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Blow, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use engine::{Runner, RunnerSettings};
 use testkit::fixtures;
 use testkit::observe::Item;
@@ -38,10 +38,10 @@ where
     view.id
 }
 
-async fn replay(world: &World, id: &str, (removal, accept): (&str, Option<&str>), probe: impl Probe) {
+async fn replay(world: &World, id: &str, (removal, accept): (&str, Option<&str>), failpoints: impl Failpoints) {
     let accepted = Accepted { late_writes: accept, ..Accepted::NOTHING };
     replay_removal(&world.deployment, removal, accepted, &Actor::realmctl("test")).await.expect("it is replayed");
-    world.run_until(probe, || world.has_ended(id)).await;
+    world.run_until(failpoints, || world.has_ended(id)).await;
 }
 
 /// What stopped a removal.
@@ -193,7 +193,7 @@ async fn strays(database: Database) {
     let again = found(&of_service(&world, &id, ISSUES).await);
     assert_eq!(counts(&again), [3, 0, 0], "what nobody was shown is not accepted: {again:?}");
 
-    let not_yet = Striker::new(Target::step("recheck", "waiting", Moment::Before), Blow::FailOnce, 1_000);
+    let not_yet = Injector::new(Target::step("recheck", "waiting", Moment::Before), Injected::FailOnce, 1_000);
     replay(&world, &id, (&removal.id, Some(&again.hash)), not_yet).await;
     assert_eq!(of_service(&world, &id, ISSUES).await.state, "done");
     assert!(world.holdings("us-east-1", "acme").await.is_empty());
@@ -257,7 +257,7 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     .await;
     let removal = of_service(world, &id, ISSUES).await;
     let late = found(&removal);
-    let striker = Striker::new(Target::task("remove", Moment::Written), Blow::FailForGood, 1).after(checkpoints);
+    let injector = Injector::new(Target::task("remove", Moment::Written), Injected::FailForGood, 1).after(checkpoints);
     let by = Actor::realmctl("test");
     replay_removal(&world.deployment, &removal.id, Accepted::late_writes(&late.hash), &by)
         .await
@@ -267,8 +267,8 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     let settings = RunnerSettings { tasks_at_once: 1, ..deployment.runner_settings() };
     let runner =
         Runner::new(deployment.store.clone(), workflows::registry(&deployment), settings, deployment.owner.clone());
-    World::run_by(runner.with_probe(striker.clone()), || world.has_ended(&id)).await;
-    assert!(striker.struck() > 0, "{checkpoints}");
+    World::run_by(runner.with_failpoints(injector.clone()), || world.has_ended(&id)).await;
+    assert!(injector.struck() > 0, "{checkpoints}");
     let failed = of_service(world, &id, ISSUES).await;
     assert_eq!(failed.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{failed:?}");
     (id, failed.id)
@@ -324,10 +324,11 @@ async fn objects(database: Database) {
     assert_eq!(all, ["acme/too-late", gone.as_str()]);
     // Stopped before the first delete and after it.
     for checkpoints in [0, 1] {
-        let striker = Striker::new(Target::task("remove", Moment::Written), Blow::FailForGood, 1).after(checkpoints);
+        let injector =
+            Injector::new(Target::task("remove", Moment::Written), Injected::FailForGood, 1).after(checkpoints);
         let again = of_service(&world, &id, "media-service").await;
         let hash = again.late_writes_found.map(|late| late.hash);
-        replay(&world, &id, (&removal.id, hash.as_deref()), striker.clone()).await;
+        replay(&world, &id, (&removal.id, hash.as_deref()), injector.clone()).await;
         let failed = of_service(&world, &id, "media-service").await;
         assert_eq!(failed.error.as_ref().map(|error| error.code.as_str()), Some("injected"), "{failed:?}");
     }

@@ -9,7 +9,7 @@ use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoFailpoints, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment, NoFailpoints};
 use engine::{Runner, StepError};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
@@ -45,8 +45,8 @@ impl Gauge {
     }
 }
 
-impl Probe for Gauge {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Gauge {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if (point.kind, point.state, point.moment) == ("move", "drain", Moment::Before) {
             let used = tokio::task::block_in_place(|| {
                 tokio::runtime::Handle::current().block_on(async { used(&self.deployment, "overall").await })
@@ -56,7 +56,7 @@ impl Probe for Gauge {
         Ok(())
     }
 
-    fn task(&self, _: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 }
@@ -113,7 +113,7 @@ async fn all_ended(world: &World, ids: &[String]) -> bool {
 }
 
 /// Runs two runners at once until all moves and their removals have ended.
-async fn run_all(world: &World, ids: &[String], probe: impl Probe + Clone) {
+async fn run_all(world: &World, ids: &[String], failpoints: impl Failpoints + Clone) {
     let stop = CancellationToken::new();
     let other = Runner::new(
         world.deployment.store.clone(),
@@ -121,8 +121,8 @@ async fn run_all(world: &World, ids: &[String], probe: impl Probe + Clone) {
         world.deployment.runner_settings(),
         "other".to_owned(),
     );
-    let other = other.with_probe(probe.clone());
-    let first = world.runner().with_probe(probe);
+    let other = other.with_failpoints(failpoints.clone());
+    let first = world.runner().with_failpoints(failpoints);
     let ended = async {
         wait_until(|| all_ended(world, ids)).await;
         stop.cancel();

@@ -10,7 +10,7 @@ use acceptance::world::Holdings;
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use store::ManualClock;
 use workflows::Deployment;
 use workflows::actor::Actor;
@@ -213,13 +213,13 @@ impl Stage {
         store::Clock::now(&*self.clock)
     }
 
-    async fn run(&self, to: &str, probe: impl Probe) -> workflows::realm_move::MoveView {
+    async fn run(&self, to: &str, failpoints: impl Failpoints) -> workflows::realm_move::MoveView {
         let id = self.world.start_move(to).await;
-        self.run_to_the_end(&id, probe).await
+        self.run_to_the_end(&id, failpoints).await
     }
 
-    async fn run_to_the_end(&self, id: &str, probe: impl Probe) -> workflows::realm_move::MoveView {
-        let runner = self.world.runner().with_probe(probe);
+    async fn run_to_the_end(&self, id: &str, failpoints: impl Failpoints) -> workflows::realm_move::MoveView {
+        let runner = self.world.runner().with_failpoints(failpoints);
         for _ in 0..100_000 {
             if self.world.has_ended(id).await {
                 self.world.no_task_is_left(id).await;
@@ -233,7 +233,7 @@ impl Stage {
     }
 
     /// Ticks, without any sweep, until the move is stored in `state`.
-    async fn tick_until(&self, id: &str, probe: impl Probe, state: &str) {
+    async fn tick_until(&self, id: &str, failpoints: impl Failpoints, state: &str) {
         let deployment = &self.world.deployment;
         let only_the_move = workflows::registry(&deployment).without_sweeps();
         let runner = engine::Runner::new(
@@ -242,7 +242,7 @@ impl Stage {
             deployment.runner_settings(),
             "test".to_owned(),
         )
-        .with_probe(probe);
+        .with_failpoints(failpoints);
         for _ in 0..100_000 {
             if self.world.stored_state(id).await == state {
                 return;

@@ -9,7 +9,7 @@ use acceptance::world::{Holdings, Seed, TENANT, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use store::ManualClock;
 use workflows::actor::Actor;
 use workflows::controls::{self, Kind};
@@ -209,7 +209,7 @@ async fn pause_while_waiting(database: Database) {
 }
 
 async fn retried_now(database: Database) {
-    use acceptance::fault_injection::{Blow, Striker};
+    use acceptance::fault_injection::{Injected, Injector};
     let stage = Stage::new(database).await;
     let deployment = &stage.world.deployment;
     let later = MoveRequest { when: When { at: Some(stage.clock_now() + 3_600_000), window: None }, ..request("eu") };
@@ -221,12 +221,12 @@ async fn retried_now(database: Database) {
     assert!(refused.code() == "move_ended" && refused.to_string().contains("start another"), "{refused}");
 
     let id = stage.world.start_move("eu").await;
-    let striker = Striker::new(Target::step("move", "preflight", Moment::Before), Blow::FailOnce, 3);
-    let runner = stage.world.runner().with_probe(striker.clone());
+    let injector = Injector::new(Target::step("move", "preflight", Moment::Before), Injected::FailOnce, 3);
+    let runner = stage.world.runner().with_failpoints(injector.clone());
     for struck in 1..=3 {
         // With the clock standing still, only a retry lets it try again.
         while runner.tick().await.expect("the catalogue answers") {}
-        assert_eq!((striker.struck(), stage.world.stored_state(&id).await.as_str()), (struck, "preflight"));
+        assert_eq!((injector.struck(), stage.world.stored_state(&id).await.as_str()), (struck, "preflight"));
         assert!(controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect("woken"));
         assert!(!controls::retry_now(deployment, Kind::Move, &id, &by()).await.expect("due already"));
     }
@@ -261,8 +261,8 @@ impl Stage {
     }
 
     /// Runs until nothing is done any more for two seconds of the clock.
-    async fn settle(&self, probe: impl Probe) {
-        let runner = self.world.runner().with_probe(probe);
+    async fn settle(&self, failpoints: impl Failpoints) {
+        let runner = self.world.runner().with_failpoints(failpoints);
         let mut idle = 0;
         while idle < 10 {
             if runner.tick().await.expect("the catalogue answers") {

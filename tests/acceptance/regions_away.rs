@@ -2,7 +2,7 @@
 //! person to replay and in the way of later moves. It says meanwhile what it runs into and since when.
 
 use acceptance::clocked::Clocked;
-use acceptance::fault_injection::{Blow, Striker, Target};
+use acceptance::fault_injection::{Injected, Injector, Target};
 use acceptance::world::Seed;
 use acceptance::{Database, World};
 use engine::Runner;
@@ -58,13 +58,13 @@ async fn outlasts(database: Database) {
     ];
     let mut looked_again = 0;
     for ((target, times), to) in targets.into_iter().zip(["eu", "us"].into_iter().cycle()) {
-        let striker = Striker::new(target.clone(), Blow::FailOnce, times);
+        let injector = Injector::new(target.clone(), Injected::FailOnce, times);
         let id = world.start_move(to).await;
-        let runner = clocked.runner(striker.clone());
+        let runner = clocked.runner(injector.clone());
         looked_again += 3;
         let over = async || rechecks(world, "done").await == looked_again || rechecks(world, "failed").await > 0;
         tick_until(&clocked, &runner, async || over().await || world.removals(&id).await.iter().any(is_failed)).await;
-        assert!(striker.struck() > times, "{target:?}: struck {} times", striker.struck());
+        assert!(injector.struck() > times, "{target:?}: struck {} times", injector.struck());
         let removals = world.removals(&id).await;
         assert!(removals.iter().all(|removal| removal.state == "done"), "{target:?}: {removals:?}");
         assert_eq!((rechecks(world, "failed").await, rechecks(world, "done").await), (0, looked_again), "{target:?}");
@@ -80,10 +80,10 @@ async fn replica_left(database: Database) {
     tick_until(&clocked, &calm, async || world.has_ended(&widened).await).await;
     let id = world.start_move("us").await;
     tick_until(&clocked, &calm, async || world.view(&id).await.finished_at.is_some()).await;
-    let striker = Striker::new(Target::task("compare", Moment::Before), Blow::FailOnce, 60);
-    let runner = clocked.runner(striker.clone());
+    let injector = Injector::new(Target::task("compare", Moment::Before), Injected::FailOnce, 60);
+    let runner = clocked.runner(injector.clone());
     tick_until(&clocked, &runner, async || world.has_ended(&id).await).await;
-    assert!(striker.struck() > 60, "struck {} times: is it compared by another kind of task now?", striker.struck());
+    assert!(injector.struck() > 60, "struck {} times: is it compared by another kind of task now?", injector.struck());
     let removals = world.removals(&id).await;
     assert!(removals.iter().all(|removal| removal.state == "done"), "{removals:?}");
 }
@@ -95,10 +95,10 @@ fn is_failed(removal: &RemovalDetail) -> bool {
 async fn says_so(database: Database) {
     let clocked = clocked(database).await;
     let world = &clocked.world;
-    let striker = Striker::new(Target::task("remove", Moment::Before), Blow::FailOnce, 90);
+    let injector = Injector::new(Target::task("remove", Moment::Before), Injected::FailOnce, 90);
     let id = world.start_move("eu").await;
-    let runner = clocked.runner(striker.clone());
-    tick_until(&clocked, &runner, async || striker.struck() > 40).await;
+    let runner = clocked.runner(injector.clone());
+    tick_until(&clocked, &runner, async || injector.struck() > 40).await;
     let removal = world.removals(&id).await.into_iter().find(|removal| removal.retrying.is_some());
     let removal = removal.expect("one of them is tried again");
     let retrying = removal.retrying.expect("it says so");

@@ -7,7 +7,7 @@ use acceptance::fault_injection::{Interject, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use testkit::fixtures;
 use testkit::region::dynamodb_client;
 
@@ -19,9 +19,9 @@ async fn write(client: &aws_sdk_dynamodb::Client, value: &str) {
 }
 
 /// Runs the move, which must go back and leave everything where it was, with the new item.
-async fn goes_back(world: &World, probe: impl Probe) {
+async fn goes_back(world: &World, failpoints: impl Failpoints) {
     let before = world.holdings("us-east-1", "acme").await;
-    let done = world.run_move("eu", probe).await;
+    let done = world.run_move("eu", failpoints).await;
     let error = done.error.clone().expect("a move that went back says why");
     assert_eq!((done.state.as_str(), error.code.as_str()), ("rolled_back", "shard_count_too_small"), "{done:?}");
     let named = "pk=new-shard, sk=late, under `acme#12`";
@@ -47,12 +47,12 @@ async fn before_the_drain(database: Database) {
 #[derive(Clone)]
 struct BeforeVerification(Arc<Mutex<Option<aws_sdk_dynamodb::Client>>>);
 
-impl Probe for BeforeVerification {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for BeforeVerification {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if (point.kind, point.moment) == ("verify", Moment::Before) {
             tokio::task::block_in_place(|| {
                 let mut client = self.0.lock().expect("no holder of this lock panics");
@@ -68,7 +68,7 @@ impl Probe for BeforeVerification {
 async fn after_the_copy(database: Database) {
     let world = World::new(database).await;
     let client = dynamodb_client(world.region("us-east-1"));
-    let probe = BeforeVerification(Arc::new(Mutex::new(Some(client))));
-    goes_back(&world, probe.clone()).await;
-    assert!(probe.0.lock().expect("no holder of this lock panics").is_none(), "it was written");
+    let failpoints = BeforeVerification(Arc::new(Mutex::new(Some(client))));
+    goes_back(&world, failpoints.clone()).await;
+    assert!(failpoints.0.lock().expect("no holder of this lock panics").is_none(), "it was written");
 }

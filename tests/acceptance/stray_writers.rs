@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use catalogue::tenants::TenantStatus;
 use engine::StepError;
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use testkit::observe::Item;
 
 /// Writes once more at every checkpoint of a copy: a busy machine may keep the other writer from its turn.
@@ -20,12 +20,12 @@ struct WritesWithEachCopy {
     written: Arc<AtomicU32>,
 }
 
-impl Probe for WritesWithEachCopy {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for WritesWithEachCopy {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if point.kind == "copy" && point.moment == Moment::Written {
             let mut item = self.item.clone();
             let n = self.written.fetch_add(1, Ordering::SeqCst);
@@ -46,7 +46,7 @@ async fn stray_writer(database: Database) {
     let held = world.holdings("us-east-1", "acme").await;
     let mut item = held.issues.first_key_value().expect("the tenant has issues").1.clone();
     let AttributeValue::S(key) = item["pk"].clone() else { panic!("{item:?}") };
-    let probe = WritesWithEachCopy { client: client.clone(), item: item.clone(), written: Arc::default() };
+    let failpoints = WritesWithEachCopy { client: client.clone(), item: item.clone(), written: Arc::default() };
     let stray = async {
         let mut every = tokio::time::interval(Duration::from_millis(5));
         for n in 0.. {
@@ -57,7 +57,7 @@ async fn stray_writer(database: Database) {
         }
     };
     let done = tokio::select! {
-        done = world.run_move("eu", probe) => done,
+        done = world.run_move("eu", failpoints) => done,
         () = stray => unreachable!("it never ends"),
     };
     let error = done.error.as_ref().expect("it says why");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use acceptance::world::{deploy_timed, runner_of, wait_until};
 use acceptance::{Clocked, Database, Purse, World, timing};
 use catalogue::tenants::TenantStatus;
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::tables::runner_table::LiveRunner;
 use engine::tables::{runner_table, task_table};
 use engine::{Runner, RunnerSettings, StepError, TaskStatus, host_and_process};
@@ -44,7 +44,7 @@ async fn beside_a_fit_one(database: Database) {
         unfit_stop.cancel();
         id
     };
-    let beside = runner_of(&unfit).with_probe(claimed.clone());
+    let beside = runner_of(&unfit).with_failpoints(claimed.clone());
     let ((), id) = tokio::join!(Box::pin(beside.run(unfit_stop.clone())), story);
     went_well(&world, &id).await;
     assert_eq!(claimed.0.load(Ordering::SeqCst), 0, "the unfit process claimed none of it");
@@ -70,7 +70,7 @@ async fn taken_over(database: Database) {
         unfit_stop.cancel();
         id
     };
-    let begins = runner_of(&unfit).with_probe(EmptiesAtACopy(purse));
+    let begins = runner_of(&unfit).with_failpoints(EmptiesAtACopy(purse));
     let ((), id) = tokio::join!(Box::pin(begins.run(unfit_stop.clone())), story);
     went_well(&world, &id).await;
 }
@@ -123,7 +123,7 @@ async fn says_who_is_unfit(world: &World, id: &str, unfit: &Deployment) {
 async fn alone(database: Database) {
     let stage = Clocked::new(database).await;
     let (world, purse) = (&stage.world, Purse::default());
-    let runner = runner_of(&purse.of(&world.deployment)).with_probe(EmptiesAtACopy(purse.clone()));
+    let runner = runner_of(&purse.of(&world.deployment)).with_failpoints(EmptiesAtACopy(purse.clone()));
     let id = world.start_move("eu").await;
     ticks_until(&stage, &runner, || async { is_given_back(world, &id).await }).await;
     assert_eq!(world.tenant().await.status, TenantStatus::Moving);
@@ -204,13 +204,13 @@ async fn explained(world: &World, id: &str) -> Explanation {
 #[derive(Clone, Default)]
 struct Claims(Arc<AtomicUsize>);
 
-impl Probe for Claims {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Claims {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.0.fetch_add(usize::from(point.state == "preflight"), Ordering::SeqCst);
         Ok(())
     }
 
-    fn task(&self, _: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
@@ -219,12 +219,12 @@ impl Probe for Claims {
 /// Takes the credentials away when a copy begins.
 struct EmptiesAtACopy(Purse);
 
-impl Probe for EmptiesAtACopy {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for EmptiesAtACopy {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if (point.kind, point.moment) == ("copy", Moment::Before) {
             self.0.empty();
         }

@@ -8,7 +8,7 @@ use acceptance::world::{Seed, deploy, fresh_store, many_parts, wait_until};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
 use catalogue::capacity::{self, Limit};
-use engine::failpoints::{NoFailpoints, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, NoFailpoints};
 use engine::{Runner, RunnerSettings, StepError, Sweep};
 use store::sql;
 use testkit::fault_proxies::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
@@ -185,12 +185,12 @@ async fn run_until_ended(world: &World, id: &str, runners: Vec<Runner>) {
 #[derive(Clone, Default)]
 struct Copies(Arc<AtomicU32>);
 
-impl Probe for Copies {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Copies {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if point.kind == "copy" {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -208,7 +208,7 @@ async fn shared(database: Database) {
         // Neither can take all parts.
         let settings = RunnerSettings { tasks_at_once: 5, ..process.runner_settings() };
         let runner = Runner::new(process.store.clone(), workflows::registry(&process), settings, process.owner.clone());
-        runner.with_probe(copies.clone())
+        runner.with_failpoints(copies.clone())
     });
     let id = world.start_move("eu").await;
     run_until_ended(&world, &id, runners.collect()).await;

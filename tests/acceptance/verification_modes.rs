@@ -4,7 +4,7 @@
 use acceptance::fault_injection::{Interject, Target};
 use acceptance::world::request;
 use acceptance::{Database, World};
-use engine::failpoints::{Moment, NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, Moment, NoFailpoints};
 use workers::Verification;
 use workflows::actor::Actor;
 use workflows::realm_move::{MoveRequest, MoveView, start_move};
@@ -14,10 +14,10 @@ on_both_databases!(a_dropped_item_is_found_by_the_modes_that_look, dropped_item)
 
 const MODES: [Verification; 3] = [Verification::Full, Verification::Sampled, Verification::Off];
 
-async fn move_with(world: &World, mode: Verification, probe: impl Probe) -> MoveView {
+async fn move_with(world: &World, mode: Verification, failpoints: impl Failpoints) -> MoveView {
     let asked = MoveRequest { verification: mode, ..request("eu") };
     let id = start_move(&world.deployment, &asked, &Actor::realmctl("test")).await.expect("the move starts").id;
-    world.run_until(probe, || world.has_ended(&id)).await;
+    world.run_until(failpoints, || world.has_ended(&id)).await;
     world.view(&id).await
 }
 

@@ -41,7 +41,7 @@ impl World {
             for (n, service) in self.scenario.services.clone().iter().enumerate() {
                 for k in 0..self.scenario.items {
                     let key = format!("{tenant}/k{k:02}");
-                    let regions = self.judge.placement(&tenant, service.name);
+                    let regions = self.invariants.placement(&tenant, service.name);
                     self.written += 1;
                     let body = Some(format!("v{}", self.written));
                     self.request(Request { tenant: tenant.clone(), service: n, key, body, regions });
@@ -53,7 +53,7 @@ impl World {
     /// Replicas diverge: an item that clients were told is stored is not in one of the regions.
     pub(crate) fn let_replicas_diverge(&mut self) {
         for (tenant, service) in self.replicated_by_applications() {
-            let regions: Vec<_> = self.judge.placement(&tenant, service).into_iter().collect();
+            let regions: Vec<_> = self.invariants.placement(&tenant, service).into_iter().collect();
             let region = *self.chance.pick(&regions);
             let keys: Vec<String> = self.stored(&tenant, service).into_keys().take(self.scenario.lacking).collect();
             for key in keys {
@@ -67,7 +67,7 @@ impl World {
     /// Somebody makes diverged replicas equal again.
     pub(crate) fn repair_replicas(&mut self) {
         for (tenant, service) in self.replicated_by_applications() {
-            for region in self.judge.placement(&tenant, service) {
+            for region in self.invariants.placement(&tenant, service) {
                 let at = (region.to_owned(), service.to_owned());
                 let held = holdings(&self.tables[&at], &tenant);
                 for (key, body) in self.stored(&tenant, service).into_iter().filter(|(key, _)| !held.contains_key(key))
@@ -85,11 +85,11 @@ impl World {
         let services = self.scenario.services.iter().filter(|service| service.kind == Kind::Application);
         let pairs =
             services.flat_map(|service| self.scenario.tenants.iter().map(move |(id, _)| (id.clone(), service.name)));
-        pairs.filter(|(tenant, service)| self.judge.placement(tenant, service).len() > 1).collect()
+        pairs.filter(|(tenant, service)| self.invariants.placement(tenant, service).len() > 1).collect()
     }
 
     fn stored(&self, tenant: &str, service: &str) -> BTreeMap<String, String> {
-        self.judge.data.get(&(tenant.to_owned(), service.to_owned())).cloned().unwrap_or_default()
+        self.invariants.data.get(&(tenant.to_owned(), service.to_owned())).cloned().unwrap_or_default()
     }
 
     fn put_of(&self, tenant: &str, service: &str, (key, body): (&str, &str)) -> Change {
@@ -99,7 +99,7 @@ impl World {
         let mut put = vec![(KEY, key), (INDEX_KEY, value.as_str()), (BODY, body)];
         put.extend(number.is_multiple_of(2).then_some((SORT, "soon")));
         let mut put = item(&put);
-        if let Some(until) = self.judge.until.get(body) {
+        if let Some(until) = self.invariants.until.get(body) {
             put.insert(UNTIL.to_owned(), AttributeValue::N(until.to_string()));
         }
         Change::Put(put)
@@ -141,8 +141,8 @@ impl World {
             let services: &[Service] = &self.scenario.services;
             self.views[router] = View {
                 read_at: self.now,
-                online: self.judge.seen.tenants.get(id).is_some_and(|row| row.status == "online"),
-                regions: services.iter().map(|service| self.judge.placement(id, service.name)).collect(),
+                online: self.invariants.seen.tenants.get(id).is_some_and(|row| row.status == "online"),
+                regions: services.iter().map(|service| self.invariants.placement(id, service.name)).collect(),
             };
         }
         self.views[router].clone()
@@ -157,7 +157,7 @@ impl World {
             && self.chance.permille(500)
         {
             let until = self.seconds() + self.chance.between(-2, 12);
-            self.judge.until.insert(body.clone(), until);
+            self.invariants.until.insert(body.clone(), until);
         }
         let change = match &body {
             Some(body) => self.put_of(&tenant, name, (&key, body)),
@@ -175,12 +175,12 @@ impl World {
         self.note("client", &format!("{key} of {name} {words} in {regions:?}"));
         // A key that was deleted late at an old place and is written at the new one again is another matter.
         let of_key = |((_, of), written): &(At, String)| of == name && *written == key;
-        self.judge
+        self.invariants
             .late
             .iter_mut()
             .filter(|(at, late)| of_key(at) && !late.added)
             .for_each(|(_, late)| late.told = true);
-        let data = self.judge.data.entry((tenant, name.to_owned())).or_default();
+        let data = self.invariants.data.entry((tenant, name.to_owned())).or_default();
         match body {
             Some(body) => drop(data.insert(key, body)),
             None => drop(data.remove(&key)),

@@ -1,18 +1,18 @@
-//! Where the product asks the simulation: before a transaction and a commit, at the probe's points of a step, for ids and for
+//! Where the product asks the simulation: before a transaction and a commit, at the failpoints's points of a step, for ids and for
 //! the time. All of it is asked by the one lane that runs, so the answers follow from the seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::{Ids, StepError};
 use store::{Admission, Clock, CommitFate, Faults, Held, ManualClock, Millis};
-use testkit::simulator::{Chance, Post, Pulse};
+use testkit::simulator::{Chance, Mailbox, Pulse};
 
 use crate::faults::{Fault, FaultRates};
 
-/// Lanes of one process have ids next to each other.
+/// SimulatedTasks of one process have ids next to each other.
 pub(crate) const LANES: usize = 16;
 
 /// How much more often a rare state is struck.
@@ -35,7 +35,7 @@ pub(crate) struct Hit {
 
 /// What the product's hooks share with the simulation.
 pub(crate) struct Hooks {
-    pub(crate) gates: Post<(), Option<Held>>,
+    pub(crate) gates: Mailbox<(), Option<Held>>,
     pulse: Arc<Pulse>,
     chance: Mutex<Chance>,
     rates: FaultRates,
@@ -55,7 +55,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Hooks {
     pub(crate) fn new(pulse: Arc<Pulse>, chance: Chance, rates: FaultRates) -> Self {
         Self {
-            gates: Post::default(),
+            gates: Mailbox::default(),
             pulse,
             chance: Mutex::new(chance),
             rates,
@@ -188,8 +188,8 @@ impl Faults for Hooked {
     }
 }
 
-impl Probe for Hooked {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Hooked {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         let state = match (point.kind, point.state) {
             ("removal", "waiting") => "removal waiting",
             ("removal", "comparing") => "removal comparing",
@@ -204,7 +204,7 @@ impl Probe for Hooked {
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         let state = match point.kind {
             "copy" => "add_data",
             "verify" => "verify",

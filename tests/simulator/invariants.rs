@@ -42,7 +42,7 @@ pub(crate) struct Actor<'a> {
 }
 
 /// What is known to be true.
-pub(crate) struct Judge {
+pub(crate) struct Invariants {
     pub(crate) services: Vec<Service>,
     /// The catalogue as last judged.
     pub(crate) seen: Snapshot,
@@ -88,7 +88,7 @@ pub(crate) fn holdings(table: &SimulatedTable, tenant: &str) -> BTreeMap<String,
     of_tenant.map(|(key, item)| (key.to_owned(), body(item))).collect()
 }
 
-impl Judge {
+impl Invariants {
     /// The regions in which the tenant's data of a service is to be, by its placement.
     pub(crate) fn placement(&self, tenant: &str, service: &str) -> BTreeSet<&'static str> {
         placement(&self.seen, tenant, service)

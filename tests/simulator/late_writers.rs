@@ -50,7 +50,7 @@ impl World {
         let Some((deleted, hash)) = failed.found else { return Ok(Deeds::Replay(removal.to_owned())) };
         let shown = self.observer.shown(removal);
         self.note("operator", &format!("is shown {shown:?} late, {deleted} deleted"));
-        self.judge.told(&failed.at, &shown, deleted)?;
+        self.invariants.told(&failed.at, &shown, deleted)?;
         Ok(Deeds::Accept(removal.to_owned(), hash))
     }
 
@@ -61,7 +61,7 @@ impl World {
 
     /// At some location that a removal compares before it empties it. Where a store replicates, it would bring that to the live copy.
     pub(crate) fn write_late(&mut self) -> Result<(), Broken> {
-        let entries = self.judge.seen.ledger_entries.iter().filter(|(_, entry)| entry.state == "removing");
+        let entries = self.invariants.seen.ledger_entries.iter().filter(|(_, entry)| entry.state == "removing");
         let removals: Vec<String> = entries.filter_map(|(_, entry)| entry.workflow.clone()).collect();
         if removals.is_empty() {
             return Ok(());
@@ -71,14 +71,14 @@ impl World {
         let mut services = self.scenario.services.iter();
         let service = services.find(|service| service.name == removal.at.1 && service.kind != Kind::Native);
         let Some(parts) = service.map(|service| service.parts).filter(|_| removal.compares) else { return Ok(()) };
-        let stands = ["waiting", "failed"].contains(&self.judge.seen.workflows[&id].state.as_str());
+        let stands = ["waiting", "failed"].contains(&self.invariants.seen.workflows[&id].state.as_str());
         let Stored { tenant, at, begun, .. } = removal;
         let deletable = self.deletable(&tenant, &at);
         // What has been begun may be deleted by the removal itself, and where tallies alone are known no delete can be told.
         let tellable = stands && !begun && self.observer.knows_items(&id);
         let change = if tellable && !deletable.is_empty() && self.chance.permille(500) {
             let key = self.chance.pick(&deletable).clone();
-            self.judge.late.insert((at.clone(), key.clone()), Late { added: false, told: false });
+            self.invariants.late.insert((at.clone(), key.clone()), Late { added: false, told: false });
             self.note("a late writer", &format!("deletes {key} of {} in {}", at.1, at.0));
             Change::Delete(item(&[(KEY, &key)]))
         } else if stands {
@@ -98,16 +98,16 @@ impl World {
     fn addition(&mut self, tenant: &str, at: &At, value: &str) -> Change {
         self.written += 1;
         let key = format!("{tenant}/late{}", self.written);
-        self.judge.late.insert((at.clone(), key.clone()), Late { added: true, told: false });
+        self.invariants.late.insert((at.clone(), key.clone()), Late { added: true, told: false });
         self.note("a late writer", &format!("adds {key} under {value} to {} in {}", at.1, at.0));
         Change::Put(item(&[(KEY, &key), (INDEX_KEY, value), (BODY, "late")]))
     }
 
     /// Keys that both the location and the live copy have, of items that do not expire.
     fn deletable(&self, tenant: &str, at: &At) -> Vec<String> {
-        let live = self.judge.data.get(&(tenant.to_owned(), at.1.clone()));
+        let live = self.invariants.data.get(&(tenant.to_owned(), at.1.clone()));
         let here = holdings(&self.tables[at], tenant);
-        let lasts = |body: &String| !self.judge.until.contains_key(body);
+        let lasts = |body: &String| !self.invariants.until.contains_key(body);
         let both = here
             .into_iter()
             .filter(|(key, body)| lasts(body) && live.and_then(|live| live.get(key)).is_some_and(lasts));

@@ -3,7 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use store::{Clock, Millis};
-use testkit::simulator::{Attributes, Errand, number, text};
+use testkit::simulator::{Attributes, PendingRequest, number, text};
 use workers::error::WorkError;
 use workers::inspection::{KeyAttribute, KeyRole, TableSchema};
 use workers::tables::{Change, Expires, IndexFacts, Projection, TableFacts};
@@ -29,10 +29,10 @@ const FAILS_FOR_GOOD: u32 = 400;
 
 impl World {
     /// Sends a call, unless its process comes to stand still with the call in hand.
-    pub(crate) fn send(&mut self, errand: Errand<Call, Answered>) {
+    pub(crate) fn send(&mut self, errand: PendingRequest<Call, Answered>) {
         let rate = self.scenario.rates.pause_at_point;
         if self.hooks.is_calm() || !self.chance.permille(rate / 2) {
-            return self.post(errand);
+            return self.mailbox(errand);
         }
         let lane = errand.lane;
         self.hooks.note(lane, Fault::Pause);
@@ -41,8 +41,8 @@ impl World {
     }
 
     /// The call is on its way; what becomes of it is decided here.
-    pub(crate) fn post(&mut self, errand: Errand<Call, Answered>) {
-        let Errand { lane, question: call, answer } = errand;
+    pub(crate) fn mailbox(&mut self, errand: PendingRequest<Call, Answered>) {
+        let PendingRequest { lane, question: call, answer } = errand;
         let latency = self.chance.between(1, 3);
         if self.is_away(&call.at.0) {
             self.hooks.note(lane, Fault::RegionAway);
@@ -203,8 +203,8 @@ impl World {
             Change::Delete(_) => drop(table.delete(&key, now, lag)),
         }
         match (by_mover, is_put) {
-            (true, true) => self.judge.mover_put(at, &key),
-            (true, false) => self.judge.mover_delete(at, &key),
+            (true, true) => self.invariants.mover_put(at, &key),
+            (true, false) => self.invariants.mover_delete(at, &key),
             (false, _) => Ok(()),
         }
     }

@@ -219,7 +219,7 @@ impl World {
                 });
             }
             Deeds::ReplayAny => {
-                let removals = self.judge.seen.workflows.iter().filter(|(_, row)| row.kind == "removal");
+                let removals = self.invariants.seen.workflows.iter().filter(|(_, row)| row.kind == "removal");
                 let ids: Vec<String> = removals.map(|(id, _)| id.clone()).collect();
                 if !ids.is_empty() {
                     let id = self.chance.pick(&ids).clone();
@@ -267,7 +267,7 @@ impl World {
 
     /// Ends a pause that is still in force, because it was committed after it should have ended; `false` when there is none.
     pub(crate) fn let_go_of_the_rest(&mut self) -> bool {
-        let Some(scope) = self.judge.seen.pauses.keys().next() else { return false };
+        let Some(scope) = self.invariants.seen.pauses.keys().next() else { return false };
         let held = scope.strip_prefix("tenant:");
         let tenant = held.and_then(|held| self.scenario.tenants.iter().position(|(id, _)| id == held));
         self.act(Deeds::LetGo(tenant));
@@ -276,7 +276,7 @@ impl World {
 
     /// Replays a removal that has failed; `true` when there is none.
     pub(crate) fn replay_failed(&mut self) -> Result<bool, Broken> {
-        let seen = &self.judge.seen;
+        let seen = &self.invariants.seen;
         let is_owed = |id: &String| {
             seen.ledger_entries
                 .values()

@@ -67,7 +67,7 @@ impl World {
             settle_rounds: 4,
             permit_fresh_for: Duration::from_millis(20),
             checkpoint_every: Duration::from_millis(scenario.checkpoint_every.unsigned_abs()),
-            patience: 4,
+            attempts: 4,
             ..Settings::default()
         };
         let clocks = Arc::new(Clocks::default());
@@ -80,7 +80,7 @@ impl World {
         let owner = format!("{name}.{lives}");
         let runner = Runner::new(store, workflows::registry(&deployment), deployment.runner_settings(), owner.clone())
             .with_ids(Arc::new(hooked.clone()))
-            .with_probe(hooked);
+            .with_failpoints(hooked);
         let lease = self.lease();
         Process {
             owner,
@@ -116,10 +116,10 @@ impl World {
         if ready.is_empty() { None } else { Some(*self.chance.pick(&ready)) }
     }
 
-    /// Lanes without work, with the time at which there will be some for them.
+    /// SimulatedTasks without work, with the time at which there will be some for them.
     fn idle(&self) -> impl Iterator<Item = (usize, Millis)> {
-        let (due, lapses) = (self.judge.seen.due_at(), self.judge.seen.lapses_at());
-        let held = self.judge.seen.any_held().then(|| self.clock.now() - self.now);
+        let (due, lapses) = (self.invariants.seen.due_at(), self.invariants.seen.lapses_at());
+        let held = self.invariants.seen.any_held().then(|| self.clock.now() - self.now);
         let (engines, ticking) = (self.scenario.processes, self.scenario.lanes);
         let start = self.clock.now() - self.now;
         self.processes[..engines].iter().enumerate().filter(|(_, process)| process.up && !process.paused).flat_map(
@@ -166,7 +166,7 @@ impl World {
     pub(crate) fn lane_ended(&mut self, lane: usize) {
         self.hooks.forget_work(lane);
         // Late in a play, when something does not end, looking often would only take long.
-        let held = lane % LANES == SWEEPER && self.judge.seen.any_held();
+        let held = lane % LANES == SWEEPER && self.invariants.seen.any_held();
         let rest = if self.now > LATE || held { 200 } else { 12 };
         let again = self.now + self.chance.between(0, rest);
         self.processes[lane / LANES].looks_at[lane % LANES] = again;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use testkit::simulator::{Attributes, Millis, Post, Pulse, text};
+use testkit::simulator::{Attributes, Mailbox, Millis, Pulse, text};
 use tokio::time::Instant;
 use workers::clocks::{ClockOf, Clocks, Told};
 use workers::error::WorkError;
@@ -54,7 +54,7 @@ pub(crate) struct Call {
 pub(crate) type Answered = (Result<Answer, WorkError>, Option<Millis>);
 
 /// Calls that wait to be sent.
-pub(crate) type Calls = Post<Call, Answered>;
+pub(crate) type Calls = Mailbox<Call, Answered>;
 
 /// All tables, as one process reaches them.
 pub(crate) struct SimulatedTables {

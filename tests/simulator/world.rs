@@ -7,13 +7,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use store::{Held, ManualClock, Store};
-use testkit::simulator::{Chance, Coverage, Errand, Lanes, Millis, Schedule, SimulatedTable, TableShape, Trace};
+use testkit::simulator::{
+    Chance, Coverage, EventQueue, Millis, PendingRequest, SimulatedTable, SimulatedTasks, TableShape, Trace,
+};
 use tokio::sync::oneshot;
 
 use crate::clients::{Request, View};
 use crate::faults;
 use crate::hooks::Hooks;
-use crate::invariants::{Broken, Judge, TableMap};
+use crate::invariants::{Broken, Invariants, TableMap};
 use crate::observer::{Observer, Snapshot};
 use crate::operators::{Deeds, Told};
 use crate::processes::Process;
@@ -37,7 +39,7 @@ pub(crate) enum Event {
     /// A transaction may begin, or learns that the database can't be reached.
     Admit { lane: usize, answer: oneshot::Sender<Option<Held>>, reachable: bool },
     /// A process that stood still with a call in hand sends it.
-    Send(Errand<Call, Answered>),
+    Send(PendingRequest<Call, Answered>),
     /// A call arrives at its table.
     Arrive { lane: usize, call: Call, answer: Option<Sender>, partial: bool },
     /// A caller gets its answer.
@@ -75,14 +77,14 @@ pub(crate) struct World {
     /// How far the database's clock is ahead of it, and what it was until when.
     pub(crate) database: Arc<AtomicI64>,
     pub(crate) database_was: (Millis, Millis),
-    pub(crate) lanes: Lanes,
-    pub(crate) schedule: Schedule<Event>,
+    pub(crate) lanes: SimulatedTasks,
+    pub(crate) schedule: EventQueue<Event>,
     pub(crate) hooks: Arc<Hooks>,
     pub(crate) calls: Arc<Calls>,
     pub(crate) store: Store,
     pub(crate) processes: Vec<Process>,
     pub(crate) tables: TableMap,
-    pub(crate) judge: Judge,
+    pub(crate) invariants: Invariants,
     /// When the last change of a key reaches a replica.
     pub(crate) replicated: BTreeMap<(At, String), Millis>,
     pub(crate) views: Vec<View>,
@@ -104,7 +106,7 @@ impl World {
         let mut chance = Chance::new(seed);
         let scenario = Scenario::drawn(&mut chance);
         let clock = Arc::new(ManualClock::new(START));
-        let lanes = Lanes::default();
+        let lanes = SimulatedTasks::default();
         let hooks = Hooks::new(lanes.pulse(), Chance::new(chance.bits()), scenario.rates.clone());
         let url = store::StoreUrl::Sqlite(file.to_owned());
         let store = Store::open(&url).await.expect("the catalogue opens").with_clock(Arc::new(Arc::clone(&clock)));
@@ -117,13 +119,13 @@ impl World {
             clock,
             database: Arc::default(),
             database_was: (0, 0),
-            schedule: Schedule::default(),
+            schedule: EventQueue::default(),
             hooks: Arc::new(hooks),
             calls: Arc::default(),
             store,
             processes: Vec::new(),
             tables: places.map(table).collect(),
-            judge: Judge {
+            invariants: Invariants {
                 services: scenario.services.clone(),
                 seen: Snapshot::default(),
                 data: BTreeMap::new(),
@@ -162,10 +164,10 @@ impl World {
             } else if self.begin_due_work() {
                 // It runs in the next turn.
             } else if self.is_over()? {
-                self.judge.now = self.seconds();
-                return self.judge.end(&self.tables);
+                self.invariants.now = self.seconds();
+                return self.invariants.end(&self.tables);
             } else if self.now > LONGEST {
-                return Err(format!("P9: no end after {LONGEST} ms: {:?}", self.judge.seen));
+                return Err(format!("P9: no end after {LONGEST} ms: {:?}", self.invariants.seen));
             } else {
                 self.move_time().await;
             }
@@ -226,7 +228,7 @@ impl World {
         self.hear()
     }
 
-    fn admit_later(&mut self, gate: Errand<(), Option<Held>>) {
+    fn admit_later(&mut self, gate: PendingRequest<(), Option<Held>>) {
         let (lane, calm) = (gate.lane, self.hooks.is_calm());
         let rates = &self.scenario.rates;
         let weight = self.hooks.weight(lane);
@@ -259,7 +261,7 @@ impl World {
                 }
             }
             Event::Reply { answer, reply, .. } => drop(answer.send(reply)),
-            Event::Send(errand) => self.post(errand),
+            Event::Send(errand) => self.mailbox(errand),
             Event::Arrive { lane, call, answer, partial } => self.arrive(lane, call, answer, partial)?,
             Event::Replicate { at, change, by_mover } => self.replicate(&at, change, by_mover)?,
             Event::Restart(process) => self.restart(process),
@@ -301,12 +303,12 @@ impl World {
     /// Whether nothing is left to happen. A pause that took effect late is ended, and a failed removal is replayed first, as on-call would.
     fn is_over(&mut self) -> Result<bool, Broken> {
         let quiet = self.hooks.is_calm() && self.schedule.next().is_none() && !self.lanes.any_busy();
-        if !quiet || self.judge.seen.lapses_at().is_some() {
+        if !quiet || self.invariants.seen.lapses_at().is_some() {
             return Ok(false);
         }
-        if self.judge.seen.due_at().is_some() {
+        if self.invariants.seen.due_at().is_some() {
             // A removal may wait for as long as another, which it follows, has failed.
-            if self.judge.seen.only_removals_wait() {
+            if self.invariants.seen.only_removals_wait() {
                 self.replay_failed()?;
             }
             return Ok(false);

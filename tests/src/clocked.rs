@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::{Runner, StepError};
 use store::{Clock, ManualClock, Store, StoreUrl};
 use testkit::RequestAge;
@@ -55,8 +55,8 @@ impl Clocked {
     }
 
     /// A runner to be ticked.
-    pub fn runner(&self, probe: impl Probe) -> Runner {
-        self.world.runner().with_probe(probe)
+    pub fn runner(&self, failpoints: impl Failpoints) -> Runner {
+        self.world.runner().with_failpoints(failpoints)
     }
 
     /// Ticks until there is nothing to do at this time.
@@ -71,8 +71,8 @@ impl Clocked {
 
     /// Ticks until the move and its removals have ended. Each copy and each read-back takes `task_ms` of the clock, and 10 ms pass
     /// whenever there is nothing to do.
-    pub async fn run_to_the_end(&self, id: &str, probe: impl Probe, task_ms: i64) -> MoveView {
-        let runner = self.runner(Slowly { clock: Arc::clone(&self.clock), task_ms, probe });
+    pub async fn run_to_the_end(&self, id: &str, failpoints: impl Failpoints, task_ms: i64) -> MoveView {
+        let runner = self.runner(Slowly { clock: Arc::clone(&self.clock), task_ms, failpoints });
         for _ in 0..MOST_TICKS {
             if self.world.has_ended(id).await {
                 return self.world.view(id).await;
@@ -89,18 +89,18 @@ impl Clocked {
 struct Slowly<P> {
     clock: Arc<ManualClock>,
     task_ms: i64,
-    probe: P,
+    failpoints: P,
 }
 
-impl<P: Probe> Probe for Slowly<P> {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
-        self.probe.step(point)
+impl<P: Failpoints> Failpoints for Slowly<P> {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
+        self.failpoints.step(point)
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if point.moment == Moment::Recorded && point.kind != "remove" {
             self.clock.advance(self.task_ms);
         }
-        self.probe.task(point)
+        self.failpoints.task(point)
     }
 }

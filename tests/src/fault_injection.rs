@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use engine::StepError;
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use serde::{Deserialize, Serialize};
 
 /// How long anybody waits for an action that is done in between, before the test fails.
@@ -36,7 +36,7 @@ impl Target {
         Self::step(kind, "", moment)
     }
 
-    fn is_at(&self, point: Point<'_>, task: bool) -> bool {
+    fn is_at(&self, point: Failpoint<'_>, task: bool) -> bool {
         let state = if task { "" } else { point.state };
         self.kind == point.kind && self.state == state && self.moment == name(point.moment)
     }
@@ -54,7 +54,7 @@ fn name(moment: Moment) -> &'static str {
 
 /// What a strike does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Blow {
+pub enum Injected {
     /// `kill -9` of the whole process.
     Kill,
     /// A failure that will not pass.
@@ -67,19 +67,19 @@ pub enum Blow {
 
 /// Strikes at a target, at most `times`.
 #[derive(Debug, Clone)]
-pub struct Striker {
+pub struct Injector {
     target: Target,
-    blow: Blow,
+    fault: Injected,
     passes: u32,
     times: u32,
     visits: Arc<AtomicU32>,
     struck: Arc<AtomicU32>,
 }
 
-impl Striker {
+impl Injector {
     /// Strikes at `target` the first `times` that the engine comes by.
-    pub fn new(target: Target, blow: Blow, times: u32) -> Self {
-        Self { target, blow, passes: 0, times, visits: Arc::default(), struck: Arc::default() }
+    pub fn new(target: Target, fault: Injected, times: u32) -> Self {
+        Self { target, fault, passes: 0, times, visits: Arc::default(), struck: Arc::default() }
     }
 
     /// The same, letting it come by so often before.
@@ -98,47 +98,47 @@ impl Striker {
         self.visits.load(Ordering::SeqCst)
     }
 
-    fn visit(&self, point: Point<'_>, task: bool) -> Result<(), StepError> {
+    fn visit(&self, point: Failpoint<'_>, task: bool) -> Result<(), StepError> {
         if !self.target.is_at(point, task)
             || self.visits.fetch_add(1, Ordering::SeqCst) < self.passes
             || self.struck.fetch_add(1, Ordering::SeqCst) >= self.times
         {
             return Ok(());
         }
-        match self.blow {
-            Blow::Kill => {
+        match self.fault {
+            Injected::Kill => {
                 let me = rustix::process::getpid();
                 rustix::process::kill_process(me, rustix::process::Signal::KILL).expect("a process may kill itself");
                 unreachable!("SIGKILL can't be outlived")
             }
-            Blow::FailForGood => Err(StepError::permanent("injected", "a failure injected by the test")),
-            Blow::FailOnce => Err(StepError::retryable("injected", "a passing failure injected by the test")),
-            Blow::LoseReply => Err(StepError::retryable("injected", "the reply was lost")),
+            Injected::FailForGood => Err(StepError::permanent("injected", "a failure injected by the test")),
+            Injected::FailOnce => Err(StepError::retryable("injected", "a passing failure injected by the test")),
+            Injected::LoseReply => Err(StepError::retryable("injected", "the reply was lost")),
         }
     }
 }
 
-impl Probe for Striker {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Injector {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.visit(point, false)
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.visit(point, true)
     }
 }
 
-/// Several strikers in one.
+/// Several injectors in one.
 #[derive(Debug, Clone)]
-pub struct Strikers(pub Vec<Striker>);
+pub struct Injectors(pub Vec<Injector>);
 
-impl Probe for Strikers {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
-        self.0.iter().try_for_each(|striker| striker.step(point))
+impl Failpoints for Injectors {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
+        self.0.iter().try_for_each(|injector| injector.step(point))
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
-        self.0.iter().try_for_each(|striker| striker.task(point))
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
+        self.0.iter().try_for_each(|injector| injector.task(point))
     }
 }
 
@@ -165,7 +165,7 @@ impl Interject {
         Self { target, action: Arc::new(move || Box::pin(action())), done: Arc::default(), ended: Arc::default() }
     }
 
-    fn visit(&self, point: Point<'_>, task: bool) {
+    fn visit(&self, point: Failpoint<'_>, task: bool) {
         if !self.target.is_at(point, task) {
             return;
         }
@@ -197,13 +197,13 @@ impl Interject {
     }
 }
 
-impl Probe for Interject {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Interject {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.visit(point, false);
         Ok(())
     }
 
-    fn task(&self, point: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         self.visit(point, true);
         Ok(())
     }

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use catalogue::ledger::{self, EntryState};
 use catalogue::tenants::{self, TenantStatus};
 use engine::WorkflowRecord;
-use engine::failpoints::{NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, NoFailpoints};
 use store::{ManualClock, Tx};
 use testkit::hook_service::Pages;
 use testkit::{HookService, RequestAge};
 use workflows::actor::Actor;
-use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, create_campaign, resume_campaign};
+use workflows::campaign::{Allowance, CampaignOptions, CampaignRequest, Tenants, create_campaign, resume_campaign};
 use workflows::provision::{NewTenant, create_tenant};
 use workflows::removal::{Accepted, ReplayOutcome, replay_removal};
 
@@ -110,7 +110,7 @@ impl Stage {
                 create(&self.world, &format!("new-{}", self.created)).await;
             }
             Begin::Campaign => {
-                let orders = Orders {
+                let options = CampaignOptions {
                     wave_size: 1,
                     wave_pause_ms: 50,
                     at_once: 1,
@@ -120,16 +120,16 @@ impl Stage {
                     priority: engine::Priority::default(),
                 };
                 let tenants = Tenants::Listed([TENANT, SECOND].map(str::to_owned).into());
-                let request = CampaignRequest { to: to.to_owned(), tenants, orders, idempotency_key: None };
+                let request = CampaignRequest { to: to.to_owned(), tenants, options, idempotency_key: None };
                 create_campaign(&self.world.deployment, &request, &by()).await.expect("the campaign is created");
             }
         }
     }
 
-    /// Begins a run, and runs it with `probe` until everything is at rest.
-    pub async fn run(&mut self, begin: Begin, probe: impl Probe) -> Vec<Ran> {
+    /// Begins a run, and runs it with `failpoints` until everything is at rest.
+    pub async fn run(&mut self, begin: Begin, failpoints: impl Failpoints) -> Vec<Ran> {
         self.begin(begin).await;
-        self.world.run_until(probe, || self.is_at_rest()).await;
+        self.world.run_until(failpoints, || self.is_at_rest()).await;
         self.ran().await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use catalogue::ledger::{self, EntryState, LedgerEntry};
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use engine::failpoints::{NoFailpoints, Probe};
+use engine::failpoints::{Failpoints, NoFailpoints};
 use engine::tables::{in_doubt_table, workflow_table};
 use engine::{HostLocks, Runner};
 use store::{Store, StoreUrl, sql};
@@ -308,9 +308,9 @@ impl World {
         runner_of(&self.deployment)
     }
 
-    /// Runs workflows and tasks, with `probe`, until `done`.
-    pub async fn run_until<F: Future<Output = bool>>(&self, probe: impl Probe, done: impl Fn() -> F) {
-        Self::run_by(self.runner().with_probe(probe), done).await;
+    /// Runs workflows and tasks, with `failpoints`, until `done`.
+    pub async fn run_until<F: Future<Output = bool>>(&self, failpoints: impl Failpoints, done: impl Fn() -> F) {
+        Self::run_by(self.runner().with_failpoints(failpoints), done).await;
     }
 
     /// Has `runner` run workflows and tasks until `done`.
@@ -338,10 +338,10 @@ impl World {
         start_move(&self.deployment, &request(to), &by).await.expect("the move starts").id
     }
 
-    /// Starts a move and runs it, with `probe`, until it and all removals have ended.
-    pub async fn run_move(&self, to: &str, probe: impl Probe) -> MoveView {
+    /// Starts a move and runs it, with `failpoints`, until it and all removals have ended.
+    pub async fn run_move(&self, to: &str, failpoints: impl Failpoints) -> MoveView {
         let id = self.start_move(to).await;
-        self.run_until(probe, || self.has_ended(&id)).await;
+        self.run_until(failpoints, || self.has_ended(&id)).await;
         self.no_task_is_left(&id).await;
         self.view(&id).await
     }

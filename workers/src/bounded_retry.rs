@@ -1,10 +1,10 @@
-//! Bounded waiting for a store that leaves requests undone. Each wait is a sign of life: the bound is not the lease's.
+//! Bounded waiting for a store that leaves requests undone. Each wait is a heartbeat: the bound is not the lease's.
 
 use std::time::Duration;
 
 use crate::error::{Treatment, WorkError};
 use crate::failure::{BAD_ANSWER, UNREACHABLE, UNREADABLE};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 
 const FIRST_WAIT: Duration = Duration::from_millis(25);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -14,17 +14,17 @@ const MOST_UNREADABLE: u32 = 2;
 const MOST_BAD_ANSWERS: u32 = 4;
 
 /// Counts fruitless attempts in a row. Any progress starts the count again.
-pub(crate) struct Patience<'a> {
+pub(crate) struct BoundedRetry<'a> {
     limit: u32,
     fruitless: u32,
     /// Answers that could not be read.
     unreadable: u32,
-    pulse: &'a Pulse<'a>,
+    heartbeat: &'a Heartbeat<'a>,
 }
 
-impl<'a> Patience<'a> {
-    pub(crate) fn new(limit: u32, pulse: &'a Pulse<'a>) -> Self {
-        Self { limit, fruitless: 0, unreadable: 0, pulse }
+impl<'a> BoundedRetry<'a> {
+    pub(crate) fn new(limit: u32, heartbeat: &'a Heartbeat<'a>) -> Self {
+        Self { limit, fruitless: 0, unreadable: 0, heartbeat }
     }
 
     /// Something was done: start counting again.
@@ -39,7 +39,7 @@ impl<'a> Patience<'a> {
             return Err(why);
         }
         self.fruitless += 1;
-        self.pulse.beat().await
+        self.heartbeat.beat().await
     }
 
     /// Waits before the next attempt, longer each time; gives back `why` when it is not retryable or patience has run out,
@@ -62,7 +62,7 @@ impl<'a> Patience<'a> {
         let wait = FIRST_WAIT.saturating_mul(1 << self.fruitless.min(10)).min(LONGEST_WAIT);
         self.fruitless += 1;
         tokio::time::sleep(wait).await;
-        self.pulse.beat().await
+        self.heartbeat.beat().await
     }
 }
 
@@ -72,18 +72,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_can_t_be_read_is_asked_for_twice_more_however_often_it_failed_otherwise() {
-        let (pulse, throttled) = (Pulse::unheard(), || WorkError::retryable("throttled", "slow down"));
-        let mut patience = Patience::new(8, &pulse);
+        let (heartbeat, throttled) = (Heartbeat::unheard(), || WorkError::retryable("throttled", "slow down"));
+        let mut retry = BoundedRetry::new(8, &heartbeat);
         for _ in 0..5 {
-            patience.wait(throttled()).await.expect("there is patience left");
+            retry.wait(throttled()).await.expect("there is patience left");
         }
         for _ in 0..MOST_UNREADABLE {
-            patience.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect("it may have been an accident");
+            retry.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect("it may have been an accident");
         }
-        patience.wait(throttled()).await.expect("there is patience left");
-        let last = patience.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect_err("a third time");
+        retry.wait(throttled()).await.expect("there is patience left");
+        let last = retry.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect_err("a third time");
         assert_eq!(last.treatment, Treatment::Permanent);
-        patience.progress();
-        patience.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect("something was done");
+        retry.progress();
+        retry.wait(WorkError::permanent(UNREADABLE, "what?")).await.expect("something was done");
     }
 }

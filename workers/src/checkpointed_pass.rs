@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::{Fingerprint, MOST_MARKS, Mark};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::progress::{self, Checkpoints, Notes, Tally};
 
 const VERSION: u32 = 1;
@@ -123,7 +123,7 @@ pub(crate) struct Run<'a> {
     deleting: Option<u32>,
     deleted: Vec<u32>,
     checkpoints: &'a dyn Checkpoints,
-    pulse: Arc<Pulse<'a>>,
+    heartbeat: Arc<Heartbeat<'a>>,
     every: Duration,
     saved: Instant,
 }
@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
                 fresh
             }
         };
-        let pulse = Arc::new(Pulse::new(checkpoints, every));
+        let heartbeat = Arc::new(Heartbeat::new(checkpoints, every));
         let notes = matches!(operation, Operation::Copy | Operation::Compare) && checkpoints.keeps_notes();
         Self {
             tally: state.tally,
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
             deleted: Vec::new(),
             state,
             checkpoints,
-            pulse,
+            heartbeat,
             every,
             saved: Instant::now(),
         }
@@ -203,9 +203,9 @@ impl<'a> Run<'a> {
         self.seen.clone().unwrap_or_default().within(MOST_MARKS)
     }
 
-    /// Where the work between two checkpoints gives signs of life.
-    pub(crate) fn pulse(&self) -> Arc<Pulse<'a>> {
-        Arc::clone(&self.pulse)
+    /// Where the work between two checkpoints gives heartbeats.
+    pub(crate) fn heartbeat(&self) -> Arc<Heartbeat<'a>> {
+        Arc::clone(&self.heartbeat)
     }
 
     pub(crate) fn stage(&self) -> Stage {
@@ -406,7 +406,7 @@ impl<'a> Run<'a> {
         let resume = serde_json::to_value(&self.state).expect("a checkpoint is plain data with text keys");
         self.checkpoints.save_noting(resume, self.state.done, notes).await?;
         self.saved = Instant::now();
-        self.pulse.saved();
+        self.heartbeat.saved();
         Ok(())
     }
 }

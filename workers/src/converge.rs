@@ -34,7 +34,7 @@ pub(crate) async fn copy(
         if let Some(tally) = from.settled(to, copy.verification, run).await? {
             return Ok(tally);
         }
-        let found = from.differing_keys(to, &run.pulse()).await?;
+        let found = from.differing_keys(to, &run.heartbeat()).await?;
         if !found.is_empty() && !may_be_late(from, run.round(), &found) {
             return Err(mismatch::written(&Site::of(copy.from).to_string(), &found));
         }
@@ -83,7 +83,7 @@ pub(crate) async fn verify(
         let last = looks == settings.settle_rounds;
         let compare = last || (what == ReadBack::Copied && looks == 0);
         if look.found.is_empty() && compare {
-            look.found = source.differing_keys(at, &run.pulse()).await?;
+            look.found = source.differing_keys(at, &run.heartbeat()).await?;
         }
         if last || (what == ReadBack::Copied && !look.found.is_empty()) {
             return Err(mismatch::report(&Site::of(copy.to).to_string(), expected, &look.seen, &look.found));
@@ -116,13 +116,13 @@ async fn look_at(
     run: &mut Run<'_>,
 ) -> Result<Look, WorkError> {
     if verification == Verification::Sampled
-        && let Some(Sample { items, compared, found }) = source.sample(at, expected, &run.pulse()).await?
+        && let Some(Sample { items, compared, found }) = source.sample(at, expected, &run.heartbeat()).await?
     {
         return Ok(Look { seen: Tally { items, ..*expected }, found, read_back: compared, whole: false });
     }
     at.digest_pass(run).await?;
     let seen = run.tally();
     // Items that expire are in neither tally.
-    let found = if seen == *expected { source.lacking_keys(at, &run.pulse()).await? } else { Vec::new() };
+    let found = if seen == *expected { source.lacking_keys(at, &run.heartbeat()).await? } else { Vec::new() };
     Ok(Look { seen, found, read_back: seen.items + seen.objects, whole: true })
 }

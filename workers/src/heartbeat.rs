@@ -9,16 +9,16 @@ use tokio::time::Instant;
 use crate::error::{Treatment, WorkError};
 use crate::progress::Checkpoints;
 
-/// Passes signs of life on to the checkpoints of a run, at most once per `every`. Shared by all that works for the run.
-pub(crate) struct Pulse<'a> {
+/// Passes heartbeats on to the checkpoints of a run, at most once per `every`. Shared by all that works for the run.
+pub(crate) struct Heartbeat<'a> {
     checkpoints: Option<&'a dyn Checkpoints>,
     every: Duration,
-    /// The last sign of life; the next is due at once when `None`.
+    /// The last heartbeat; the next is due at once when `None`.
     last: Mutex<Option<Instant>>,
 }
 
-impl<'a> Pulse<'a> {
-    /// Starts as if there had been a sign of life just now.
+impl<'a> Heartbeat<'a> {
+    /// Starts as if there had been a heartbeat just now.
     pub(crate) fn new(checkpoints: &'a dyn Checkpoints, every: Duration) -> Self {
         Self { checkpoints: Some(checkpoints), every, last: Mutex::new(Some(Instant::now())) }
     }
@@ -33,9 +33,9 @@ impl<'a> Pulse<'a> {
     pub(crate) async fn beat(&self) -> Result<(), WorkError> {
         let Some(checkpoints) = self.checkpoints.filter(|_| self.is_due(Instant::now())) else { return Ok(()) };
         match checkpoints.alive().await {
-            // Beginning a large object anew would cost more than a late sign of life: the next beat is soon enough.
+            // Beginning a large object anew would cost more than a late heartbeat: the next beat is soon enough.
             Err(error) if error.treatment == Treatment::Retryable => {
-                tracing::warn!(%error, "a sign of life of the work could not be stored");
+                tracing::warn!(%error, "a heartbeat of the work could not be stored");
                 Ok(())
             }
             Err(error) => {
@@ -46,7 +46,7 @@ impl<'a> Pulse<'a> {
         }
     }
 
-    /// A checkpoint was saved, which is a sign of life as well.
+    /// A checkpoint was saved, which is a heartbeat as well.
     pub(crate) fn saved(&self) {
         self.set(Some(Instant::now()));
     }
@@ -98,37 +98,37 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// A pulse whose next beat is due, and none after it for an hour.
-    fn due(checkpoints: &Counts) -> Pulse<'_> {
-        let pulse = Pulse::new(checkpoints, HOUR);
-        pulse.set(None);
-        pulse
+    /// A heartbeat whose next beat is due, and none after it for an hour.
+    fn due(checkpoints: &Counts) -> Heartbeat<'_> {
+        let heartbeat = Heartbeat::new(checkpoints, HOUR);
+        heartbeat.set(None);
+        heartbeat
     }
 
     #[tokio::test]
     async fn beats_are_passed_on_when_due_and_not_more_often() {
         let counts = Counts::answering(|| Ok(()));
-        let pulse = due(&counts);
+        let heartbeat = due(&counts);
         for _ in 0..5 {
-            pulse.beat().await.unwrap();
+            heartbeat.beat().await.unwrap();
         }
         assert_eq!(counts.alive.load(Ordering::SeqCst), 1);
         let later = Instant::now() + HOUR;
-        assert!(pulse.is_due(later));
-        assert!(!pulse.is_due(later));
+        assert!(heartbeat.is_due(later));
+        assert!(!heartbeat.is_due(later));
     }
 
     #[tokio::test]
     async fn a_lost_lease_fails_every_beat_and_a_passing_fault_none() {
         let lost = Counts::answering(|| Err(WorkError::lost_lease("gone")));
-        let pulse = due(&lost);
+        let heartbeat = due(&lost);
         for _ in 0..3 {
-            assert_eq!(pulse.beat().await.unwrap_err().treatment, Treatment::LostLease);
+            assert_eq!(heartbeat.beat().await.unwrap_err().treatment, Treatment::LostLease);
         }
         let busy = Counts::answering(|| Err(WorkError::retryable("catalogue", "busy")));
-        let pulse = due(&busy);
+        let heartbeat = due(&busy);
         for _ in 0..3 {
-            pulse.beat().await.unwrap();
+            heartbeat.beat().await.unwrap();
         }
         assert_eq!(busy.alive.load(Ordering::SeqCst), 1);
     }

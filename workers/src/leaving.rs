@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::mismatch::{Differs, MOST_NAMED};
 use crate::progress::Tally;
 
@@ -36,7 +36,7 @@ pub(crate) struct Looks {
 /// So many keys are held in memory, and wait together.
 const AT_ONCE: usize = 1_000;
 
-/// The wait is cut into pieces of this length, each with a sign of life.
+/// The wait is cut into pieces of this length, each with a heartbeat.
 const PIECE: Duration = Duration::from_secs(5);
 
 impl Looks {
@@ -45,18 +45,18 @@ impl Looks {
     }
 
     /// Until the second look.
-    pub(crate) async fn wait(&self, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        wait(self.again_after, pulse).await
+    pub(crate) async fn wait(&self, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
+        wait(self.again_after, heartbeat).await
     }
 }
 
-/// Waits with signs of life.
-pub(crate) async fn wait(mut left: Duration, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+/// Waits with heartbeats.
+pub(crate) async fn wait(mut left: Duration, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
     while !left.is_zero() {
         let piece = left.min(PIECE);
         tokio::time::sleep(piece).await;
         left -= piece;
-        pulse.beat().await?;
+        heartbeat.beat().await?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::place::Place;
 
 /// A wait gives a sign of life, and looks whether the limits have changed, at least this often.
@@ -49,15 +49,15 @@ pub(crate) enum Kind {
 /// What limits the requests of this process. Shared by all its movers' work; without any limit nothing waits.
 #[derive(Debug, Default)]
 pub struct Limits {
-    gates: Mutex<Gates>,
+    by_scope: Mutex<ScopeLimiters>,
 }
 
 #[derive(Debug, Default)]
-struct Gates {
+struct ScopeLimiters {
     /// `None` until limits were set for the first time.
     scopes_of: Option<ScopesOf>,
-    writes: BTreeMap<String, Gate>,
-    reads: BTreeMap<String, Gate>,
+    writes: BTreeMap<String, ScopeLimiter>,
+    reads: BTreeMap<String, ScopeLimiter>,
     /// Requests that wait, in the order in which they came.
     waiting: BTreeMap<u64, Waiting>,
     came: u64,
@@ -76,7 +76,7 @@ struct Waiting {
 
 /// One scope's limit on one kind of units.
 #[derive(Debug, Clone, Copy)]
-struct Gate {
+struct ScopeLimiter {
     rate: f64,
     /// The end of the time that all requests so far stand for.
     free_at: Instant,
@@ -87,36 +87,36 @@ struct Gate {
 impl Limits {
     /// Whether limits were ever set.
     pub fn are_known(&self) -> bool {
-        self.with(|gates| gates.scopes_of.is_some())
+        self.with(|by_scope| by_scope.scopes_of.is_some())
     }
 
     /// Whether anything is limited.
     pub fn limit_anything(&self) -> bool {
-        self.with(|gates| !gates.writes.is_empty() || !gates.reads.is_empty())
+        self.with(|by_scope| !by_scope.writes.is_empty() || !by_scope.reads.is_empty())
     }
 
     /// What is limited from now on, by the names of scopes, instead of what was before. What was sent before still counts.
     pub fn set(&self, rates: &BTreeMap<String, Rates>, scopes_of: ScopesOf) {
         let now = Instant::now();
-        self.with(|gates| {
-            gates.scopes_of = Some(scopes_of);
-            replace(&mut gates.writes, rates, |rates| rates.writes, now);
-            replace(&mut gates.reads, rates, |rates| rates.reads, now);
+        self.with(|by_scope| {
+            by_scope.scopes_of = Some(scopes_of);
+            replace(&mut by_scope.writes, rates, |rates| rates.writes, now);
+            replace(&mut by_scope.reads, rates, |rates| rates.reads, now);
         });
     }
 
     /// Where requests to a place wait.
-    pub(crate) fn door(self: &Arc<Self>, place: &Place, kind: Kind) -> Door {
-        Door { limits: Arc::clone(self), place: place.clone(), kind, unit: 1.0 }
+    pub(crate) fn limiter(self: &Arc<Self>, place: &Place, kind: Kind) -> RateLimiter {
+        RateLimiter { limits: Arc::clone(self), place: place.clone(), kind, unit: 1.0 }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Gates) -> T) -> T {
-        act(&mut self.gates.lock().expect("no holder of this lock panics"))
+    fn with<T>(&self, act: impl FnOnce(&mut ScopeLimiters) -> T) -> T {
+        act(&mut self.by_scope.lock().expect("no holder of this lock panics"))
     }
 }
 
 fn replace(
-    gates: &mut BTreeMap<String, Gate>,
+    by_scope: &mut BTreeMap<String, ScopeLimiter>,
     rates: &BTreeMap<String, Rates>,
     of: impl Fn(&Rates) -> Option<f64>,
     now: Instant,
@@ -124,13 +124,13 @@ fn replace(
     let limited = rates.iter().filter_map(|(scope, rates)| Some((scope, of(rates)?, rates.not_before)));
     let limited = limited.filter(|(_, rate, _)| rate.is_finite() && *rate > 0.0);
     let new = limited.map(|(scope, rate, not_before)| {
-        let free_at = gates.get(scope).map_or(now, |gate| gate.free_at_with(rate, now));
-        (scope.clone(), Gate { rate, free_at, not_before })
+        let free_at = by_scope.get(scope).map_or(now, |scope_limiter| scope_limiter.free_at_with(rate, now));
+        (scope.clone(), ScopeLimiter { rate, free_at, not_before })
     });
-    *gates = new.collect();
+    *by_scope = new.collect();
 }
 
-impl Gate {
+impl ScopeLimiter {
     /// What is owed are units: a higher rate has earned them sooner.
     fn free_at_with(self, rate: f64, now: Instant) -> Instant {
         let owed = self.free_at.saturating_duration_since(now).as_secs_f64() * self.rate;
@@ -147,39 +147,39 @@ impl Gate {
     }
 }
 
-impl Gates {
+impl ScopeLimiters {
     /// The limited scopes that a place's requests fall under.
     fn scopes(&self, place: &Place, kind: Kind) -> Vec<String> {
-        let gates = if kind == Kind::Writes { &self.writes } else { &self.reads };
-        let scopes = self.scopes_of.filter(|_| !gates.is_empty()).map(|scopes_of| scopes_of(place));
-        scopes.unwrap_or_default().into_iter().filter(|scope| gates.contains_key(scope)).collect()
+        let by_scope = if kind == Kind::Writes { &self.writes } else { &self.reads };
+        let scopes = self.scopes_of.filter(|_| !by_scope.is_empty()).map(|scopes_of| scopes_of(place));
+        scopes.unwrap_or_default().into_iter().filter(|scope| by_scope.contains_key(scope)).collect()
     }
 
-    fn gates(&mut self, place: &Place, kind: Kind) -> impl Iterator<Item = &mut Gate> {
+    fn by_scope(&mut self, place: &Place, kind: Kind) -> impl Iterator<Item = &mut ScopeLimiter> {
         let scopes = self.scopes(place, kind);
-        let gates = if kind == Kind::Writes { &mut self.writes } else { &mut self.reads };
-        gates.iter_mut().filter(move |(scope, _)| scopes.contains(scope)).map(|(_, gate)| gate)
+        let by_scope = if kind == Kind::Writes { &mut self.writes } else { &mut self.reads };
+        by_scope.iter_mut().filter(move |(scope, _)| scopes.contains(scope)).map(|(_, scope_limiter)| scope_limiter)
     }
 
     /// Takes the units if it is the request's turn; else says when to look again.
-    fn admit(&mut self, came: u64, door: &Door, units: f64, now: Instant) -> Result<(), Instant> {
-        let scopes = self.scopes(&door.place, door.kind);
-        let turn = self.turn(came, &scopes, door.kind, now);
+    fn admit(&mut self, came: u64, limiter: &RateLimiter, units: f64, now: Instant) -> Result<(), Instant> {
+        let scopes = self.scopes(&limiter.place, limiter.kind);
+        let turn = self.turn(came, &scopes, limiter.kind, now);
         if turn > now {
             let looks = turn.min(now + LONGEST_SILENCE);
-            self.waiting.insert(came, Waiting { scopes, kind: door.kind, units, turn, looks });
+            self.waiting.insert(came, Waiting { scopes, kind: limiter.kind, units, turn, looks });
             return Err(looks);
         }
         self.waiting.remove(&came);
-        self.gates(&door.place, door.kind).for_each(|gate| gate.take(units, now));
+        self.by_scope(&limiter.place, limiter.kind).for_each(|scope_limiter| scope_limiter.take(units, now));
         Ok(())
     }
 
     /// When a request's turn is: as soon as all its scopes are open and those have gone that came before and whose turn is
     /// no later, if they are there to take it.
     fn turn(&self, came: u64, scopes: &[String], kind: Kind, now: Instant) -> Instant {
-        let gates = if kind == Kind::Writes { &self.writes } else { &self.reads };
-        let opens_at = scopes.iter().filter_map(|scope| gates.get(scope)).map(Gate::opens_at).max();
+        let by_scope = if kind == Kind::Writes { &self.writes } else { &self.reads };
+        let opens_at = scopes.iter().filter_map(|scope| by_scope.get(scope)).map(ScopeLimiter::opens_at).max();
         let mut turn = opens_at.unwrap_or(now).max(now);
         let before = self.waiting.range(..came).map(|(_, other)| other);
         let mut before: Vec<_> = before.filter(|other| other.kind == kind && other.looks + LATENESS >= now).collect();
@@ -189,8 +189,8 @@ impl Gates {
                 break;
             }
             let shared =
-                scopes.iter().filter(|scope| other.scopes.contains(scope)).filter_map(|scope| gates.get(scope));
-            if let Some(rate) = shared.map(|gate| gate.rate).reduce(f64::min) {
+                scopes.iter().filter(|scope| other.scopes.contains(scope)).filter_map(|scope| by_scope.get(scope));
+            if let Some(rate) = shared.map(|scope_limiter| scope_limiter.rate).reduce(f64::min) {
                 turn = turn.max(other.turn + Duration::from_secs_f64(other.units / rate));
             }
         }
@@ -206,9 +206,9 @@ struct Queued<'a> {
 
 impl<'a> Queued<'a> {
     fn last(limits: &'a Limits) -> Self {
-        let came = limits.with(|gates| {
-            gates.came += 1;
-            gates.came
+        let came = limits.with(|by_scope| {
+            by_scope.came += 1;
+            by_scope.came
         });
         Self { limits, came }
     }
@@ -216,13 +216,13 @@ impl<'a> Queued<'a> {
 
 impl Drop for Queued<'_> {
     fn drop(&mut self) {
-        self.limits.with(|gates| gates.waiting.remove(&self.came));
+        self.limits.with(|by_scope| by_scope.waiting.remove(&self.came));
     }
 }
 
 /// Where one kind of request to a place waits.
 #[derive(Debug, Clone)]
-pub(crate) struct Door {
+pub(crate) struct RateLimiter {
     limits: Arc<Limits>,
     place: Place,
     kind: Kind,
@@ -230,25 +230,25 @@ pub(crate) struct Door {
     unit: f64,
 }
 
-impl Door {
+impl RateLimiter {
     /// The same for requests that are counted in half units.
     pub(crate) fn in_half_units(&self) -> Self {
         Self { unit: 0.5, ..self.clone() }
     }
 
     /// Waits until a request of `units` may be sent. Fails when the task is no longer ours.
-    pub(crate) async fn pass(&self, units: u64, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn pass(&self, units: u64, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
         if !self.limits.limit_anything() {
             return Ok(());
         }
         let (units, queued) = (units as f64 * self.unit, Queued::last(&self.limits));
         loop {
             let now = Instant::now();
-            match self.limits.with(|gates| gates.admit(queued.came, self, units, now)) {
+            match self.limits.with(|by_scope| by_scope.admit(queued.came, self, units, now)) {
                 Ok(()) => return Ok(()),
                 Err(looks) => tokio::time::sleep_until(looks).await,
             }
-            pulse.beat().await?;
+            heartbeat.beat().await?;
         }
     }
 
@@ -256,13 +256,16 @@ impl Door {
     pub(crate) fn took_more(&self, units: u64) {
         let now = Instant::now();
         let units = units as f64 * self.unit;
-        self.limits.with(|gates| gates.gates(&self.place, self.kind).for_each(|gate| gate.take(units, now)));
+        self.limits.with(|by_scope| {
+            by_scope.by_scope(&self.place, self.kind).for_each(|scope_limiter| scope_limiter.take(units, now))
+        });
     }
 
     /// Units that the next request may have; any number when `None`.
     pub(crate) fn piece(&self) -> Option<u64> {
-        let lowest =
-            self.limits.with(|gates| gates.gates(&self.place, self.kind).map(|gate| gate.rate).reduce(f64::min));
+        let lowest = self.limits.with(|by_scope| {
+            by_scope.by_scope(&self.place, self.kind).map(|scope_limiter| scope_limiter.rate).reduce(f64::min)
+        });
         lowest.map(|rate| (rate * PIECE_SECONDS / self.unit) as u64)
     }
 }

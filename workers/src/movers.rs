@@ -20,11 +20,11 @@ use crate::addresses::Addresses;
 use crate::checkpointed_pass::{Operation, Run};
 use crate::clients::{Clients, CredentialsFrom};
 use crate::clocks::{ClockOf, ClockWatch, Clocks};
-use crate::dynamodb::{Described, Part, Shared, Table};
+use crate::dynamodb::{Described, DescriptionCache, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::heard::HeardTime;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::hooks::{HookClient, Service};
 use crate::limits::Limits;
 use crate::part::PartAt;
@@ -52,7 +52,7 @@ struct Inner {
     time: Arc<HeardTime>,
     clocks: Arc<Clocks>,
     /// One for each table that was opened; as many as the topology has.
-    shared: Mutex<HashMap<Place, Arc<Shared>>>,
+    shared: Mutex<HashMap<Place, Arc<DescriptionCache>>>,
 }
 
 impl Movers {
@@ -130,8 +130,8 @@ impl Movers {
         Run::new(operation, checkpoints, self.0.settings.checkpoint_every, resume)
     }
 
-    fn pulse<'a>(&self, checkpoints: &'a dyn Checkpoints) -> Pulse<'a> {
-        Pulse::new(checkpoints, self.0.settings.checkpoint_every)
+    fn heartbeat<'a>(&self, checkpoints: &'a dyn Checkpoints) -> Heartbeat<'a> {
+        Heartbeat::new(checkpoints, self.0.settings.checkpoint_every)
     }
 
     /// The service behind the place; `None` when it is a table or a bucket.
@@ -169,8 +169,10 @@ impl Movers {
         }
     }
 
-    fn shared(&self, place: &Place) -> Arc<Shared> {
+    fn shared(&self, place: &Place) -> Arc<DescriptionCache> {
         let mut shared = self.0.shared.lock().expect("no holder of this lock panics");
-        Arc::clone(shared.entry(place.clone()).or_insert_with(|| Arc::new(Shared::new(&self.0.limits, place))))
+        Arc::clone(
+            shared.entry(place.clone()).or_insert_with(|| Arc::new(DescriptionCache::new(&self.0.limits, place))),
+        )
     }
 }

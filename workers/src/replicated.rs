@@ -30,7 +30,7 @@ pub(crate) async fn arrived(
     let seen = match until(at, run, settings, |run| run.tally(), |seen| seen == expected).await? {
         Ok(seen) => {
             // Items that expire are in neither tally.
-            let lacking = source.lacking_keys(at, &run.pulse()).await?;
+            let lacking = source.lacking_keys(at, &run.heartbeat()).await?;
             if !lacking.is_empty() {
                 let message = mismatch::report(&Site::of(copy.to).to_string(), expected, &seen, &lacking).message;
                 return Err(WorkError::retryable("replica_behind", message));
@@ -40,7 +40,7 @@ pub(crate) async fn arrived(
         }
         Err(seen) => seen,
     };
-    let found = source.differing_keys(at, &run.pulse()).await?;
+    let found = source.differing_keys(at, &run.heartbeat()).await?;
     let differs = mismatch::report(&Site::of(copy.to).to_string(), expected, &seen, &found).message;
     let message = format!(
         "the store's own replication has brought nothing more for {} s: {differs}. See how it is doing, then start the move again",

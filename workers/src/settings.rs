@@ -49,7 +49,7 @@ pub struct Settings {
     /// seconds.
     pub replication_wait: Duration,
     /// How many times in a row a store may leave a whole request undone before the part gives up as retryable.
-    pub patience: u32,
+    pub attempts: u32,
     /// How long a connection to a store may take.
     pub connect_timeout: Duration,
     /// How long one DynamoDB request may take. One S3 request may take six times that: its body can be large.
@@ -73,7 +73,7 @@ impl Default for Settings {
             object_concurrency: 16,
             server_side_copy: ServerSideCopy::SameEndpoint,
             replication_wait: Duration::from_secs(15 * 60),
-            patience: 8,
+            attempts: 8,
             connect_timeout: Duration::from_secs(3),
             attempt_timeout: Duration::from_secs(20),
             hook_secrets: HookSecrets::default(),

@@ -3,7 +3,7 @@
 use crate::checkpointed_pass::Run;
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::late::{Found, Suspects};
 use crate::leaving::Looks;
 use crate::mismatch::{MOST_NAMED, Mismatch};
@@ -109,38 +109,42 @@ impl Store {
         &self,
         at: &Self,
         expected: &Tally,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<Sample>, WorkError> {
         let (Self::Table(source, part), Self::Table(at, _)) = (self, at) else { return Ok(None) };
         if at.expires_by().is_some() {
             return Ok(None);
         }
-        let items = Box::pin(dynamodb::count(at, part, pulse)).await?;
+        let items = Box::pin(dynamodb::count(at, part, heartbeat)).await?;
         if items != expected.items {
             return Ok(Some(Sample { items, compared: 0, found: Vec::new() }));
         }
-        let sample = Box::pin(dynamodb::differing_sample(source, at, part, expected, MOST_NAMED, pulse)).await?;
+        let sample = Box::pin(dynamodb::differing_sample(source, at, part, expected, MOST_NAMED, heartbeat)).await?;
         Ok(Some(Sample { items, compared: sample.0, found: sample.1 }))
     }
 
     /// Some of the keys of items that expire, and so are in no tally, which `at` lacks or has with other contents.
-    pub(crate) async fn lacking_keys(&self, at: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
+    pub(crate) async fn lacking_keys(&self, at: &Self, heartbeat: &Heartbeat<'_>) -> Result<Vec<Mismatch>, WorkError> {
         match (self, at) {
             (Self::Table(source, part), Self::Table(at, _)) if source.expires_by().is_some() => {
-                Box::pin(dynamodb::lacking_keys(source, at, part, MOST_NAMED, pulse)).await
+                Box::pin(dynamodb::lacking_keys(source, at, part, MOST_NAMED, heartbeat)).await
             }
             _ => Ok(Vec::new()),
         }
     }
 
     /// Some of the keys in which `at` differs from `self`.
-    pub(crate) async fn differing_keys(&self, at: &Self, pulse: &Pulse<'_>) -> Result<Vec<Mismatch>, WorkError> {
+    pub(crate) async fn differing_keys(
+        &self,
+        at: &Self,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<Vec<Mismatch>, WorkError> {
         match (self, at) {
             (Self::Table(source, part), Self::Table(at, _)) => {
-                Box::pin(dynamodb::differing_keys(source, at, part, MOST_NAMED, pulse)).await
+                Box::pin(dynamodb::differing_keys(source, at, part, MOST_NAMED, heartbeat)).await
             }
             (Self::Bucket(source), Self::Bucket(at)) => {
-                Box::pin(s3::differing_keys(source, at, MOST_NAMED, pulse)).await
+                Box::pin(s3::differing_keys(source, at, MOST_NAMED, heartbeat)).await
             }
             _ => Err(different_kinds()),
         }
@@ -154,18 +158,18 @@ impl Store {
         live: Option<&Self>,
         suspects: &Suspects,
         found: &mut Found<'_>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         match (self, live) {
             (Self::Table(at, part), None) => {
-                Box::pin(dynamodb::late_writes(at, None, part, suspects, found, pulse)).await
+                Box::pin(dynamodb::late_writes(at, None, part, suspects, found, heartbeat)).await
             }
             (Self::Table(at, part), Some(Self::Table(live, _))) => {
-                Box::pin(dynamodb::late_writes(at, Some(live), part, suspects, found, pulse)).await
+                Box::pin(dynamodb::late_writes(at, Some(live), part, suspects, found, heartbeat)).await
             }
-            (Self::Bucket(at), None) => Box::pin(s3::late_writes(at, None, suspects, found, pulse)).await,
+            (Self::Bucket(at), None) => Box::pin(s3::late_writes(at, None, suspects, found, heartbeat)).await,
             (Self::Bucket(at), Some(Self::Bucket(live))) => {
-                Box::pin(s3::late_writes(at, Some(live), suspects, found, pulse)).await
+                Box::pin(s3::late_writes(at, Some(live), suspects, found, heartbeat)).await
             }
             _ => Err(different_kinds()),
         }
@@ -176,11 +180,11 @@ impl Store {
         &self,
         at: PartAt<'_>,
         found: &mut Found<'_>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         match self {
             Self::Table(table, _) if at.part == 0 => {
-                Box::pin(dynamodb::stray_writes(table, at.tenant, at.place.parts(), found, pulse)).await
+                Box::pin(dynamodb::stray_writes(table, at.tenant, at.place.parts(), found, heartbeat)).await
             }
             _ => Ok(()),
         }
@@ -200,10 +204,10 @@ impl Store {
     }
 
     /// Makes sure, once a table, that the tenant has no items there that are in none of its `parts`.
-    pub(crate) async fn check_values(&self, at: PartAt<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    pub(crate) async fn check_values(&self, at: PartAt<'_>, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
         match self {
             Self::Table(table, _) if at.part == 0 => {
-                Box::pin(dynamodb::check_values(table, at.tenant, at.place.parts(), pulse)).await
+                Box::pin(dynamodb::check_values(table, at.tenant, at.place.parts(), heartbeat)).await
             }
             _ => Ok(()),
         }

@@ -86,7 +86,7 @@ async fn a_store_that_never_writes_is_given_up_as_throttled() {
     let pair = pair().await;
     fill(&pair.from, TABLE, "acme", 0..10).await;
     let (_source, _target, from, to) = pair.fronts(|| Rules { never_write: true, ..Rules::default() }).await;
-    let settings = workers::Settings { patience: 3, ..settings() };
+    let settings = workers::Settings { attempts: 3, ..settings() };
     let movers = workers::Movers::new(workers::CredentialsFrom::Fixed(testkit::region::credentials()), settings);
     let ledger = Allows::writes();
     let error = movers.copy(acme(&from, &to), &ledger.permits(), &Kept::all(), None).await.unwrap_err();

@@ -44,7 +44,7 @@ fn movers_with(secret: &str) -> Movers {
 
 fn patient_movers(secret: &str, attempt_timeout: Duration) -> Movers {
     let hook_secrets = HookSecrets::parse(&format!("default={secret}")).unwrap();
-    let settings = Settings { hook_secrets, attempt_timeout, patience: 4, ..settings() };
+    let settings = Settings { hook_secrets, attempt_timeout, attempts: 4, ..settings() };
     Movers::new(CredentialsFrom::Fixed(testkit::region::credentials()), settings)
 }
 

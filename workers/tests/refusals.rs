@@ -141,7 +141,7 @@ async fn is_unanswered_within(attempt_timeout: Duration, endpoint: &str) -> [(&'
     let settings = workers::Settings {
         attempt_timeout,
         connect_timeout: LONG,
-        patience: 0,
+        attempts: 0,
         hook_secrets: HookSecrets::parse("default=0123456789abcdef0123456789abcdef").unwrap(),
         ..settings()
     };

@@ -68,7 +68,7 @@ async fn world() -> World {
 }
 
 fn impatient() -> Movers {
-    let settings = Settings { patience: 2, multipart_threshold: 1 << 10, ..settings() };
+    let settings = Settings { attempts: 2, multipart_threshold: 1 << 10, ..settings() };
     Movers::new(CredentialsFrom::Fixed(testkit::region::credentials()), settings)
 }
 

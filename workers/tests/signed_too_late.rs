@@ -128,8 +128,8 @@ impl World {
 }
 
 /// Some objects are larger than the threshold, and looked at by themselves.
-fn movers_with(patience: u32) -> Movers {
-    let settings = Settings { patience, multipart_threshold: 4 << 10, ..settings() };
+fn movers_with(attempts: u32) -> Movers {
+    let settings = Settings { attempts, multipart_threshold: 4 << 10, ..settings() };
     Movers::new(CredentialsFrom::Fixed(credentials()), settings)
 }
 

@@ -16,6 +16,6 @@ pub use control::{cancel_campaign, pause_campaign, resume_campaign};
 pub use create::{CampaignRequest, CampaignStarted, Tenants, create_campaign};
 pub use daily::{DailyWindow, InvalidDailyWindow};
 pub use dry_run::{CampaignPlan, SkippedView, dry_run_campaign};
-pub use state::{Allowance, CampaignStage, CampaignState, InvalidAllowance, Orders};
+pub use state::{Allowance, CampaignOptions, CampaignStage, CampaignState, InvalidAllowance};
 pub use state_machine::{Campaign, STATES};
 pub use view::{CampaignView, MemberView, list_campaigns, list_members, view_campaign};

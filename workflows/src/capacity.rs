@@ -6,12 +6,12 @@ mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use catalogue::capacity::{self, Limit, Usage, Want};
+use catalogue::capacity::{self, Demand, Limit, Usage};
 use catalogue::location::Location;
 use engine::StepTx;
 use store::{Millis, StoreError, Tx};
 
-use crate::partitioning::Divided;
+use crate::partitioning::Partitioning;
 use crate::places::place_of;
 use crate::plan::Plan;
 use crate::scopes::{OVERALL, region_scope, table_scope};
@@ -63,7 +63,7 @@ pub fn admits(slots: i64, usage: &Usage, weight: i64) -> bool {
 }
 
 /// Asks for room and looks whether there is any; grants nothing.
-pub(crate) async fn look(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option<Blocked>, StoreError> {
+pub(crate) async fn look(step: &mut StepTx<'_>, wants: &[Demand]) -> Result<Option<Blocked>, StoreError> {
     let id = step.record.id.clone();
     let since = capacity::ask(step.tx, &id, wants, step.now).await?;
     let limits = capacity::limits(step.tx).await?;
@@ -71,7 +71,7 @@ pub(crate) async fn look(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option
 }
 
 /// Reserves the room, under the lock that orders all who do. `Some`: there is none, and nothing was reserved.
-pub(crate) async fn take(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option<Blocked>, StoreError> {
+pub(crate) async fn take(step: &mut StepTx<'_>, wants: &[Demand]) -> Result<Option<Blocked>, StoreError> {
     let id = step.record.id.clone();
     let since = capacity::ask(step.tx, &id, wants, step.now).await?;
     if capacity::limits(step.tx).await?.iter().any(|limit| limit.slots.is_some()) {
@@ -87,7 +87,7 @@ pub(crate) async fn take(step: &mut StepTx<'_>, wants: &[Want]) -> Result<Option
 }
 
 /// What a workflow that asked for room now would wait for. Asks for nothing.
-pub(crate) async fn would_wait(tx: &mut Tx, wants: &[Want], now: Millis) -> Result<Option<Blocked>, StoreError> {
+pub(crate) async fn would_wait(tx: &mut Tx, wants: &[Demand], now: Millis) -> Result<Option<Blocked>, StoreError> {
     let limits = capacity::limits(tx).await?;
     blocked(tx, "", wants, now, &limits).await
 }
@@ -102,7 +102,7 @@ pub async fn waits_for(tx: &mut Tx, workflow: &str) -> Result<Option<Blocked>, S
 async fn blocked(
     tx: &mut Tx,
     workflow: &str,
-    wants: &[Want],
+    wants: &[Demand],
     since: Millis,
     limits: &[Limit],
 ) -> Result<Option<Blocked>, StoreError> {
@@ -121,18 +121,18 @@ async fn blocked(
 /// What a move's data work needs: a task for each part copied to an added location (or compared at a kept
 /// one) and of each replica that is left, counted overall, in the regions of its source and its target, and
 /// on the table or bucket that is written.
-pub(crate) fn wants_of_move(plan: &Plan, divided: &Divided) -> Vec<Want> {
+pub(crate) fn demands_of_move(plan: &Plan, partitioning: &Partitioning) -> Vec<Demand> {
     let mut weights = Weights::default();
     for service in &plan.services {
         if let Some(staying) = service.staying() {
             for left in service.left_replicas() {
-                let parts = i64::from(divided.parts(&service.service, left));
+                let parts = i64::from(partitioning.parts(&service.service, left));
                 weights.add(OVERALL.to_owned(), parts);
                 weights.add_regions(&[left, staying], parts);
             }
         }
         let Some(source) = &service.source else { continue };
-        let parts = i64::from(divided.parts(&service.service, source));
+        let parts = i64::from(partitioning.parts(&service.service, source));
         for target in &service.add {
             weights.add(OVERALL.to_owned(), parts);
             weights.add_regions(&[source, target], parts);
@@ -149,7 +149,7 @@ pub(crate) fn wants_of_move(plan: &Plan, divided: &Divided) -> Vec<Want> {
 }
 
 /// What a removal's data work needs.
-pub(crate) fn wants_of_removal(location: &Location) -> Vec<Want> {
+pub(crate) fn demands_of_removal(location: &Location) -> Vec<Demand> {
     let parts = i64::from(place_of(location).parts());
     let mut weights = Weights::default();
     weights.add(OVERALL.to_owned(), parts);
@@ -174,8 +174,8 @@ impl Weights {
         }
     }
 
-    fn wants(self) -> Vec<Want> {
-        self.0.into_iter().map(|(scope, weight)| Want { scope, weight }).collect()
+    fn wants(self) -> Vec<Demand> {
+        self.0.into_iter().map(|(scope, weight)| Demand { scope, weight }).collect()
     }
 }
 
@@ -226,7 +226,7 @@ mod tests {
         };
         assert_eq!(table_scope(&bucket("acme/")), "table:s3|aws|media");
         assert_eq!(table_scope(&bucket("acme/")), table_scope(&bucket("other/")));
-        let wants = wants_of_removal(&table);
+        let wants = demands_of_removal(&table);
         let shown: Vec<_> = wants.iter().map(|want| (want.scope.as_str(), want.weight)).collect();
         assert_eq!(shown, [("overall", 10), ("region:eu-west-1", 10), ("table:dynamodb|aws:eu-west-1|issues", 10)]);
     }

@@ -16,7 +16,7 @@ use workers::{Depth, Size};
 use crate::deployment::Deployment;
 use crate::explain::{explain_workflow, paused, resume};
 use crate::known_limits::ByScope;
-use crate::partitioning::{Divided, expected_parts};
+use crate::partitioning::{Partitioning, expected_parts};
 use crate::places::place_of;
 use crate::plan::{Plan, ServicePlan};
 use crate::realm_move::RealmMove;
@@ -87,7 +87,7 @@ pub async fn dry_run(deployment: &Deployment, request: &MoveRequest) -> Result<R
         let can_do = vec!["realmctl workers list".to_owned(), "realmctl worker --store URL".to_owned()];
         obstacles.push(InTheWay { code: "no_worker".to_owned(), text: format!("it would wait for {missing}"), can_do });
     }
-    let wants = capacity::wants_of_move(&plan, &Divided::default());
+    let wants = capacity::demands_of_move(&plan, &Partitioning::default());
     if let Some(blocked) = capacity::would_wait(&mut tx, &wants, now).await? {
         let can_do = vec!["realmctl limits list".to_owned(), format!("realmctl limits set {} N", blocked.scope)];
         obstacles.push(InTheWay {

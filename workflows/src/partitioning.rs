@@ -32,9 +32,9 @@ const MOST_PARTS: u64 = 16;
 
 /// Where objects are divided, by service, for those that are: the last key of each part but the last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Divided(BTreeMap<String, Vec<String>>);
+pub struct Partitioning(BTreeMap<String, Vec<String>>);
 
-impl Divided {
+impl Partitioning {
     /// Decides for a service whose source holds `counted`, and can be divided by `cuts`, into parts of this size.
     pub(super) fn decide(&mut self, service: &str, counted: Amount, cuts: &Cuts, size: PartSize) {
         let bounds = cuts.bounds(size.parts_for(counted));

@@ -13,9 +13,9 @@ use workers::late::LateWrites;
 use workers::progress::Tally;
 use workflows::actor::Actor;
 use workflows::amount::Amount;
-use workflows::campaign::{self, Allowance, Campaign, CampaignStage, CampaignState, Orders};
+use workflows::campaign::{self, Allowance, Campaign, CampaignOptions, CampaignStage, CampaignState};
 use workflows::data_tasks::{CompareInput, CopyInput, LeftReplica, RemoveInput, VerifyInput};
-use workflows::partitioning::Divided;
+use workflows::partitioning::Partitioning;
 use workflows::plan::{Plan, ServicePlan};
 use workflows::provision::{self, Provision, ProvisionStage, ProvisionState};
 use workflows::realm_move;
@@ -363,7 +363,7 @@ fn a_removal() -> RemovalState {
 fn a_campaign() -> CampaignState {
     CampaignState {
         to: "eu".to_owned(),
-        orders: Orders {
+        options: CampaignOptions {
             wave_size: 50,
             wave_pause_ms: 600_000,
             at_once: 5,
@@ -411,7 +411,7 @@ fn a_move() -> MoveState {
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),
-        divided: Divided::default(),
+        partitioning: Partitioning::default(),
         sets: ReplicaSets::default(),
         window: None,
         priority: Priority::Normal,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::Priority;
-use workflows::campaign::{Allowance, CampaignRequest, Orders, Tenants, dry_run_campaign};
+use workflows::campaign::{Allowance, CampaignOptions, CampaignRequest, Tenants, dry_run_campaign};
 
 use crate::Error;
 use crate::figures::{Figures, Unit, milliseconds};
@@ -18,7 +18,7 @@ pub(crate) async fn measure(stage: &Stage, figures: &mut Figures) -> Result<(), 
     let request = CampaignRequest {
         to: to.to_owned(),
         tenants: Tenants::OfRealm { realm: from.to_owned(), limit: None },
-        orders: Orders {
+        options: CampaignOptions {
             wave_size: 1_000,
             wave_pause_ms: 0,
             at_once: 100,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::failpoints::{Moment, Point, Probe};
+use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::{Registry, Runner, RunnerSettings, StepError};
 use store::Store;
 use tokio::task::JoinSet;
@@ -16,15 +16,15 @@ use crate::{Commits, Error};
 /// Counts what has ended.
 struct Ended(Source);
 
-impl Probe for Ended {
-    fn step(&self, point: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for Ended {
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError> {
         if point.moment == Moment::Recorded && point.state == STATES[4] {
             self.0.ended();
         }
         Ok(())
     }
 
-    fn task(&self, _: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 }
@@ -41,7 +41,7 @@ pub(crate) async fn measure(store: &Store, load: &Load) -> Result<f64, Error> {
         ..RunnerSettings::default()
     };
     let runner = Runner::new(store.clone(), Registry::default().workflow(FiveSteps), settings, "bench".to_owned())
-        .with_probe(Ended(source.clone()));
+        .with_failpoints(Ended(source.clone()));
     let stop = CancellationToken::new();
     let mut starting = JoinSet::new();
     let (starters, at_once) = if shared { (1, load.in_flight) } else { (load.in_flight, 1) };

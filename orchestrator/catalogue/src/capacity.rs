@@ -27,7 +27,7 @@ pub struct Limit {
 
 /// What a workflow's data work needs in one scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Want {
+pub struct Demand {
     /// The scope.
     pub scope: String,
     /// How many data tasks.
@@ -85,7 +85,7 @@ pub async fn unset_limit(tx: &mut Tx, scope: &str) -> Result<Option<Limit>, Stor
 }
 
 /// Asks for capacity; what was asked for before keeps its place. Returns since when it waits.
-pub async fn ask(tx: &mut Tx, workflow: &str, wants: &[Want], now: Millis) -> Result<Millis, StoreError> {
+pub async fn ask(tx: &mut Tx, workflow: &str, wants: &[Demand], now: Millis) -> Result<Millis, StoreError> {
     for want in wants {
         sql("INSERT INTO reservations (workflow_id, scope, weight, asked_at) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (workflow_id, scope) DO NOTHING")
@@ -101,7 +101,7 @@ pub async fn ask(tx: &mut Tx, workflow: &str, wants: &[Want], now: Millis) -> Re
 }
 
 /// What the workflow waits for or has been granted: its wants, and since when it waits; `None`: nothing, or all granted.
-pub async fn waiting(tx: &mut Tx, workflow: &str) -> Result<Option<(Vec<Want>, Millis)>, StoreError> {
+pub async fn waiting(tx: &mut Tx, workflow: &str) -> Result<Option<(Vec<Demand>, Millis)>, StoreError> {
     let rows = sql("SELECT scope, weight, asked_at FROM reservations WHERE workflow_id = $1 AND granted_at IS NULL \
                     ORDER BY scope")
     .bind(workflow)
@@ -109,7 +109,7 @@ pub async fn waiting(tx: &mut Tx, workflow: &str) -> Result<Option<(Vec<Want>, M
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let since = first.int("asked_at")?;
-    let want = |row: &Row| Ok(Want { scope: row.text("scope")?, weight: row.int("weight")? });
+    let want = |row: &Row| Ok(Demand { scope: row.text("scope")?, weight: row.int("weight")? });
     Ok(Some((rows.iter().map(want).collect::<Result<_, StoreError>>()?, since)))
 }
 

@@ -20,7 +20,7 @@ pub enum Moment {
 
 /// What the engine is about to do, or has just done.
 #[derive(Debug, Clone, Copy)]
-pub struct Point<'a> {
+pub struct Failpoint<'a> {
     /// Kind of the workflow or task.
     pub kind: &'a str,
     /// State of the workflow, or the id of the task's workflow.
@@ -31,24 +31,24 @@ pub struct Point<'a> {
 
 /// Decides what happens at a point. An error is treated as if the step itself had failed there; after `Recorded`, as if
 /// the reply to the commit had been lost; at `ReadBack`, as if the database could not be reached.
-pub trait Probe: Send + Sync + 'static {
+pub trait Failpoints: Send + Sync + 'static {
     /// Called at each point of a workflow's step.
-    fn step(&self, point: Point<'_>) -> Result<(), StepError>;
+    fn step(&self, point: Failpoint<'_>) -> Result<(), StepError>;
 
     /// Called when a task begins (`Before`), when it has saved a checkpoint (`Written`) and when it has ended (`Recorded`).
-    fn task(&self, point: Point<'_>) -> Result<(), StepError>;
+    fn task(&self, point: Failpoint<'_>) -> Result<(), StepError>;
 }
 
 /// Lets everything pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoFailpoints;
 
-impl Probe for NoFailpoints {
-    fn step(&self, _: Point<'_>) -> Result<(), StepError> {
+impl Failpoints for NoFailpoints {
+    fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 
-    fn task(&self, _: Point<'_>) -> Result<(), StepError> {
+    fn task(&self, _: Failpoint<'_>) -> Result<(), StepError> {
         Ok(())
     }
 }

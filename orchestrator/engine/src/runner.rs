@@ -19,13 +19,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::failpoints::{NoFailpoints, Probe};
+use crate::failpoints::{Failpoints, NoFailpoints};
 use crate::ids::{Ids, RandomIds};
 use crate::outages::Outages;
 use crate::record::{TaskRecord, WorkflowRecord};
 use crate::registry::Registry;
 use crate::retry::RetryPolicy;
-use crate::runner::slots::{Room, Slots, WorkerSlots, report_panic};
+use crate::runner::slots::{Claiming, FreeSlots, WorkerSlots, report_panic};
 use crate::runner::standing_aside::Standing;
 use crate::tables::claim_sql::Claim;
 use crate::tables::{task_table, workflow_table};
@@ -33,7 +33,7 @@ use crate::task::in_flight::InFlight;
 use crate::task::yielding::Wanted;
 
 /// What a driver that ticks takes at a time.
-const ONE: Slots = Slots { all: 1, any: 1 };
+const ONE: FreeSlots = FreeSlots { all: 1, any: 1 };
 
 /// Groups of steps on their way at a time: while one waits for the database, the next one decides.
 const COMMITTING_AT_ONCE: usize = 2;
@@ -99,7 +99,7 @@ pub struct Runner {
     pub(crate) store: Store,
     pub(crate) registry: Arc<Registry>,
     pub(crate) settings: RunnerSettings,
-    pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) failpoints: Arc<dyn Failpoints>,
     pub(crate) ids: Arc<dyn Ids>,
     pub(crate) owner: String,
     /// When it was last said that this process is there.
@@ -122,7 +122,7 @@ impl Runner {
             store,
             registry: Arc::new(registry),
             settings,
-            probe: Arc::new(NoFailpoints),
+            failpoints: Arc::new(NoFailpoints),
             ids: Arc::new(RandomIds),
             owner,
             said_here: Arc::new(AtomicI64::new(i64::MIN)),
@@ -132,10 +132,10 @@ impl Runner {
         }
     }
 
-    /// The same runner with a probe that may strike at its points.
+    /// The same runner with a failpoints that may strike at its points.
     #[must_use]
-    pub fn with_probe(mut self, probe: impl Probe) -> Self {
-        self.probe = Arc::new(probe);
+    pub fn with_failpoints(mut self, failpoints: impl Failpoints) -> Self {
+        self.failpoints = Arc::new(failpoints);
         self
     }
 
@@ -212,14 +212,14 @@ impl Runner {
             let (runner, waiting) = (self.clone(), Arc::clone(&waiting));
             committing.spawn(async move { runner.commit_groups(waiting).await });
         }
-        let size = Slots::with_kept(self.settings.workflows_at_once);
+        let size = FreeSlots::with_kept(self.settings.workflows_at_once);
         let mut hands = WorkerSlots::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
-                Room::Claim(room) => (self.claim_workflows(room).await, room),
-                Room::Look(room) => (self.look_for_workflows(room).await, room),
+                Claiming::Claim(room) => (self.claim_workflows(room).await, room),
+                Claiming::Look(room) => (self.look_for_workflows(room).await, room),
                 // A step does not last.
-                Room::Full(_) => continue,
+                Claiming::Full(_) => continue,
             };
             hands.take(
                 claimed,
@@ -239,13 +239,13 @@ impl Runner {
     }
 
     async fn run_tasks(&self, stop: &CancellationToken) {
-        let size = Slots::with_kept(self.settings.tasks_at_once);
+        let size = FreeSlots::with_kept(self.settings.tasks_at_once);
         let mut hands = WorkerSlots::new(size, self.settings.poll, self.store.waker(), Arc::clone(&self.outages));
         while let Some(room) = hands.room(stop).await {
             let (claimed, room) = match room {
-                Room::Claim(room) => (self.claim_tasks(room).await, room),
-                Room::Look(room) => (self.look_for_tasks(room).await, room),
-                Room::Full(could_wait) => {
+                Claiming::Claim(room) => (self.claim_tasks(room).await, room),
+                Claiming::Look(room) => (self.look_for_tasks(room).await, room),
+                Claiming::Full(could_wait) => {
                     self.ask_for_room(could_wait).await;
                     continue;
                 }
@@ -348,7 +348,7 @@ impl Runner {
         if cause.is_none() { Ok(settled) } else { Err(settled) }
     }
 
-    async fn look_for_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
+    async fn look_for_workflows(&self, room: FreeSlots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut look = self.store.read().await?;
         let left_to_others = self.left_to_others();
         let due = match (room.any, &left_to_others) {
@@ -360,7 +360,7 @@ impl Runner {
         if due { self.claim_workflows(room).await } else { Ok(Vec::new()) }
     }
 
-    async fn claim_workflows(&self, room: Slots) -> Result<Vec<WorkflowRecord>, StoreError> {
+    async fn claim_workflows(&self, room: FreeSlots) -> Result<Vec<WorkflowRecord>, StoreError> {
         let mut tx = self.store.begin().await?;
         let now = tx.now().await?;
         let claimed = match self.left_to_others() {
@@ -377,7 +377,7 @@ impl Runner {
         (!self.standing.takes_part()).then(|| self.registry.reaching_out().collect())
     }
 
-    async fn look_for_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn look_for_tasks(&self, room: FreeSlots) -> Result<Vec<TaskRecord>, StoreError> {
         if !self.standing.takes_part() {
             return Ok(Vec::new());
         }
@@ -390,12 +390,12 @@ impl Runner {
         if due { self.claim_tasks(room).await } else { Ok(Vec::new()) }
     }
 
-    fn claim(&self, room: Slots) -> Claim<'_> {
+    fn claim(&self, room: FreeSlots) -> Claim<'_> {
         let bound = |slots: usize| i64::try_from(slots).unwrap_or(i64::MAX);
         Claim { owner: &self.owner, lease: self.settings.lease_ms(), all: bound(room.all), any: bound(room.any) }
     }
 
-    async fn claim_tasks(&self, room: Slots) -> Result<Vec<TaskRecord>, StoreError> {
+    async fn claim_tasks(&self, room: FreeSlots) -> Result<Vec<TaskRecord>, StoreError> {
         if !self.standing.takes_part() {
             return Ok(Vec::new());
         }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use store::{Store, Tx};
 use tokio::task::JoinSet;
 
-use crate::failpoints::{Moment, Point, Probe};
+use crate::failpoints::{Failpoint, Failpoints, Moment};
 use crate::record::TaskRecord;
 use crate::step_error::StepError;
 use crate::tables::{in_doubt_table, task_table};
@@ -51,7 +51,7 @@ pub struct TaskContext {
     pub task: Arc<TaskRecord>,
     pub(crate) store: Store,
     pub(crate) handler: Arc<dyn TaskHandler>,
-    pub(crate) probe: Arc<dyn Probe>,
+    pub(crate) failpoints: Arc<dyn Failpoints>,
     pub(crate) lease_ms: i64,
     pub(crate) in_flight: Arc<InFlight>,
     pub(crate) yielding: Arc<Yielding>,
@@ -91,7 +91,11 @@ impl TaskContext {
         })
         .await?;
         unanswered.into_iter().for_each(|signed_at| self.in_flight.note(signed_at));
-        self.probe.task(Point { kind: &self.task.kind, state: &self.task.workflow_id, moment: Moment::Written })
+        self.failpoints.task(Failpoint {
+            kind: &self.task.kind,
+            state: &self.task.workflow_id,
+            moment: Moment::Written,
+        })
     }
 
     /// Writes something besides checkpoints, if the task is still ours.

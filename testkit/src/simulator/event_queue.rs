@@ -6,18 +6,18 @@ use super::{Chance, Millis};
 
 /// Events by the time at which they are due.
 #[derive(Debug)]
-pub struct Schedule<E> {
+pub struct EventQueue<E> {
     events: BTreeMap<(Millis, u64, u64), E>,
     planned: u64,
 }
 
-impl<E> Default for Schedule<E> {
+impl<E> Default for EventQueue<E> {
     fn default() -> Self {
         Self { events: BTreeMap::new(), planned: 0 }
     }
 }
 
-impl<E> Schedule<E> {
+impl<E> EventQueue<E> {
     /// Plans `event` for `at`.
     pub fn plan(&mut self, chance: &mut Chance, at: Millis, event: E) {
         self.planned += 1;

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 /// A question with whoever waits for the answer.
 #[derive(Debug)]
-pub struct Errand<Q, A> {
+pub struct PendingRequest<Q, A> {
     /// Who asked.
     pub lane: usize,
     /// What.
@@ -17,24 +17,24 @@ pub struct Errand<Q, A> {
 
 /// Where questions wait until the simulation collects them.
 #[derive(Debug)]
-pub struct Post<Q, A>(Mutex<Vec<Errand<Q, A>>>);
+pub struct Mailbox<Q, A>(Mutex<Vec<PendingRequest<Q, A>>>);
 
-impl<Q, A> Default for Post<Q, A> {
+impl<Q, A> Default for Mailbox<Q, A> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<Q, A> Post<Q, A> {
+impl<Q, A> Mailbox<Q, A> {
     /// Asks; the answer comes when the simulation decides, or never.
     pub fn ask(&self, lane: usize, question: Q) -> oneshot::Receiver<A> {
         let (answer, receiver) = oneshot::channel();
-        self.0.lock().expect("no holder of this lock panics").push(Errand { lane, question, answer });
+        self.0.lock().expect("no holder of this lock panics").push(PendingRequest { lane, question, answer });
         receiver
     }
 
     /// Takes all questions, in the order in which they were asked.
-    pub fn collect(&self) -> Vec<Errand<Q, A>> {
+    pub fn collect(&self) -> Vec<PendingRequest<Q, A>> {
         std::mem::take(&mut *self.0.lock().expect("no holder of this lock panics"))
     }
 }

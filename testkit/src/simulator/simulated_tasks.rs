@@ -1,4 +1,4 @@
-//! Lanes: each is a line of work of some process, and exactly one runs at a time, until all that is left for it is to wait
+//! SimulatedTasks: each is a line of work of some process, and exactly one runs at a time, until all that is left for it is to wait
 //! for something that the simulation decides. So the order of everything follows from the simulation's choices.
 //!
 //! A lane may wait for threads of its own, such as a database's: then the run waits with it, and nothing else runs. Runs on a
@@ -62,25 +62,25 @@ impl Wake for Woken {
     }
 }
 
-struct Lane {
+struct SimulatedTask {
     work: Pin<Box<dyn Future<Output = ()> + Send>>,
     woken: Arc<Woken>,
 }
 
 /// All lanes that have work.
-pub struct Lanes {
-    lanes: BTreeMap<usize, Lane>,
+pub struct SimulatedTasks {
+    lanes: BTreeMap<usize, SimulatedTask>,
     pulse: Arc<Pulse>,
 }
 
-impl Default for Lanes {
+impl Default for SimulatedTasks {
     fn default() -> Self {
         let pulse = Pulse { running: AtomicUsize::new(NONE), open: AtomicUsize::new(0), changed: Notify::new() };
         Self { lanes: BTreeMap::new(), pulse: Arc::new(pulse) }
     }
 }
 
-impl Lanes {
+impl SimulatedTasks {
     /// What hooks inside the work ask.
     pub fn pulse(&self) -> Arc<Pulse> {
         Arc::clone(&self.pulse)
@@ -89,7 +89,7 @@ impl Lanes {
     /// Gives a lane that has none its work; it starts when it is first run.
     pub fn begin(&mut self, lane: usize, work: impl Future<Output = ()> + Send + 'static) {
         let woken = Arc::new(Woken { flag: AtomicBool::new(true), pulse: self.pulse() });
-        let before = self.lanes.insert(lane, Lane { work: Box::pin(work), woken });
+        let before = self.lanes.insert(lane, SimulatedTask { work: Box::pin(work), woken });
         assert!(before.is_none(), "lane {lane} has work already");
     }
 
@@ -103,7 +103,7 @@ impl Lanes {
         !self.lanes.is_empty()
     }
 
-    /// Lanes that could go on at once.
+    /// SimulatedTasks that could go on at once.
     pub fn ready(&self) -> Vec<usize> {
         let woken = self.lanes.iter().filter(|(_, lane)| lane.woken.flag.load(Ordering::SeqCst));
         woken.map(|(lane, _)| *lane).collect()

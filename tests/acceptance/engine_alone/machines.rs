@@ -30,7 +30,7 @@ const AN_HOUR_MS: i64 = 3_600_000;
 pub(super) struct Walk {
     pub(super) place: usize,
     pub(super) blow_at: usize,
-    pub(super) blow: Option<Blow>,
+    pub(super) fault: Option<Injected>,
     pub(super) fans_out: bool,
     /// How often it has stayed where it is.
     pub(super) stayed: u32,
@@ -38,7 +38,7 @@ pub(super) struct Walk {
 
 /// What happens to a walk at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Blow {
+pub(super) enum Injected {
     Fail,
     Panic,
     /// The database refuses a statement of the step, and with it the whole transaction.
@@ -55,11 +55,11 @@ pub(super) enum Blow {
 
 impl Walk {
     pub(super) fn plain() -> Self {
-        Self { place: 0, blow_at: 0, blow: None, fans_out: false, stayed: 0 }
+        Self { place: 0, blow_at: 0, fault: None, fans_out: false, stayed: 0 }
     }
 
-    fn struck(&self) -> Option<Blow> {
-        self.blow.filter(|_| self.place == self.blow_at)
+    fn struck(&self) -> Option<Injected> {
+        self.fault.filter(|_| self.place == self.blow_at)
     }
 }
 
@@ -107,11 +107,11 @@ impl Workflow for Chain {
 
     async fn observe(&self, record: &WorkflowRecord, state: &Walk) -> Result<(), StepError> {
         match state.struck() {
-            Some(Blow::NeverSees) => pending().await,
-            Some(Blow::TakenOver) => {
+            Some(Injected::NeverSees) => pending().await,
+            Some(Injected::TakenOver) => {
                 self.change("UPDATE workflows SET fence = fence + 1000 WHERE id = $1", record).await
             }
-            Some(Blow::HeldBack) => {
+            Some(Injected::HeldBack) => {
                 self.change("UPDATE workflows SET paused = 4 WHERE id = $1 AND fence = 1", record).await
             }
             _ => Ok(()),
@@ -120,10 +120,10 @@ impl Workflow for Chain {
 
     async fn advance(&self, step: &mut StepTx<'_>, state: Walk, (): ()) -> Result<Next<Walk>, StepError> {
         match state.struck() {
-            Some(Blow::Fail) => return Err(StepError::permanent("injected", "injected")),
-            Some(Blow::Panic) => panic!("injected"),
-            Some(Blow::BadStatement) => drop(sql("SELECT no_such_column FROM workflows").fetch_all(step.tx).await?),
-            Some(Blow::Wait) => {
+            Some(Injected::Fail) => return Err(StepError::permanent("injected", "injected")),
+            Some(Injected::Panic) => panic!("injected"),
+            Some(Injected::BadStatement) => drop(sql("SELECT no_such_column FROM workflows").fetch_all(step.tx).await?),
+            Some(Injected::Wait) => {
                 let stayed = state.stayed + 1;
                 return Ok(Next::Stay(Walk { stayed, ..state }, step.now + AN_HOUR_MS));
             }

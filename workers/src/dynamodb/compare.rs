@@ -8,7 +8,7 @@ use super::read::{self, Read};
 use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::mismatch::Mismatch;
 
 /// Up to `most` differences of `at` from `source`. Reads both base tables consistently; memory stays flat.
@@ -17,13 +17,13 @@ pub(crate) async fn differing_keys(
     at: &Table,
     part: &Part,
     most: usize,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
-    let mut batches = std::pin::pin!(source.batches(part, None, pulse)?);
+    let mut batches = std::pin::pin!(source.batches(part, None, heartbeat)?);
     while let Some(mut batch) = batches.try_next().await? {
         batch.items.retain(|item| source.is_lasting(item));
-        let there = by_key(at, &matching(at, &batch.items, part, pulse).await?)?;
+        let there = by_key(at, &matching(at, &batch.items, part, heartbeat).await?)?;
         for (key, (words, digest)) in by_key(source, &batch.items)? {
             match there.get(&key) {
                 None => found.push(Mismatch::Missing(words)),
@@ -35,11 +35,11 @@ pub(crate) async fn differing_keys(
             break;
         }
     }
-    let mut batches = std::pin::pin!(at.batches(part, None, pulse)?);
+    let mut batches = std::pin::pin!(at.batches(part, None, heartbeat)?);
     while found.len() < most {
         let Some(mut batch) = batches.try_next().await? else { break };
         batch.items.retain(|item| at.is_lasting(item));
-        let in_source = by_key(source, &matching(source, &batch.items, part, pulse).await?)?;
+        let in_source = by_key(source, &matching(source, &batch.items, part, heartbeat).await?)?;
         let extra = by_key(at, &batch.items)?.into_iter().filter(|(key, _)| !in_source.contains_key(key));
         found.extend(extra.map(|(_, (words, _))| Mismatch::Extra(words)));
     }
@@ -53,14 +53,14 @@ pub(crate) async fn lacking_keys(
     at: &Table,
     part: &Part,
     most: usize,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
-    let mut batches = std::pin::pin!(source.batches(part, None, pulse)?);
+    let mut batches = std::pin::pin!(source.batches(part, None, heartbeat)?);
     while found.len() < most {
         let Some(batch) = batches.try_next().await? else { break };
         let passing = batch.items.into_iter().filter(|item| !source.is_lasting(item)).collect();
-        for item in lacking(source, at, passing, part, pulse).await? {
+        for item in lacking(source, at, passing, part, heartbeat).await? {
             found.push(Mismatch::Missing(keys::printable(&source.key_of(&item)?)));
         }
     }
@@ -74,12 +74,12 @@ pub(super) async fn lacking(
     at: &Table,
     items: Vec<Item>,
     part: &Part,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Item>, WorkError> {
     if items.is_empty() {
         return Ok(items);
     }
-    let there = by_key(at, &matching(at, &items, part, pulse).await?)?;
+    let there = by_key(at, &matching(at, &items, part, heartbeat).await?)?;
     let mut lacks = Vec::new();
     for item in items {
         let same = by_key(source, std::slice::from_ref(&item))?
@@ -98,10 +98,10 @@ pub(super) async fn matching(
     table: &Table,
     items: &[Item],
     part: &Part,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Item>, WorkError> {
     let keys = items.iter().map(|item| table.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-    let mut found = table.get(keys, Read::Whole, pulse).await?;
+    let mut found = table.get(keys, Read::Whole, heartbeat).await?;
     found.retain(|item| table.belongs(item, part));
     Ok(found)
 }

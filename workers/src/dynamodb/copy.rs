@@ -7,7 +7,7 @@ use super::read::{Batch, Read};
 use super::{Item, Part, Table, keys};
 use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::tables::AttributeValue;
 
@@ -26,8 +26,8 @@ pub(crate) async fn copy_pass(
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
-    let pulse = run.pulse();
-    let batches = from.batches(part, run.cursor(), &pulse)?;
+    let heartbeat = run.heartbeat();
+    let batches = from.batches(part, run.cursor(), &heartbeat)?;
     let (sender, receiver) = mpsc::channel(WAITING);
     let reading = async move {
         let mut batches = std::pin::pin!(batches);
@@ -49,7 +49,7 @@ async fn write_all(
     permits: &Permits<'_>,
     run: &mut Run<'_>,
 ) -> Result<(), WorkError> {
-    let pulse = &*run.pulse();
+    let heartbeat = &*run.heartbeat();
     let batches =
         stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|batch| (batch, receiver)) });
     let written = batches
@@ -57,9 +57,9 @@ async fn write_all(
             let Batch { items, tally, besides, marks, listed, resume_at } = batch;
             match key_prefix {
                 Some(prefix) => to.refuse_other_keys(&items, prefix)?,
-                None => to.refuse_foreign(&items, part, pulse).await?,
+                None => to.refuse_foreign(&items, part, heartbeat).await?,
             }
-            to.put(items, permits, pulse).await?;
+            to.put(items, permits, heartbeat).await?;
             Ok::<_, WorkError>((tally, besides, marks, listed, resume_at))
         })
         .buffered(WRITTEN);
@@ -92,9 +92,9 @@ impl Table {
     }
 
     /// A batch write has no conditions, so look first: an item of another tenant under the same key must not be lost.
-    async fn refuse_foreign(&self, items: &[Item], part: &Part, pulse: &Pulse<'_>) -> Result<(), WorkError> {
+    async fn refuse_foreign(&self, items: &[Item], part: &Part, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
         let keys = items.iter().map(|item| self.key_of(item)).collect::<Result<Vec<_>, _>>()?;
-        let there = self.get(keys, Read::Owner, pulse).await?;
+        let there = self.get(keys, Read::Owner, heartbeat).await?;
         let Some(foreign) = there.iter().find(|item| !part.is_of_tenant(item.get(&self.index_key))) else {
             return Ok(());
         };

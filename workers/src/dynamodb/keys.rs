@@ -6,11 +6,11 @@ use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::{Item, Part, Table, canonical, size};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::checkpointed_pass::Listed;
 use crate::digest::Digest;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::tables::{AttributeValue, Blob, Page, Query};
 
 /// BatchGetItem takes at most this many keys (DynamoDB API Reference, "BatchGetItem").
@@ -32,11 +32,11 @@ impl Table {
         &'a self,
         part: &'a Part,
         start: Option<Item>,
-        pulse: &'a Pulse<'a>,
+        heartbeat: &'a Heartbeat<'a>,
     ) -> impl Stream<Item = Result<Chunk, WorkError>> + Send + 'a {
         let pages = stream::try_unfold(Some(start), move |next| async move {
             let Some(start) = next else { return Ok(None) };
-            let (entries, last) = self.page(part, start, pulse).await?;
+            let (entries, last) = self.page(part, start, heartbeat).await?;
             let chunks = self.split(entries, last.clone())?;
             // `Some(last)` asks for the next page; a page without a last key was the final one.
             Ok::<_, WorkError>(Some((chunks, last.map(Some))))
@@ -48,7 +48,7 @@ impl Table {
         &self,
         part: &Part,
         start: Option<Item>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(Vec<Item>, Option<Item>), WorkError> {
         let query = Query {
             value: part.value(),
@@ -56,10 +56,10 @@ impl Table {
             start: start.clone(),
             limit: self.settings.page_keys,
         };
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         let Page { entries, last } = loop {
             let units = self.sizes.page();
-            let sent = self.pacers.index.turn(units, pulse).await?;
+            let sent = self.pacers.index.turn(units, heartbeat).await?;
             match self.api.query(query.clone()).await {
                 Ok(page) => {
                     self.pacers.index.accepted(units);
@@ -70,12 +70,12 @@ impl Table {
                 }
                 Err(why) if why.code == "throttled" => {
                     self.pacers.index.throttled(0, units, sent);
-                    patience.again(why).await?;
+                    retry.again(why).await?;
                 }
-                Err(why) => patience.wait(why).await?,
+                Err(why) => retry.wait(why).await?,
             }
         };
-        pulse.beat().await?;
+        heartbeat.beat().await?;
         if last.is_some() && last == start {
             let message = format!("{} keeps answering an index query with the same page", self.site);
             return Err(WorkError::retryable("store_error", message));

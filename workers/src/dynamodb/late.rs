@@ -11,7 +11,7 @@ use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::late::{Difference, Found, Late, Suspects};
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`.
@@ -21,13 +21,13 @@ pub(crate) async fn late_writes(
     part: &Part,
     suspects: &Suspects,
     found: &mut Found<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(), WorkError> {
     if suspects.any_here(at.expires_by().is_some() && live.is_some()) {
-        written(at, live, part, suspects, found, pulse).await?;
+        written(at, live, part, suspects, found, heartbeat).await?;
     }
     match live {
-        Some(live) if suspects.any_gone() => deleted(at, live, part, suspects, found, pulse).await,
+        Some(live) if suspects.any_gone() => deleted(at, live, part, suspects, found, heartbeat).await,
         _ => Ok(()),
     }
 }
@@ -39,10 +39,10 @@ pub(crate) async fn stray_writes(
     tenant: &str,
     parts: u32,
     found: &mut Found<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(), WorkError> {
-    for part in occupied(at, tenant, parts, pulse).await? {
-        let mut read = std::pin::pin!(all(at, &part, pulse));
+    for part in occupied(at, tenant, parts, heartbeat).await? {
+        let mut read = std::pin::pin!(all(at, &part, heartbeat));
         while let Some((items, marks)) = read.try_next().await? {
             for (item, mark) in items.iter().zip(marks) {
                 let (key, contents) = (keys::to_json(&at.key_of(item)?)?, digest(item)?);
@@ -60,9 +60,9 @@ async fn written(
     part: &Part,
     suspects: &Suspects,
     found: &mut Found<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(), WorkError> {
-    let mut read = std::pin::pin!(all(at, part, pulse));
+    let mut read = std::pin::pin!(all(at, part, heartbeat));
     while let Some((items, marks)) = read.try_next().await? {
         let marked = items.into_iter().zip(marks).filter(|(_, mark)| suspects.is_suspect(*mark));
         let (items, marks): (Vec<_>, Vec<_>) = marked.unzip();
@@ -71,7 +71,7 @@ async fn written(
         }
         marks.iter().for_each(|mark| found.meet(*mark));
         let there = match live {
-            Some(live) => by_key(live, &matching(live, &items, part, pulse).await?)?,
+            Some(live) => by_key(live, &matching(live, &items, part, heartbeat).await?)?,
             None => BTreeMap::new(),
         };
         for (item, mark) in items.iter().zip(marks) {
@@ -95,9 +95,9 @@ async fn deleted(
     part: &Part,
     suspects: &Suspects,
     found: &mut Found<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(), WorkError> {
-    let mut batches = std::pin::pin!(live.batches(part, None, pulse)?);
+    let mut batches = std::pin::pin!(live.batches(part, None, heartbeat)?);
     while let Some(batch) = batches.try_next().await? {
         let marks = live.measured(&batch.items)?.marks;
         let marked = batch.items.into_iter().zip(marks).filter(|(_, mark)| suspects.may_be_gone(*mark));
@@ -106,7 +106,7 @@ async fn deleted(
             continue;
         }
         // The index may not list what is there.
-        let there = by_key(at, &matching(at, &gone, part, pulse).await?)?;
+        let there = by_key(at, &matching(at, &gone, part, heartbeat).await?)?;
         for item in &gone {
             let key = live.key_of(item)?;
             if !there.contains_key(&form(&key)?) && !live.may_be_gone(item) {
@@ -121,16 +121,16 @@ async fn deleted(
 fn all<'a>(
     at: &'a Table,
     part: &'a Part,
-    pulse: &'a Pulse<'a>,
+    heartbeat: &'a Heartbeat<'a>,
 ) -> impl Stream<Item = Result<(Vec<Item>, Vec<Mark>), WorkError>> + 'a {
     let read = move |chunk: keys::Chunk| async move {
-        let mut items = at.get(chunk.keys, Read::Whole, pulse).await?;
+        let mut items = at.get(chunk.keys, Read::Whole, heartbeat).await?;
         items.retain(|item| at.belongs(item, part));
-        pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
+        heartbeat.beat().await?; // Pages of the index can be empty: then nothing was read.
         let marks = at.measured(&items)?.marks;
         Ok((items, marks))
     };
-    at.chunks(part, None, pulse).map_ok(read).try_buffered(at.settings.batch_concurrency)
+    at.chunks(part, None, heartbeat).map_ok(read).try_buffered(at.settings.batch_concurrency)
 }
 
 fn digest(item: &Item) -> Result<Digest, WorkError> {

@@ -10,7 +10,7 @@ use super::{Item, Part, Table, canonical, keys};
 use crate::checkpointed_pass::Run;
 use crate::digest::Digest;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::leaving::Looks;
 use crate::mismatch::{Differs, Mismatch};
 
@@ -33,16 +33,16 @@ pub(crate) async fn lasting_differences(
     looks: Looks,
     run: &mut Run<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
-    let pulse = run.pulse();
+    let heartbeat = run.heartbeat();
     let mut suspects: Vec<Suspect> = Vec::new();
-    let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &pulse)?);
+    let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &heartbeat)?);
     while let Some(batch) = batches.try_next().await? {
-        suspects.extend(first_look(at, kept, part, &batch.items, looks, &pulse).await?);
+        suspects.extend(first_look(at, kept, part, &batch.items, looks, &heartbeat).await?);
         run.count(&batch.tally);
         run.pass_over(&batch.besides);
         run.list(&batch.listed);
         if suspects.len() >= looks.at_once {
-            let found = second_look(at, kept, part, std::mem::take(&mut suspects), looks, &pulse).await?;
+            let found = second_look(at, kept, part, std::mem::take(&mut suspects), looks, &heartbeat).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
@@ -52,7 +52,7 @@ pub(crate) async fn lasting_differences(
             run.reached(keys::to_json(&key)?).await?;
         }
     }
-    second_look(at, kept, part, suspects, looks, &pulse).await
+    second_look(at, kept, part, suspects, looks, &heartbeat).await
 }
 
 async fn first_look(
@@ -61,9 +61,9 @@ async fn first_look(
     part: &Part,
     items: &[Item],
     looks: Looks,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Suspect>, WorkError> {
-    let (here, there) = (by_key(at, items)?, by_key(kept, &matching(kept, items, part, pulse).await?)?);
+    let (here, there) = (by_key(at, items)?, by_key(kept, &matching(kept, items, part, heartbeat).await?)?);
     let mut suspects = Vec::new();
     // Judged now that both sides have been read: either store may have deleted what had expired.
     for item in items.iter().filter(|item| !at.may_be_gone(item)) {
@@ -85,18 +85,18 @@ async fn second_look(
     part: &Part,
     suspects: Vec<Suspect>,
     looks: Looks,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     if suspects.is_empty() {
         return Ok(found);
     }
-    looks.wait(pulse).await?;
+    looks.wait(heartbeat).await?;
     for some in suspects.chunks(MOST_KEYS) {
         let keys: Vec<Item> = some.iter().map(|suspect| suspect.key.clone()).collect();
-        let mut here = at.get(keys, Read::Whole, pulse).await?;
+        let mut here = at.get(keys, Read::Whole, heartbeat).await?;
         here.retain(|item| at.belongs(item, part));
-        let there = by_key(kept, &matching(kept, &here, part, pulse).await?)?;
+        let there = by_key(kept, &matching(kept, &here, part, heartbeat).await?)?;
         here.retain(|item| !at.may_be_gone(item));
         let here = by_key(at, &here)?;
         for suspect in some {

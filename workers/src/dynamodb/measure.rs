@@ -8,7 +8,7 @@ use super::sample::count;
 use super::size::{entry_units, read_units, write_units};
 use super::{Part, Table};
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::inspection::{Depth, Size};
 
 /// Items of each part whose size is looked at.
@@ -21,22 +21,22 @@ pub(crate) async fn measure(at: &Table, tenant: &str, parts: u32, depth: Depth) 
 }
 
 async fn measure_part(at: &Table, part: &Part, depth: Depth) -> Result<Size, WorkError> {
-    let pulse = Pulse::unheard();
+    let heartbeat = Heartbeat::unheard();
     match depth {
-        Depth::Listed => Ok(Size { items: count(at, part, &pulse).await?, ..Size::default() }),
+        Depth::Listed => Ok(Size { items: count(at, part, &heartbeat).await?, ..Size::default() }),
         Depth::Sampled => {
-            let (items, sample) = futures::try_join!(count(at, part, &pulse), sample(at, part, &pulse))?;
+            let (items, sample) = futures::try_join!(count(at, part, &heartbeat), sample(at, part, &heartbeat))?;
             Ok(sample.scaled_to(items))
         }
     }
 }
 
 /// The sizes of the first items that the part's index lists.
-async fn sample(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<Size, WorkError> {
-    let mut chunks = std::pin::pin!(at.chunks(part, None, pulse));
+async fn sample(at: &Table, part: &Part, heartbeat: &Heartbeat<'_>) -> Result<Size, WorkError> {
+    let mut chunks = std::pin::pin!(at.chunks(part, None, heartbeat));
     while let Some(chunk) = chunks.try_next().await? {
         let keys = chunk.keys.into_iter().take(LOOKED_AT).collect();
-        let items = at.get(keys, Read::Whole, pulse).await?;
+        let items = at.get(keys, Read::Whole, heartbeat).await?;
         if items.is_empty() {
             continue;
         }

@@ -39,5 +39,5 @@ pub(crate) use self::same::is_same;
 pub(crate) use self::sample::{count, differing_sample};
 pub(crate) use self::table::{Part, Table};
 pub(crate) use self::values::{check_values, remove_strays};
-pub(crate) use crate::dynamodb::table_description_cache::{Described, Shared};
+pub(crate) use crate::dynamodb::table_description_cache::{Described, DescriptionCache};
 pub(crate) use crate::tables::Item;

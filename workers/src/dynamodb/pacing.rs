@@ -21,37 +21,37 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::dynamodb::rate_controller::Ceiling;
+use crate::dynamodb::rate_controller::RateController;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
-use crate::limits::Door;
+use crate::heartbeat::Heartbeat;
+use crate::limits::RateLimiter;
 
-/// A turn can be minutes away; at least this often the wait gives a sign of life.
+/// A turn can be minutes away; at least this often the wait gives a heartbeat.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
-/// One controller. Shared by everything that sends such requests.
+/// One controller. DescriptionCache by everything that sends such requests.
 #[derive(Debug)]
 pub(crate) struct Pacer {
-    ceiling: Mutex<Ceiling>,
+    ceiling: Mutex<RateController>,
     /// Tells those that wait that turns are given anew. A turn is a plan and nothing that is held: work that waits may not be
     /// polled for a while, and must not hold up others.
     anew: Notify,
     /// Where its requests wait for what is allowed; `None` where another pacer of the same requests has it.
-    door: Option<Door>,
+    limiter: Option<RateLimiter>,
 }
 
 impl Pacer {
     pub(crate) fn new() -> Self {
-        Self { ceiling: Mutex::new(Ceiling::new(Instant::now())), anew: Notify::new(), door: None }
+        Self { ceiling: Mutex::new(RateController::new(Instant::now())), anew: Notify::new(), limiter: None }
     }
 
-    fn at(door: Door) -> Arc<Self> {
-        Arc::new(Self { door: Some(door), ..Self::new() })
+    fn at(limiter: RateLimiter) -> Arc<Self> {
+        Arc::new(Self { limiter: Some(limiter), ..Self::new() })
     }
 
     /// Waits for the turn of a request of `units`. A throttling of another one meanwhile puts it off. Says when it is sent.
     /// Fails when the task is no longer ours.
-    pub(crate) async fn turn(&self, units: u64, pulse: &Pulse<'_>) -> Result<Instant, WorkError> {
+    pub(crate) async fn turn(&self, units: u64, heartbeat: &Heartbeat<'_>) -> Result<Instant, WorkError> {
         let mut turn = self.with(|ceiling| ceiling.reserve(units as f64, Instant::now()));
         loop {
             let mut anew = std::pin::pin!(self.anew.notified());
@@ -69,25 +69,25 @@ impl Pacer {
                 () = tokio::time::sleep(whole_millis(turn.at - now).min(LONGEST_SILENCE)) => {}
                 () = anew => {}
             }
-            pulse.beat().await?;
+            heartbeat.beat().await?;
         }
-        if let Some(door) = &self.door {
-            door.pass(units, pulse).await?;
+        if let Some(limiter) = &self.limiter {
+            limiter.pass(units, heartbeat).await?;
         }
         Ok(Instant::now())
     }
 
     /// A request that was sent took so many units more than was thought.
     pub(crate) fn took_more(&self, units: u64) {
-        if let Some(door) = &self.door {
-            door.took_more(units);
+        if let Some(limiter) = &self.limiter {
+            limiter.took_more(units);
         }
     }
 
     /// Units that the next request may have at most.
     pub(crate) fn piece(&self) -> u64 {
         let learned = self.with(|ceiling| ceiling.piece()).map_or(u64::MAX, |units| units as u64);
-        self.door.as_ref().and_then(Door::piece).map_or(learned, |allowed| learned.min(allowed))
+        self.limiter.as_ref().and_then(RateLimiter::piece).map_or(learned, |allowed| learned.min(allowed))
     }
 
     /// A whole request of `units` was done.
@@ -100,7 +100,7 @@ impl Pacer {
         self.learn(|ceiling| ceiling.throttled(done as f64, undone as f64, sent, Instant::now()));
     }
 
-    fn learn(&self, from: impl FnOnce(&mut Ceiling)) {
+    fn learn(&self, from: impl FnOnce(&mut RateController)) {
         let (before, after) = self.with(|ceiling| {
             let before = ceiling.generation();
             from(ceiling);
@@ -111,7 +111,7 @@ impl Pacer {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Ceiling) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut RateController) -> T) -> T {
         act(&mut self.ceiling.lock().expect("no holder of this lock panics"))
     }
 }
@@ -136,7 +136,7 @@ pub(crate) struct Pacers {
 }
 
 impl Pacers {
-    pub(crate) fn new(table: Arc<Pacer>, [writes, reads]: &[Door; 2]) -> Self {
+    pub(crate) fn new(table: Arc<Pacer>, [writes, reads]: &[RateLimiter; 2]) -> Self {
         let index = Pacer::at(reads.in_half_units());
         Self { writes: Pacer::at(writes.clone()), table, reads: Pacer::at(reads.clone()), index }
     }
@@ -157,17 +157,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_that_waits_and_is_not_polled_holds_up_nobody() {
-        let (pacer, pulse) = (throttled(), Pulse::unheard());
-        let mut suspended = std::pin::pin!(pacer.turn(25, &pulse));
+        let (pacer, heartbeat) = (throttled(), Heartbeat::unheard());
+        let mut suspended = std::pin::pin!(pacer.turn(25, &heartbeat));
         assert!(poll!(&mut suspended).is_pending());
-        pacer.turn(25, &pulse).await.expect("nobody takes the task away");
+        pacer.turn(25, &heartbeat).await.expect("nobody takes the task away");
     }
 
     #[tokio::test(start_paused = true)]
     async fn those_that_wait_feel_that_the_rate_has_grown() {
-        let (pacer, pulse) = (throttled(), Pulse::unheard());
+        let (pacer, heartbeat) = (throttled(), Heartbeat::unheard());
         let (units, start) = (100_000, Instant::now());
-        let mut waiting = std::pin::pin!(pacer.turn(units, &pulse));
+        let mut waiting = std::pin::pin!(pacer.turn(units, &heartbeat));
         assert!(poll!(&mut waiting).is_pending());
         let planned = Duration::from_secs_f64(units as f64 / pacer.with(|ceiling| ceiling.piece().unwrap() * 5.0));
         (0..1_000).for_each(|_| pacer.accepted(25));

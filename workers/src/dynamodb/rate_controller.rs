@@ -47,7 +47,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 const SHORTEST_WINDOW: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
-pub(super) struct Ceiling {
+pub(super) struct RateController {
     /// Units a second that requests are spaced by; not at all when `None`.
     rate: Option<f64>,
     /// Units a second that the store was last found to take.
@@ -84,7 +84,7 @@ pub(super) struct Turn {
     pub(super) generation: u64,
 }
 
-impl Ceiling {
+impl RateController {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             rate: None,

@@ -4,12 +4,12 @@ use futures::stream::{Stream, TryStreamExt};
 use serde_json::Value;
 
 use super::{Item, Part, Table, canonical, keys, size};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::checkpointed_pass::Listed;
 use crate::digest::Digest;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::progress::Tally;
 use crate::tables::Got;
 
@@ -56,30 +56,35 @@ impl Table {
         &'a self,
         part: &'a Part,
         cursor: Option<&Value>,
-        pulse: &'a Pulse<'a>,
+        heartbeat: &'a Heartbeat<'a>,
     ) -> Result<impl Stream<Item = Result<Batch, WorkError>> + Send + 'a, WorkError> {
         let start = cursor.map(keys::from_json).transpose()?;
         let read = move |chunk: keys::Chunk| async move {
-            let mut items = self.get(chunk.keys, Read::Whole, pulse).await?;
+            let mut items = self.get(chunk.keys, Read::Whole, heartbeat).await?;
             items.retain(|item| self.belongs(item, part));
-            pulse.beat().await?; // Pages of the index can be empty: then nothing was read.
+            heartbeat.beat().await?; // Pages of the index can be empty: then nothing was read.
             let Measured { tally, besides, marks } = self.measured(&items)?;
             items.retain(|item| !self.has_expired(item));
             Ok(Batch { tally, marks, besides, items, listed: chunk.listed, resume_at: chunk.resume_at })
         };
-        Ok(self.chunks(part, start, pulse).map_ok(read).try_buffered(self.settings.batch_concurrency))
+        Ok(self.chunks(part, start, heartbeat).map_ok(read).try_buffered(self.settings.batch_concurrency))
     }
 
-    /// The items under `keys` that exist, at most 100, in any order. Each answer is a sign of life.
-    pub(super) async fn get(&self, keys: Vec<Item>, what: Read, pulse: &Pulse<'_>) -> Result<Vec<Item>, WorkError> {
+    /// The items under `keys` that exist, at most 100, in any order. Each answer is a heartbeat.
+    pub(super) async fn get(
+        &self,
+        keys: Vec<Item>,
+        what: Read,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<Vec<Item>, WorkError> {
         let attributes = (what == Read::Owner).then(|| self.owner_attributes());
         let mut found = Vec::with_capacity(keys.len());
         let mut waiting = keys;
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         while !waiting.is_empty() {
             let later = waiting.split_off(waiting.len().min(self.sizes.keys_in(self.pacers.reads.piece())));
             let (asked, units) = (waiting.len(), self.sizes.items(waiting.len()));
-            let sent = self.pacers.reads.turn(units, pulse).await?;
+            let sent = self.pacers.reads.turn(units, heartbeat).await?;
             let throttled = match self.api.batch_get(waiting.clone(), attributes.as_deref()).await {
                 Ok(Got { items, unread }) => {
                     // An answer takes 16 MiB: what did not fit was not throttled.
@@ -98,21 +103,21 @@ impl Table {
                 }
                 Err(why) if why.code == "throttled" => Some(why),
                 Err(why) => {
-                    patience.wait(why).await?;
+                    retry.wait(why).await?;
                     waiting.extend(later);
                     continue;
                 }
             };
-            pulse.beat().await?;
+            heartbeat.beat().await?;
             if waiting.len() < asked {
-                patience.progress();
+                retry.progress();
             }
             match throttled {
                 None => self.pacers.reads.accepted(units),
                 Some(why) => {
                     let left = self.sizes.items(waiting.len()).min(units);
                     self.pacers.reads.throttled(units - left, left, sent);
-                    patience.again(why).await?;
+                    retry.again(why).await?;
                 }
             }
             waiting.extend(later);

@@ -8,7 +8,7 @@ use super::{Item, Part, Table, keys};
 use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::fingerprint::{Fingerprint, Mark};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::progress::Tally;
 
@@ -47,11 +47,11 @@ pub(crate) async fn remove(
 /// is read meanwhile.
 async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
     let start = run.cursor().map(keys::from_json).transpose()?;
-    let (pulse, wanted_back) = (&*run.pulse(), run.wanted_back());
+    let (heartbeat, wanted_back) = (&*run.heartbeat(), run.wanted_back());
     let read = at
-        .chunks(part, start, pulse)
+        .chunks(part, start, heartbeat)
         .try_take_while(move |_| future::ready(Ok(!wanted_back())))
-        .map_ok(|chunk| async move { Doomed::read(at, part, chunk, None, pulse).await })
+        .map_ok(|chunk| async move { Doomed::read(at, part, chunk, None, heartbeat).await })
         .try_buffered(at.settings.batch_concurrency);
     let mut read = std::pin::pin!(read);
     let mut page = next_page(&mut read).await?;
@@ -62,7 +62,7 @@ async fn pass(at: &Table, part: &Part, permits: &Permits<'_>, run: &mut Run<'_>)
             run.doom(marks.clone()).await?;
         }
         let resume_at = page.last_mut().and_then(|doomed| doomed.resume_at.take());
-        let deletes = stream::iter(page).map(|doomed| delete(at, part, doomed, permits, pulse));
+        let deletes = stream::iter(page).map(|doomed| delete(at, part, doomed, permits, heartbeat));
         let deletes = deletes.buffer_unordered(at.settings.batch_concurrency).try_collect::<Vec<Tally>>();
         let (deleted, following) = tokio::try_join!(deletes, next_page(&mut read))?;
         run.doomed_is_deleted();
@@ -82,13 +82,13 @@ pub(super) async fn remove_found(
     at: &Table,
     (part, found): (&Part, &Fingerprint),
     permits: &Permits<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Tally, WorkError> {
     let mut removed = Tally::default();
-    let mut chunks = std::pin::pin!(at.chunks(part, None, pulse));
+    let mut chunks = std::pin::pin!(at.chunks(part, None, heartbeat));
     while let Some(chunk) = chunks.try_next().await? {
-        let doomed = Doomed::read(at, part, chunk, Some(found), pulse).await?;
-        removed.merge(&delete(at, part, doomed, permits, pulse).await?);
+        let doomed = Doomed::read(at, part, chunk, Some(found), heartbeat).await?;
+        removed.merge(&delete(at, part, doomed, permits, heartbeat).await?);
     }
     Ok(removed)
 }
@@ -107,9 +107,9 @@ impl Doomed {
         part: &Part,
         chunk: keys::Chunk,
         found: Option<&Fingerprint>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Self, WorkError> {
-        let mut ours = at.get(chunk.keys, Read::Whole, pulse).await?;
+        let mut ours = at.get(chunk.keys, Read::Whole, heartbeat).await?;
         ours.retain(|item| at.belongs(item, part));
         if let Some(found) = found {
             let mut marks = at.measured(&ours)?.marks.into_iter();
@@ -143,10 +143,10 @@ async fn delete(
     part: &Part,
     doomed: Doomed,
     permits: &Permits<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Tally, WorkError> {
-    at.delete(doomed.keys.clone(), permits, pulse).await?;
-    let left = at.get(doomed.keys, Read::Owner, pulse).await?;
+    at.delete(doomed.keys.clone(), permits, heartbeat).await?;
+    let left = at.get(doomed.keys, Read::Owner, heartbeat).await?;
     if left.iter().any(|item| at.belongs(item, part)) {
         let message = format!(
             "items of the tenant came back into {} while they were removed: something is writing them",

@@ -6,9 +6,9 @@ use tracing::warn;
 
 use super::Table;
 use super::keys::printable;
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::tables::{AttributeValue, Change, Item};
 
 /// What the marker's key says, where it is text. Never renamed: it may have to be looked for.
@@ -58,15 +58,15 @@ fn marker(table: &Table, random: &str) -> Item {
 
 impl Table {
     async fn write_marker(&self, change: Change) -> Result<(), WorkError> {
-        let pulse = Pulse::unheard();
-        let mut patience = Patience::new(self.settings.patience, &pulse);
+        let heartbeat = Heartbeat::unheard();
+        let mut retry = BoundedRetry::new(self.settings.attempts, &heartbeat);
         loop {
             let failed = match self.api.batch_write(vec![change.clone()], self.now()).await {
                 Ok(undone) if undone.is_empty() => return Ok(()),
                 Ok(_) => WorkError::retryable("throttled", format!("{} left the marker undone", self.site)),
                 Err(error) => error,
             };
-            patience.wait(failed).await?;
+            retry.wait(failed).await?;
         }
     }
 }

@@ -4,9 +4,9 @@ use futures::TryStreamExt;
 
 use super::compare::{by_key, matching};
 use super::{Item, Part, Table, size};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::mismatch::Mismatch;
 use crate::progress::Tally;
 
@@ -18,20 +18,20 @@ const AT_LEAST: u64 = 100;
 const AT_ONCE: usize = 100;
 
 /// How many items the index lists for the part.
-pub(crate) async fn count(at: &Table, part: &Part, pulse: &Pulse<'_>) -> Result<u64, WorkError> {
+pub(crate) async fn count(at: &Table, part: &Part, heartbeat: &Heartbeat<'_>) -> Result<u64, WorkError> {
     let mut total = 0;
     let mut start = None;
     loop {
-        let mut patience = Patience::new(at.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(at.settings.attempts, heartbeat);
         let page = loop {
-            at.pacers.index.turn(size::count_units(0, true), pulse).await?;
+            at.pacers.index.turn(size::count_units(0, true), heartbeat).await?;
             match at.api.count(part.value(), start.clone()).await {
                 Ok(page) => break page,
-                Err(why) => patience.wait(why).await?,
+                Err(why) => retry.wait(why).await?,
             }
         };
         at.pacers.index.took_more(size::count_units(page.entries, page.last.is_none()) - 1);
-        pulse.beat().await?;
+        heartbeat.beat().await?;
         total += page.entries;
         if page.last.is_none() || page.last == start {
             return Ok(total);
@@ -48,12 +48,12 @@ pub(crate) async fn differing_sample(
     part: &Part,
     expected: &Tally,
     most: usize,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(u64, Vec<Mismatch>), WorkError> {
     let step = step(expected.items);
     let mut until_next = expected.digest.lane() % step;
     let (mut compared, mut found, mut keys) = (0, Vec::new(), Vec::new());
-    let mut chunks = std::pin::pin!(source.chunks(part, None, pulse));
+    let mut chunks = std::pin::pin!(source.chunks(part, None, heartbeat));
     loop {
         let chunk = chunks.try_next().await?;
         let ended = chunk.is_none();
@@ -65,7 +65,7 @@ pub(crate) async fn differing_sample(
         }
         while keys.len() >= AT_ONCE || (ended && !keys.is_empty()) {
             let some: Vec<Item> = keys.drain(..keys.len().min(AT_ONCE)).collect();
-            compared += differing((source, at), part, &some, &mut found, pulse).await?;
+            compared += differing((source, at), part, &some, &mut found, heartbeat).await?;
         }
         if ended || found.len() >= most {
             found.truncate(most);
@@ -85,10 +85,10 @@ async fn differing(
     part: &Part,
     keys: &[Item],
     found: &mut Vec<Mismatch>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<u64, WorkError> {
-    let here = by_key(source, &matching(source, keys, part, pulse).await?)?;
-    let there = by_key(at, &matching(at, keys, part, pulse).await?)?;
+    let here = by_key(source, &matching(source, keys, part, heartbeat).await?)?;
+    let there = by_key(at, &matching(at, keys, part, heartbeat).await?)?;
     for (key, (words, digest)) in &here {
         match there.get(key) {
             None => found.push(Mismatch::Missing(words.clone())),

@@ -9,7 +9,7 @@ use super::Item;
 use super::expiry::Expiry;
 use super::pacing::Pacers;
 use super::size::Sizes;
-use crate::dynamodb::table_description_cache::{Described, Shared};
+use crate::dynamodb::table_description_cache::{Described, DescriptionCache};
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::heard::HeardTime;
@@ -22,7 +22,7 @@ use crate::tables::{AttributeValue, Expires, IndexFacts, Projection, TableApi, T
 pub(crate) struct Table {
     pub(super) api: Arc<dyn TableApi>,
     pub(super) site: Site,
-    shared: Arc<Shared>,
+    descriptions: Arc<DescriptionCache>,
     time: Arc<HeardTime>,
     /// How its items expire, if they do.
     expiry: Option<Expiry>,
@@ -91,12 +91,12 @@ impl Table {
         place: &Place,
         (index, index_key): (&str, &str),
         settings: &Settings,
-        (shared, part, described): (&Arc<Shared>, u32, Described),
+        (descriptions, part, described): (&Arc<DescriptionCache>, u32, Described),
         (time, ends): (&Arc<HeardTime>, Option<SystemTime>),
     ) -> Result<Self, WorkError> {
         let api = tables.open(place).await?;
         let site = Site::of(place);
-        let facts = shared.facts(&*api, described, settings.patience).await?;
+        let facts = descriptions.facts(&*api, described, settings.attempts).await?;
         let found = complete_index(&site, &facts, index, index_key)?.clone();
         let expires_by = expires_by(&site, &facts)?;
         let mut names: Vec<_> = facts.schema.keys.iter().chain(&found.keys).map(|key| key.name.clone()).collect();
@@ -110,7 +110,7 @@ impl Table {
         Ok(Self {
             api,
             site,
-            shared: Arc::clone(shared),
+            descriptions: Arc::clone(descriptions),
             time: Arc::clone(time),
             expiry: expires_by.map(|attribute| Expiry::new(attribute, ends, settings.skew)),
             index: index.to_owned(),
@@ -122,7 +122,7 @@ impl Table {
             index_holds,
             replicates_to: facts.replicas.into_iter().filter(|region| region != place.region()).collect(),
             settings: settings.clone(),
-            pacers: shared.pacers(part),
+            pacers: descriptions.pacers(part),
             sizes: Sizes::default(),
         })
     }
@@ -135,7 +135,7 @@ impl Table {
     /// As [`Table::open`], and `expiry_changed` (retryable).
     pub(crate) async fn check_still_complete(&self) -> Result<(), WorkError> {
         let described = Described::Since(Instant::now());
-        let facts = self.shared.facts(&*self.api, described, self.settings.patience).await?;
+        let facts = self.descriptions.facts(&*self.api, described, self.settings.attempts).await?;
         complete_index(&self.site, &facts, &self.index, &self.index_key)?;
         if expires_by(&self.site, &facts)? == self.expires_by() {
             return Ok(());

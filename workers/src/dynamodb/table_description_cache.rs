@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::pacing::{Pacer, Pacers};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
-use crate::limits::{Door, Kind, Limits};
+use crate::heartbeat::Heartbeat;
+use crate::limits::{Kind, Limits, RateLimiter};
 use crate::place::Place;
 use crate::tables::{TableApi, TableFacts};
 
@@ -30,36 +30,36 @@ pub(crate) enum Described {
 }
 
 /// One for each table; as many as the topology has.
-pub(crate) struct Shared {
+pub(crate) struct DescriptionCache {
     /// Writes to the table, whatever the part.
     writes: Arc<Pacer>,
     /// Where writes and reads wait for what is allowed.
-    doors: [Door; 2],
+    limiters: [RateLimiter; 2],
     parts: Mutex<HashMap<u32, Pacers>>,
     /// Held while it is described, so that parts opened together wait for one answer.
     facts: tokio::sync::Mutex<Option<(Instant, TableFacts)>>,
 }
 
-impl Shared {
+impl DescriptionCache {
     pub(crate) fn new(limits: &Arc<Limits>, place: &Place) -> Self {
-        let doors = [Kind::Writes, Kind::Reads].map(|kind| limits.door(place, kind));
-        Self { writes: Arc::new(Pacer::new()), doors, parts: Mutex::default(), facts: tokio::sync::Mutex::default() }
+        let limiters = [Kind::Writes, Kind::Reads].map(|kind| limits.limiter(place, kind));
+        Self { writes: Arc::new(Pacer::new()), limiters, parts: Mutex::default(), facts: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn pacers(&self, part: u32) -> Pacers {
         let mut parts = self.parts.lock().expect("no holder of this lock panics");
-        parts.entry(part).or_insert_with(|| Pacers::new(Arc::clone(&self.writes), &self.doors)).clone()
+        parts.entry(part).or_insert_with(|| Pacers::new(Arc::clone(&self.writes), &self.limiters)).clone()
     }
 
-    /// The table's description; an answer that is lost is asked for again up to `patience` times.
+    /// The table's description; an answer that is lost is asked for again up to `attempts` times.
     pub(super) async fn facts(
         &self,
         table: &dyn TableApi,
         described: Described,
-        patience: u32,
+        attempts: u32,
     ) -> Result<TableFacts, WorkError> {
         if described == Described::Now {
-            return describe(table, patience).await;
+            return describe(table, attempts).await;
         }
         let mut kept = self.facts.lock().await;
         let is_new = |at: Instant| match described {
@@ -72,19 +72,19 @@ impl Shared {
             return Ok(facts.clone());
         }
         let asked = Instant::now();
-        let facts = describe(table, patience).await?;
+        let facts = describe(table, attempts).await?;
         *kept = Some((asked, facts.clone()));
         Ok(facts)
     }
 }
 
-async fn describe(table: &dyn TableApi, patience: u32) -> Result<TableFacts, WorkError> {
-    let pulse = Pulse::unheard();
-    let mut patience = Patience::new(patience, &pulse);
+async fn describe(table: &dyn TableApi, attempts: u32) -> Result<TableFacts, WorkError> {
+    let heartbeat = Heartbeat::unheard();
+    let mut retry = BoundedRetry::new(attempts, &heartbeat);
     loop {
         match table.describe().await {
             Ok(facts) => return Ok(facts),
-            Err(why) => patience.wait(why).await?,
+            Err(why) => retry.wait(why).await?,
         }
     }
 }

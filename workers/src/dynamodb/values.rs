@@ -9,7 +9,7 @@ use super::sample::count;
 use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
 use crate::fingerprint::Fingerprint;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::mismatch::MOST_NAMED;
 use crate::permit::Permits;
 use crate::progress::Tally;
@@ -27,8 +27,13 @@ const AT_ONCE: usize = 8;
 ///
 /// # Errors
 /// `shard_count_too_small` or `index_value_invalid`, naming the values and up to ten keys.
-pub(crate) async fn check_values(at: &Table, tenant: &str, parts: u32, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-    let beyond = found_under(at, beyond(tenant, parts), pulse).await?;
+pub(crate) async fn check_values(
+    at: &Table,
+    tenant: &str,
+    parts: u32,
+    heartbeat: &Heartbeat<'_>,
+) -> Result<(), WorkError> {
+    let beyond = found_under(at, beyond(tenant, parts), heartbeat).await?;
     if let Some((value, _)) = beyond.first() {
         let message = format!(
             "{} holds items of the tenant under `{value}`, but its shardCount is {parts}: correct shardCount in the topology \
@@ -38,7 +43,7 @@ pub(crate) async fn check_values(at: &Table, tenant: &str, parts: u32, pulse: &P
         );
         return Err(WorkError::permanent("shard_count_too_small", message));
     }
-    let malformed = found_under(at, malformed(tenant, parts), pulse).await?;
+    let malformed = found_under(at, malformed(tenant, parts), heartbeat).await?;
     if let Some((value, _)) = malformed.first() {
         let message = format!(
             "{} holds items under `{value}`, which names the tenant and is not of the form `{tenant}#n` with 0 <= n < {parts}: \
@@ -53,9 +58,14 @@ pub(crate) async fn check_values(at: &Table, tenant: &str, parts: u32, pulse: &P
 }
 
 /// Those of these values under which the index lists something.
-pub(super) async fn occupied(at: &Table, tenant: &str, parts: u32, pulse: &Pulse<'_>) -> Result<Vec<Part>, WorkError> {
+pub(super) async fn occupied(
+    at: &Table,
+    tenant: &str,
+    parts: u32,
+    heartbeat: &Heartbeat<'_>,
+) -> Result<Vec<Part>, WorkError> {
     let values: Vec<Part> = beyond(tenant, parts).chain(malformed(tenant, parts)).collect();
-    let look = |part: Part| async move { Ok::<_, WorkError>((count(at, &part, pulse).await? > 0).then_some(part)) };
+    let look = |part: Part| async move { Ok::<_, WorkError>((count(at, &part, heartbeat).await? > 0).then_some(part)) };
     let occupied: Vec<_> = stream::iter(values).map(look).buffered(AT_ONCE).try_collect().await?;
     Ok(occupied.into_iter().flatten().collect())
 }
@@ -69,11 +79,11 @@ pub(crate) async fn remove_strays(
     (tenant, parts): (&str, u32),
     found: &Fingerprint,
     permits: &Permits<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Tally, WorkError> {
     let mut removed = Tally::default();
-    for part in occupied(at, tenant, parts, pulse).await? {
-        removed.merge(&remove_found(at, (&part, found), permits, pulse).await?);
+    for part in occupied(at, tenant, parts, heartbeat).await? {
+        removed.merge(&remove_found(at, (&part, found), permits, heartbeat).await?);
     }
     Ok(removed)
 }
@@ -93,16 +103,16 @@ fn malformed(tenant: &str, parts: u32) -> impl Iterator<Item = Part> {
 async fn found_under(
     at: &Table,
     values: impl Iterator<Item = Part>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<(String, Item)>, WorkError> {
     let look = |part: Part| async move {
         let mut found = Vec::new();
-        if count(at, &part, pulse).await? == 0 {
+        if count(at, &part, heartbeat).await? == 0 {
             return Ok(found);
         }
-        let mut chunks = std::pin::pin!(at.chunks(&part, None, pulse));
+        let mut chunks = std::pin::pin!(at.chunks(&part, None, heartbeat));
         while let Some(chunk) = chunks.try_next().await? {
-            for item in at.get(chunk.keys, Read::Owner, pulse).await? {
+            for item in at.get(chunk.keys, Read::Owner, heartbeat).await? {
                 if at.belongs(&item, &part) {
                     found.push((part.value().to_owned(), at.key_of(&item)?));
                 }

@@ -1,13 +1,13 @@
-//! Writes and deletes items in batches. Neither can be asked for without a permit, and each attempt takes a fresh one.
+//! Writes and deletes items in batches. Neither can be piece for without a permit, and each attempt takes a fresh one.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::sdk::is_by_table;
 use super::{Item, Table, size};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::{Permits, RemovalPermit, WritePermit};
 use crate::tables::Change;
 
@@ -16,7 +16,7 @@ const MOST_REQUESTS: usize = 25;
 /// Requests in flight at once of what was read together: as many as it fills. A store far away answers late, and one request after
 /// the other would not reach what it takes.
 const AT_ONCE: usize = 4;
-/// BatchWriteItem takes at most 16 MiB; the rest is left for names and punctuation of the request itself.
+/// BatchWriteItem takes at most 16 MiB; the rest is unprocessed for names and punctuation of the request itself.
 const MOST_BYTES: usize = 15 << 20;
 
 impl Table {
@@ -25,10 +25,10 @@ impl Table {
         &self,
         items: Vec<Item>,
         permits: &Permits<'_>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         let batches = batches(items.into_iter().map(Change::Put));
-        let puts = batches.into_iter().map(|batch| self.put_batch(Left::new(self, batch, pulse), permits));
+        let puts = batches.into_iter().map(|batch| self.put_batch(Unprocessed::new(self, batch, heartbeat), permits));
         stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await
     }
 
@@ -37,54 +37,55 @@ impl Table {
         &self,
         keys: Vec<Item>,
         permits: &Permits<'_>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         let batches = batches(keys.into_iter().map(Change::Delete));
-        let deletes = batches.into_iter().map(|batch| self.delete_batch(Left::new(self, batch, pulse), permits));
+        let deletes =
+            batches.into_iter().map(|batch| self.delete_batch(Unprocessed::new(self, batch, heartbeat), permits));
         stream::iter(deletes).buffer_unordered(AT_ONCE).try_collect().await
     }
 
-    async fn put_batch(&self, mut left: Left<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
-        while !left.is_empty() {
-            let asked = left.next().await?;
+    async fn put_batch(&self, mut unprocessed: Unprocessed<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        while !unprocessed.is_empty() {
+            let piece = unprocessed.next().await?;
             let permit: WritePermit = permits.write().await?;
-            let request = self.api.batch_write(left.piece(&asked), permit.read_at());
+            let request = self.api.batch_write(unprocessed.piece(&piece), permit.read_at());
             let answer = permits.answered(permit.read_at(), request).await;
-            left.after(&asked, answer).await?;
+            unprocessed.retry_unprocessed(&piece, answer).await?;
         }
         Ok(())
     }
 
-    async fn delete_batch(&self, mut left: Left<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
-        while !left.is_empty() {
-            let asked = left.next().await?;
+    async fn delete_batch(&self, mut unprocessed: Unprocessed<'_>, permits: &Permits<'_>) -> Result<(), WorkError> {
+        while !unprocessed.is_empty() {
+            let piece = unprocessed.next().await?;
             let permit: RemovalPermit = permits.removal().await?;
-            let request = self.api.batch_write(left.piece(&asked), permit.read_at());
+            let request = self.api.batch_write(unprocessed.piece(&piece), permit.read_at());
             let answer = permits.answered(permit.read_at(), request).await;
-            left.after(&asked, answer).await?;
+            unprocessed.retry_unprocessed(&piece, answer).await?;
         }
         Ok(())
     }
 }
 
 /// What is still to be sent of one batch.
-struct Left<'a> {
+struct Unprocessed<'a> {
     table: &'a Table,
     changes: Vec<Change>,
-    pulse: &'a Pulse<'a>,
-    patience: Patience<'a>,
+    heartbeat: &'a Heartbeat<'a>,
+    retry: BoundedRetry<'a>,
 }
 
 /// The first of them, that a request is about.
-struct Asked {
+struct Piece {
     changes: usize,
     units: u64,
     sent: Instant,
 }
 
-impl<'a> Left<'a> {
-    fn new(table: &'a Table, changes: Vec<Change>, pulse: &'a Pulse<'a>) -> Self {
-        Self { table, changes, pulse, patience: Patience::new(table.settings.patience, pulse) }
+impl<'a> Unprocessed<'a> {
+    fn new(table: &'a Table, changes: Vec<Change>, heartbeat: &'a Heartbeat<'a>) -> Self {
+        Self { table, changes, heartbeat, retry: BoundedRetry::new(table.settings.attempts, heartbeat) }
     }
 
     fn is_empty(&self) -> bool {
@@ -92,7 +93,7 @@ impl<'a> Left<'a> {
     }
 
     /// Waits until some of it may be sent.
-    async fn next(&self) -> Result<Asked, WorkError> {
+    async fn next(&self) -> Result<Piece, WorkError> {
         let pacers = &self.table.pacers;
         let most = pacers.writes.piece().min(pacers.table.piece());
         let (mut changes, mut units) = (0, 0);
@@ -103,50 +104,54 @@ impl<'a> Left<'a> {
             }
             (changes, units) = (changes + 1, units + more);
         }
-        pacers.table.turn(units, self.pulse).await?;
-        let sent = pacers.writes.turn(units, self.pulse).await?;
-        Ok(Asked { changes, units, sent })
+        pacers.table.turn(units, self.heartbeat).await?;
+        let sent = pacers.writes.turn(units, self.heartbeat).await?;
+        Ok(Piece { changes, units, sent })
     }
 
     /// What to send; it is kept until it is known to be done.
-    fn piece(&self, asked: &Asked) -> Vec<Change> {
-        self.changes[..asked.changes].to_vec()
+    fn piece(&self, piece: &Piece) -> Vec<Change> {
+        self.changes[..piece.changes].to_vec()
     }
 
     /// Takes the answer to a request. Whole requests are safe to send again: a put or delete repeated is the same put or
     /// delete.
-    async fn after(&mut self, asked: &Asked, answer: Result<Vec<Change>, WorkError>) -> Result<(), WorkError> {
+    async fn retry_unprocessed(
+        &mut self,
+        piece: &Piece,
+        answer: Result<Vec<Change>, WorkError>,
+    ) -> Result<(), WorkError> {
         let pacers = &self.table.pacers;
         let why = match answer {
             Ok(undone) if undone.is_empty() => {
-                self.changes.drain(..asked.changes);
-                pacers.writes.accepted(asked.units);
-                pacers.table.accepted(asked.units);
-                self.patience.progress();
-                return self.pulse.beat().await;
+                self.changes.drain(..piece.changes);
+                pacers.writes.accepted(piece.units);
+                pacers.table.accepted(piece.units);
+                self.retry.progress();
+                return self.heartbeat.beat().await;
             }
             Ok(undone) => {
-                let left = self.table.sizes.write_units(&undone).min(asked.units);
-                let done = asked.units - left;
-                pacers.writes.throttled(done, left, asked.sent);
+                let unprocessed = self.table.sizes.write_units(&undone).min(piece.units);
+                let done = piece.units - unprocessed;
+                pacers.writes.throttled(done, unprocessed, piece.sent);
                 pacers.table.accepted(done);
-                if undone.len() < asked.changes {
-                    self.patience.progress();
+                if undone.len() < piece.changes {
+                    self.retry.progress();
                 }
                 let message = format!("{} leaves {} requests undone", self.table.site, undone.len());
-                self.changes.splice(..asked.changes, undone);
+                self.changes.splice(..piece.changes, undone);
                 WorkError::retryable("throttled", message)
             }
             Err(error) => {
                 if error.code == "throttled" {
                     let pacer = if is_by_table(&error) { &pacers.table } else { &pacers.writes };
-                    pacer.throttled(0, asked.units, asked.sent);
+                    pacer.throttled(0, piece.units, piece.sent);
                 }
                 error
             }
         };
         // The pacer says when it is sent again.
-        if why.code == "throttled" { self.patience.again(why).await } else { self.patience.wait(why).await }
+        if why.code == "throttled" { self.retry.again(why).await } else { self.retry.wait(why).await }
     }
 }
 

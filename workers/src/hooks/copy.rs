@@ -11,7 +11,7 @@ use super::service::Service;
 use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 
@@ -28,25 +28,25 @@ pub(super) struct Progress<'a> {
     since_ms: u64,
     done: Tally,
     checkpoints: &'a dyn Checkpoints,
-    pulse: &'a Pulse<'a>,
+    heartbeat: &'a Heartbeat<'a>,
 }
 
 impl<'a> Progress<'a> {
-    pub(super) fn new(resume: Option<Value>, checkpoints: &'a dyn Checkpoints, pulse: &'a Pulse<'a>) -> Self {
+    pub(super) fn new(resume: Option<Value>, checkpoints: &'a dyn Checkpoints, heartbeat: &'a Heartbeat<'a>) -> Self {
         let resume = resume.and_then(|value| serde_json::from_value::<Resume>(value).ok());
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since_ms = resume.map_or(u64::try_from(now.as_millis()).unwrap_or_default(), |resume| resume.since_ms);
-        Self { since_ms, done: Tally::default(), checkpoints, pulse }
+        Self { since_ms, done: Tally::default(), checkpoints, heartbeat }
     }
 
     pub(super) fn since(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(self.since_ms)
     }
 
-    /// The service has answered: a sign of life, and a checkpoint when it has got further.
+    /// The service has answered: a heartbeat, and a checkpoint when it has got further.
     pub(super) async fn heard(&mut self, items: u64, bytes: u64) -> Result<(), WorkError> {
         if items <= self.done.items && bytes <= self.done.bytes {
-            return self.pulse.beat().await;
+            return self.heartbeat.beat().await;
         }
         self.done.items = self.done.items.max(items);
         self.done.bytes = self.done.bytes.max(bytes);
@@ -56,7 +56,7 @@ impl<'a> Progress<'a> {
     pub(super) async fn save(&self) -> Result<(), WorkError> {
         let resume = serde_json::to_value(Resume { since_ms: self.since_ms }).expect("plain data with text keys");
         self.checkpoints.save(resume, self.done).await?;
-        self.pulse.saved();
+        self.heartbeat.saved();
         Ok(())
     }
 
@@ -76,16 +76,16 @@ pub(crate) async fn copy(
     checkpoints: &dyn Checkpoints,
     resume: Option<Value>,
 ) -> Result<Tally, WorkError> {
-    let pulse = Pulse::new(checkpoints, to.settings.checkpoint_every);
-    let mut progress = Progress::new(resume, checkpoints, &pulse);
+    let heartbeat = Heartbeat::new(checkpoints, to.settings.checkpoint_every);
+    let mut progress = Progress::new(resume, checkpoints, &heartbeat);
     let mut waits = Waits::new(progress.since(), to.longest);
     progress.save().await?;
     loop {
-        let status = to.status(Some(permits.generation()), &pulse).await?;
+        let status = to.status(Some(permits.generation()), &heartbeat).await?;
         match status.state {
             State::Added => break,
             State::Adding => progress.heard(status.items, status.bytes).await?,
-            State::None => to.start(from, permits, &pulse).await?,
+            State::None => to.start(from, permits, &heartbeat).await?,
             State::Failed => return Err(failed(to, "add the data", &status)),
             State::Live | State::Removing | State::Removed => {
                 let message = format!("{to} says that adding the data is over: it was committed or rolled back before");
@@ -94,7 +94,7 @@ pub(crate) async fn copy(
         }
         waits.wait(to, "add the data").await?;
     }
-    tally(from, &pulse).await
+    tally(from, &heartbeat).await
 }
 
 /// What a service says that it could not do.

@@ -8,7 +8,7 @@ use super::service::Service;
 use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 
@@ -22,13 +22,13 @@ pub(crate) async fn remove(
     checkpoints: &dyn Checkpoints,
     resume: Option<Value>,
 ) -> Result<Tally, WorkError> {
-    let pulse = Pulse::new(checkpoints, at.settings.checkpoint_every);
-    let mut progress = Progress::new(resume, checkpoints, &pulse);
+    let heartbeat = Heartbeat::new(checkpoints, at.settings.checkpoint_every);
+    let mut progress = Progress::new(resume, checkpoints, &heartbeat);
     let mut waits = Waits::new(progress.since(), at.longest);
     progress.save().await?;
     let (mut asked, mut most) = (false, 0);
     loop {
-        let status = at.status(Some(permits.generation()), &pulse).await?;
+        let status = at.status(Some(permits.generation()), &heartbeat).await?;
         most = most.max(status.items);
         match status.state {
             // Whatever it was before is not believed until it has been asked in this run.
@@ -36,14 +36,14 @@ pub(crate) async fn remove(
             State::Removing if asked => {}
             State::Failed if asked => return Err(failed(at, "remove the data", &status)),
             _ => {
-                at.give_up("remove", permits, &pulse).await?;
+                at.give_up("remove", permits, &heartbeat).await?;
                 asked = true;
             }
         }
         progress.heard(most - status.items, 0).await?;
         waits.wait(at, "remove the data").await?;
     }
-    let left = tally(at, &pulse).await?;
+    let left = tally(at, &heartbeat).await?;
     if left.items > 0 {
         let message = format!("{at} says that it has removed the data and yet counts {} items", left.items);
         return Err(WorkError::retryable("not_empty", message));

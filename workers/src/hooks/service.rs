@@ -11,11 +11,11 @@ use serde_json::error::Category;
 
 use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::clocks::ClockOf;
 use crate::error::WorkError;
 use crate::failure::{BAD_ANSWER, Site};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::inspection::{Inspection, Size};
 use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
 use crate::place::Place;
@@ -76,7 +76,7 @@ impl Service {
 
     /// Whether the service can be reached, and whether it has nothing of the tenant there.
     pub(crate) async fn inspect(&self) -> Result<Inspection, WorkError> {
-        let status = self.status(None, &Pulse::unheard()).await?;
+        let status = self.status(None, &Heartbeat::unheard()).await?;
         Ok(Inspection {
             schema: None,
             expires_by: None,
@@ -88,7 +88,7 @@ impl Service {
 
     /// How much there is, for estimates: items, like those of a table.
     pub(crate) async fn measure(&self) -> Result<Size, WorkError> {
-        let status = self.status(None, &Pulse::unheard()).await?;
+        let status = self.status(None, &Heartbeat::unheard()).await?;
         Ok(Size { items: status.items, ..Size::default() })
     }
 
@@ -100,28 +100,28 @@ impl Service {
         &self,
         change: Change,
         source: Option<&Self>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         let body = Body { change: Some(change), source: source.map(Self::as_source), ..self.body(None) };
-        self.ask(Method::POST, "schedule", (Some(&body), None), |_| Ok(()), pulse).await.map(drop)
+        self.ask(Method::POST, "schedule", (Some(&body), None), |_| Ok(()), heartbeat).await.map(drop)
     }
 
     /// How far the service is; with a generation, with that one.
-    pub(super) async fn status(&self, generation: Option<i64>, pulse: &Pulse<'_>) -> Result<Status, WorkError> {
+    pub(super) async fn status(&self, generation: Option<i64>, heartbeat: &Heartbeat<'_>) -> Result<Status, WorkError> {
         let read = |answer: &[u8]| self.read("status", answer);
-        let status = self.ask(Method::GET, "status", (None, generation), read, pulse).await?;
+        let status = self.ask(Method::GET, "status", (None, generation), read, heartbeat).await?;
         status.ok_or_else(|| WorkError::retryable(BAD_ANSWER, format!("{} answered /status with 202", self.site)))
     }
 
     /// Count and digest of what is there; `None` while the service is counting.
-    pub(super) async fn verified(&self, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
+    pub(super) async fn verified(&self, heartbeat: &Heartbeat<'_>) -> Result<Option<Tally>, WorkError> {
         let read = |answer: &[u8]| self.read::<Verified>("verify", answer).map(|found| found.tally());
-        self.ask(Method::POST, "verify", (Some(&self.body(None)), None), read, pulse).await
+        self.ask(Method::POST, "verify", (Some(&self.body(None)), None), read, heartbeat).await
     }
 
     /// Whether its counts can be read: asked where there is nothing yet, before a tenant is offline.
-    pub(crate) async fn can_count(&self, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        match self.verified(pulse).await {
+    pub(crate) async fn can_count(&self, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
+        match self.verified(heartbeat).await {
             Err(error) if error.code == BAD_ANSWER => Err(error),
             // It may refuse to count where nothing ever was, or fail in a way that passes.
             _ => Ok(()),
@@ -129,48 +129,58 @@ impl Service {
     }
 
     /// Has the service begin to add the tenant's data from `source`.
-    pub(super) async fn start(&self, source: &Self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+    pub(super) async fn start(
+        &self,
+        source: &Self,
+        permits: &Permits<'_>,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<(), WorkError> {
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             let permit = permits.write().await?;
             let answer = permits.answered(permit.read_at(), self.send_start(&permit, source)).await;
-            if after(answer, &mut patience).await? {
+            if after(answer, &mut retry).await? {
                 return Ok(());
             }
         }
     }
 
     /// Has the service prepare for a new tenant.
-    pub(crate) async fn provision(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+    pub(crate) async fn provision(&self, permits: &Permits<'_>, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             let permit = permits.write().await?;
             let answer = permits.answered(permit.read_at(), self.send_provision(&permit)).await;
-            if after(answer, &mut patience).await? {
+            if after(answer, &mut retry).await? {
                 return Ok(());
             }
         }
     }
 
     /// Tells the service that what was added is in use.
-    pub(crate) async fn commit(&self, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+    pub(crate) async fn commit(&self, permits: &Permits<'_>, heartbeat: &Heartbeat<'_>) -> Result<(), WorkError> {
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             let permit = permits.live().await?;
             let answer = permits.answered(permit.read_at(), self.send_commit(&permit)).await;
-            if after(answer, &mut patience).await? {
+            if after(answer, &mut retry).await? {
                 return Ok(());
             }
         }
     }
 
     /// Tells the service that what was being added is not wanted; `hook` is `rollback` or `remove`.
-    pub(crate) async fn give_up(&self, hook: &str, permits: &Permits<'_>, pulse: &Pulse<'_>) -> Result<(), WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+    pub(crate) async fn give_up(
+        &self,
+        hook: &str,
+        permits: &Permits<'_>,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<(), WorkError> {
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             let permit = permits.removal().await?;
             let answer = permits.answered(permit.read_at(), self.send_removal(hook, &permit)).await;
-            if after(answer, &mut patience).await? {
+            if after(answer, &mut retry).await? {
                 return Ok(());
             }
         }
@@ -204,9 +214,9 @@ impl Service {
         hook: &str,
         (body, generation): (Option<&Body<'_>>, Option<i64>),
         read: impl Fn(&[u8]) -> Result<T, WorkError> + Sync,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<T>, WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             let answer = self.send(method.clone(), hook, body, generation, SystemTime::now()).await;
             let read = answer.and_then(|answer| match answer {
@@ -214,7 +224,7 @@ impl Service {
                 Answer::Working => Ok(None),
             });
             match read {
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -265,9 +275,9 @@ impl Service {
 }
 
 /// Whether the request is done; if it may be tried again, that is waited for.
-async fn after(answer: Result<(), WorkError>, patience: &mut Patience<'_>) -> Result<bool, WorkError> {
+async fn after(answer: Result<(), WorkError>, retry: &mut BoundedRetry<'_>) -> Result<bool, WorkError> {
     let Err(error) = answer else { return Ok(true) };
-    patience.wait(error).await?;
+    retry.wait(error).await?;
     Ok(false)
 }
 

@@ -5,18 +5,18 @@ use std::time::{Duration, SystemTime};
 use super::service::Service;
 use super::waits::Waits;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::late::{Compared, Known, LateWrites};
 use crate::progress::Tally;
 
 /// Count and digest of what is there, asked for until the service has counted.
-pub(crate) async fn tally(at: &Service, pulse: &Pulse<'_>) -> Result<Tally, WorkError> {
+pub(crate) async fn tally(at: &Service, heartbeat: &Heartbeat<'_>) -> Result<Tally, WorkError> {
     let mut waits = Waits::new(SystemTime::now(), at.longest);
     loop {
-        if let Some(found) = at.verified(pulse).await? {
+        if let Some(found) = at.verified(heartbeat).await? {
             return Ok(found);
         }
-        pulse.beat().await?;
+        heartbeat.beat().await?;
         waits.wait(at, "count the data").await?;
     }
 }
@@ -25,10 +25,10 @@ pub(crate) async fn tally(at: &Service, pulse: &Pulse<'_>) -> Result<Tally, Work
 ///
 /// # Errors
 /// `verify_mismatch` after the last look.
-pub(crate) async fn verify(at: &Service, expected: &Tally, pulse: &Pulse<'_>) -> Result<Tally, WorkError> {
+pub(crate) async fn verify(at: &Service, expected: &Tally, heartbeat: &Heartbeat<'_>) -> Result<Tally, WorkError> {
     let mut looks = 0;
     loop {
-        let seen = tally(at, pulse).await?;
+        let seen = tally(at, heartbeat).await?;
         if seen == *expected {
             return Ok(seen);
         }
@@ -38,7 +38,7 @@ pub(crate) async fn verify(at: &Service, expected: &Tally, pulse: &Pulse<'_>) ->
         }
         looks += 1;
         tokio::time::sleep(at.settings.index_settle).await;
-        pulse.beat().await?;
+        heartbeat.beat().await?;
     }
 }
 
@@ -47,12 +47,12 @@ pub(crate) async fn compare(
     at: &Service,
     live: Option<&Service>,
     known: &Known,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Compared, WorkError> {
-    let seen = tally(at, pulse).await?;
+    let seen = tally(at, heartbeat).await?;
     let same = match live {
         _ if seen == known.tally || (known.begun && seen.items <= known.tally.items) => true,
-        Some(live) => tally(live, pulse).await? == seen,
+        Some(live) => tally(live, heartbeat).await? == seen,
         None => false,
     };
     let late = if same { LateWrites::default() } else { LateWrites::of_counts(&known.tally, &seen) };
@@ -67,11 +67,11 @@ pub(crate) async fn compare_replica(
     at: &Service,
     kept: &Service,
     again_after: Duration,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Tally, WorkError> {
     let mut looks = 0;
     loop {
-        let (here, there) = (tally(at, pulse).await?, tally(kept, pulse).await?);
+        let (here, there) = (tally(at, heartbeat).await?, tally(kept, heartbeat).await?);
         if here == there {
             return Ok(here);
         }
@@ -86,7 +86,7 @@ pub(crate) async fn compare_replica(
         }
         looks += 1;
         tokio::time::sleep(again_after).await;
-        pulse.beat().await?;
+        heartbeat.beat().await?;
     }
 }
 

@@ -43,12 +43,12 @@ type Sent = Rc<RefCell<Vec<(f64, f64)>>>;
 
 /// Sends requests of these units one after another, in as many lanes as there are lists.
 async fn send(limits: &Arc<Limits>, place: &Place, lanes: Vec<Vec<u64>>, start: Instant, sent: &Sent) {
-    let door = limits.door(place, Kind::Writes);
+    let limiter = limits.limiter(place, Kind::Writes);
     let lanes = lanes.into_iter().map(|lane| {
-        let (door, sent) = (door.clone(), Rc::clone(sent));
+        let (limiter, sent) = (limiter.clone(), Rc::clone(sent));
         tokio::task::spawn_local(async move {
             for units in lane {
-                door.pass(units, &Pulse::unheard()).await.expect("nothing ends it");
+                limiter.pass(units, &Heartbeat::unheard()).await.expect("nothing ends it");
                 sent.borrow_mut().push((start.elapsed().as_secs_f64(), units as f64));
             }
         })
@@ -192,10 +192,10 @@ fn whoever_is_not_there_to_take_its_turn_holds_nobody_up() {
         let (limits, start) = (Arc::new(Limits::default()), Instant::now());
         limits.set(&writes(&[("table:issues", 100.0)]), scopes_of);
         let (issues, sent) = (table("issues"), Sent::default());
-        let door = limits.door(&issues, Kind::Writes);
-        door.pass(10, &Pulse::unheard()).await.expect("it is free");
-        let pulse = Pulse::unheard();
-        let mut asleep = std::pin::pin!(door.pass(10, &pulse));
+        let limiter = limits.limiter(&issues, Kind::Writes);
+        limiter.pass(10, &Heartbeat::unheard()).await.expect("it is free");
+        let heartbeat = Heartbeat::unheard();
+        let mut asleep = std::pin::pin!(limiter.pass(10, &heartbeat));
         assert!(futures::poll!(&mut asleep).is_pending());
         send(&limits, &issues, vec![vec![10; 20]; 2], start, &sent).await;
         let took = sent.borrow().last().map(|(at, _)| *at).expect("all were sent");
@@ -254,11 +254,11 @@ fn what_took_more_than_was_thought_is_owed_and_half_units_count_half() {
         let reads = Rates { reads: Some(100.0), ..Rates::default() };
         limits.set(&BTreeMap::from([("table:issues".to_owned(), reads)]), scopes_of);
         let (items, heedless) =
-            (limits.door(&table("issues"), Kind::Reads), limits.door(&table("issues"), Kind::Writes));
+            (limits.limiter(&table("issues"), Kind::Reads), limits.limiter(&table("issues"), Kind::Writes));
         let index = items.in_half_units();
         assert_eq!((items.piece(), index.piece(), heedless.piece()), (Some(20), Some(40), None));
-        let pass = async |door: &Door, units| {
-            door.pass(units, &Pulse::unheard()).await.expect("nothing ends it");
+        let pass = async |limiter: &RateLimiter, units| {
+            limiter.pass(units, &Heartbeat::unheard()).await.expect("nothing ends it");
             (start.elapsed().as_secs_f64() * 10.0).round() / 10.0
         };
         assert_eq!(pass(&items, 1).await, 0.0);
@@ -291,14 +291,14 @@ fn waiting_gives_signs_of_life_and_ends_with_the_lease() {
     in_virtual_time(async {
         let (limits, start) = (Arc::new(Limits::default()), Instant::now());
         limits.set(&writes(&[("overall", 1.0)]), scopes_of);
-        let door = limits.door(&table("issues"), Kind::Writes);
+        let limiter = limits.limiter(&table("issues"), Kind::Writes);
         let alive = || Alive { beats: AtomicU32::new(0), ends_at: 30 };
         let (first, second) = (alive(), alive());
         let every = Duration::from_secs(1);
-        let (first_pulse, second_pulse) = (Pulse::new(&first, every), Pulse::new(&second, every));
-        door.pass(1_000, &first_pulse).await.expect("it is free");
+        let (first_pulse, second_pulse) = (Heartbeat::new(&first, every), Heartbeat::new(&second, every));
+        limiter.pass(1_000, &first_pulse).await.expect("it is free");
         // One waits for the limit, the other for its turn after it.
-        let (one, other) = tokio::join!(door.pass(1, &first_pulse), door.pass(1, &second_pulse));
+        let (one, other) = tokio::join!(limiter.pass(1, &first_pulse), limiter.pass(1, &second_pulse));
         assert!(one.is_err() && other.is_err());
         assert_eq!(start.elapsed().as_secs(), 30);
     });

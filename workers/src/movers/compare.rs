@@ -10,7 +10,7 @@ use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::fingerprint::Fingerprint;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::hooks;
 use crate::late::{Compared, Found, Known, LateWrites, Suspects};
 use crate::leaving::Looks;
@@ -38,8 +38,8 @@ impl Movers {
     ) -> Result<Compared, WorkError> {
         if let Some(service) = self.service(at.place, at.tenant)? {
             let live = live.map(|live| self.service(live, at.tenant)).transpose()?.flatten();
-            let pulse = self.pulse(checkpoints);
-            return Box::pin(hooks::compare(&service, live.as_ref(), known, &pulse)).await;
+            let heartbeat = self.heartbeat(checkpoints);
+            return Box::pin(hooks::compare(&service, live.as_ref(), known, &heartbeat)).await;
         }
         let store = self.open(at, Described::Lately).await?;
         let mut run = self.run(Operation::Compare, checkpoints, resume);
@@ -53,7 +53,7 @@ impl Movers {
             let (tally, seen) = (run.tally(), run.seen());
             let suspects = Suspects::of(known, &tally, &seen);
             let look = Look { store: &store, at, live: live.as_ref(), suspects: &suspects, seen: &seen, checkpoints };
-            let late = look.at_all_suspects(known.unread, &run.pulse()).await?;
+            let late = look.at_all_suspects(known.unread, &run.heartbeat()).await?;
             store.check_still_complete().await?;
             if let Some(late) = late {
                 run.finish().await?;
@@ -84,26 +84,26 @@ impl Look<'_> {
     async fn at_all_suspects(
         &self,
         twice: Option<Duration>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<LateWrites>, WorkError> {
-        let late = self.once(pulse).await?;
+        let late = self.once(heartbeat).await?;
         match (late, twice) {
             (Some(late), Some(again_after)) if late.total() > 0 => {
-                Looks::new(Differs::WhenLacking, again_after).wait(pulse).await?;
-                self.once(pulse).await
+                Looks::new(Differs::WhenLacking, again_after).wait(heartbeat).await?;
+                self.once(heartbeat).await
             }
             (late, _) => Ok(late),
         }
     }
 
     /// Keeps what it finds, instead of what a look before has kept.
-    async fn once(&self, pulse: &Pulse<'_>) -> Result<Option<LateWrites>, WorkError> {
+    async fn once(&self, heartbeat: &Heartbeat<'_>) -> Result<Option<LateWrites>, WorkError> {
         let mut found = Found::in_part(self.at.part, self.checkpoints);
-        self.store.late_writes(self.live, self.suspects, &mut found, pulse).await?;
+        self.store.late_writes(self.live, self.suspects, &mut found, heartbeat).await?;
         if !self.suspects.all_met(self.seen, found.met()) {
             return Ok(None);
         }
-        self.store.stray_writes(self.at, &mut found, pulse).await?;
+        self.store.stray_writes(self.at, &mut found, heartbeat).await?;
         found.finish().await.map(Some)
     }
 }

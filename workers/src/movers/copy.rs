@@ -40,11 +40,11 @@ impl Movers {
         source.check_same_shape(&target)?;
         let mut run = self.run(Operation::Copy, checkpoints, resume);
         // A service may have come to write under more values since preflight looked.
-        source.check_values(copy.source(), &run.pulse()).await?;
+        source.check_values(copy.source(), &run.heartbeat()).await?;
         let copied = converge::copy(&source, &target, &copy, permits, &mut run, self.settings()).await?;
         // The verification looks last, where there is one.
         if copy.verification == Verification::Off {
-            source.check_values(copy.source(), &run.pulse()).await?;
+            source.check_values(copy.source(), &run.heartbeat()).await?;
         }
         source.check_still_complete().await?;
         run.finish().await?;

@@ -22,7 +22,7 @@ impl Movers {
         resume: Option<Value>,
     ) -> Result<Tally, WorkError> {
         if let Some(service) = self.service(at.place, at.tenant)? {
-            return Box::pin(hooks::tally(&service, &self.pulse(checkpoints))).await;
+            return Box::pin(hooks::tally(&service, &self.heartbeat(checkpoints))).await;
         }
         let store = self.open(at, Described::Lately).await?;
         let mut run = self.run(Operation::Digest, checkpoints, resume);

@@ -32,7 +32,7 @@ impl Movers {
     ) -> Result<Tally, WorkError> {
         let Leaving { differs, first_after, again_after, known } = asked;
         if let (Some(left), Some(stays)) = (self.service(at.place, at.tenant)?, self.service(kept, at.tenant)?) {
-            return Box::pin(hooks::compare_replica(&left, &stays, again_after, &self.pulse(checkpoints))).await;
+            return Box::pin(hooks::compare_replica(&left, &stays, again_after, &self.heartbeat(checkpoints))).await;
         }
         let left = self.open(at, Described::Lately).await?;
         let stays = self.open(PartAt { place: kept, ..at }, Described::Lately).await?;
@@ -44,11 +44,11 @@ impl Movers {
         }
         let mut run = self.run(Operation::Leave, checkpoints, resume);
         if run.cursor().is_none() {
-            leaving::wait(first_after, &run.pulse()).await?;
+            leaving::wait(first_after, &run.heartbeat()).await?;
         }
         let found = left.lasting_differences(&stays, Looks::new(differs, again_after), &mut run).await?;
         if found.is_empty() {
-            left.check_values(at, &run.pulse()).await?;
+            left.check_values(at, &run.heartbeat()).await?;
             left.check_still_complete().await?;
             return Ok(run.tally());
         }

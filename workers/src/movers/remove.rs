@@ -34,9 +34,9 @@ impl Movers {
         let store = self.open(at, Described::Now).await?;
         let mut run = self.run(Operation::Remove, checkpoints, resume);
         // A place is not empty while items stand under values that nobody removes.
-        store.check_values(at, &run.pulse()).await?;
+        store.check_values(at, &run.heartbeat()).await?;
         let removed = store.remove(permits, &mut run).await?;
-        store.check_values(at, &run.pulse()).await?;
+        store.check_values(at, &run.heartbeat()).await?;
         store.check_still_complete().await?;
         run.finish().await?;
         Ok(removed)
@@ -59,8 +59,8 @@ impl Movers {
         }
         match self.open(at, Described::Now).await? {
             Store::Table(table, _) => {
-                let (of, pulse) = ((at.tenant, at.place.parts()), self.pulse(checkpoints));
-                Box::pin(dynamodb::remove_strays(&table, of, found, permits, &pulse)).await
+                let (of, heartbeat) = ((at.tenant, at.place.parts()), self.heartbeat(checkpoints));
+                Box::pin(dynamodb::remove_strays(&table, of, found, permits, &heartbeat)).await
             }
             Store::Bucket(_) => Ok(Tally::default()),
         }
@@ -76,7 +76,7 @@ impl Movers {
         let store = self.open(at, Described::Now).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
         replicated::emptied(&store, at.place, &mut run, self.settings()).await?;
-        store.check_values(at, &run.pulse()).await?;
+        store.check_values(at, &run.heartbeat()).await?;
         store.check_still_complete().await?;
         Ok(Tally::default())
     }

@@ -2,7 +2,7 @@
 
 use super::Movers;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::hooks::Change;
 use crate::permit::Permits;
 use crate::place::Place;
@@ -21,9 +21,9 @@ impl Movers {
     ) -> Result<(), WorkError> {
         let Some(service) = self.service(at, tenant)? else { return Ok(()) };
         let source = source.map(|source| self.service(source, tenant)).transpose()?.flatten();
-        service.schedule(change, source.as_ref(), &Pulse::unheard()).await?;
+        service.schedule(change, source.as_ref(), &Heartbeat::unheard()).await?;
         match change {
-            Change::Add => service.can_count(&Pulse::unheard()).await,
+            Change::Add => service.can_count(&Heartbeat::unheard()).await,
             Change::Remove => Ok(()),
         }
     }
@@ -34,7 +34,7 @@ impl Movers {
     /// Lost leases of `permits`, or why the service could not be told.
     pub async fn commit(&self, at: &Place, tenant: &str, permits: &Permits<'_>) -> Result<(), WorkError> {
         let Some(service) = self.service(at, tenant)? else { return Ok(()) };
-        service.commit(permits, &Pulse::unheard()).await
+        service.commit(permits, &Heartbeat::unheard()).await
     }
 
     /// Tells the service that what was being added at the location is not wanted any more.
@@ -43,7 +43,7 @@ impl Movers {
     /// Lost leases of `permits`, or why the service could not be told.
     pub async fn roll_back(&self, at: &Place, tenant: &str, permits: &Permits<'_>) -> Result<(), WorkError> {
         let Some(service) = self.service(at, tenant)? else { return Ok(()) };
-        service.give_up("rollback", permits, &Pulse::unheard()).await
+        service.give_up("rollback", permits, &Heartbeat::unheard()).await
     }
 
     /// Has the service prepare the location for a new tenant.
@@ -52,6 +52,6 @@ impl Movers {
     /// Lost leases of `permits`, or why the service could not be told.
     pub async fn provision(&self, at: &Place, tenant: &str, permits: &Permits<'_>) -> Result<(), WorkError> {
         let Some(service) = self.service(at, tenant)? else { return Ok(()) };
-        service.provision(permits, &Pulse::unheard()).await
+        service.provision(permits, &Heartbeat::unheard()).await
     }
 }

@@ -52,7 +52,7 @@ impl Movers {
             return Ok(Verified { read_back: 0, tally: None, passes: 0 });
         }
         if let Some(service) = self.service(copy.to, copy.tenant)? {
-            let seen = Box::pin(hooks::verify(&service, expected, &self.pulse(checkpoints))).await?;
+            let seen = Box::pin(hooks::verify(&service, expected, &self.heartbeat(checkpoints))).await?;
             return Ok(Verified { read_back: seen.items, tally: Some(seen), passes: 1 });
         }
         let target = self.open(copy.target(), Described::Lately).await?;
@@ -61,7 +61,7 @@ impl Movers {
         let verified = converge::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
         target.check_still_complete().await?;
         // The last look at the source before the switch.
-        source.check_values(copy.source(), &run.pulse()).await?;
+        source.check_values(copy.source(), &run.heartbeat()).await?;
         Ok(verified)
     }
 
@@ -81,7 +81,7 @@ impl Movers {
         let mut run = self.run(Operation::Verify, checkpoints, None);
         let verified = replicated::arrived(&source, &target, &copy, expected, &mut run, self.settings()).await?;
         target.check_still_complete().await?;
-        source.check_values(copy.source(), &run.pulse()).await?;
+        source.check_values(copy.source(), &run.heartbeat()).await?;
         Ok(verified)
     }
 }

@@ -5,7 +5,7 @@ use futures::TryStreamExt;
 use super::Bucket;
 use super::list::Entry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::mismatch::Mismatch;
 use crate::shorten::shorten;
 
@@ -14,14 +14,16 @@ pub(crate) async fn differing_keys(
     source: &Bucket,
     at: &Bucket,
     most: usize,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     let compared = source
         .objects(None)
         .map_ok(|Entry { key, version }| async move {
-            let (here, there) =
-                tokio::try_join!(source.tally_of(&key, version.size, pulse), at.tally_of(&key, version.size, pulse))?;
+            let (here, there) = tokio::try_join!(
+                source.tally_of(&key, version.size, heartbeat),
+                at.tally_of(&key, version.size, heartbeat)
+            )?;
             Ok(match (here, there) {
                 (here, there) if here == there => None,
                 (_, None) => Some(Mismatch::Missing(shorten(&key))),
@@ -38,7 +40,7 @@ pub(crate) async fn differing_keys(
     let extra = at
         .objects(None)
         .map_ok(|Entry { key, version }| async move {
-            Ok(source.tally_of(&key, version.size, pulse).await?.is_none().then(|| Mismatch::Extra(shorten(&key))))
+            Ok(source.tally_of(&key, version.size, heartbeat).await?.is_none().then(|| Mismatch::Extra(shorten(&key))))
         })
         .try_buffered(source.settings.object_concurrency);
     let mut extra = std::pin::pin!(extra);

@@ -9,11 +9,11 @@ use super::Bucket;
 use super::copying::Copying;
 use super::list::Entry;
 use super::object::listed;
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::checkpointed_pass::{Listed, Run, Stage};
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::s3::copy_cursor::{Counted, Underway};
 use crate::s3::copy_strategy::Route;
@@ -29,8 +29,8 @@ pub(crate) async fn copy_pass(
     let underway = Underway::at(run.cursor())?;
     // Nobody else writes where a move is adding data, so other unfinished uploads are those of an earlier attempt.
     to.abort_leftovers(&underway.uploads(), permits).await?;
-    let (pulse, route) = (run.pulse(), Route::between(from, to));
-    let copying = Copying { from, to, permits, pulse: &pulse, route: &route, underway: &underway };
+    let (heartbeat, route) = (run.heartbeat(), Route::between(from, to));
+    let copying = Copying { from, to, permits, heartbeat: &heartbeat, route: &route, underway: &underway };
     let entries = from.objects(underway.after()).try_take_while(|_| future::ready(Ok(!underway.is_stopped())));
     let copied = entries.map_ok(|entry| copying.object(entry));
     along(copied.try_buffered(from.settings.object_concurrency), &underway, run).await?;
@@ -43,11 +43,11 @@ pub(crate) async fn digest_pass(at: &Bucket, run: &mut Run<'_>) -> Result<(), Wo
     if run.stage() == Stage::Checking && look_again(at, run).await? {
         return Ok(());
     }
-    let (underway, pulse) = (Underway::at(run.cursor())?, run.pulse());
-    let (begun, pulse) = (&underway, &*pulse);
+    let (underway, heartbeat) = (Underway::at(run.cursor())?, run.heartbeat());
+    let (begun, heartbeat) = (&underway, &*heartbeat);
     let entries = at.objects(underway.after()).try_take_while(|_| future::ready(Ok(!begun.is_stopped())));
     let read = entries.map_ok(|entry| async move {
-        let counted = at.counted(&entry.key, entry.version.size, begun, pulse).await?;
+        let counted = at.counted(&entry.key, entry.version.size, begun, heartbeat).await?;
         Ok((entry.key, counted.unwrap_or_default()))
     });
     along(read.try_buffered(at.settings.object_concurrency), &underway, run).await
@@ -93,9 +93,9 @@ async fn look_again(at: &Bucket, run: &mut Run<'_>) -> Result<bool, WorkError> {
     if before.keys != previous.objects || run.listed().keys > 0 {
         return Ok(false);
     }
-    let pulse = run.pulse();
-    let pulse = &*pulse;
-    let seen = at.objects(None).map_ok(|entry| at.looked_at(entry, pulse));
+    let heartbeat = run.heartbeat();
+    let heartbeat = &*heartbeat;
+    let seen = at.objects(None).map_ok(|entry| at.looked_at(entry, heartbeat));
     let mut seen = pin!(seen.try_buffered(at.settings.object_concurrency));
     let mut now = Listed::default();
     while let Some(one) = seen.try_next().await? {
@@ -110,15 +110,15 @@ async fn look_again(at: &Bucket, run: &mut Run<'_>) -> Result<bool, WorkError> {
 }
 
 impl Bucket {
-    async fn looked_at(&self, entry: Entry, pulse: &Pulse<'_>) -> Result<Listed, WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+    async fn looked_at(&self, entry: Entry, heartbeat: &Heartbeat<'_>) -> Result<Listed, WorkError> {
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
             match self.tags(&entry.key).await {
                 Ok(tags) => {
-                    pulse.beat().await?;
+                    heartbeat.beat().await?;
                     return Ok(tags.map(|tags| listed(&entry.key, &entry.version, &tags)).unwrap_or_default());
                 }
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         }
     }

@@ -7,9 +7,9 @@ use super::Bucket;
 use super::list::Entry;
 use super::object::Head;
 use super::read::{CHANGED, Opened};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::Permits;
 use crate::s3::copy_cursor::{Counted, Underway};
 use crate::s3::copy_strategy::Route;
@@ -24,7 +24,7 @@ pub(super) struct Copying<'a> {
     pub(super) from: &'a Bucket,
     pub(super) to: &'a Bucket,
     pub(super) permits: &'a Permits<'a>,
-    pub(super) pulse: &'a Pulse<'a>,
+    pub(super) heartbeat: &'a Heartbeat<'a>,
     pub(super) route: &'a Route<'a>,
     pub(super) underway: &'a Underway,
 }
@@ -46,7 +46,7 @@ impl Copying<'_> {
     }
 
     async fn patiently(&self, entry: &Entry) -> Result<Counted, WorkError> {
-        let mut patience = self.patience();
+        let mut retry = self.bounded_retry();
         loop {
             match self.attempt(entry).await {
                 Ok(counted) => return Ok(counted),
@@ -56,7 +56,7 @@ impl Copying<'_> {
                     if error.code == CHANGED {
                         self.begin_anew(&entry.key).await?;
                     }
-                    patience.wait(error).await?;
+                    retry.wait(error).await?;
                 }
             }
         }
@@ -91,7 +91,7 @@ impl Copying<'_> {
             Some(_) => None,
             None => Some(self.from.budget.room(size).await),
         };
-        let Some(Opened { head, mut contents }) = self.from.read(key, self.pulse).await? else {
+        let Some(Opened { head, mut contents }) = self.from.read(key, self.heartbeat).await? else {
             return Ok(Small::Done(Counted::default()));
         };
         if head.stamp.size > size {
@@ -107,13 +107,13 @@ impl Copying<'_> {
             copied.and(read)?;
         } else {
             let body = contents.collect(self.from).await?;
-            let mut patience = self.patience();
+            let mut retry = self.bounded_retry();
             loop {
                 let permit = self.permits.write().await?;
                 let put = self.to.put(&permit, key, &head.attributes, body.clone());
                 match self.permits.answered(permit.read_at(), put).await {
                     Ok(()) => break,
-                    Err(error) => patience.wait(error).await?,
+                    Err(error) => retry.wait(error).await?,
                 }
             }
         }
@@ -133,8 +133,8 @@ impl Copying<'_> {
         Ok(())
     }
 
-    pub(super) fn patience(&self) -> Patience<'_> {
-        Patience::new(self.from.settings.patience, self.pulse)
+    pub(super) fn bounded_retry(&self) -> BoundedRetry<'_> {
+        BoundedRetry::new(self.from.settings.attempts, self.heartbeat)
     }
 }
 

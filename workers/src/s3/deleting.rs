@@ -7,9 +7,9 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, Delete, ObjectIdentifier};
 use md5::{Digest, Md5};
 
 use super::Bucket;
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::permit::{Permits, RemovalPermit};
 use crate::request_timestamp;
 
@@ -73,10 +73,10 @@ impl Bucket {
         &self,
         versions: Vec<Version>,
         permits: &Permits<'_>,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<(), WorkError> {
         let (mut together, mut alone): (Vec<_>, Vec<_>) = versions.into_iter().partition(|v| survives_xml(&v.key));
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         while !together.is_empty() {
             let form = self.forms.current();
             if form == Form::Alone {
@@ -96,17 +96,17 @@ impl Bucket {
                 Err(error) => error,
             };
             if together.len() < asked {
-                patience.progress();
+                retry.progress();
             }
-            patience.wait(why).await?;
+            retry.wait(why).await?;
         }
         for version in alone {
-            let mut patience = Patience::new(self.settings.patience, pulse);
+            let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
             loop {
                 let permit = permits.removal().await?;
                 match permits.answered(permit.read_at(), self.delete_alone(&permit, &version)).await {
                     Ok(()) => break,
-                    Err(error) => patience.wait(error).await?,
+                    Err(error) => retry.wait(error).await?,
                 }
             }
         }

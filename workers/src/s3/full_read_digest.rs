@@ -6,9 +6,9 @@ use super::Bucket;
 use super::copying::counted;
 use super::object::Head;
 use super::read::{CHANGED, Opened};
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::progress::Tally;
 use crate::s3::copy_cursor::{Counted, Large, Underway};
 use crate::s3::hash_tree::Hashing;
@@ -17,8 +17,13 @@ use crate::s3::part_layout::Layout;
 impl Bucket {
     /// Reads an object back in full. `None` when there is none. `size` is what it is thought to have: only how it is read depends
     /// on that.
-    pub(super) async fn tally_of(&self, key: &str, size: u64, pulse: &Pulse<'_>) -> Result<Option<Tally>, WorkError> {
-        Ok(self.counted(key, size, &Underway::default(), pulse).await?.map(|counted| counted.tally))
+    pub(super) async fn tally_of(
+        &self,
+        key: &str,
+        size: u64,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<Option<Tally>, WorkError> {
+        Ok(self.counted(key, size, &Underway::default(), heartbeat).await?.map(|counted| counted.tally))
     }
 
     /// The same, going on where `underway` says and noting there how far it is.
@@ -27,17 +32,17 @@ impl Bucket {
         key: &str,
         size: u64,
         underway: &Underway,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<Counted>, WorkError> {
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         loop {
-            match self.try_counted(key, size, underway, pulse).await {
+            match self.try_counted(key, size, underway, heartbeat).await {
                 Ok(counted) => return Ok(counted),
                 Err(error) => {
                     if error.code == CHANGED {
                         underway.forget(key);
                     }
-                    patience.wait(error).await?;
+                    retry.wait(error).await?;
                 }
             }
         }
@@ -48,15 +53,15 @@ impl Bucket {
         key: &str,
         size: u64,
         underway: &Underway,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<Counted>, WorkError> {
         if Layout::of(size, &self.settings).is_some() {
             let Some(head) = self.look(key).await? else { return Ok(None) };
             if let Some(layout) = Layout::of(head.stamp.size, &self.settings) {
-                return Box::pin(self.in_ranges(key, &head, layout, (underway, pulse))).await.map(Some);
+                return Box::pin(self.in_ranges(key, &head, layout, (underway, heartbeat))).await.map(Some);
             }
         }
-        let Some(Opened { head, mut contents }) = self.read(key, pulse).await? else { return Ok(None) };
+        let Some(Opened { head, mut contents }) = self.read(key, heartbeat).await? else { return Ok(None) };
         contents.exhaust(self).await?;
         Ok(Some(counted(key, &head, &contents.hash())))
     }
@@ -66,7 +71,7 @@ impl Bucket {
         key: &str,
         head: &Head,
         layout: Layout,
-        (underway, pulse): (&Underway, &Pulse<'_>),
+        (underway, heartbeat): (&Underway, &Heartbeat<'_>),
     ) -> Result<Counted, WorkError> {
         let fingerprint = head.fingerprint(key);
         let same = |large: &Large| large.fingerprint == fingerprint && large.part_size == layout.part_size;
@@ -88,7 +93,7 @@ impl Bucket {
             let range = layout.range(number);
             // Nothing of it is held; this bounds how much is read at once.
             let _room = self.budget.room(range.end - range.start).await;
-            let mut contents = self.read_range(key, &head.stamp, &range, pulse).await?;
+            let mut contents = self.read_range(key, &head.stamp, &range, heartbeat).await?;
             contents.exhaust(self).await?;
             Ok::<_, WorkError>((number, contents.part()))
         });

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::Bucket;
 use super::list::Entry;
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::late::{Difference, Found, Suspects};
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`. Keys are whole.
@@ -17,10 +17,10 @@ pub(crate) async fn late_writes(
     live: Option<&Bucket>,
     suspects: &Suspects,
     found: &mut Found<'_>,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<(), WorkError> {
     if suspects.any_here(false) {
-        let read = at.objects(None).map_ok(|entry| at.written(live, entry, suspects, pulse));
+        let read = at.objects(None).map_ok(|entry| at.written(live, entry, suspects, heartbeat));
         let mut read = std::pin::pin!(read.try_buffered(at.settings.object_concurrency));
         while let Some(suspect) = read.try_next().await? {
             let Some((mark, difference)) = suspect else { continue };
@@ -32,7 +32,7 @@ pub(crate) async fn late_writes(
     }
     match live {
         Some(live) if suspects.any_gone() => {
-            let looked = live.objects(None).map_ok(|entry| at.deleted(entry, suspects, pulse));
+            let looked = live.objects(None).map_ok(|entry| at.deleted(entry, suspects, heartbeat));
             let mut looked = std::pin::pin!(looked.try_buffered(at.settings.object_concurrency));
             while let Some(difference) = looked.try_next().await? {
                 if let Some(difference) = difference {
@@ -52,18 +52,18 @@ impl Bucket {
         live: Option<&Self>,
         Entry { key, version }: Entry,
         suspects: &Suspects,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<(Mark, Option<Difference>)>, WorkError> {
         if !suspects.may_be_suspect(Mark::of_key(key.as_bytes())) {
             return Ok(None);
         }
-        let Some(here) = self.tally_of(&key, version.size, pulse).await? else { return Ok(None) };
+        let Some(here) = self.tally_of(&key, version.size, heartbeat).await? else { return Ok(None) };
         let mark = Mark::of(key.as_bytes(), &here.digest);
         if !suspects.is_suspect(mark) {
             return Ok(None);
         }
         let is_live = match live {
-            Some(live) => live.tally_of(&key, version.size, pulse).await?,
+            Some(live) => live.tally_of(&key, version.size, heartbeat).await?,
             None => None,
         };
         let differs = suspects.differs(&here, is_live.as_ref());
@@ -77,19 +77,19 @@ impl Bucket {
         &self,
         Entry { key, .. }: Entry,
         suspects: &Suspects,
-        pulse: &Pulse<'_>,
+        heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<Difference>, WorkError> {
         if !suspects.may_be_gone(Mark::of_key(key.as_bytes())) {
             return Ok(None);
         }
-        let mut patience = Patience::new(self.settings.patience, pulse);
+        let mut retry = BoundedRetry::new(self.settings.attempts, heartbeat);
         let there = loop {
             match self.head(&key).await {
                 Ok(head) => break head.is_some(),
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         };
-        pulse.beat().await?;
+        heartbeat.beat().await?;
         Ok((!there).then(|| Difference::gone(Value::String(self.key(&key)), suspects.certain())))
     }
 }

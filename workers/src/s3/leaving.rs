@@ -7,7 +7,7 @@ use super::Bucket;
 use super::list::Entry;
 use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::leaving::Looks;
 use crate::mismatch::{Differs, Mismatch};
 use crate::progress::Tally;
@@ -29,13 +29,15 @@ pub(crate) async fn lasting_differences(
     looks: Looks,
     run: &mut Run<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
-    let pulse = run.pulse();
-    let pulse = &*pulse;
+    let heartbeat = run.heartbeat();
+    let heartbeat = &*heartbeat;
     let compared = at
         .objects(None)
         .map_ok(|Entry { key, version }| async move {
-            let (here, there) =
-                tokio::try_join!(at.tally_of(&key, version.size, pulse), kept.tally_of(&key, version.size, pulse))?;
+            let (here, there) = tokio::try_join!(
+                at.tally_of(&key, version.size, heartbeat),
+                kept.tally_of(&key, version.size, heartbeat)
+            )?;
             let suspect = looks.differs.is_so(here, there);
             Ok((here, suspect.then_some(Suspect { key, size: version.size, kept: there })))
         })
@@ -48,13 +50,13 @@ pub(crate) async fn lasting_differences(
         }
         suspects.extend(suspect);
         if suspects.len() >= looks.at_once {
-            let found = Box::pin(second_look(at, kept, std::mem::take(&mut suspects), looks, pulse)).await?;
+            let found = Box::pin(second_look(at, kept, std::mem::take(&mut suspects), looks, heartbeat)).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
     }
-    Box::pin(second_look(at, kept, suspects, looks, pulse)).await
+    Box::pin(second_look(at, kept, suspects, looks, heartbeat)).await
 }
 
 /// Waits, and looks at the suspects again.
@@ -63,15 +65,15 @@ async fn second_look(
     kept: &Bucket,
     suspects: Vec<Suspect>,
     looks: Looks,
-    pulse: &Pulse<'_>,
+    heartbeat: &Heartbeat<'_>,
 ) -> Result<Vec<Mismatch>, WorkError> {
     let mut found = Vec::new();
     if suspects.is_empty() {
         return Ok(found);
     }
-    looks.wait(pulse).await?;
+    looks.wait(heartbeat).await?;
     for Suspect { key, size, kept: before } in suspects {
-        let (here, there) = tokio::try_join!(at.tally_of(&key, size, pulse), kept.tally_of(&key, size, pulse))?;
+        let (here, there) = tokio::try_join!(at.tally_of(&key, size, heartbeat), kept.tally_of(&key, size, heartbeat))?;
         if here.is_some() && there == before && looks.differs.is_so(here, there) {
             found.push(Differs::named(shorten(&key), there.is_some()));
         }

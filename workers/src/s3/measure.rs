@@ -8,9 +8,9 @@ use aws_sdk_s3::types::StorageClass;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Bucket;
-use crate::bounded_retry::Patience;
+use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::inspection::Survey;
 
 /// So many objects at most are looked at, spread over all: what is wrong with one of them seldom is with one alone.
@@ -80,14 +80,14 @@ impl Spread {
 impl Bucket {
     /// That the object's head and tags can be read, and its contents at once.
     async fn check_readable(&self, relative: &str) -> Result<(), WorkError> {
-        let pulse = Pulse::unheard();
-        let mut patience = Patience::new(self.settings.patience, &pulse);
+        let heartbeat = Heartbeat::unheard();
+        let mut retry = BoundedRetry::new(self.settings.attempts, &heartbeat);
         loop {
             let (head, tags) = tokio::join!(self.head(relative), self.tags(relative));
             match tags.and(head) {
                 Ok(Some(head)) if is_archived(&head) => return Err(self.holds_archived()),
                 Ok(_) => return Ok(()),
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         }
     }

@@ -53,12 +53,12 @@ impl Copying<'_> {
 
     async fn begun(&self, key: &str, head: &Head, layout: Layout, fingerprint: String) -> Result<Large, WorkError> {
         self.begin_anew(key).await?;
-        let mut patience = self.patience();
+        let mut retry = self.bounded_retry();
         let upload = loop {
             let permit = self.permits.write().await?;
             match self.permits.answered(permit.read_at(), self.to.begin_upload(&permit, key, &head.attributes)).await {
                 Ok(upload) => break upload,
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         };
         let (upload, hashing) = (Some(upload), Hashing::of(layout.parts()));
@@ -117,13 +117,13 @@ impl Copying<'_> {
     }
 
     async fn part(&self, job: &Job<'_>, number: u64) -> Result<Part, WorkError> {
-        let mut patience = self.patience();
+        let mut retry = self.bounded_retry();
         loop {
             match self.try_part(job, number).await {
                 Ok(part) => return Ok(part),
                 Err(error) if self.route.is_turned(&error, self.to) => {}
                 Err(error) if error.code == CHANGED || self.underway.is_stopped() => return Err(error),
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         }
     }
@@ -132,7 +132,7 @@ impl Copying<'_> {
         let range = job.layout.range(number);
         // Also for what the store copies: it bounds how much is read at once.
         let _room = self.from.budget.room(range.end - range.start).await;
-        let mut contents = self.from.read_range(job.key, &job.head.stamp, &range, self.pulse).await?;
+        let mut contents = self.from.read_range(job.key, &job.head.stamp, &range, self.heartbeat).await?;
         let (at, named) = ((job.key, &*job.upload), i32::try_from(number + 1).expect("at most 10,000 parts"));
         let stored = if let Some(source) = self.route.by_store() {
             let copied = async {
@@ -147,19 +147,19 @@ impl Copying<'_> {
             let permit = self.permits.write().await?;
             self.permits.answered(permit.read_at(), self.to.upload_part(&permit, at, named, body)).await?
         };
-        self.pulse.beat().await?;
+        self.heartbeat.beat().await?;
         Ok((number, contents.part(), stored))
     }
 
     async fn complete(&self, job: &Job<'_>, stored: &[Stored]) -> Result<(), WorkError> {
-        let mut patience = self.patience();
+        let mut retry = self.bounded_retry();
         loop {
             let permit = self.permits.write().await?;
             let completed = self.to.complete_upload(&permit, (job.key, &job.upload), job.head.stamp.size, stored);
             match self.permits.answered(permit.read_at(), completed).await {
                 Ok(()) => return Ok(()),
                 Err(error) if error.code == CHANGED => return Err(error),
-                Err(error) => patience.wait(error).await?,
+                Err(error) => retry.wait(error).await?,
             }
         }
     }

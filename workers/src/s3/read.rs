@@ -18,7 +18,7 @@ use super::list::Stamp;
 use super::object::{Attributes, Head};
 use crate::error::WorkError;
 use crate::failure::{REQUEST_TOO_OLD, UNREADABLE};
-use crate::heartbeat::Pulse;
+use crate::heartbeat::Heartbeat;
 use crate::s3::hash_tree::part_hasher;
 
 /// The code of an object that is not any more what it was when it was begun, or whose upload is gone: it is begun anew.
@@ -30,14 +30,14 @@ pub(super) struct Opened<'a> {
     pub(super) contents: Contents<'a>,
 }
 
-/// Contents on their way, hashed as they pass. Each arrival is a sign of life.
+/// Contents on their way, hashed as they pass. Each arrival is a heartbeat.
 pub(super) struct Contents<'a> {
     body: ByteStream,
     hasher: Hasher,
     /// Bytes the store promised.
     length: u64,
     seen: u64,
-    pulse: &'a Pulse<'a>,
+    heartbeat: &'a Heartbeat<'a>,
 }
 
 /// The head of an object, out of the answer to a GET or a HEAD.
@@ -65,7 +65,11 @@ macro_rules! head_of {
 
 impl Bucket {
     /// Begins to read an object. `None` when there is none under this key (any more).
-    pub(super) async fn read<'a>(&self, relative: &str, pulse: &'a Pulse<'a>) -> Result<Option<Opened<'a>>, WorkError> {
+    pub(super) async fn read<'a>(
+        &self,
+        relative: &str,
+        heartbeat: &'a Heartbeat<'a>,
+    ) -> Result<Option<Opened<'a>>, WorkError> {
         let key = self.key(relative);
         let get = self.reads.get_object().bucket(&self.name).key(&key);
         let (object, tags) = tokio::join!(get.send(), self.tags(relative));
@@ -75,7 +79,7 @@ impl Bucket {
             other => other.map_err(|error| self.failed_at("read an object of", relative, error))?,
         };
         let Some(tags) = tags? else { return Ok(None) };
-        Ok(Some(opened(object, tags, pulse)))
+        Ok(Some(opened(object, tags, heartbeat)))
     }
 
     /// The head of an object. `None` when there is none under this key (any more).
@@ -133,7 +137,7 @@ impl Bucket {
         relative: &str,
         stamp: &Stamp,
         range: &Range<u64>,
-        pulse: &'a Pulse<'a>,
+        heartbeat: &'a Heartbeat<'a>,
     ) -> Result<Contents<'a>, WorkError> {
         let get = self.reads.get_object().bucket(&self.name).key(self.key(relative)).if_match(&stamp.etag);
         match get.range(format!("bytes={}-{}", range.start, range.end - 1)).send().await {
@@ -142,7 +146,7 @@ impl Bucket {
             }
             Err(error) if error.code() == Some("InvalidObjectState") => Err(self.archived(error)),
             Err(error) => Err(self.failed_at("read a range of an object of", relative, error)),
-            Ok(part) => Ok(Contents::new(part.body, range.end - range.start, part_hasher(range.start), pulse)),
+            Ok(part) => Ok(Contents::new(part.body, range.end - range.start, part_hasher(range.start), heartbeat)),
         }
     }
 
@@ -170,15 +174,15 @@ impl Bucket {
     }
 }
 
-fn opened<'a>(object: GetObjectOutput, tags: BTreeMap<String, String>, pulse: &'a Pulse<'a>) -> Opened<'a> {
+fn opened<'a>(object: GetObjectOutput, tags: BTreeMap<String, String>, heartbeat: &'a Heartbeat<'a>) -> Opened<'a> {
     let head = head_of!(object, tags);
-    let contents = Contents::new(object.body, head.stamp.size, Hasher::new(), pulse);
+    let contents = Contents::new(object.body, head.stamp.size, Hasher::new(), heartbeat);
     Opened { head, contents }
 }
 
 impl<'a> Contents<'a> {
-    fn new(body: ByteStream, length: u64, hasher: Hasher, pulse: &'a Pulse<'a>) -> Self {
-        Self { body, hasher, length, seen: 0, pulse }
+    fn new(body: ByteStream, length: u64, hasher: Hasher, heartbeat: &'a Heartbeat<'a>) -> Self {
+        Self { body, hasher, length, seen: 0, heartbeat }
     }
 
     /// Reads to the end and gives it all. The caller has seen to there being room.
@@ -198,7 +202,7 @@ impl<'a> Contents<'a> {
 
     async fn next(&mut self, bucket: &Bucket) -> Result<Option<Bytes>, WorkError> {
         let chunk = self.body.next().await;
-        self.pulse.beat().await?;
+        self.heartbeat.beat().await?;
         let Some(chunk) = chunk else {
             return if self.seen == self.length { Ok(None) } else { Err(cut_short(bucket)) };
         };

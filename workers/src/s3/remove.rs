@@ -80,8 +80,8 @@ pub(crate) async fn remove(at: &Bucket, permits: &Permits<'_>, run: &mut Run<'_>
 
 /// Lists the next pages while those before are being deleted. What a plain read finds is noted before it is deleted.
 async fn delete_versions(at: &Bucket, which: Which, permits: &Permits<'_>, run: &mut Run<'_>) -> Result<(), WorkError> {
-    let (pulse, failed, wanted_back) = (run.pulse(), AtomicBool::new(false), run.wanted_back());
-    let (pulse, failed) = (&*pulse, &failed);
+    let (heartbeat, failed, wanted_back) = (run.heartbeat(), AtomicBool::new(false), run.wanted_back());
+    let (heartbeat, failed) = (&*heartbeat, &failed);
     let pages = pages(at, which, failed).try_take_while(move |_| future::ready(Ok(!wanted_back())));
     let mut groups = pin!(pages.try_chunks(PAGES_AT_ONCE).map_err(|stopped| stopped.1));
     let mut group = groups.try_next().await?;
@@ -99,7 +99,9 @@ async fn delete_versions(at: &Bucket, which: Which, permits: &Permits<'_>, run: 
             }
         }
         let deletes = pages.into_iter().map(|page| async move {
-            at.delete(page.versions, permits, pulse).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            at.delete(page.versions, permits, heartbeat)
+                .await
+                .inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             Ok::<_, WorkError>(page.tally)
         });
         // All to their ends: a request that is dropped is one without an answer.

@@ -31,7 +31,7 @@ fn new_movers() -> Movers {
         attempt_timeout: Duration::from_millis(300),
         connect_timeout: Duration::from_millis(300),
         multipart_threshold: 4 << 10,
-        patience: 2,
+        attempts: 2,
         page_keys: 10,
         ..super::settings()
     };

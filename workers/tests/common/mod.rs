@@ -63,7 +63,7 @@ impl Ledger for Allows {
     }
 }
 
-/// Keeps every checkpoint and counts the signs of life; loses the lease after a number of checkpoints.
+/// Keeps every checkpoint and counts the heartbeats; loses the lease after a number of checkpoints.
 pub(crate) struct Kept {
     pub(crate) saved: Mutex<Vec<(Value, Tally)>>,
     /// Signs of life since the last checkpoint, and the most there ever were between two.
@@ -80,7 +80,7 @@ impl Kept {
         Self { saved: Mutex::default(), alive: Mutex::default(), most }
     }
 
-    /// The most signs of life without a checkpoint between them.
+    /// The most heartbeats without a checkpoint between them.
     pub(crate) fn most_alive(&self) -> u32 {
         self.alive.lock().unwrap().1
     }

@@ -10,7 +10,7 @@ use engine::tables::workflow_table::NewWorkflow;
 use serde_json::json;
 use store::{StoreError, Tx};
 
-use super::state::{CampaignStage, CampaignState, Orders};
+use super::state::{CampaignOptions, CampaignStage, CampaignState};
 use crate::actor::Actor;
 use crate::campaign::state_machine::{Campaign, subject};
 use crate::deployment::Deployment;
@@ -26,7 +26,7 @@ pub struct CampaignRequest {
     /// Which tenants.
     pub tenants: Tenants,
     /// How they are moved.
-    pub orders: Orders,
+    pub options: CampaignOptions,
     /// A second request with the same key finds the first.
     pub idempotency_key: Option<String>,
 }
@@ -72,7 +72,7 @@ async fn try_create(
     request: &CampaignRequest,
     actor: &Actor,
 ) -> Result<CampaignStarted, Refusal> {
-    check_orders(&deployment.timing, &request.orders)?;
+    check_orders(&deployment.timing, &request.options)?;
     let digest = request_digest(request);
     let mut tx = deployment.store.begin().await?;
     if let Some(key) = &request.idempotency_key
@@ -89,7 +89,7 @@ async fn try_create(
     let now = tx.now().await?;
     let state = CampaignState {
         to: request.to.clone(),
-        orders: request.orders.clone(),
+        options: request.options.clone(),
         actor: actor.clone(),
         wave: 1,
         in_wave: 0,
@@ -105,7 +105,7 @@ async fn try_create(
         state: Campaign::name(&state),
         data: serde_json::to_string(&state).expect("a campaign's state serialises: string keys and no failing impls"),
         wake_at: now,
-        priority: request.orders.priority,
+        priority: request.options.priority,
     };
     workflow_table::insert(&mut tx, new, now).await?;
     let total = add_members(&mut tx, &id, &request.tenants, now).await?;
@@ -120,7 +120,7 @@ async fn try_create(
         tenant: None,
         why: actor.why.clone(),
         before: json!(null),
-        after: json!({ "campaign": id, "to": request.to, "tenants": total, "orders": request.orders }),
+        after: json!({ "campaign": id, "to": request.to, "tenants": total, "orders": request.options }),
     };
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;
@@ -128,22 +128,22 @@ async fn try_create(
 }
 
 /// Refuses what no move of the campaign could keep.
-pub(super) fn check_orders(timing: &Timing, orders: &Orders) -> Result<(), Refusal> {
+pub(super) fn check_orders(timing: &Timing, options: &CampaignOptions) -> Result<(), Refusal> {
     let least = millis(timing.least_offline());
     let seconds = (least + 999) / 1_000;
-    if orders.wave_size == 0 || orders.at_once == 0 {
+    if options.wave_size == 0 || options.at_once == 0 {
         return Err(Refusal::invalid("invalid_wave", "a wave has at least one move, and at least one runs at a time"));
     }
-    if orders.wave_pause_ms < 0 {
+    if options.wave_pause_ms < 0 {
         return Err(Refusal::invalid("invalid_wave", "the pause between two waves can't be negative"));
     }
-    if orders.budget_ms.is_some_and(|budget| budget <= least) {
+    if options.budget_ms.is_some_and(|budget| budget <= least) {
         let message = format!(
             "the budget must be longer than {seconds} s, which draining and settling take even for an empty tenant"
         );
         return Err(Refusal::invalid("invalid_budget", message));
     }
-    if orders.window.is_some_and(|window| window.lasts() <= least) {
+    if options.window.is_some_and(|window| window.lasts() <= least) {
         let message = format!(
             "the window must be longer than {seconds} s, which draining and settling take even for an empty tenant"
         );
@@ -193,6 +193,6 @@ fn request_digest(request: &CampaignRequest) -> String {
         Tenants::Listed(listed) => json!(listed),
         Tenants::OfRealm { realm, limit } => json!({ "realm": realm, "limit": limit }),
     };
-    let asked = json!([request.to, tenants, request.orders]);
+    let asked = json!([request.to, tenants, request.options]);
     blake3::hash(asked.to_string().as_bytes()).to_hex().to_string()
 }

@@ -54,7 +54,7 @@ const PAGE: i64 = 500;
 
 /// Plans a campaign. Changes nothing.
 pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest) -> Result<CampaignPlan, Refusal> {
-    check_orders(&deployment.timing, &request.orders)?;
+    check_orders(&deployment.timing, &request.options)?;
     let mut tx = deployment.store.read().await?;
     check_realms(&mut tx, request).await?;
     let topology = planning::topology(&mut tx).await?;
@@ -103,7 +103,7 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
         }
     }
     tx.rollback().await?;
-    plan.waves = plan.moves.div_ceil(request.orders.wave_size);
+    plan.waves = plan.moves.div_ceil(request.options.wave_size);
     Ok(plan)
 }
 

@@ -17,7 +17,7 @@ pub struct CampaignState {
     /// The realm that its tenants are moved to.
     pub to: String,
     /// How they are moved.
-    pub orders: Orders,
+    pub options: CampaignOptions,
     /// Who asked, and why.
     pub actor: Actor,
     /// The current wave: 1, 2, 3 …
@@ -32,7 +32,7 @@ pub struct CampaignState {
 
 /// How the tenants of a campaign are moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orders {
+pub struct CampaignOptions {
     /// Moves in a wave.
     pub wave_size: u64,
     /// How long to rest between two waves, in milliseconds.
@@ -116,7 +116,7 @@ impl CampaignState {
 
     /// Whether too many moves went back or failed.
     pub fn is_over_its_allowance(&self, counts: &Counts) -> bool {
-        self.failures(counts) >= self.orders.max_failures.of(counts.total())
+        self.failures(counts) >= self.options.max_failures.of(counts.total())
     }
 }
 

@@ -156,14 +156,14 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<CampaignView, Stor
         skipped: counts.of(MemberState::Skipped),
         cancelled: counts.of(MemberState::Cancelled),
         failures: state.failures(&counts),
-        max_failures: state.orders.max_failures.to_string(),
+        max_failures: state.options.max_failures.to_string(),
         wave: state.wave,
-        wave_size: state.orders.wave_size,
-        wave_pause_ms: state.orders.wave_pause_ms,
-        at_once: state.orders.at_once,
-        window: state.orders.window.map(|window| window.to_string()),
-        budget_ms: state.orders.budget_ms,
-        priority: state.orders.priority,
+        wave_size: state.options.wave_size,
+        wave_pause_ms: state.options.wave_pause_ms,
+        at_once: state.options.at_once,
+        window: state.options.window.map(|window| window.to_string()),
+        budget_ms: state.options.budget_ms,
+        priority: state.options.priority,
         per_hour,
         eta_ms: eta_ms(&state, &counts, per_hour),
         waiting_for: waiting_for(&state, &counts, now),
@@ -212,7 +212,7 @@ fn waiting_for(state: &CampaignState, counts: &Counts, now: Millis) -> Option<St
         CampaignStage::Paused { by } => Some(format!("somebody to resume it; paused by {}", by.who)),
         CampaignStage::Halted { .. } => Some("somebody to look, and to resume or cancel it".to_owned()),
         CampaignStage::Running => {
-            let closed = state.orders.window.map(|daily| daily.next(now)).filter(|window| window.from > now);
+            let closed = state.options.window.map(|daily| daily.next(now)).filter(|window| window.from > now);
             match closed {
                 Some(window) if waiting > 0 => Some(format!("its window, from {}", utc(window.from))),
                 _ => (running > 0).then_some(moves),

@@ -23,11 +23,11 @@ pub(super) async fn advance(
     if waiting == 0 && running == 0 {
         return Ok(Next::Go(state.at_stage(CampaignStage::Completed), String::new()));
     }
-    let full = state.in_wave >= state.orders.wave_size;
+    let full = state.in_wave >= state.options.wave_size;
     if full && running == 0 {
         return Ok(rest(state, step.now));
     }
-    if waiting == 0 || full || running >= state.orders.at_once {
+    if waiting == 0 || full || running >= state.options.at_once {
         return Ok(Next::Stay(state, look));
     }
     match open_window(deployment, &state, step.now) {
@@ -39,10 +39,10 @@ pub(super) async fn advance(
 
 /// The wave is over: rests, if it shall.
 fn rest(state: CampaignState, now: Millis) -> Next<CampaignState> {
-    if state.orders.wave_pause_ms == 0 {
+    if state.options.wave_pause_ms == 0 {
         return next_wave(state);
     }
-    let until = now.saturating_add(state.orders.wave_pause_ms);
+    let until = now.saturating_add(state.options.wave_pause_ms);
     Next::Go(state.at_stage(CampaignStage::Resting { until }), String::new())
 }
 
@@ -55,7 +55,7 @@ pub(super) fn next_wave(state: CampaignState) -> Next<CampaignState> {
 /// The window that a move started now would have; none for a campaign without one. `Err`: when to look again, because it is not
 /// open, or too little of it is left.
 fn open_window(deployment: &Deployment, state: &CampaignState, now: Millis) -> Result<Option<Window>, Millis> {
-    let Some(daily) = &state.orders.window else { return Ok(None) };
+    let Some(daily) = &state.options.window else { return Ok(None) };
     let window = daily.next(now);
     if now < window.from {
         return Err(window.from);
@@ -83,8 +83,8 @@ async fn start_next(
         tenant: member.tenant.clone(),
         to: state.to.clone(),
         when: When { at: None, window },
-        budget_ms: state.orders.budget_ms,
-        priority: state.orders.priority,
+        budget_ms: state.options.budget_ms,
+        priority: state.options.priority,
         verification: Verification::Full,
         campaign: Some(id.clone()),
         idempotency_key: Some(format!("campaign:{id}:{}:{}", member.tenant, member.attempts + 1)),

@@ -3,7 +3,7 @@
 use catalogue::tenants::Tenant;
 use engine::tables::pause_table::Pause;
 use engine::tables::runner_table::LiveRunner;
-use engine::tables::status_queries::{Standing, TaskStanding};
+use engine::tables::status_queries::{TaskLease, WorkflowLease};
 use engine::{StoredError, TaskRecord, WorkflowRecord};
 use store::Millis;
 
@@ -14,11 +14,11 @@ use crate::realm_move::OfflinePeriod;
 #[derive(Debug, Clone)]
 pub(super) struct Facts {
     pub(super) record: WorkflowRecord,
-    pub(super) standing: Standing,
+    pub(super) standing: WorkflowLease,
     pub(super) pause: Option<Pause>,
     pub(super) tenant: Option<Tenant>,
     pub(super) stage: StageFacts,
-    pub(super) tasks: Vec<(TaskRecord, TaskStanding)>,
+    pub(super) tasks: Vec<(TaskRecord, TaskLease)>,
     pub(super) now: Millis,
     /// How long something may be due before it looks as if nobody were there.
     pub(super) patience: Millis,

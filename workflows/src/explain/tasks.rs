@@ -1,6 +1,6 @@
 //! What data tasks wait for, one by one and together. Pure.
 
-use engine::tables::status_queries::TaskStanding;
+use engine::tables::status_queries::TaskLease;
 use engine::{StoredError, TaskRecord, TaskStatus, host_and_process};
 
 use super::claims::{holder, since, unclaimed};
@@ -10,7 +10,7 @@ use crate::explanation::{TaskExplanation, WaitsFor};
 use crate::timestamps::rfc3339;
 use crate::worker_there::{runs, standing_aside};
 
-pub(super) fn explain(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> TaskExplanation {
+pub(super) fn explain(task: &TaskRecord, standing: &TaskLease, facts: &Facts) -> TaskExplanation {
     TaskExplanation {
         id: task.id.clone(),
         kind: task.kind.clone(),
@@ -73,7 +73,7 @@ fn failing_longest(facts: &Facts) -> String {
         .unwrap_or_default()
 }
 
-fn waits_for(task: &TaskRecord, standing: &TaskStanding, facts: &Facts) -> Option<WaitsFor> {
+fn waits_for(task: &TaskRecord, standing: &TaskLease, facts: &Facts) -> Option<WaitsFor> {
     let wake_at = standing.wake_at.filter(|_| task.status == TaskStatus::Open)?;
     if standing.paused {
         return Some(WaitsFor::new("paused", "a person: it is held back with its workflow"));

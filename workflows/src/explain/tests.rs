@@ -4,7 +4,7 @@ use catalogue::capacity::Usage;
 use catalogue::tenants::{Tenant, TenantStatus};
 use engine::tables::pause_table::{Pause, PauseScope};
 use engine::tables::runner_table::LiveRunner;
-use engine::tables::status_queries::{Standing, TaskStanding};
+use engine::tables::status_queries::{TaskLease, WorkflowLease};
 use engine::{Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use serde_json::json;
 
@@ -40,7 +40,7 @@ fn a_move(state: &str) -> Facts {
         finished_at: None,
     };
     let standing =
-        Standing { paused: 0, keeps_offline: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
+        WorkflowLease { paused: 0, keeps_offline: false, lease_owner: None, lease_until: 0, entered_at: NOW - 30_000 };
     let stage = StageFacts::Move { to: "eu".to_owned(), window_ends: None, offline: None, waits: None, error: None };
     let ((tasks, runners), reaches_out) = (Default::default(), state == "preflight");
     Facts {
@@ -313,7 +313,7 @@ fn task(
     owner: Option<&str>,
     lease_until: i64,
     error: Option<StoredError>,
-) -> (TaskRecord, TaskStanding) {
+) -> (TaskRecord, TaskLease) {
     let wake_at = if error.is_some() { NOW + 4_000 } else { NOW - 10_000 };
     let record = TaskRecord {
         id: "t".to_owned(),
@@ -331,7 +331,7 @@ fn task(
         fence: 1,
         keeps_offline: true,
     };
-    let standing = TaskStanding {
+    let standing = TaskLease {
         id: "t".to_owned(),
         wake_at: (status == TaskStatus::Open).then_some(wake_at),
         paused: false,

@@ -9,7 +9,7 @@ use super::forecast::running::Forecast;
 use super::parts::{ComparedPart, CopiedPart, PartReport};
 use crate::actor::Actor;
 use crate::amount::Amount;
-use crate::partitioning::Divided;
+use crate::partitioning::Partitioning;
 use crate::plan::Plan;
 use crate::realm_move::forecast::budget_check::Pace;
 use crate::realm_move::window::Window;
@@ -32,8 +32,8 @@ pub struct MoveState {
     /// How much there is to copy, as counted before going offline.
     pub expected: Option<Amount>,
     /// Where a service's objects are divided into parts, if they are: decided with the count.
-    #[serde(default, skip_serializing_if = "Divided::is_empty")]
-    pub divided: Divided,
+    #[serde(default, skip_serializing_if = "Partitioning::is_empty")]
+    pub partitioning: Partitioning,
     /// What is left to the stores' own replication, as their settings were then.
     #[serde(default, skip_serializing_if = "ReplicaSets::is_empty")]
     pub sets: ReplicaSets,
@@ -242,9 +242,12 @@ impl MoveState {
     #[must_use]
     pub fn at_stage(self, stage: Stage) -> Self {
         // It holds keys of the tenant's, and serves the copy only.
-        let divided =
-            if stage.offline().is_some() || stage.is_before_offline() { self.divided } else { Divided::default() };
-        Self { stage, waits_for: None, divided, ..self }
+        let partitioning = if stage.offline().is_some() || stage.is_before_offline() {
+            self.partitioning
+        } else {
+            Partitioning::default()
+        };
+        Self { stage, waits_for: None, partitioning, ..self }
     }
 
     /// When a move that goes offline now must have committed, or retreat: its budget, the deployment's `limit` or the end of

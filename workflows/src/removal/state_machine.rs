@@ -22,7 +22,7 @@ use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::audited;
-use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, wants_of_removal};
+use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, demands_of_removal};
 use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
 use crate::data_tasks::{RemoveInput, RemoveTask, read_input, to_value};
 use crate::deployment::Deployment;
@@ -168,7 +168,7 @@ pub(super) async fn begin(
         return Ok(next);
     }
     let location = location_now(step, &state).await?;
-    if capacity::take(step, &wants_of_removal(&location)).await?.is_some() {
+    if capacity::take(step, &demands_of_removal(&location)).await?.is_some() {
         let wake = step.now + LOOK_AGAIN_IN_CASE_MS;
         return Ok(Next::Stay(state.at_stage(RemovalStage::Waiting { until: Some(step.now) }), wake));
     }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, oneshot};
 use tracing::debug;
 
-use crate::failpoints::{Moment, Point};
+use crate::failpoints::{Failpoint, Moment};
 use crate::outcome::Outcome;
 use crate::record::WorkflowRecord;
 use crate::registry::AnyWorkflow;
@@ -150,7 +150,7 @@ impl Runner {
             return;
         }
         for (member, written) in members.into_iter().zip(written) {
-            let recorded = self.probe.step(point(&member.ready.record, Moment::Recorded));
+            let recorded = self.failpoints.step(point(&member.ready.record, Moment::Recorded));
             let shared = match recorded {
                 Ok(()) => {
                     let outcome = Outcome { written, go_on: member.go_on };
@@ -184,7 +184,7 @@ impl Runner {
             return Err(Trouble::Rows(others));
         }
         for (place, member) in members.iter().enumerate() {
-            let probed = self.probe.step(point(&member.ready.record, Moment::Written));
+            let probed = self.failpoints.step(point(&member.ready.record, Moment::Written));
             probed.map_err(|error| Trouble::Step(place, error))?;
         }
         Ok(written)
@@ -229,8 +229,8 @@ fn answer(reply: oneshot::Sender<Shared>, shared: Shared) {
     }
 }
 
-fn point(record: &WorkflowRecord, moment: Moment) -> Point<'_> {
-    Point { kind: &record.kind, state: &record.state, moment }
+fn point(record: &WorkflowRecord, moment: Moment) -> Failpoint<'_> {
+    Failpoint { kind: &record.kind, state: &record.state, moment }
 }
 
 /// One error for each of a group, since errors can't be copied.

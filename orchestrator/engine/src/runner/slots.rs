@@ -25,7 +25,7 @@ const CLAIMS: &str = "no work can be claimed";
 
 /// Work of one kind, in hand.
 pub(crate) struct WorkerSlots {
-    size: Slots,
+    size: FreeSlots,
     running: JoinSet<()>,
     /// Of the running, those that keep no tenant offline.
     any_running: Arc<AtomicUsize>,
@@ -39,15 +39,15 @@ pub(crate) struct WorkerSlots {
 
 /// How many pieces of work there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slots {
+pub(crate) struct FreeSlots {
     /// In all; more than for `any` are for work that keeps a tenant offline.
     pub(crate) all: usize,
     /// For work that keeps no tenant offline, at most.
     pub(crate) any: usize,
 }
 
-impl Slots {
-    /// Room for `any` work, and what is kept beside it.
+impl FreeSlots {
+    /// Claiming for `any` work, and what is kept beside it.
     pub(crate) fn with_kept(any: usize) -> Self {
         Self { all: any + any.div_ceil(ANY_FOR_ONE_KEPT), any }
     }
@@ -61,11 +61,11 @@ struct Due {
 }
 
 /// What to do about work.
-pub(crate) enum Room {
+pub(crate) enum Claiming {
     /// Something may be due, and there is room.
-    Claim(Slots),
+    Claim(FreeSlots),
     /// There is room, and nobody said that something is due: look first, without a lock.
-    Look(Slots),
+    Look(FreeSlots),
     /// There is no room, also none for work that keeps a tenant offline; so many pieces in hand could wait.
     Full(usize),
 }
@@ -83,21 +83,21 @@ impl Drop for Counted {
 
 impl WorkerSlots {
     /// Empty hands; they look for work every `poll`, and when `waker` announces some.
-    pub(crate) fn new(size: Slots, poll: Duration, waker: Arc<Notify>, outages: Arc<Outages>) -> Self {
+    pub(crate) fn new(size: FreeSlots, poll: Duration, waker: Arc<Notify>, outages: Arc<Outages>) -> Self {
         let announced = Box::pin(Arc::clone(&waker).notified_owned());
         let (any_running, due) = (Arc::default(), Due { offline: true, any: true });
         let look_at = Instant::now() + poll;
         Self { size, running: JoinSet::new(), any_running, waker, announced, due, poll, look_at, outages }
     }
 
-    fn free(&self) -> Slots {
+    fn free(&self) -> FreeSlots {
         let all = self.size.all - self.running.len();
         let any = self.size.any.saturating_sub(self.any_running.load(Ordering::SeqCst));
-        Slots { all, any: any.min(all) }
+        FreeSlots { all, any: any.min(all) }
     }
 
     /// Waits until there is room and a reason to claim, or none though some may be needed. `None`: told to stop.
-    pub(crate) async fn room(&mut self, stop: &CancellationToken) -> Option<Room> {
+    pub(crate) async fn room(&mut self, stop: &CancellationToken) -> Option<Claiming> {
         loop {
             let free = self.free();
             if stop.is_cancelled() {
@@ -105,7 +105,7 @@ impl WorkerSlots {
             }
             if (self.due.offline && free.all > 0) || (self.due.any && free.any > 0) {
                 self.look_at = Instant::now() + self.poll;
-                return Some(Room::Claim(free));
+                return Some(Claiming::Claim(free));
             }
             tokio::select! {
                 biased; // What comes first at the same moment is not left to chance: the simulator plays everything twice.
@@ -119,9 +119,9 @@ impl WorkerSlots {
                 () = tokio::time::sleep_until(self.look_at), if self.size.all > 0 => {
                     self.look_at = Instant::now() + self.poll;
                     if free.all > 0 {
-                        return Some(Room::Look(free));
+                        return Some(Claiming::Look(free));
                     }
-                    return Some(Room::Full(self.any_running.load(Ordering::SeqCst)));
+                    return Some(Claiming::Full(self.any_running.load(Ordering::SeqCst)));
                 }
             }
         }
@@ -131,7 +131,7 @@ impl WorkerSlots {
     pub(crate) fn take<T, F>(
         &mut self,
         claimed: Result<Vec<T>, StoreError>,
-        room: Slots,
+        room: FreeSlots,
         is_offline: impl Fn(&T) -> bool,
         run: impl Fn(T) -> F,
     ) where

@@ -9,7 +9,7 @@ use serde_json::Value;
 use store::StoreError;
 use tracing::{debug, error, warn};
 
-use crate::failpoints::{Moment, Point};
+use crate::failpoints::{Failpoint, Moment};
 use crate::record::{Failing, TaskRecord};
 use crate::retry::alarm;
 use crate::runner::Runner;
@@ -114,12 +114,12 @@ impl Runner {
         in_flight: &Arc<InFlight>,
         yielding: &Arc<Yielding>,
     ) -> Result<Value, StepError> {
-        self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
+        self.failpoints.task(Failpoint { kind: &task.kind, state: &task.workflow_id, moment: Moment::Before })?;
         let cx = TaskContext {
             task: Arc::new(task.clone()),
             store: self.store.clone(),
             handler: Arc::clone(&handler),
-            probe: Arc::clone(&self.probe),
+            failpoints: Arc::clone(&self.failpoints),
             lease_ms: self.settings.lease_ms(),
             in_flight: Arc::clone(in_flight),
             yielding: Arc::clone(yielding),
@@ -153,7 +153,7 @@ impl Runner {
         let mut tx = self.store.begin().await?;
         task_table::finish(&mut tx, task, end).await?;
         tx.commit().await?;
-        self.probe.task(Point { kind: &task.kind, state: &task.workflow_id, moment: Moment::Recorded })
+        self.failpoints.task(Failpoint { kind: &task.kind, state: &task.workflow_id, moment: Moment::Recorded })
     }
 
     async fn task_failed(

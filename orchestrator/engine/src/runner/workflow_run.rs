@@ -8,7 +8,7 @@ use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-use crate::failpoints::{Moment, Point};
+use crate::failpoints::{Failpoint, Moment};
 use crate::record::{Failing, WorkflowRecord};
 use crate::registry::AnyWorkflow;
 use crate::retry::alarm;
@@ -122,7 +122,7 @@ impl Runner {
 
     /// What is stored of a workflow of which the holder may know an older state. One that is held back is given back.
     async fn catch_up(&self, record: &WorkflowRecord) -> Result<Stepped, StepError> {
-        self.probe.step(point(record, Moment::ReadBack))?;
+        self.failpoints.step(point(record, Moment::ReadBack))?;
         let mut tx = self.store.read().await?;
         let stored = workflow_table::get(&mut tx, &record.id).await;
         tx.rollback().await?;
@@ -165,9 +165,9 @@ impl Runner {
 
     /// Looks at the outside, between its two moments.
     async fn look(&self, workflow: &dyn AnyWorkflow, record: &WorkflowRecord) -> Result<Seen, StepError> {
-        self.probe.step(point(record, Moment::Before))?;
+        self.failpoints.step(point(record, Moment::Before))?;
         let seen = self.observe(workflow, record).await?;
-        self.probe.step(point(record, Moment::Observed))?;
+        self.failpoints.step(point(record, Moment::Observed))?;
         Ok(seen)
     }
 
@@ -191,7 +191,7 @@ impl Runner {
             let advance = AssertUnwindSafe(workflow.advance(&mut step, seen, self.settings.lease_ms())).catch_unwind();
             let outcome = advance.await.unwrap_or_else(|_| Err(StepError::panicked()))?;
             let before = step.write(&outcome).await?;
-            self.probe.step(point(record, Moment::Written))?;
+            self.failpoints.step(point(record, Moment::Written))?;
             Ok((before, outcome))
         };
         let (before, outcome) = match written.await {
@@ -202,7 +202,7 @@ impl Runner {
             }
         };
         tx.commit().await?;
-        self.probe.step(point(record, Moment::Recorded))?;
+        self.failpoints.step(point(record, Moment::Recorded))?;
         let go_on = outcome.go_on;
         Ok(recorded(record, outcome.after(before), go_on))
     }
@@ -341,6 +341,6 @@ fn recorded(before: &WorkflowRecord, after: WorkflowRecord, go_on: bool) -> Step
     if go_on { Stepped::GoOn(Box::new(after)) } else { Stepped::Parked }
 }
 
-fn point(record: &WorkflowRecord, moment: Moment) -> Point<'_> {
-    Point { kind: &record.kind, state: &record.state, moment }
+fn point(record: &WorkflowRecord, moment: Moment) -> Failpoint<'_> {
+    Failpoint { kind: &record.kind, state: &record.state, moment }
 }

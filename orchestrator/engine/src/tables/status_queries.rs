@@ -4,7 +4,7 @@ use store::{Millis, Row, StoreError, Tx, sql};
 
 /// How a workflow stands with those who claim, apart from its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct WorkflowLease {
     /// Why it is not claimed: 0, or the sum of 1 (itself paused), 2 (its tenant), 4 (everything).
     pub paused: i64,
     /// Its state keeps the tenant offline: a pause passes it by.
@@ -19,7 +19,7 @@ pub struct Standing {
 
 /// How a task stands with those who claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TaskStanding {
+pub struct TaskLease {
     /// The task.
     pub id: String,
     /// When it is due; `None` once ended.
@@ -53,14 +53,14 @@ pub struct Stored {
 const BATCH: i64 = 200;
 
 /// How the workflow stands.
-pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<Standing>, StoreError> {
+pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<WorkflowLease>, StoreError> {
     let row = sql("SELECT paused, keeps_offline, lease_owner, lease_until, COALESCE((SELECT MAX(at) FROM history \
                    WHERE workflow_id = workflows.id), created_at) AS entered_at FROM workflows WHERE id = $1")
     .bind(id)
     .fetch_optional(tx)
     .await?;
     row.map(|row| {
-        Ok(Standing {
+        Ok(WorkflowLease {
             paused: row.int("paused")?,
             keeps_offline: row.int("keeps_offline")? != 0,
             lease_owner: row.opt_text("lease_owner")?,
@@ -72,7 +72,7 @@ pub async fn standing(tx: &mut Tx, id: &str) -> Result<Option<Standing>, StoreEr
 }
 
 /// How the workflow's tasks stand, in the order in which they were fanned out.
-pub async fn task_standings(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskStanding>, StoreError> {
+pub async fn task_standings(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskLease>, StoreError> {
     let rows =
         sql("SELECT id, wake_at, paused, lease_owner, lease_until, updated_at FROM tasks WHERE workflow_id = $1 \
                     ORDER BY id")
@@ -81,7 +81,7 @@ pub async fn task_standings(tx: &mut Tx, workflow_id: &str) -> Result<Vec<TaskSt
         .await?;
     rows.iter()
         .map(|row| {
-            Ok(TaskStanding {
+            Ok(TaskLease {
                 id: row.text("id")?,
                 wake_at: row.opt_int("wake_at")?,
                 paused: row.int("paused")? != 0,

@@ -67,7 +67,7 @@ struct Play {
     scene: Scene,
     random: Random,
     start: Instant,
-    pacing: Ceiling,
+    pacing: RateController,
     level: f64,
     level_at: f64,
     queue: Queue,
@@ -91,7 +91,7 @@ impl Play {
             scene,
             random: Random::new(seed),
             start,
-            pacing: Ceiling::new(start),
+            pacing: RateController::new(start),
             level: if scene.empty { 0.0 } else { scene.ceiling * scene.burst },
             level_at: 0.0,
             queue: Queue::new(),
@@ -322,7 +322,7 @@ fn a_throttling_at_the_very_start_does_not_slow_it_down_for_long() {
 #[test]
 fn nothing_is_held_back_before_the_first_throttling() {
     let now = Instant::now();
-    let mut ceiling = Ceiling::new(now);
+    let mut ceiling = RateController::new(now);
     for _ in 0..1000 {
         assert_eq!(ceiling.reserve(1e6, now).at, now);
         ceiling.accepted(1e6, now);
@@ -334,7 +334,7 @@ fn nothing_is_held_back_before_the_first_throttling() {
 fn requests_under_way_at_a_throttling_belong_to_it() {
     let start = Instant::now();
     let at = |millis| start + Duration::from_millis(millis);
-    let mut ceiling = Ceiling::new(start);
+    let mut ceiling = RateController::new(start);
     (1..=100).for_each(|n| ceiling.accepted(25.0, at(n * 10)));
     ceiling.throttled(5.0, 20.0, at(1000), at(1010));
     let once = (ceiling.rate, ceiling.generation);

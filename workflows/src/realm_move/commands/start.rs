@@ -11,7 +11,7 @@ use workers::Verification;
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::partitioning::Divided;
+use crate::partitioning::Partitioning;
 use crate::pauses::pause_in;
 use crate::plan::Plan;
 use crate::planning;
@@ -212,7 +212,7 @@ async fn insert(
         at: request.when.at,
         budget_ms: request.budget_ms,
         expected: None,
-        divided: Divided::default(),
+        partitioning: Partitioning::default(),
         sets: ReplicaSets::default(),
         window: request.when.window,
         priority: request.priority,

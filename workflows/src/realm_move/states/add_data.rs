@@ -172,7 +172,7 @@ fn verifications(tenant: &str, state: &MoveState, copied: &[CopiedPart], offline
         if service.compare_keep {
             let others = service.keep.iter().filter(|kept| kept.key() != source.key());
             let (count, bounds) =
-                (state.divided.parts(&service.service, source), state.divided.bounds(&service.service));
+                (state.partitioning.parts(&service.service, source), state.partitioning.bounds(&service.service));
             inputs.extend(
                 others
                     .flat_map(|kept| (0..count).map(move |part| (kept, part)))

@@ -34,8 +34,8 @@ pub(crate) fn comparisons(
     for service in &state.plan.services {
         let Some(staying) = service.staying() else { continue };
         for replica in service.left_replicas() {
-            let bounds = state.divided.bounds(&service.service);
-            inputs.extend((0..state.divided.parts(&service.service, replica)).map(|part| VerifyInput {
+            let bounds = state.partitioning.bounds(&service.service);
+            inputs.extend((0..state.partitioning.parts(&service.service, replica)).map(|part| VerifyInput {
                 tenant: tenant.to_owned(),
                 service: service.service.clone(),
                 source: staying.clone(),

@@ -49,21 +49,21 @@ async fn fan_out_copies(
     offline: &OfflinePeriod,
 ) -> Result<(), StepError> {
     let tenant = step.record.subject.clone();
-    let divided = &state.divided;
+    let partitioning = &state.partitioning;
     let Some(source) = &service.source else { return Ok(()) };
     for target in service.add.iter().filter(|at| state.sets.filled_by(&service.service, &at.key()).is_none()) {
         let entry = ledger::get(step.tx, &tenant, &service.service, &target.key()).await?;
         let generation = entry.map(|entry| entry.generation).ok_or_else(|| {
             StepError::permanent("ledger_entry_missing", format!("the ledger has no entry for {}", target.key()))
         })?;
-        for part in 0..divided.parts(&service.service, source) {
+        for part in 0..partitioning.parts(&service.service, source) {
             let input = CopyInput {
                 tenant: tenant.clone(),
                 service: service.service.clone(),
                 from: source.clone(),
                 to: target.clone(),
                 part,
-                bounds: divided.bounds(&service.service).to_vec(),
+                bounds: partitioning.bounds(&service.service).to_vec(),
                 generation,
                 epoch: offline.epoch,
                 deadline: offline.deadline,

@@ -7,7 +7,7 @@ use catalogue::{changes, ledger, tenants, topologies};
 use engine::{Next, StepError, StepTx};
 use serde_json::json;
 
-use crate::capacity::{self, wants_of_move};
+use crate::capacity::{self, demands_of_move};
 use crate::deployment::Deployment;
 use crate::realm_move::state::{MoveState, OfflinePeriod, Stage};
 use crate::realm_move::states::preflight::still_holds;
@@ -32,7 +32,7 @@ pub(crate) async fn advance(
         let stage = Stage::Waiting { since: step.now, reason, looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "the last worker has gone".to_owned()));
     }
-    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan, &state.divided)).await? {
+    if let Some(blocked) = capacity::take(step, &demands_of_move(&state.plan, &state.partitioning)).await? {
         let stage = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
         return Ok(Next::Go(state.at_stage(stage), "somebody else took the room".to_owned()));
     }

@@ -20,7 +20,7 @@ use crate::amount::Amount;
 use crate::data_tasks::SAME_STORE;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
-use crate::partitioning::Divided;
+use crate::partitioning::Partitioning;
 use crate::places::place_of;
 use crate::plan::{Plan, ServicePlan, changed_since};
 use crate::realm_move::state::{MoveState, Stage};
@@ -35,7 +35,7 @@ pub struct Preflight {
     /// How much there is to copy, counted over all added locations.
     expected: Amount,
     /// How it is divided.
-    divided: Divided,
+    partitioning: Partitioning,
     /// What the stores replicate by themselves.
     sets: ReplicaSets,
     /// Which table each location is, by the location's key, where a store says that.
@@ -48,20 +48,21 @@ const INSPECTED_AT_ONCE: usize = 8;
 /// Looks at the catalogue and at every store that the plan names.
 pub(crate) async fn observe(deployment: &Deployment, tenant: &str, state: &MoveState) -> Result<Preflight, StepError> {
     let known = check_catalogue(deployment, tenant, &state.plan).await?;
-    let (mut expected, mut divided, mut sets) = (Amount::default(), Divided::default(), ReplicaSets::default());
+    let (mut expected, mut partitioning, mut sets) =
+        (Amount::default(), Partitioning::default(), ReplicaSets::default());
     let mut tables = BTreeMap::new();
     for service in &state.plan.services {
         if service.changes_anything() || service.compare_keep {
             let found = check_service(deployment, tenant, service, &known).await?;
             let counted = found.counted;
-            divided.decide(&service.service, counted, &found.cuts, deployment.part_size);
+            partitioning.decide(&service.service, counted, &found.cuts, deployment.part_size);
             sets.extend(found.sets);
             tables.extend(found.tables);
             let copied_to = service.add.iter().filter(|at| sets.filled_by(&service.service, &at.key()).is_none());
             expected = copied_to.fold(expected, |sum, _| sum.plus(counted));
         }
     }
-    Ok(Preflight { expected, divided, sets, tables })
+    Ok(Preflight { expected, partitioning, sets, tables })
 }
 
 /// Stores the count and waits for the targets to be free. A budget that not even an empty tenant's move could keep is refused:
@@ -81,7 +82,8 @@ pub(crate) async fn advance(
         return Err(StepError::permanent("budget_too_small", message));
     }
     let waiting = Stage::Waiting { since: step.now, reason: "the targets to be free".to_owned(), looked_at: None };
-    let mut state = MoveState { expected: Some(found.expected), divided: found.divided, sets: found.sets, ..state };
+    let mut state =
+        MoveState { expected: Some(found.expected), partitioning: found.partitioning, sets: found.sets, ..state };
     for service in &mut state.plan.services {
         service.are_tables(&found.tables);
     }

@@ -6,7 +6,7 @@ use engine::{Next, StepError, StepTx};
 use store::{Millis, StoreError, Tx};
 use workers::clocks::CLOCK_SKEW;
 
-use crate::capacity::{self, LOOK_AGAIN_MS, wants_of_move};
+use crate::capacity::{self, LOOK_AGAIN_MS, demands_of_move};
 use crate::clocks::{self, CLOCKS_TO_AGREE};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
@@ -55,7 +55,7 @@ async fn online(
         let commit = Stage::Commit { offline: None, copied: Vec::new(), report: Vec::new(), compared: Vec::new() };
         return Ok(Next::Go(state.at_stage(commit), String::new()));
     }
-    if let Some(blocked) = capacity::take(step, &wants_of_move(&state.plan, &state.divided)).await? {
+    if let Some(blocked) = capacity::take(step, &demands_of_move(&state.plan, &state.partitioning)).await? {
         let waiting = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
         let wake = step.now + LOOK_AGAIN_MS;
         return Ok(Next::Stay(state.at_stage(waiting), wake));
@@ -116,7 +116,7 @@ async fn obstacle(
         let advice = "look at the time synchronisation (NTP) of both hosts";
         return Ok(Some(Obstacle { reason: format!("{CLOCKS_TO_AGREE}{difference}"), code: CLOCK_SKEW, advice }));
     }
-    let blocked = capacity::look(step, &wants_of_move(plan, &state.divided)).await?;
+    let blocked = capacity::look(step, &demands_of_move(plan, &state.partitioning)).await?;
     Ok(blocked.map(|blocked| Obstacle {
         reason: blocked.text(),
         code: "no_capacity",
