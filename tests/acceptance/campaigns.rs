@@ -30,7 +30,7 @@ fn by() -> Actor {
     Actor { who: "test".to_owned(), why: "to test".to_owned() }
 }
 
-fn orders() -> CampaignOptions {
+fn options() -> CampaignOptions {
     CampaignOptions {
         wave_size: 10,
         wave_pause_ms: 0,
@@ -128,7 +128,7 @@ async fn waves(database: Database) {
     }
     let history = world.history(&id).await;
     assert_eq!(history.iter().filter(|(_, to, _)| to == "resting").count(), 2, "{history:?}");
-    let again = create(&world, &campaign(&TENANTS, "eu", self::orders())).await;
+    let again = create(&world, &campaign(&TENANTS, "eu", self::options())).await;
     let done = run_until_state(&world, &again, "completed", NoFailpoints).await;
     assert_eq!((done.skipped, done.failures), (5, 0), "there already: {done:?}");
 }
@@ -162,7 +162,7 @@ async fn paused(database: Database) {
     let stage = Clocked::new(database).await;
     create_tenants(&stage.world).await;
     let (world, deployment) = (&stage.world, &stage.world.deployment);
-    let id = create(world, &campaign(&TENANTS, "eu", orders())).await;
+    let id = create(world, &campaign(&TENANTS, "eu", options())).await;
     let runner = stage.runner(NoFailpoints);
     pause_campaign(deployment, &id, &by()).await.expect("it runs");
     pause_campaign(deployment, &id, &by()).await.expect("again changes nothing");
@@ -227,9 +227,9 @@ async fn skipped(database: Database) {
     let world = world(database).await;
     let later = MoveRequest { when: When { at: Some(4_000_000_000_000), window: None }, ..request("eu") };
     let running = start_move(&world.deployment, &later, &by()).await.expect("the move is scheduled").id;
-    let first = create(&world, &campaign(&["t-1"], "eu", orders())).await;
+    let first = create(&world, &campaign(&["t-1"], "eu", options())).await;
     run_until_state(&world, &first, "completed", NoFailpoints).await;
-    let request = campaign(&[TENANT, "t-1", "nobody", "t-2"], "eu", orders());
+    let request = campaign(&[TENANT, "t-1", "nobody", "t-2"], "eu", options());
     let plan = dry_run_campaign(&world.deployment, &request).await.expect("it can be planned");
     assert_eq!((plan.total, plan.moves, plan.need_offline), (4, 1, 1), "{plan:?}");
     assert!(plan.skipped[0].reason.contains(&running), "{plan:?}");
@@ -331,7 +331,7 @@ async fn of_realm(database: Database) {
     let world = world(database).await;
     let tenants = Tenants::OfRealm { realm: "us".to_owned(), limit: Some(4) };
     let key = Some("once".to_owned());
-    let request = CampaignRequest { tenants, idempotency_key: key, ..campaign(&[], "eu", orders()) };
+    let request = CampaignRequest { tenants, idempotency_key: key, ..campaign(&[], "eu", options()) };
     let id = create(&world, &request).await;
     assert_eq!(create(&world, &request).await, id, "the same request finds the first");
     let other = CampaignRequest { to: "global".to_owned(), ..request.clone() };

@@ -161,7 +161,7 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
     let offline = OfflinePeriod { epoch: 12, since: 1_700_000_000_000, deadline: 1_700_003_600_000 };
     let copying = MoveState { stage: Stage::AddData { offline, pace: bucket }, ..a_move() };
     same_as_golden("move_add_data_projected_objects", &copying);
-    let divided = serde_json::from_str(r#"{ "media-service": ["m"] }"#).expect("bounds by service");
+    let partitioning = serde_json::from_str(r#"{ "media-service": ["m"] }"#).expect("bounds by service");
     let part = |mode: &str| {
         serde_json::json!({
             "service": "issue-service", "location": "eu-west-1", "part": 7, "mode": mode, "items": 1200, "objects": 0,
@@ -188,7 +188,7 @@ fn what_a_move_may_also_hold_is_read_as_it_was_stored() {
         emptied: vec![member("us-west-2", "us-east-1")],
     };
     same_as_golden("move_between_replica_sets", &MoveState { sets, ..a_move() });
-    same_as_golden("move_divided", &MoveState { divided, ..a_move() });
+    same_as_golden("move_divided", &MoveState { partitioning, ..a_move() });
 }
 
 #[test]
