@@ -2,12 +2,44 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(feature = "bench")]
+use crate::commands::bench;
 use crate::commands::{
-    audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, status, tenants,
-    topology, upgrade_check, worker, workers,
+    audit, campaigns, completions, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
+    upgrade_check, worker, workers,
 };
+#[cfg(feature = "playground")]
+use crate::commands::{demo, dev};
 use crate::globals::Globals;
 use crate::logging::{Log, LogFormat};
+
+#[cfg(feature = "playground")]
+macro_rules! playground_examples {
+    () => {
+        "Examples:
+  realmctl demo                              See a whole move on this machine
+  realmctl dev                               A playground that stays up
+"
+    };
+}
+#[cfg(not(feature = "playground"))]
+macro_rules! playground_examples {
+    () => {
+        "Examples:
+"
+    };
+}
+macro_rules! examples {
+    () => {
+        "  realmctl move acme --to eu --dry-run       What would a move do?
+  realmctl move acme --to eu --wait          Move, and watch it
+  realmctl status                            What needs a person?
+  realmctl explain acme                      What does it wait for?
+  realmctl pause --all --reason \"incident\"   Hold everything back
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back, 130 interrupted."
+    };
+}
 
 /// Moves a SaaS tenant's data between data-residency realms, and never leaves the tenant offline.
 #[derive(Debug, Parser)]
@@ -16,16 +48,7 @@ use crate::logging::{Log, LogFormat};
     version,
     max_term_width = 80,
     disable_help_subcommand = true,
-    after_help = "Examples:
-  realmctl demo                              See a whole move on this machine
-  realmctl dev                               A playground that stays up
-  realmctl move acme --to eu --dry-run       What would a move do?
-  realmctl move acme --to eu --wait          Move, and watch it
-  realmctl status                            What needs a person?
-  realmctl explain acme                      What does it wait for?
-  realmctl pause --all --reason \"incident\"   Hold everything back
-
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back, 130 interrupted."
+    after_help = concat!(playground_examples!(), examples!())
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -37,7 +60,9 @@ pub(crate) struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[cfg(feature = "playground")]
     Demo(demo::DemoArgs),
+    #[cfg(feature = "playground")]
     Dev(dev::DevArgs),
     Serve(serve::ServeArgs),
     Worker(worker::WorkerArgs),
@@ -64,6 +89,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Limits(limits::LimitsCommand),
     UpgradeCheck(upgrade_check::UpgradeCheckArgs),
+    #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     Completions(completions::CompletionsArgs),
@@ -81,6 +107,7 @@ impl Command {
         match self {
             Self::Serve(args) => of_process(args.process.log_format),
             Self::Worker(args) => of_process(args.process.log_format),
+            #[cfg(feature = "playground")]
             Self::Dev(_) => of_command("warn"),
             _ => of_command("error"),
         }

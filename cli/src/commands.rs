@@ -1,10 +1,13 @@
 //! The commands, one file a group: each reads its options, calls the server (or starts one), and prints.
 
 pub(crate) mod audit;
+#[cfg(feature = "bench")]
 pub(crate) mod bench;
 pub(crate) mod campaigns;
 pub(crate) mod completions;
+#[cfg(feature = "playground")]
 pub(crate) mod demo;
+#[cfg(feature = "playground")]
 pub(crate) mod dev;
 pub(crate) mod explain;
 pub(crate) mod limits;

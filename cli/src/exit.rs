@@ -58,13 +58,6 @@ impl Failure {
     }
 }
 
-/// The testkit's failures say themselves what was being done.
-impl From<testkit::Error> for Failure {
-    fn from(error: testkit::Error) -> Self {
-        Self::failed(error.to_string())
-    }
-}
-
 /// An error and all its causes in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

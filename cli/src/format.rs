@@ -87,11 +87,6 @@ pub(crate) fn task_error(error: &TaskErrorView) -> String {
     format!("{tasks} {verb} tried again, {attempts}{of} attempts failed: {message} ({code})")
 }
 
-/// How many a second.
-pub(crate) fn per_second(number: u64, during: Duration) -> String {
-    count((number as f64 / during.as_secs_f64().max(0.001)).round() as u64)
-}
-
 /// An RFC 3339 time as `2026-11-21 21:55:03 UTC`; what is not one is shown as it is.
 pub(crate) fn time(rfc3339: &str) -> String {
     rfc3339
@@ -188,7 +183,6 @@ mod tests {
         assert_eq!(amount(0, 0, 0), "nothing");
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(12_900_000), "12.3 MiB");
-        assert_eq!(per_second(100, Duration::from_secs(2)), "50");
     }
 
     #[test]

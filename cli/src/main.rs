@@ -10,6 +10,7 @@ mod files;
 mod follow;
 mod globals;
 mod listing;
+#[cfg(feature = "playground")]
 mod playground;
 mod logging;
 mod number;
@@ -80,13 +81,15 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        audit, bench, campaigns, completions, demo, dev, explain, limits, moves, pauses, removals, serve, status,
-        tenants, topology, upgrade_check, version, worker, workers,
+        audit, campaigns, completions, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
+        upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
-        Command::Demo(args) => Box::pin(demo::run(&args, terminal)).await,
-        Command::Dev(args) => Box::pin(dev::run(&args, globals, terminal)).await,
+        #[cfg(feature = "playground")]
+        Command::Demo(args) => Box::pin(commands::demo::run(&args, terminal)).await,
+        #[cfg(feature = "playground")]
+        Command::Dev(args) => Box::pin(commands::dev::run(&args, globals, terminal)).await,
         Command::Serve(args) => Box::pin(serve::run(&args, globals, terminal)).await,
         Command::Worker(args) => Box::pin(worker::run(&args, terminal)).await,
         Command::Topology(command) => topology::run(&command, globals, terminal).await,
@@ -104,7 +107,8 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Pauses(args) => pauses::list(&args, globals, terminal).await,
         Command::Limits(command) => limits::run(&command, globals, terminal).await,
         Command::UpgradeCheck(args) => upgrade_check::run(&args, terminal).await,
-        Command::Bench(command) => Box::pin(bench::run(&command, terminal)).await,
+        #[cfg(feature = "bench")]
+        Command::Bench(command) => Box::pin(commands::bench::run(&command, terminal)).await,
         Command::Completions(args) => completions::run(&args, Cli::command(), terminal),
         Command::Version => version::run(terminal),
     }

@@ -18,7 +18,6 @@ use workers::{CredentialsFrom, HookSecrets, Movers, Settings, host};
 use workflows::Deployment;
 use workflows::actor::Actor;
 use workflows::controls::pause_all;
-use workflows::timing::Timing;
 
 use crate::exit::{Failure, chain};
 use crate::files::read_text;
@@ -106,7 +105,7 @@ impl ProcessArgs {
 }
 
 /// With the lock that proves, when this process is killed, that it is dead.
-fn with_lock(deployment: Deployment, run_dir: Option<&Path>) -> Deployment {
+pub(crate) fn with_lock(deployment: Deployment, run_dir: Option<&Path>) -> Deployment {
     match locks(run_dir) {
         Ok(locks) => deployment.with_locks(locks),
         Err(error) => {
@@ -204,17 +203,6 @@ pub(crate) async fn listen(at: SocketAddr) -> Result<TcpListener, Failure> {
         };
         Failure::failed(message)
     })
-}
-
-/// The protocol's constants for processes that serve only themselves: `demo` and `dev`.
-pub(crate) fn local_deployment(store: Store, timing: Timing) -> Deployment {
-    let credentials = CredentialsFrom::Fixed(testkit::region::credentials());
-    let settings = Settings {
-        index_settle: timing.index_settle,
-        checkpoint_every: Duration::from_millis(250),
-        ..Settings::default()
-    };
-    with_lock(Deployment::new(store, Movers::new(credentials, settings), timing), None)
 }
 
 /// A runner, and perhaps an API, at work in this process. Dropping it stops them where they stand.

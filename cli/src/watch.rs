@@ -22,22 +22,6 @@ const TICK: Duration = Duration::from_millis(500);
 const PATIENCE: Duration = Duration::from_secs(2);
 const SPINNER_EVERY: Duration = Duration::from_millis(120);
 
-/// A move that was watched to its end.
-#[derive(Debug)]
-pub(crate) struct Watched {
-    /// The move as it ended.
-    pub(crate) view: MoveView,
-    /// How long it was in each state it passed, in order.
-    pub(crate) spent: Vec<(String, Duration)>,
-}
-
-impl Watched {
-    /// How long it was in a state, all visits together.
-    pub(crate) fn spent_in(&self, state: &str) -> Duration {
-        self.spent.iter().filter(|(passed, _)| passed == state).map(|(_, spent)| *spent).sum()
-    }
-}
-
 /// The exit code that a move's end stands for.
 pub(crate) fn exit_of(view: &MoveView) -> Exit {
     match view.state.as_str() {
@@ -47,8 +31,8 @@ pub(crate) fn exit_of(view: &MoveView) -> Exit {
     }
 }
 
-/// Watches a move to its end and shows it on stderr.
-pub(crate) async fn watch(client: &Client, view: &MoveView, terminal: &Terminal) -> Result<Watched, Failure> {
+/// Watches a move to its end and shows it on stderr. Returns the move as it ended.
+pub(crate) async fn watch(client: &Client, view: &MoveView, terminal: &Terminal) -> Result<MoveView, Failure> {
     terminal.say(&format!("Moving {} from {} to {} (move {})", view.tenant, view.from, view.to, view.id));
     let mut display = Display::new(terminal, view);
     let mut follow = Follow::new(client, &view.id);
@@ -68,8 +52,8 @@ pub(crate) async fn watch(client: &Client, view: &MoveView, terminal: &Terminal)
             Event::Lost(why) => terminal.say(&format!("  connection lost, trying again: {why}")),
         }
     }
-    let spent = display.finish();
-    Ok(Watched { view: client.realm_move(&view.id).await?, spent })
+    drop(display);
+    client.realm_move(&view.id).await
 }
 
 struct Display<'a> {
@@ -77,7 +61,6 @@ struct Display<'a> {
     state: String,
     entered_at: String,
     last: MoveView,
-    spent: Vec<(String, Duration)>,
     meters: Meters,
     waiting_since: Instant,
     said_waiting: Option<String>,
@@ -94,7 +77,6 @@ impl<'a> Display<'a> {
             state: "scheduled".to_owned(),
             entered_at: view.started_at.clone(),
             last: view.clone(),
-            spent: Vec::new(),
             meters: Meters::of("scheduled"),
             waiting_since: Instant::now(),
             said_waiting: None,
@@ -109,7 +91,6 @@ impl<'a> Display<'a> {
         let what = passed_words(change, &self.last);
         let line = format!("  {:<11} {:>10}   {what}", change.from_state, format::duration(spent));
         self.terminal.say(line.trim_end());
-        self.spent.push((change.from_state.clone(), spent));
         self.state.clone_from(&change.to_state);
         self.entered_at.clone_from(&change.at);
         self.meters = Meters::of(&self.state);
@@ -177,10 +158,6 @@ impl<'a> Display<'a> {
             None => self.terminal.say(&format!("  {:<11} {:>10}   waiting for {reason}", self.state, "...")),
         }
         self.said_waiting = Some(reason);
-    }
-
-    fn finish(self) -> Vec<(String, Duration)> {
-        self.spent
     }
 }
 

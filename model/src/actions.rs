@@ -126,7 +126,7 @@ impl Protocol {
     }
 
     fn start_move(&self, state: &mut State) -> bool {
-        if state.status != Status::Online || (state.active_move.is_some() && self.has(Guard::OneMover)) {
+        if state.status != Status::Online || (state.active_move.is_some() && self.has(Guard::OneActiveMove)) {
             return false;
         }
         let (from, epoch) = (state.placement, state.epoch);

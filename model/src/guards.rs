@@ -39,8 +39,8 @@ pub enum Guard {
     AddBeforeCommit,
     /// Placement, status, epoch and entries change in one transaction.
     OneTransaction,
-    /// A tenant has one active_move.
-    OneMover,
+    /// A tenant has one active move.
+    OneActiveMove,
 }
 
 impl Guard {
@@ -64,6 +64,6 @@ impl Guard {
         Self::Drain,
         Self::AddBeforeCommit,
         Self::OneTransaction,
-        Self::OneMover,
+        Self::OneActiveMove,
     ];
 }

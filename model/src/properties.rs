@@ -15,7 +15,7 @@ pub(crate) fn all() -> Vec<Property<Protocol>> {
         Property::always("no data without a ledger entry", |_, state: &State| {
             (0..2).all(|at| state.stores[at].is_none() || state.entries[at].state != EntryState::Absent)
         }),
-        Property::always("one active_move", |_, state: &State| {
+        Property::always("one active move", |_, state: &State| {
             let mut active = state.moves.iter().enumerate().filter(|(_, one)| one.is_active());
             active.all(|(id, one)| state.active_move == Some(id) || one.stage == Stage::HalfCommitted)
         }),

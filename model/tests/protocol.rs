@@ -66,8 +66,8 @@ fn is_broken(off: &[Guard], bounds: Bounds, property: &'static str) -> bool {
 /// Guards that nothing else stands in for.
 const NEEDED: [(Guard, &str); 16] = [
     (Guard::Fence, LOST),
-    (Guard::Fence, "one active_move"),
-    (Guard::OneMover, "one active_move"),
+    (Guard::Fence, "one active move"),
+    (Guard::OneActiveMove, "one active move"),
     (Guard::NoRenewalAfterLapse, "nothing commits after a lapse"),
     (Guard::ReOnlineRaisesEpoch, "every change raises the epoch"),
     // A write from before the commit lands on what the client wrote after it.

@@ -1,7 +1,10 @@
 //! Which way the arrows point: between crates, between the modules of a crate, and between files. ARCHITECTURE.md shows it as a picture.
 
+mod codes;
 mod crates;
+mod documents;
 mod modules;
+mod mutants;
 
 use std::path::{Path, PathBuf};
 

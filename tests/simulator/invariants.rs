@@ -297,7 +297,7 @@ impl Invariants {
         }
     }
 
-    /// P9: what is written under a lease is written by its holder, unless an external_transition raised the fence.
+    /// P9: what is written under a lease is written by its holder, unless an external transition raised the fence.
     fn fences(&self, next: &Snapshot, actor: Actor<'_>) -> Result<(), Broken> {
         for (id, after) in &next.workflows {
             let Some(before) = self.seen.workflows.get(id) else { continue };

@@ -22,7 +22,7 @@ use crate::number::number;
 use crate::output::Terminal;
 use crate::playground::{Embedded, Observed, Places, REGIONS, seed, sqlite_in};
 use crate::process;
-use crate::watch::{self, Watched, exit_of};
+use crate::watch::{self, exit_of};
 
 /// The tenant that moves.
 const TENANT: &str = "acme";
@@ -96,13 +96,13 @@ async fn play(args: &DemoArgs, folder: &Path, terminal: &Terminal) -> Result<Exi
 
     let request = NewMove { to: REALMS[1].to_owned(), reason: Some("demo".to_owned()), ..NewMove::default() };
     let (started, _) = client.start_move(TENANT, &request).await?;
-    let mut watched = watch::watch(&client, &started, terminal).await?;
-    watched.view = until_removed(&client, watched.view, terminal).await?;
+    let ended = watch::watch(&client, &started, terminal).await?;
+    let view = until_removed(&client, ended, terminal).await?;
 
     let after = observe(&embedded, terminal).await?;
     let tenant = client.tenant(TENANT).await?;
     embedded.stop().await?;
-    conclude(&watched, &tenant, &before, &after, terminal)
+    conclude(&view, &tenant, &before, &after, terminal)
 }
 
 /// Creates and fills both tenants.
@@ -150,25 +150,25 @@ async fn until_removed(client: &Client, mut view: MoveView, terminal: &Terminal)
 
 /// Prints the report (JSON: the move) and decides how the demo ended.
 fn conclude(
-    watched: &Watched,
+    view: &MoveView,
     tenant: &TenantView,
     before: &Observed,
     after: &Observed,
     terminal: &Terminal,
 ) -> Result<Exit, Failure> {
-    let report = Report { watched, tenant, before, after };
-    terminal.data(&watched.view, |_| report.text())?;
+    let report = Report { view, tenant, before, after };
+    terminal.data(view, |_| report.text())?;
     let broken: Vec<String> =
         report.checks().into_iter().filter(|check| !check.holds).map(|check| check.what).collect();
     if broken.is_empty() {
         terminal.say("All of it held.");
         return Ok(Exit::Done);
     }
-    let exit = match exit_of(&watched.view) {
+    let exit = match exit_of(view) {
         Exit::Done => Exit::Failed,
         other => other,
     };
-    let error = watched.view.error.as_ref().map(|error| format!(" ({}: {})", error.code, error.message));
+    let error = view.error.as_ref().map(|error| format!(" ({}: {})", error.code, error.message));
     let message = format!("the demo did not hold: {}{}", broken.join("; "), error.unwrap_or_default());
     Err(Failure::new(exit, "did_not_hold", message))
 }

@@ -14,7 +14,7 @@ use crate::follow::is_final;
 use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
-use crate::watch::{self, Watched, exit_of};
+use crate::watch::{self, exit_of};
 use crate::{format, process};
 
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
@@ -209,8 +209,8 @@ async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
 /// Watches the move to its end, prints it, and says by the exit code how it ended. An interruption ends the watching, not
 /// the move.
 async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Result<Exit, Failure> {
-    let Watched { view, .. } = if is_final(&view.state) {
-        Watched { view: view.clone(), spent: Vec::new() }
+    let view = if is_final(&view.state) {
+        view.clone()
     } else {
         tokio::select! {
             watched = watch::watch(client, view, terminal) => watched?,

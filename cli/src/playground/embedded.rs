@@ -9,8 +9,8 @@ use workflows::timing::Timing;
 use crate::client::Client;
 use crate::exit::Failure;
 use crate::output::Terminal;
-use crate::playground::REGIONS;
-use crate::process::{Running, listen, local_deployment, open_store};
+use crate::playground::{REGIONS, local_deployment};
+use crate::process::{Running, listen, open_store};
 
 /// Connections to a Postgres: one tenant's work at a time.
 const CONNECTIONS: u32 = 8;

@@ -28,7 +28,7 @@ pub struct WorkflowRecord {
     pub failing: Option<Failing>,
     /// When it is due; `None` once finished.
     pub wake_at: Option<Millis>,
-    /// Grows with every claim and every external_transition.
+    /// Grows with every claim and every external transition.
     pub fence: i64,
     /// Who holds its lease; `None` once that was given back.
     pub owner: Option<String>,

@@ -18,7 +18,7 @@ pub(crate) enum Held<'a> {
     Lost,
 }
 
-/// The transaction of one step (or external_transition). The workflow's row is locked, unless the step shares its commit.
+/// The transaction of one step (or external transition). The workflow's row is locked, unless the step shares its commit.
 pub struct StepTx<'a> {
     /// The transaction. The catalogue's functions take it.
     pub tx: &'a mut Tx,

@@ -71,7 +71,7 @@ pub trait Workflow: Send + Sync + 'static {
     ) -> Result<Next<Self::State>, StepError>;
 
     /// Runs in the transaction of a step that writes a final state, also of a failed one: what must be let go of. (An
-    /// external_transition lets go itself.)
+    /// external transition lets go itself.)
     async fn ended(&self, step: &mut StepTx<'_>, state: &Self::State) -> Result<(), StepError>;
 
     /// Where a failure leads. `attempt` counts failures of this state, this one included. Pure.

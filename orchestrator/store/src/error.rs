@@ -85,7 +85,7 @@ const PASSING_SQLSTATES: [(&str, &str); 24] = [
         ": its server has no connection left for this process: raise max_connections or the limit of the role or database, or lower --store-connections",
     ),
     ("53", ""),
-    // A lock that is not to be had in time; an operator's external_transition, of which a statement that takes too long is one.
+    // A lock that is not to be had in time; an operator's intervention, of which a statement that takes too long is one.
     ("55", ""),
     ("57", ""),
     ("25006", STANDBY),

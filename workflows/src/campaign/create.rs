@@ -120,7 +120,7 @@ async fn try_create(
         tenant: None,
         why: actor.why.clone(),
         before: json!(null),
-        after: json!({ "campaign": id, "to": request.to, "tenants": total, "orders": request.options }),
+        after: json!({ "campaign": id, "to": request.to, "tenants": total, "options": request.options }),
     };
     audit::append(&mut tx, &entry).await?;
     tx.commit().await?;

@@ -1,19 +1,21 @@
 //! The demo's report: what was observed before and after, what is recorded, and what had to hold.
 
-use server::api::TenantView;
+use std::time::Duration;
+
+use server::api::{MoveView, TenantView};
 
 use super::{NEIGHBOUR, REALMS, TENANT, source, target};
 use crate::format;
 use crate::playground::Observed;
 use crate::tables::{Column, facts, table};
-use crate::watch::Watched;
 
 /// Keys that are named when something differs.
 const NAMED: usize = 3;
 
 /// Everything the report is made from.
 pub(super) struct Report<'a> {
-    pub(super) watched: &'a Watched,
+    /// The move as it ended.
+    pub(super) view: &'a MoveView,
     pub(super) tenant: &'a TenantView,
     pub(super) before: &'a Observed,
     pub(super) after: &'a Observed,
@@ -30,8 +32,8 @@ pub(super) struct Check {
 impl Report<'_> {
     /// All that had to hold.
     pub(super) fn checks(&self) -> Vec<Check> {
-        let Self { watched, tenant, before, after } = self;
-        let (view, left, entered) = (&watched.view, source(), target());
+        let Self { view, tenant, before, after } = self;
+        let (left, entered) = (source(), target());
         let held = before.of(left, TENANT);
         let arrived = after.of(entered, TENANT);
         let mut equal = format!("{entered} holds exactly what {left} held of {TENANT}");
@@ -91,11 +93,12 @@ impl Report<'_> {
     }
 
     fn recorded(&self) -> String {
-        let Watched { view, .. } = self.watched;
+        let view = self.view;
         let copied = view.copied;
         let rates = |state| {
-            let spent = self.watched.spent_in(state);
-            let (items, objects) = (format::per_second(copied.items, spent), format::per_second(copied.objects, spent));
+            let spent = spent_in(view, state);
+            let per_second = |number: u64| format::count((number as f64 / spent.as_secs_f64().max(0.001)).round() as u64);
+            let (items, objects) = (per_second(copied.items), per_second(copied.objects));
             format!("{} ({items} items and {objects} objects a second)", format::duration(spent))
         };
         let done = view.removals.iter().filter(|removal| removal.state == "done").count();
@@ -112,4 +115,11 @@ impl Report<'_> {
             ("Removals", format!("{done} of {} done\n{}", removals.len(), removals.join("\n"))),
         ])
     }
+}
+
+/// How long the move was in a state, all visits together.
+fn spent_in(view: &MoveView, state: &str) -> Duration {
+    let passages = view.timeline.iter().zip(view.timeline.iter().skip(1));
+    let in_state = passages.filter(|(entered, _)| entered.state == state);
+    in_state.filter_map(|(entered, left)| format::between(&entered.at, &left.at)).sum()
 }

@@ -6,7 +6,7 @@ use store::{Millis, Rows, Sql, StoreError, Tx, sql};
 
 use crate::step_error::StepError;
 
-/// What a step or an external_transition writes to its workflow's row.
+/// What a step or an external transition writes to its workflow's row.
 #[derive(Debug)]
 pub struct Written {
     /// Which workflow.

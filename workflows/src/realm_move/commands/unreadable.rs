@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::replica_sets::ReplicaSets;
 
 /// What a state holds of the tenant's keys, and only while it is copied.
-const ONLY_WHILE_COPYING: &str = "divided";
+const ONLY_WHILE_COPYING: &str = "partitioning";
 
 /// The tenant's offline lease has lapsed.
 pub(crate) async fn lapsed(mut held: ExternalTransition<'_, RealmMove>, tenant: &Tenant) -> Result<(), StepError> {
