@@ -111,7 +111,7 @@ impl<'a> Follow<'a> {
                 }
                 self.failures += 1;
                 if self.failures > MOST_FAILURES {
-                    let message = format!("{}; the move itself goes on without this display", failure.message);
+                    let message = format!("{}; the move continues without this display", failure.message);
                     return Err(Failure::failed(message));
                 }
                 let told = std::mem::replace(&mut self.loss_told, true);

@@ -81,7 +81,7 @@ pub(crate) fn task_error(error: &TaskErrorView) -> String {
         (counted(error.tasks, &format!("{} task", error.kind)), if error.tasks == 1 { "is" } else { "are" });
     let TaskErrorView { attempts, attempts_max, message, code, .. } = error;
     if *attempts == 0 {
-        return format!("{tasks} {verb} left to a process that is fit: {message} ({code})");
+        return format!("{tasks} {verb} left to another process: {message} ({code})");
     }
     let of = attempts_max.map(|most| format!(" of {most}")).unwrap_or_default();
     format!("{tasks} {verb} tried again, {attempts}{of} attempts failed: {message} ({code})")

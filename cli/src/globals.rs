@@ -20,7 +20,7 @@ pub(crate) struct Globals {
     /// How to print data on stdout. Notes and errors go to stderr: in JSON, too, one object a line
     #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Format,
-    /// Log more; twice for debugging. RUST_LOG has the last word
+    /// Log more; twice for debugging. RUST_LOG overrides this
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }

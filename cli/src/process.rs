@@ -58,10 +58,10 @@ pub(crate) struct ProcessArgs {
     /// The secrets that sign requests to services with hooks: NAME=SECRET a line, `default` for services that name none
     #[arg(long, env = "REALMCTL_HOOK_SECRET_FILE", value_name = "FILE", hide_env_values = true)]
     hook_secret_file: Option<PathBuf>,
-    /// How long what has ended stays listed, with its history; 0s keeps it for ever. The audit trail always stays
+    /// How long finished workflows are kept, with their history; 0s keeps them for ever. The audit trail is always kept
     #[arg(long, env = "REALMCTL_KEEP_HISTORY", default_value = "90d", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     keep_history: Duration,
-    /// Pause everything before any work is claimed, for a start after an incident; `realmctl resume --all` lets it go on
+    /// Pause everything before any work is claimed, for a start after an incident; `realmctl resume --all` continues
     #[arg(long)]
     start_paused: bool,
     #[command(flatten)]
@@ -139,7 +139,7 @@ impl ProcessArgs {
         let paused = pause_all(deployment, &by).await.map_err(|error| {
             Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
         })?;
-        let again = if paused.new { "Everything is paused" } else { "Everything was paused already" };
+        let again = if paused.new { "Everything is paused" } else { "Everything is already paused" };
         terminal
             .say(&format!("{again}: look at it with `realmctl pauses`, let it go on with `realmctl resume --all`."));
         Ok(())
@@ -247,10 +247,12 @@ impl Running {
                 outcome(ended).and_then(|()| Err(Failure::failed("a part of the process ended by itself")))
             }
         };
-        terminal.say("Stopping: work in hand goes on from its last checkpoint. Again to stop at once.");
+        terminal.say(
+            "Stopping: running work continues later, from its last checkpoint. Press Ctrl-C again to stop at once.",
+        );
         let drained = tokio::select! {
             drained = self.stop() => drained,
-            again = interrupted() => again.and_then(|()| Err(Failure::failed("stopped at once; leases run out by themselves"))),
+            again = interrupted() => again.and_then(|()| Err(Failure::failed("stopped at once; other processes take over when its leases expire"))),
         };
         ended.and(drained)
     }
@@ -266,8 +268,11 @@ impl Running {
             self.store.close().await;
             result
         };
-        let too_long =
-            || Failure::failed(format!("work in hand did not end within {DRAIN:?}; its leases run out by themselves"));
+        let too_long = || {
+            Failure::failed(format!(
+                "running work did not end within {DRAIN:?}; other processes take over when its leases expire"
+            ))
+        };
         tokio::time::timeout(DRAIN, drain).await.unwrap_or_else(|_| Err(too_long()))
     }
 }

@@ -18,37 +18,37 @@ pub(crate) struct TimingArgs {
     /// How often a claim is renewed; at most a third of the lease
     #[arg(long, env = "REALMCTL_HEARTBEAT", default_value = "10s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     heartbeat: Duration,
-    /// How long a tenant stays offline without progress before it is brought back; at least twice the lease
+    /// How long a tenant stays offline without progress before it is brought back online; at least twice the lease
     #[arg(long, env = "REALMCTL_OFFLINE_LEASE", default_value = "2m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     offline_lease: Duration,
     /// The longest that a move may keep a tenant offline
     #[arg(long, env = "REALMCTL_OFFLINE_DEADLINE", default_value = "60m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     offline_deadline: Duration,
-    /// How long readers may go on using a cached tenant context
+    /// How long readers may use a cached tenant context
     #[arg(long, env = "REALMCTL_CONTEXT_TTL", default_value = "30s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     context_ttl: Duration,
     /// How long requests that began before a change may still run
     #[arg(long, env = "REALMCTL_DRAIN_TIME", default_value = "60s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     drain_time: Duration,
-    /// How far the clocks of machines may differ
+    /// The most that the clocks of machines may differ
     #[arg(long, env = "REALMCTL_MAX_CLOCK_SKEW", default_value = "5s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     max_clock_skew: Duration,
     /// How long an index may lag behind its table
     #[arg(long, env = "REALMCTL_INDEX_SETTLE", default_value = "10s", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     index_settle: Duration,
-    /// The longest that a move waits, online, for its targets to become free
+    /// How long a move waits for its targets to become free, while its tenant is online
     #[arg(long, env = "REALMCTL_WAIT_LIMIT", default_value = "30m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     wait_limit: Duration,
-    /// How long after it was signed DynamoDB accepts a request
+    /// How long DynamoDB accepts a request after it was signed
     #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_DYNAMODB", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     signed_request_ttl_dynamodb: Duration,
-    /// How long after it was signed S3 accepts a request
+    /// How long S3 accepts a request after it was signed
     #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_S3", default_value = "15m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     signed_request_ttl_s3: Duration,
-    /// How long after it was signed services with hooks accept a request
+    /// How long services with hooks accept a request after it was signed
     #[arg(long, env = "REALMCTL_SIGNED_REQUEST_TTL_HOOKS", default_value = "5m", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     signed_request_ttl_hooks: Duration,
-    /// How long writes may lie in any queue or stream of the services; an emptied location is looked at again after it
+    /// How long writes may stay in queues or streams of the services; an emptied location is checked again after that
     #[arg(long, env = "REALMCTL_QUEUE_RETENTION", default_value = "24h", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     queue_retention: Duration,
 }

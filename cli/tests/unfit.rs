@@ -40,7 +40,7 @@ fn without_certificate_authorities_it_waits_until_they_are_installed() {
     server.json(&["topology", "apply", topology.to_str().expect("the path is UTF-8")]);
     server.json(&["tenants", "create", "acme", "--host", "acme.example", "--realm", "us"]);
     let lacks = until(|| unfit(&server));
-    assert!(lacks.contains("stands aside") && lacks.contains("ca-certificates"), "{lacks}");
+    assert!(lacks.contains("takes no data work") && lacks.contains("ca-certificates"), "{lacks}");
 
     let id = server.json(&["move", "acme", "--to", "eu"])["id"].as_str().expect("a move has an id").to_owned();
     let about = until(|| {
@@ -49,7 +49,7 @@ fn without_certificate_authorities_it_waits_until_they_are_installed() {
     });
     assert_eq!((&about["state"], &about["attempt"]), (&json!("preflight"), &json!(0)), "{about:#}");
     let shown = server.ask(&["moves", "show", &id]).ends_with(0).stdout;
-    assert!(shown.contains("stands aside") && shown.contains("ca-certificates"), "{shown}");
+    assert!(shown.contains("takes no data work") && shown.contains("ca-certificates"), "{shown}");
     assert_eq!(server.json(&["tenants", "show", "acme"])["status"], json!("online"));
 
     let certificate = rcgen::generate_simple_self_signed(["somebody".to_owned()]).expect("a certificate");
@@ -76,7 +76,7 @@ fn without_free_files_it_stands_aside_until_there_are_some() {
     // Enough for the catalogue and those who ask, too few for a task.
     limit(Some(u64::try_from(open).expect("few") + 12));
     let lacks = until(|| said(&server).1);
-    assert!(lacks.contains("stands aside") && lacks.contains("ulimit -n"), "{lacks}");
+    assert!(lacks.contains("takes no data work") && lacks.contains("ulimit -n"), "{lacks}");
     limit(was.current);
     until(|| (said(&server) == (200, None)).then_some(()));
 }

@@ -130,12 +130,13 @@ fn many(number: i64, noun: &str) -> String {
 /// A tenant that should have been brought back online by now. (One that is offline for a move that gets on needs nobody.)
 fn lapsed(tenant: &tenants::Tenant, now: Millis) -> Option<Attention> {
     tenant.lease_until.filter(|until| *until <= now)?;
-    let text = format!("tenant {} is offline and its lease has lapsed: any running process brings it back", tenant.id);
+    let text =
+        format!("tenant {} is offline and its lease has lapsed: any running process brings it back online", tenant.id);
     Some(wants("lapsed", text, format!("realmctl explain {}", tenant.id)))
 }
 
 fn failed_removals(failed: i64) -> Option<Attention> {
-    let text = format!("{} failed: data that moves left behind is still there", many(failed, "removal"));
+    let text = format!("{} failed: data that moves left behind has not been removed", many(failed, "removal"));
     (failed > 0).then(|| wants("failed_removals", text, "realmctl removals list --failed"))
 }
 
@@ -148,8 +149,8 @@ fn paused(pauses: &[Pause]) -> Vec<Attention> {
         told.map(|pause| wants("paused", explain::paused(pause), "realmctl pauses")).collect();
     if !single.is_empty() {
         let text = match single.len() {
-            1 => "1 move, removal or campaign is paused by itself".to_owned(),
-            several => format!("{several} moves, removals and campaigns are paused each by itself"),
+            1 => "1 move, removal or campaign is paused individually".to_owned(),
+            several => format!("{several} moves, removals and campaigns are paused individually"),
         };
         told.push(wants("paused", text, "realmctl pauses"));
     }
@@ -160,7 +161,11 @@ fn paused(pauses: &[Pause]) -> Vec<Attention> {
 fn idle(workers: &[WorkerView]) -> Vec<Attention> {
     let unfit = workers.iter().filter_map(|worker| Some((worker, worker.unfit.as_deref()?)));
     let unfit = unfit.map(|(worker, lacks)| {
-        wants("unfit", format!("{} stands aside: {lacks}", host_and_process(&worker.name)), "realmctl workers list")
+        wants(
+            "unfit",
+            format!("{} takes no data work: {lacks}", host_and_process(&worker.name)),
+            "realmctl workers list",
+        )
     });
     let mut found: Vec<Attention> = unfit.collect();
     if workers.iter().all(|worker| worker.tasks.is_empty()) {

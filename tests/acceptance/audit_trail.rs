@@ -4,16 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use acceptance::Database;
 use acceptance::clocked::Clocked;
 use acceptance::fault_injection::{Injected, Injector, Interject, Target};
 use acceptance::kinds::Begin;
 use acceptance::stage::Stage;
-use acceptance::{Database, World};
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{ledger, tenants};
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};
-use serde_json::{Value, json};
-use store::{ManualClock, sql};
+use serde_json::Value;
+use store::ManualClock;
 use testkit::fixtures;
 use testkit::observe::Item;
 use testkit::region::dynamodb_client;
@@ -24,7 +24,6 @@ use workflows::removal::{Accepted, replay_removal};
 
 on_both_databases!(every_arrow_of_the_ledger_is_audited, every_arrow);
 on_both_databases!(the_audit_keeps_no_key_whatever_fails, no_key);
-on_both_databases!(keys_that_older_versions_kept_are_struck_out, struck_out);
 
 /// The whole audit trail, oldest first.
 async fn whole(deployment: &Deployment) -> Vec<AuditEntry> {
@@ -234,44 +233,6 @@ async fn no_key(database: Database) {
 
 fn primary(item: &Item) -> String {
     item.get("pk").and_then(|key| key.as_s().ok()).cloned().expect("an item has its key")
-}
-
-/// Entries as versions before the migration wrote them; it is applied again, as if it had not been.
-async fn struck_out(database: Database) {
-    let world = World::new(database).await;
-    let error = json!({ "code": "late_writes", "message": format!("the live copy lacks {SECRET}") });
-    let entry = |action: &str, who: &str, why: &str, before: Value, after: Value| AuditEntry {
-        id: world.deployment.ids.next(),
-        at: 1,
-        who: who.to_owned(),
-        action: action.to_owned(),
-        tenant: Some("acme".to_owned()),
-        why: why.to_owned(),
-        before,
-        after,
-    };
-    let mismatch = format!("verify_mismatch: keys that differ: {SECRET}");
-    let old = [
-        entry("tenant.re_online", "realmctl", &mismatch, json!({ "epoch": 2 }), json!({ "epoch": 3 })),
-        entry("removal.replay", "Ada", "asked: by Bob", json!({ "removal": "r", "error": error }), json!({})),
-        entry("tenant.undone", "Ada", "", Value::Null, json!({ "status": "gone", "error": error })),
-        entry("move.retry", "Ada", "", json!({ "move": "m", "error": null }), json!({ "woken": 1 })),
-    ];
-    let mut tx = world.deployment.store.begin().await.expect("a transaction begins");
-    for entry in &old {
-        audit::append(&mut tx, entry).await.expect("it is written");
-    }
-    sql("DELETE FROM _sqlx_migrations WHERE version = 15").execute(&mut tx).await.expect("it is forgotten");
-    tx.commit().await.expect("it is committed");
-
-    let again = acceptance::world::deploy(&world.store_url).await;
-    let kept = whole(&again).await;
-    let kept: Vec<&AuditEntry> = old.iter().map(|old| find(&kept, &old.id)).collect();
-    assert_eq!(kept[0].why, "verify_mismatch");
-    let replayed = json!({ "removal": "r", "code": "late_writes" });
-    assert_eq!((&kept[1].before, kept[1].why.as_str()), (&replayed, "asked: by Bob"));
-    assert_eq!(kept[2].after, json!({ "status": "gone", "code": "late_writes" }));
-    assert_eq!(kept[3], &old[3], "nothing else is touched");
 }
 
 fn find<'a>(entries: &'a [AuditEntry], id: &str) -> &'a AuditEntry {

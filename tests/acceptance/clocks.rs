@@ -157,7 +157,8 @@ async fn wait_goes_on(database: Database) {
         () = wait_until(|| async { gate.is_holding() }) => {}
     }
     drop(runner);
-    let waits = || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("to be quiet, until")) };
+    let waits =
+        || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("in-doubt requests to")) };
     world.run_until(NoFailpoints, waits).await;
     clock.by(Duration::from_secs(20));
     let moved_on = || async {

@@ -60,7 +60,7 @@ async fn taken_over(database: Database) {
         wait_until(|| async { is_unfit(&world, &unfit.owner).await && is_given_back(&world, &id).await }).await;
         assert_eq!(world.tenant().await.status, TenantStatus::Moving);
         // Now and then the move itself is at work: it looks how its tasks get on.
-        let who = format!("{} stands aside: {LACKS}", host_and_process(&unfit.owner));
+        let who = format!("{} takes no data work: {LACKS}", host_and_process(&unfit.owner));
         wait_until(|| async { explained(&world, &id).await.waits_for.text.contains(&who) }).await;
         let moved = async {
             wait_until(|| world.has_ended(&id)).await;
@@ -116,7 +116,7 @@ async fn says_who_is_unfit(world: &World, id: &str, unfit: &Deployment) {
     wait_until(|| async { explained(world, id).await.waits_for.code == "no_worker" }).await;
     let about = explained(world, id).await;
     let text = &about.waits_for.text;
-    assert!(text.contains(&format!("{} stands aside: {LACKS}", host_and_process(&unfit.owner))), "{text}");
+    assert!(text.contains(&format!("{} takes no data work: {LACKS}", host_and_process(&unfit.owner))), "{text}");
     assert_eq!(about.can_do[0], "realmctl workers list", "another worker here would lack the same: {about:?}");
 }
 

@@ -4,13 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use acceptance::world::{Seed, deploy, fresh_store, many_parts, wait_until};
+use acceptance::world::{Seed, deploy, many_parts, wait_until};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
-use catalogue::capacity::{self, Limit};
 use engine::failpoints::{Failpoint, Failpoints, NoFailpoints};
 use engine::{Runner, RunnerSettings, StepError, Sweep};
-use store::sql;
 use testkit::fault_proxies::throttle::{Counts, Key, Limits, Place, Settings, Throttle};
 use testkit::{Region, region};
 use tokio::task::JoinSet;
@@ -23,8 +21,6 @@ use workflows::unit_limits::ShareSweep;
 on_both_databases!(no_second_sees_more_than_the_limit_and_a_raised_one_is_felt_in_the_middle, raised);
 on_both_databases!(the_topology_limits_a_table_and_the_lower_limit_counts, stated);
 on_both_databases!(two_processes_share_a_limit_and_keep_their_shares_when_they_can_not_look, shared);
-
-on_both_databases!(a_limit_of_before_is_kept_as_it_was, migrated);
 
 /// Items of one unit.
 const ITEMS: usize = 1_200;
@@ -222,28 +218,4 @@ async fn shared(database: Database) {
     process.store.close().await;
     ShareSweep::new(process.clone()).sweep().await.expect_err("the catalogue can't be read");
     assert!(process.movers.limits().limit_anything(), "what it knew last holds");
-}
-
-/// A store as it was before units could be limited.
-async fn migrated(database: Database) {
-    let (url, _folder) = fresh_store(database).await;
-    let before = deploy(&url).await.store;
-    let mut tx = before.begin().await.expect("a write begins");
-    for statement in [
-        "DROP TABLE limits",
-        "CREATE TABLE limits (scope TEXT NOT NULL PRIMARY KEY, slots BIGINT NOT NULL, at BIGINT NOT NULL, who TEXT NOT NULL, \
-         why TEXT NOT NULL)",
-        "INSERT INTO limits (scope, slots, at, who, why) VALUES ('overall', 7, 5, 'ops', 'throttled')",
-        "DELETE FROM _sqlx_migrations WHERE version = 9",
-    ] {
-        sql(statement).execute(&mut tx).await.expect("the schema is as it was");
-    }
-    tx.commit().await.expect("committed");
-    before.close().await;
-    let store = deploy(&url).await.store;
-    let mut tx = store.read().await.expect("a read begins");
-    let kept = capacity::limits(&mut tx).await.expect("limits can be read");
-    tx.rollback().await.expect("a read ends");
-    let (scope, who, why) = ("overall".to_owned(), "ops".to_owned(), "throttled".to_owned());
-    assert_eq!(kept, [Limit { scope, slots: Some(7), write_units: None, read_units: None, at: 5, who, why }]);
 }

@@ -158,7 +158,7 @@ impl<'a> Run<'a> {
             None => fresh,
             Some(Ok(state)) if state.version == VERSION && state.operation == operation => state,
             Some(_) => {
-                tracing::warn!(?operation, "a checkpoint could not be read as one of this operation: starting it anew");
+                tracing::warn!(?operation, "a checkpoint could not be read as one of this operation: starting over");
                 fresh
             }
         };

@@ -100,8 +100,7 @@ impl Site {
     /// so that few ask again.
     fn unreadable(&self, doing: &str, status: u16) -> WorkError {
         let message = format!(
-            "{self} answered a request to {doing} with HTTP {status}, and that can't be read: it has bytes that the protocol has no room \
-             for, or something on the way has changed it. Look with another client, and write anew what has such bytes"
+            "{self} answered a request to {doing} with HTTP {status}, and that can't be read: it has bytes that the protocol does not allow, or something on the way has changed it. Look with another client, and rewrite what has such bytes"
         );
         WorkError::permanent(UNREADABLE, message).unanswered()
     }

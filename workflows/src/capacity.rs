@@ -50,7 +50,7 @@ impl Blocked {
             (None, _) => {}
         }
         if let Some(first) = &usage.first_ahead {
-            text.push_str(&format!(", and {} wanted by others whose turn comes first, such as {first}", usage.ahead));
+            text.push_str(&format!(", and {} requested by others ahead in the queue, such as {first}", usage.ahead));
         }
         text
     }

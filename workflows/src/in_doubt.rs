@@ -73,7 +73,7 @@ fn still_accepted(service: &str, location: &Location, until: Millis, requests: &
         format!("process {owner} lost its work there at {since}, without a proof that it has stopped")
     };
     let reason = format!(
-        "{service} at {at} to be quiet, until {until_when}: {why}, and the store still accepts what was signed"
+        "in-doubt requests to {service} at {at}, until {until_when}: {why}, and the store still accepts what was signed"
     );
     InDoubt { since: requests.since, until, reason }
 }
@@ -86,8 +86,7 @@ fn unanswered(
 ) -> InDoubt {
     let (at, waited_until) = (&location.name, utc(waited_until));
     let reason = format!(
-        "{CLOCKS_TO_AGREE}{service} at {at} should be quiet since {waited_until}, by the clock of the catalogue's database, which can't \
-         be relied on: {difference}"
+        "{CLOCKS_TO_AGREE}{service} at {at} should have no in-doubt requests since {waited_until}, by the clock of the catalogue's database, which can't be relied on: {difference}"
     );
     // When that is put right nobody knows.
     InDoubt { since, until: Millis::MAX, reason }

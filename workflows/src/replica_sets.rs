@@ -40,7 +40,7 @@ pub struct ReplicaSets {
 pub enum Harmful {
     /// What is done in one would be done in the other.
     #[error(
-        "the store replicates {from} to {to} by itself, so {done} one would {done_there} the other: unlink them first"
+        "the store replicates {from} to {to} itself, so {done} one would {done_there} the other: unlink them first"
     )]
     Crosses {
         /// From where.

@@ -27,7 +27,7 @@ pub struct Timing {
     pub signed_request_ttl_dynamodb: Duration,
     /// How long after it was signed an S3 request is accepted.
     pub signed_request_ttl_s3: Duration,
-    /// How long after it was signed services with hooks accept a request.
+    /// How long services with hooks accept a request after it was signed.
     pub signed_request_ttl_hooks: Duration,
     /// How long anything that writes tenant data may lie in a queue or stream before it is worked off.
     pub queue_retention: Duration,

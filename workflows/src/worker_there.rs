@@ -19,8 +19,8 @@ pub(crate) async fn missing(tx: &mut Tx) -> Result<Option<String>, StoreError> {
     }
     let aside = standing_aside(&live).map(|who| format!("; {who}")).unwrap_or_default();
     Ok(Some(match live.len() {
-        0 => "a worker: no process is there that runs tasks".to_owned(),
-        1 => format!("a worker: the only process that is there neither copies nor verifies{aside}"),
+        0 => "a worker: no running process carries out data tasks".to_owned(),
+        1 => format!("a worker: the only running process neither copies nor verifies{aside}"),
         others => format!("a worker: none of the {others} processes that are there copies and verifies{aside}"),
     }))
 }
@@ -67,6 +67,6 @@ mod tests {
         let live =
             [runner("a/1", Some("no files")), runner("b/2", Some("no authority")), runner("c/3", Some("no files"))];
         let told = standing_aside(&live).expect("some do");
-        assert_eq!(told, "a/1, c/3 stand aside: no files; b/2 stands aside: no authority");
+        assert_eq!(told, "a/1, c/3 stand aside: no files; b/2 takes no data work: no authority");
     }
 }

@@ -34,7 +34,7 @@ pub struct Settings {
     pub runs: usize,
     /// How long each measurement takes.
     pub measured: Duration,
-    /// If not 0: also how much a claim reads with so many finished workflows in the table (Postgres only).
+    /// If not 0: also how much a claim reads with this many finished workflows in the table (Postgres only).
     pub finished: u64,
 }
 

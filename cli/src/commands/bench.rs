@@ -48,7 +48,7 @@ pub(crate) struct EngineArgs {
     /// How long each measurement takes
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     measure: Duration,
-    /// Also measure how much a claim reads with so many finished workflows (Postgres)
+    /// Also measure how much a claim reads with this many finished workflows (Postgres)
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u64>(0..=i64::MAX))]
     history: u64,
 }

@@ -45,7 +45,7 @@ pub(crate) struct ListArgs {
     limit: LimitArgs,
 }
 
-/// Show a campaign: how far it is, and what became of its tenants
+/// Show a campaign: its progress, and the outcome for its tenants
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl campaigns show 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ShowArgs {
@@ -54,7 +54,7 @@ pub(crate) struct ShowArgs {
     id: String,
 }
 
-/// List the tenants of a campaign, and what became of each
+/// List the tenants of a campaign, with the outcome for each
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl campaigns members 0199f3a1-7c00-7000-8000-000000000001 --state rolled_back
@@ -72,7 +72,7 @@ pub(crate) struct MembersArgs {
 
 /// Watch a campaign until it ends or halts
 ///
-/// Exits with 0 when it completed and no move went back or failed, 4 when it was cancelled, 1 otherwise. The campaign does
+/// Exits with 0 when it completed and no move rolled back or failed, 4 when it was cancelled, 1 otherwise. The campaign does
 /// not depend on being watched.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl campaigns watch 0199f3a1-7c00-7000-8000-000000000001")]
@@ -82,7 +82,7 @@ pub(crate) struct WatchArgs {
     id: String,
 }
 
-/// Start no more moves until it is resumed; moves that run go on
+/// Start no new moves until the campaign is resumed; running moves continue
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl campaigns pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"incident 12\"")]
@@ -95,7 +95,7 @@ pub(crate) struct ChangeArgs {
     reason: Option<String>,
 }
 
-/// Start moves again; after a halt, with a new allowance of failures
+/// Resume a campaign; after a halt, with a new allowance of failures
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl campaigns resume 0199f3a1-7c00-7000-8000-000000000001 --reason \"table repaired\"")]
@@ -104,10 +104,9 @@ pub(crate) struct ResumeArgs {
     change: ChangeArgs,
 }
 
-/// Cancel a campaign: tenants that wait are not moved
+/// Cancel a campaign: waiting tenants are not moved
 ///
-/// Moves that run go on, unless --cancel-running is given: then those that have not committed bring their tenants back
-/// online where they were.
+/// Running moves continue, unless --cancel-running is given: then moves that have not committed are rolled back.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl campaigns cancel 0199f3a1-7c00-7000-8000-000000000001
@@ -116,7 +115,7 @@ pub(crate) struct CancelArgs {
     /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
-    /// Cancel the moves that run, too
+    /// Also cancel running moves
     #[arg(long)]
     cancel_running: bool,
     /// Why; kept in the audit trail
@@ -152,7 +151,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
         }
         CampaignsCommand::Pause(args) => {
             let paused = change(&client, args, "pause").await?;
-            terminal.say(&format!("It is {}: it starts no moves; those that run go on.", paused.state));
+            terminal.say(&format!("The campaign is {}: it starts no new moves; running moves continue.", paused.state));
             terminal.data(&paused, view::show_table)?;
         }
         CampaignsCommand::Resume(args) => {
@@ -163,7 +162,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
         CampaignsCommand::Cancel(args) => {
             let body = CancelCampaign { running: args.cancel_running, reason: args.reason.clone() };
             let cancelled = client.change_campaign(&whole_id(&client, &args.id).await?, "cancel", &body).await?;
-            terminal.say(&format!("It is {}: nobody else of it is moved.", cancelled.state));
+            terminal.say(&format!("The campaign is {}: no more tenants are moved.", cancelled.state));
             terminal.data(&cancelled, view::show_table)?;
         }
     }

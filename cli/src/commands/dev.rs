@@ -220,7 +220,7 @@ fn welcome(addresses: &Addresses, dir: Option<&Path>) -> String {
     told.push(("Tenant", format!("{}, first in realm us", addresses.tenant)));
     told.push(("Data", kept));
     let mut text = facts(told);
-    text.push_str("\n\nTry, in another terminal:\n");
+    text.push_str("\n\nNext steps, in another terminal:\n");
     if addresses.server != DEFAULT_SERVER {
         text.push_str(&format!("  export REALMCTL_SERVER={}\n", addresses.server));
     }

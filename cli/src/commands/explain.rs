@@ -13,7 +13,7 @@ use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 
-/// Say what a move, a removal or a tenant waits for, and what can be done
+/// Explain what a move, removal or tenant is waiting for, and what you can do
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl explain acme

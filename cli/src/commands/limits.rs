@@ -10,12 +10,12 @@ use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 
-/// Limit how much data work runs at a time, while it runs
+/// Limit how much data work runs at a time; takes effect at once
 ///
 /// A limit counts data tasks: a move has one for each part (index shard or prefix) and added location, and reserves them
-/// all before its tenant goes offline. What is larger than a limit runs when it is alone. Without a limit nothing waits.
+/// all before its tenant goes offline. Work larger than a limit runs when it is alone. Without a limit nothing waits.
 ///
-/// It may also be on the write and read units a second that all processes together ask of tables of DynamoDB (units of the
+/// A limit can also be on the write and read units a second that all processes together use of DynamoDB tables (units of the
 /// tables themselves, not of their indexes). Each process takes an equal share among those at work in the scope, and a change
 /// is felt within about a second. The topology can limit units too: `limits: { writeUnits: N, readUnits: N }` for everything,
 /// or within a service's `store: { dynamodb: … }` for each of its tables. Of two limits the lower one counts.
@@ -37,7 +37,7 @@ pub(crate) enum LimitsCommand {
 #[command(after_help = "Examples:\n  realmctl limits list --output json")]
 pub(crate) struct ListArgs {}
 
-/// Set a limit; what is not named stays as it was, and what runs is left to finish
+/// Set a limit; the scope's other limits stay, and running work finishes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl limits set overall 64
@@ -66,7 +66,7 @@ pub(crate) struct SetArgs {
     reason: Option<String>,
 }
 
-/// Take all that is limited in a scope away
+/// Remove all limits of a scope
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl limits unset region:eu-west-1")]
 pub(crate) struct UnsetArgs {
@@ -83,7 +83,7 @@ pub(crate) async fn run(command: &LimitsCommand, globals: &Globals, terminal: &T
         LimitsCommand::List(ListArgs {}) => {
             let limits = client.limits().await?;
             if limits.items.is_empty() {
-                terminal.say("Nothing is limited.");
+                terminal.say("No limits set.");
             }
             terminal.data(&limits, list_table)?;
         }
@@ -100,7 +100,7 @@ pub(crate) async fn run(command: &LimitsCommand, globals: &Globals, terminal: &T
         LimitsCommand::Unset(args) => {
             let limit = LimitUnset { scope: args.scope.clone(), reason: args.reason.clone() };
             let left = client.unset_limit(&limit).await?;
-            terminal.say(&format!("{} is not limited any more.", args.scope));
+            terminal.say(&format!("Limits of {} removed.", args.scope));
             terminal.data(&left, list_table)?;
         }
     }

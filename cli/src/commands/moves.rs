@@ -20,7 +20,7 @@ use crate::{format, process};
 pub(crate) use start::{MoveArgs, PRIORITIES, parse_budget, priority, start};
 pub(crate) use view::show_table;
 
-/// List, look at, watch, hold back and cancel moves
+/// List, show, watch, pause and cancel moves
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl moves list --tenant acme
@@ -53,7 +53,7 @@ pub(crate) struct ListArgs {
     limit: LimitArgs,
 }
 
-/// Show a move: its plan, how far it is, and what it left to remove
+/// Show a move: its plan, its progress, and its removals
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl moves show 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ShowArgs {
@@ -90,7 +90,7 @@ pub(crate) struct CancelArgs {
     reason: Option<String>,
 }
 
-/// Give a move that has not begun another time or window
+/// Give a scheduled move another time or window
 #[derive(Debug, Args)]
 #[command(override_usage = "realmctl moves reschedule [OPTIONS] --at <TIME> <ID>
        realmctl moves reschedule [OPTIONS] --window <START/END> <ID>")]
@@ -113,7 +113,7 @@ pub(crate) struct RescheduleArgs {
     reason: Option<String>,
 }
 
-/// Hold a move back
+/// Pause a move
 ///
 /// It stays where it stands, its tenant online, until it is resumed. Refused while its tenant is offline: cancel the move, or wait.
 #[derive(Debug, Args)]
@@ -124,7 +124,7 @@ pub(crate) struct PauseArgs {
     change: ChangeArgs,
 }
 
-/// Let a move that was paused go on
+/// Resume a paused move
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl moves resume 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ResumeArgs {
@@ -132,7 +132,7 @@ pub(crate) struct ResumeArgs {
     change: ChangeArgs,
 }
 
-/// Try again now what waits for its next attempt; nothing else changes
+/// Retry now instead of waiting for the next attempt; nothing else changes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl moves retry 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct RetryArgs {
@@ -172,7 +172,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
             let cancelled = client.cancel_move(&id, &Change { reason: args.reason.clone() }).await?;
             let now = client.whereabouts(&cancelled.tenant).await;
             terminal.say(&match before.finished_at.as_deref() {
-                Some(at) => format!("It was rolled back already, at {}; nothing was changed. {now}", format::time(at)),
+                Some(at) => format!("Already rolled back, at {}; no changes. {now}", format::time(at)),
                 None => format!("Cancelled. {now}"),
             });
             terminal.data(&cancelled, show_table)?;
@@ -185,7 +185,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
                 reason: args.reason.clone(),
             };
             let moved = client.reschedule_move(&whole_id(&client, &args.id).await?, &request).await?;
-            terminal.say(&format!("Rescheduled: it waits for {}.", moved.waiting_for.clone().unwrap_or_default()));
+            terminal.say(&format!("Rescheduled; waiting for {}.", moved.waiting_for.clone().unwrap_or_default()));
             terminal.data(&moved, show_table)?;
             Ok(Exit::Done)
         }
@@ -218,7 +218,7 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
                 interrupted?;
                 let id = &view.id;
                 return Err(Failure::interrupted(format!(
-                    "Stopped watching; the move goes on: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
+                    "Stopped watching; the move continues: `realmctl moves watch {id}`, or `realmctl moves cancel {id}`"
                 )));
             }
         }
@@ -237,7 +237,9 @@ async fn to_its_end(client: &Client, view: &MoveView, terminal: &Terminal) -> Re
     }
     if view.removals.iter().any(|removal| removal.state != "done") {
         let tenant = &view.tenant;
-        terminal.say(&format!("What it left is removed by itself: `realmctl removals list --tenant {tenant}`."));
+        terminal.say(&format!(
+            "What it left behind is removed in the background: `realmctl removals list --tenant {tenant}`."
+        ));
     }
     Ok(exit)
 }

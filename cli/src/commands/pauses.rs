@@ -10,11 +10,10 @@ use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 
-/// Hold everything back: what is there, and what starts from now on
+/// Pause everything: current work, and work started from now on
 ///
-/// Moves whose tenants are offline go on until they have committed or gone back, and are then held too: a pause never keeps
-/// a tenant offline. Cancelling always works. One move, removal or tenant: `realmctl moves pause`, `removals pause`,
-/// `tenants pause`.
+/// Moves whose tenants are offline continue until they have committed or rolled back, and are paused then: a pause never keeps a tenant
+/// offline. Cancelling always works. One move, removal or tenant: `realmctl moves pause`, `removals pause`, `tenants pause`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl pause --all --reason \"incident 7\"")]
 pub(crate) struct PauseArgs {
@@ -26,7 +25,7 @@ pub(crate) struct PauseArgs {
     reason: Option<String>,
 }
 
-/// Let everything go on, but for what is paused by itself or with its tenant
+/// Resume everything, except work paused individually or by tenant
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl resume --all --reason \"incident 7 is over\"")]
 pub(crate) struct ResumeArgs {
@@ -38,7 +37,7 @@ pub(crate) struct ResumeArgs {
     reason: Option<String>,
 }
 
-/// Show what is held back, by whom and why, and what goes on in spite of it
+/// Show pauses: who paused what and why, and which moves continue anyway
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl pauses\n  realmctl pauses --output json")]
 pub(crate) struct PausesArgs {}
@@ -71,12 +70,12 @@ pub(super) fn answer(answer: &PauseAnswer, asked: &Change, terminal: &Terminal) 
     terminal.say(&match (answer.paused, answer.changed) {
         (true, true) => format!("{what} is paused; `realmctl pauses` shows who paused what."),
         (true, false) if asked.reason.is_some() => {
-            format!("{what} was paused already; your reason is kept in the audit trail.")
+            format!("{what} is already paused; your reason is kept in the audit trail.")
         }
-        (true, false) => format!("{what} was paused already."),
+        (true, false) => format!("{what} is already paused."),
         (false, true) => format!("{what} is resumed; `realmctl pauses` shows what else is paused."),
         (false, false) if answer.scope == "all" => {
-            "There was no pause of everything; `realmctl pauses` shows what else is paused.".to_owned()
+            "Nothing to resume: not everything is paused; `realmctl pauses` shows what else is paused.".to_owned()
         }
         (false, false) => format!("{what} was not paused."),
     });

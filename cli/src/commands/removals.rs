@@ -17,7 +17,7 @@ use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 
-/// Find, understand, replay and hold back removals of what moves left
+/// List, show, replay and pause removals: the deletion of data that moves left behind
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl removals list --failed
@@ -66,7 +66,7 @@ pub(crate) struct ShowArgs {
     keys: Option<PathBuf>,
 }
 
-/// Run failed removals again; safe at any time, also twice
+/// Run failed removals again; safe at any time, even twice
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").required(true).args(["id", "failed"]))]
 #[command(after_help = "Examples:
@@ -83,8 +83,8 @@ pub(crate) struct ReplayArgs {
     /// With --failed: only this tenant's
     #[arg(long, conflicts_with = "id")]
     tenant: Option<String>,
-    /// Delete also what was written there after the move, if it is exactly what this hash of `removals show` stands for; only after somebody
-    /// has looked at it
+    /// Delete also what was written there after the move, if it is exactly what this hash of `removals show` stands for; only after
+    /// somebody has looked at it
     #[arg(long, value_name = "HASH", requires = "id", conflicts_with = "failed")]
     accept_late_writes: Option<String>,
     /// After `another_table`: delete what this table holds, which was found in the place of the one that the move worked with; `removals
@@ -96,7 +96,7 @@ pub(crate) struct ReplayArgs {
     reason: Option<String>,
 }
 
-/// Hold a removal back; what it has deleted stays deleted
+/// Pause a removal; deleted data stays deleted
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl removals pause 0199f3a1-7c00-7000-8000-000000000001 --reason \"audit\"")]
@@ -105,7 +105,7 @@ pub(crate) struct PauseArgs {
     change: ChangeArgs,
 }
 
-/// Let a removal that was paused go on
+/// Resume a paused removal
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl removals resume 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct ResumeArgs {
@@ -113,7 +113,7 @@ pub(crate) struct ResumeArgs {
     change: ChangeArgs,
 }
 
-/// Try again now what waits for its next attempt; nothing else changes
+/// Retry now instead of waiting for the next attempt; nothing else changes
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl removals retry 0199f3a1-7c00-7000-8000-000000000001")]
 pub(crate) struct RetryArgs {
@@ -203,10 +203,10 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
     let replayed = client.replay_removal(&whole_id(client, id).await?, &replay).await?;
     terminal.say(&match replayed.outcome {
         Outcome::Replayed => {
-            format!("It runs again: look at it with `realmctl removals show {}`.", replayed.removal.id)
+            format!("Replay started: see `realmctl removals show {}`.", replayed.removal.id)
         }
-        Outcome::StillRunning => "It is running already: there was nothing to replay.".to_owned(),
-        Outcome::AlreadyDone => "It is done already: there was nothing to replay.".to_owned(),
+        Outcome::StillRunning => "Already running; nothing to replay.".to_owned(),
+        Outcome::AlreadyDone => "Already done; nothing to replay.".to_owned(),
     });
     terminal.data(&replayed, |replayed| show_table(&replayed.removal))
 }
@@ -217,7 +217,7 @@ async fn replay_failed(args: &ReplayArgs, client: &Client, terminal: &Terminal) 
     let ran = format::counted(all.replayed.len() as u64, "removal");
     terminal.say(&match all.replayed.len() {
         0 => "No failed removals to replay.".to_owned(),
-        _ => format!("Replaying {ran}: look at them with `realmctl removals list`."),
+        _ => format!("Replaying {ran}: see `realmctl removals list`."),
     });
     terminal.data(&all, replayed_table)?;
     if all.refused.is_empty() {

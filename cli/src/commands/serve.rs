@@ -12,8 +12,8 @@ use crate::process::{ProcessArgs, Running, listen};
 
 /// Run the HTTP API and carry out moves and removals
 ///
-/// Any number of servers and workers share a Postgres store; with SQLite, one machine. SIGTERM and SIGINT drain: work in
-/// hand goes on from its last checkpoint, here or elsewhere.
+/// Any number of servers and workers share a Postgres store; with SQLite, one machine. SIGTERM and SIGINT drain: running work continues
+/// from its last checkpoint, here or elsewhere.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl serve --store sqlite:realmctl.db
@@ -31,7 +31,7 @@ pub(crate) struct ServeArgs {
         value_name = "ADDR"
     )]
     listen: SocketAddr,
-    /// Leave copying, verifying and deleting to workers
+    /// Leave copying, verifying and deleting data to workers
     #[arg(long)]
     no_tasks: bool,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     }
     let at = listener.local_addr().unwrap_or(args.listen);
     let running = Running::start(&deployment, runner, Some((listener, settings)));
-    terminal.say(&format!("realmctl serves http://{at}"));
+    terminal.say(&format!("Serving http://{at}"));
     running.until_signal(terminal).await?;
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 
-/// Show the deployment at a glance: what needs a person, what is under way, and who does the work
+/// Show the deployment at a glance: what needs manual action, work in progress, and the workers
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl status
@@ -36,14 +36,14 @@ fn status_text(status: &StatusView, address: &str) -> String {
     ]);
     text.push_str("\n\n");
     if status.attention.is_empty() {
-        text.push_str("Nothing needs a person.");
+        text.push_str("Nothing needs manual action.");
     } else {
         let rows = status.attention.iter().map(|wants| [wants.text.clone(), wants.can_do.clone()]);
         text.push_str(&table(&[Column::new("LOOK AT"), Column::whole("WITH")], rows));
     }
     text.push_str("\n\n");
     if status.work.is_empty() {
-        text.push_str("No work is under way.");
+        text.push_str("No work in progress.");
     } else {
         let columns =
             [Column::whole("WORK"), Column::whole("STATE"), Column::figure("OPEN"), Column::figure("RETRYING")];

@@ -14,7 +14,7 @@ use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, facts, table};
 
-/// Create, list and look at tenants
+/// Create, list, show and pause tenants
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl tenants create acme --host acme.example --realm us
@@ -28,7 +28,7 @@ pub(crate) enum TenantsCommand {
     Resume(ResumeArgs),
 }
 
-/// Create a tenant in a realm; creating the same one again changes nothing
+/// Create a tenant in a realm; repeating it changes nothing
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl tenants create acme --host acme.example --realm us")]
 pub(crate) struct CreateArgs {
@@ -64,7 +64,7 @@ pub(crate) struct ShowArgs {
     id: TenantId,
 }
 
-/// Hold back everything about a tenant: its moves, removals and what starts
+/// Pause all work on a tenant: its moves and removals, and those started from now on
 ///
 /// A move whose tenant is offline goes on until the tenant is online again.
 #[derive(Debug, Args)]
@@ -77,7 +77,7 @@ pub(crate) struct PauseArgs {
     reason: Option<String>,
 }
 
-/// Let what was held back about a tenant go on
+/// Resume work on a paused tenant
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl tenants resume acme")]
 pub(crate) struct ResumeArgs {
@@ -120,7 +120,7 @@ async fn create(args: &CreateArgs, client: &Client, terminal: &Terminal) -> Resu
         reason: args.reason.clone(),
     };
     let (tenant, created) = client.create_tenant(&new).await?;
-    let existed = if created { "Created" } else { "Existed already, unchanged:" };
+    let existed = if created { "Created" } else { "Already exists; no changes:" };
     let ready = if tenant.status == "provisioning" { " It is online once its services are ready." } else { "" };
     terminal.say(&format!("{existed} tenant {} in realm {}.{ready}", tenant.id, tenant.realm));
     terminal.data(&tenant, show_table)

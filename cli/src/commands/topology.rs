@@ -33,7 +33,7 @@ pub(crate) enum TopologyCommand {
 /// List every mistake in a topology file
 ///
 /// Works without a server. With --server or REALMCTL_SERVER it also asks that server whether the change would strand
-/// a tenant, and what it would do to tenants and moves besides. Nothing is changed.
+/// a tenant, and what else it would do to tenants and moves. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl topology check topology.yaml
@@ -55,16 +55,16 @@ pub(crate) struct CheckArgs {
 pub(crate) struct ApplyArgs {
     /// The file; - reads stdin
     file: PathBuf,
-    /// Put it in force whatever it does to tenants and moves besides
+    /// Accept what else it does to tenants and moves
     #[arg(long)]
     accept: bool,
 }
 
 /// Reach a region's store at another address
 ///
-/// For a store that gets another name: a new domain, a proxy, a VPC endpoint. Both names have to answer, and every table
-/// or bucket that shards use there has to be the same by both; otherwise nothing is changed. Tenants stay online, and
-/// what is under way goes on. Data is not moved.
+/// For a store that gets another name: a new domain, a proxy, a VPC endpoint. Both names must answer, and every table or bucket that
+/// shards use there must be the same under both; otherwise nothing is changed. Tenants stay online, and running work continues. Data is
+/// not moved.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl topology rename-endpoint us-east-1 dynamodb https://tables.example:8000
@@ -143,7 +143,7 @@ fn refuse(problems: &[Problem], args: &CheckArgs, terminal: &Terminal) -> Result
 async fn apply(args: &ApplyArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let client = Client::of(globals)?;
     let applied = client.apply_topology(read(&args.file)?, args.accept).await?;
-    let told = if applied.changed { "In force now." } else { "In force already; nothing was changed." };
+    let told = if applied.changed { "In force now." } else { "Already in force; no changes." };
     terminal.say(told);
     applied.consequences.iter().for_each(|found| terminal.say(&format!("  {}.", found.message)));
     terminal.data(&applied, described)?;
@@ -166,7 +166,7 @@ async fn rename_endpoint(args: &RenameEndpointArgs, globals: &Globals, terminal:
             "In force now; it is the same store by both names. Write this in your topology file too, or it can't be applied again:\n{file}\n"
         ));
     } else {
-        terminal.say("It is reached there already; nothing was changed.");
+        terminal.say("Already reached at this address; no changes.");
     }
     terminal.data(&applied, described)?;
     Ok(Exit::Done)

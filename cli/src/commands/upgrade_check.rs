@@ -12,10 +12,10 @@ use crate::format;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 
-/// Check that this version could go on with all that a store holds
+/// Check that this version can continue all work in a store
 ///
 /// Run it with the new binary before an upgrade. Reads every open move and removal, every failed removal and every task;
-/// changes and migrates nothing, and needs no server. Exits with 1 when there is something that it could not continue.
+/// changes and migrates nothing, and needs no server. Exits with 1 when there is work that it can't continue.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl upgrade-check --store postgres://realmctl@db/realmctl
@@ -44,14 +44,16 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
     terminal.say(&format!("Read {} and {}.", read.0, read.1));
     terminal.data(&check, unreadable_table)?;
     if check.passes() {
-        terminal.say("This version could go on with all of it.");
+        terminal.say("OK: safe to upgrade to this version.");
         return Ok(Exit::Done);
     }
     let message = if check.unreadable.is_empty() {
         "a newer version has brought this store's schema up to date: this one would refuse to start".to_owned()
     } else {
         let what = format::counted(check.unreadable.len() as u64, "row");
-        format!("this version could not go on with {what}: let the version that wrote them finish these first")
+        format!(
+            "not safe to upgrade: this version can't continue {what}; let the version that wrote them finish them first"
+        )
     };
     Err(Failure::failed(message))
 }
@@ -59,7 +61,7 @@ pub(crate) async fn run(args: &UpgradeCheckArgs, terminal: &Terminal) -> Result<
 fn schema_words(schema: &SchemaCheck) -> String {
     let SchemaCheck { stored, known, would_apply, newer } = schema;
     if !newer.is_empty() {
-        return format!("The schema is newer than this version: {stored} and {known}.");
+        return format!("The schema is newer than this version: {stored}, and this version knows {known}.");
     }
     if would_apply.is_empty() {
         return format!("The schema is this version's: {known}.");

@@ -8,8 +8,8 @@ use crate::process::{ProcessArgs, Running};
 
 /// Carry out moves and removals, without an API
 ///
-/// Any number of workers share a Postgres store. SIGTERM and SIGINT drain: work in hand goes on from its last checkpoint,
-/// here or elsewhere.
+/// Any number of workers share a Postgres store. SIGTERM and SIGINT drain: running work continues from its last checkpoint, here or
+/// elsewhere.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl worker --store postgres://realmctl@db/realmctl
@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &WorkerArgs, terminal: &Terminal) -> Result<Exit, 
     let deployment = args.process.deployment().await?;
     args.process.hold_if_asked(&deployment, terminal).await?;
     let running = Running::start(&deployment, args.process.runner_settings(&deployment), None);
-    terminal.say("realmctl works; it serves no API.");
+    terminal.say("Worker started (without an API).");
     running.until_signal(terminal).await?;
     Ok(Exit::Done)
 }

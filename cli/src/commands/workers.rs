@@ -10,7 +10,7 @@ use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 
-/// See which processes carry out moves and removals
+/// See the processes that carry out moves and removals
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl workers list
@@ -19,7 +19,7 @@ pub(crate) enum WorkersCommand {
     List(ListArgs),
 }
 
-/// List the workers and servers that are there, what they run, and what they lack
+/// List running workers and servers: what they do, and what they lack
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  realmctl workers list")]
 pub(crate) struct ListArgs {}
@@ -28,7 +28,7 @@ pub(crate) async fn run(command: &WorkersCommand, globals: &Globals, terminal: &
     let WorkersCommand::List(ListArgs {}) = command;
     let workers = Client::of(globals)?.workers().await?;
     if workers.items.is_empty() {
-        terminal.say("No process is there: start one with `realmctl worker --store URL`.");
+        terminal.say("No workers running: start one with `realmctl worker --store URL`.");
     }
     terminal.data(&workers, |workers| workers_table(&workers.items))?;
     Ok(Exit::Done)
@@ -43,7 +43,7 @@ pub(super) fn workers_table(workers: &[WorkerView]) -> String {
     let rows = workers.iter().map(|worker| {
         let runs = match (&worker.unfit, worker.tasks.is_empty()) {
             (Some(lacks), _) => format!("no data tasks: {lacks}"),
-            (None, true) => "no data tasks: it leaves them to others".to_owned(),
+            (None, true) => "no data tasks: started with --no-tasks".to_owned(),
             (None, false) => worker.tasks.join(", "),
         };
         [host_and_process(&worker.name), worker.in_hand.to_string(), runs]

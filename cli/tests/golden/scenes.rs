@@ -200,7 +200,7 @@ pub(crate) fn removal() -> Value {
                    "message": "issue-service at us-east-1 has changed since the move verified it: 3 items were added and 1 was changed. Added: {\"pk\":{\"S\":\"acme/issue-20001\"}}" },
         "explain": {
             "id": REMOVAL, "kind": "removal", "tenant": "acme", "place": "issue-service at us-east-1", "state": "failed", "since": "2026-11-21T21:52:10.000Z",
-            "waitsFor": { "code": "replay", "text": "a person: carry over what is missed and replay it, or replay it accepting exactly what was found, which is deleted then" },
+            "waitsFor": { "code": "replay", "text": "a person: carry over the late writes that are needed and replay it, or replay it accepting exactly the late writes found, which are then deleted" },
             "attempt": 0,
             "canDo": [format!("realmctl removals show {REMOVAL} --keys FILE"), format!("realmctl removals replay {REMOVAL}"),
                       format!("realmctl removals replay {REMOVAL} --accept-late-writes {HASH}")],

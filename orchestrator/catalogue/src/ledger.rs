@@ -289,8 +289,8 @@ async fn make_or_refill(
     sql("INSERT INTO ledger (tenant, service, location, place, state, generation, position, workflow, updated_at) \
          VALUES ($1, $2, $3, $4, $5, 1, 0, $6, $7) \
          ON CONFLICT (tenant, service, location) DO UPDATE SET place = excluded.place, state = excluded.state, \
-         generation = ledger_entries.generation + 1, workflow = excluded.workflow, updated_at = excluded.updated_at \
-         WHERE ledger_entries.state = $8 RETURNING generation, place")
+         generation = ledger.generation + 1, workflow = excluded.workflow, updated_at = excluded.updated_at \
+         WHERE ledger.state = $8 RETURNING generation, place")
     .bind(arrow.tenant)
     .bind(arrow.service)
     .bind(arrow.key)

@@ -22,7 +22,7 @@ pub trait Workflow: Send + Sync + 'static {
     /// Its kind, as stored. Never renamed.
     const KIND: &'static str;
 
-    /// Which of what is due goes first, for workflows of this kind that another one starts.
+    /// Which due work goes first, for workflows of this kind that another one starts.
     const PRIORITY: Priority = Priority::Normal;
 
     /// States whose steps need stores or services: a process that lacks something leaves them to others. None that keeps a tenant

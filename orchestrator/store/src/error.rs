@@ -78,7 +78,7 @@ const PASSING_SQLSTATES: [(&str, &str); 24] = [
     // Connection exceptions; a transaction that was rolled back (serialization failure, deadlock).
     ("08", ""),
     ("40", ""),
-    ("53100", ": its server's disk is full: free some space, and everything goes on by itself"),
+    ("53100", ": its server's disk is full: free some space; work resumes automatically"),
     ("53200", ": its server is out of memory"),
     (
         "53300",
@@ -127,7 +127,7 @@ const RETRYABLE_SQLITE: [(i64, &str); 10] = [
     (8, ": its file can't be written: look at the file's owner and mode, and at how its disk is mounted"),
     (10, ": its disk fails: look at the kernel's log, and at the limits of this process"),
     (11, ": its file is damaged: end all processes of realmctl and restore it from a backup"),
-    (13, ": its disk is full: free some space, and everything goes on by itself"),
+    (13, ": its disk is full: free some space; work resumes automatically"),
     (14, ": its file can't be opened: look whether it is still there, and who may open it"),
     (15, ": its file can't be locked: keep it on a local disk"),
     (26, ": its file is no database: end all processes of realmctl and restore it from a backup"),

@@ -56,10 +56,7 @@ impl Store {
         loop {
             self.notifier.to_others.notified().await;
             if let Err(error) = self.notify().await {
-                debug!(
-                    error = error.chain(),
-                    "other processes could not be told that work is due; they look by themselves"
-                );
+                debug!(error = error.chain(), "other processes could not be notified of due work; they poll for it");
             }
             tokio::time::sleep(INTERVAL).await;
         }

@@ -146,8 +146,7 @@ impl Postgres {
         let sessions = sessions.unwrap_or_else(|_| Err(silent()))?;
         if !sessions {
             info!(
-                "a pooler gives each transaction another session of the server: statements are prepared anew each time, and work of other \
-                 processes is looked for and not announced"
+                "a pooler gives each transaction another session of the server: statements are prepared in each transaction, and work announced by other processes is found by polling"
             );
         }
         let most = server.room_for(most);
@@ -199,7 +198,7 @@ impl Postgres {
         loop {
             let mut current = self.current();
             if current.line.is_spent() {
-                let why = "an answer did not come: the server's machine may be gone, and the connections are made anew";
+                let why = "no answer from the server, whose machine may be gone: reconnecting";
                 Box::pin(self.change(&current, current.most(), why)).await;
                 current = self.current();
             }
@@ -217,7 +216,7 @@ impl Postgres {
                 Err(error) if needs_new_connections(&error) => {
                     // Not again at once: the caller tries again, and waits longer each time.
                     if current.since.elapsed() >= RENEW_AFTER {
-                        let why = "no transaction can be begun on this process's connections: they are made anew";
+                        let why = "no transaction can be started on this process's connections: reconnecting";
                         Box::pin(self.change(&current, current.most(), why)).await;
                     }
                     return Err(error.into());

@@ -26,7 +26,7 @@ pub struct NewCampaign {
     /// The rest between two waves; none when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave_pause: Option<Budget>,
-    /// The most moves at a time; 5 when absent.
+    /// Moves that run at the same time, at most; 5 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<u64>,
     /// Halt once so many moves have gone back or failed; 1 when absent.
@@ -38,7 +38,7 @@ pub struct NewCampaign {
     /// The longest time offline of each tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
-    /// Which of what is due goes first: `low`, `normal` or `high`.
+    /// Which due work goes first: `low`, `normal` or `high`.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// Show what the campaign would do, and create nothing.
@@ -63,7 +63,7 @@ pub enum MaxFailures {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelCampaign {
-    /// Cancel the moves that run, too, as far as they have not committed.
+    /// Also cancel running moves, as far as they have not committed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub running: bool,
     /// Why; kept in the audit trail.

@@ -38,7 +38,7 @@ pub struct NewMove {
     /// Within which the tenant may be offline; instead of `at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<NewWindow>,
-    /// Which of what is due goes first: `low`, `normal` or `high`.
+    /// Which due work goes first: `low`, `normal` or `high`.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// The longest time offline.

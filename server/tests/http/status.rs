@@ -63,7 +63,7 @@ async fn what_needs_a_person_is_told_with_a_command_and_nothing_else() {
     let loud = status(&api).await;
     assert_eq!(codes(&loud), ["lapsed", "failed_removals", "unfit", "retrying", "paused"]);
     assert!(loud.attention.iter().all(|wants| wants.can_do.starts_with("realmctl ")), "{loud:?}");
-    assert!(loud.attention[2].text.contains("host/2 stands aside: no files are left"), "{loud:?}");
+    assert!(loud.attention[2].text.contains("host/2 takes no data work: no files are left"), "{loud:?}");
     assert_eq!((loud.work[0].failing, loud.offline.len()), (1, 1));
     assert_eq!(loud.attention[0].can_do, "realmctl explain acme");
 }

@@ -47,7 +47,7 @@ pub(crate) async fn check_values(
     if let Some((value, _)) = malformed.first() {
         let message = format!(
             "{} holds items under `{value}`, which names the tenant and is not of the form `{tenant}#n` with 0 <= n < {parts}: \
-             nobody would copy or remove them. Correct `{}` of these items ({})",
+             they would be neither copied nor removed. Correct `{}` of these items ({})",
             at.site,
             at.index_key,
             named(&malformed)

@@ -116,7 +116,7 @@ impl Underway {
         self.news.notify_one();
     }
 
-    /// The object has changed, or is gone: it is begun anew.
+    /// The object has changed, or is gone: the copy of it starts over.
     pub(super) fn forget(&self, key: &str) {
         self.large.lock().expect("no holder of this lock panics").remove(key);
         self.news.notify_one();

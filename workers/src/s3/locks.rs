@@ -23,7 +23,7 @@ impl Bucket {
                 "is retained in governance mode until {until}: wait, or shorten the retention with an identity that has \
                  s3:BypassGovernanceRetention"
             )),
-            Some((_, until)) => locked(&format!("is retained until {until}, which nobody can shorten: wait")),
+            Some((_, until)) => locked(&format!("is retained until {until}, which can't be shortened: wait")),
             None => {
                 let message = format!(
                     "{} refuses to delete {named}: the AWS identity lacks s3:DeleteObjectVersion, or an object lock that it may not \

@@ -21,7 +21,7 @@ use crate::failure::{REQUEST_TOO_OLD, UNREADABLE};
 use crate::heartbeat::Heartbeat;
 use crate::s3::hash_tree::part_hasher;
 
-/// The code of an object that is not any more what it was when it was begun, or whose upload is gone: it is begun anew.
+/// The code of an object that is not any more what it was when it was begun, or whose upload is gone: the copy of it starts over.
 pub(super) const CHANGED: &str = "object_changed";
 
 /// An object whose contents are being read.
@@ -160,7 +160,7 @@ impl Bucket {
     }
 
     pub(super) fn changed(&self) -> WorkError {
-        let message = format!("an object of {} changed while it was worked on: it is begun anew", self.site);
+        let message = format!("an object of {} changed while it was worked on: the copy of it starts over", self.site);
         WorkError::retryable(CHANGED, message)
     }
 

@@ -110,7 +110,7 @@ async fn try_create(
     workflow_table::insert(&mut tx, new, now).await?;
     let total = add_members(&mut tx, &id, &request.tenants, now).await?;
     if total == 0 {
-        return Err(Refusal::conflict("nothing_to_do", "there is no such tenant: the campaign would move nobody"));
+        return Err(Refusal::conflict("nothing_to_do", "there is no such tenant: the campaign would move no tenant"));
     }
     let entry = AuditEntry {
         id: deployment.ids.next(),

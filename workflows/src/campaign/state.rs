@@ -37,7 +37,7 @@ pub struct CampaignOptions {
     pub wave_size: u64,
     /// How long to rest between two waves, in milliseconds.
     pub wave_pause_ms: i64,
-    /// The most moves at a time.
+    /// Moves that run at the same time, at most.
     pub at_once: u64,
     /// How many moves may go back or fail before it halts.
     pub max_failures: Allowance,

@@ -109,8 +109,7 @@ impl Workflow for Campaign {
 fn too_many(counts: &Counts) -> StoredError {
     let (rolled_back, failed) = (counts.of(MemberState::RolledBack), counts.of(MemberState::Failed));
     let message = format!(
-        "too many moves went back online where they were ({rolled_back}) or failed before going offline ({failed}): look why, then \
-         resume the campaign with a new allowance, or cancel it"
+        "too many moves were rolled back ({rolled_back}) or failed before going offline ({failed}): find out why, then resume the campaign with a new allowance, or cancel it"
     );
     StoredError { code: "too_many_failures".to_owned(), message }
 }

@@ -46,7 +46,7 @@ pub struct CampaignView {
     pub wave_size: u64,
     /// The rest between two waves, in milliseconds.
     pub wave_pause_ms: i64,
-    /// The most moves at a time.
+    /// Moves that run at the same time, at most.
     pub at_once: u64,
     /// When moves may be started, every day in UTC.
     pub window: Option<String>,
@@ -209,8 +209,8 @@ fn waiting_for(state: &CampaignState, counts: &Counts, now: Millis) -> Option<St
     let moves = format!("{running} running move(s) to end");
     match &state.stage {
         CampaignStage::Resting { until } => Some(format!("the next wave, at {}", utc(*until))),
-        CampaignStage::Paused { by } => Some(format!("somebody to resume it; paused by {}", by.who)),
-        CampaignStage::Halted { .. } => Some("somebody to look, and to resume or cancel it".to_owned()),
+        CampaignStage::Paused { by } => Some(format!("a person to resume it; paused by {}", by.who)),
+        CampaignStage::Halted { .. } => Some("a person to resume or cancel it".to_owned()),
         CampaignStage::Running => {
             let closed = state.options.window.map(|daily| daily.next(now)).filter(|window| window.from > now);
             match closed {

@@ -26,7 +26,7 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, actor: &Ac
         && let Some(at) = record.wake_at.filter(|at| *at > now)
     {
         let message = format!(
-            "{} {id} has not begun: it waits for its time, {}. To begin earlier, give it another with `realmctl moves \
+            "{} {id} has not begun: it waits for its start time, {}. To begin earlier, give it another with `realmctl moves \
              reschedule {id} --at TIME`",
             record.kind,
             utc(at)

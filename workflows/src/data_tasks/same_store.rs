@@ -34,7 +34,7 @@ pub(crate) async fn check_is_itself(
         is => {
             let accepting = |table: &str| {
                 format!(
-                    ". If it was made anew on purpose, and what it holds of the tenant is to go: `realmctl removals replay {removal} \
+                    ". If it was recreated on purpose, and the tenant's data in it is to be deleted: `realmctl removals replay {removal} \
                      --accept-table {table}`"
                 )
             };

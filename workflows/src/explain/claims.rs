@@ -31,7 +31,7 @@ pub(super) fn unclaimed(
     }
     let due = facts.now - wake_at;
     if let Some(aside) = aside {
-        return WaitsFor::new("no_worker", format!("a process that is fit to claim it, for {}: {aside}", seconds(due)));
+        return WaitsFor::new("no_worker", format!("a process that can run it, for {}: {aside}", seconds(due)));
     }
     WaitsFor::new("unclaimed", format!("a process to claim it, for {}{}", seconds(due), doubt(due, facts.patience)))
 }

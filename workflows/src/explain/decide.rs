@@ -61,7 +61,7 @@ fn waits_for(facts: &Facts) -> WaitsFor {
             StageFacts::Move { window_ends: Some(end), .. } => {
                 format!("its window, from {} to {}", utc(wake_at), utc(*end))
             }
-            _ => format!("its time, {}", utc(wake_at)),
+            _ => format!("its start time, {}", utc(wake_at)),
         };
         return WaitsFor::new("scheduled", text).until(wake_at);
     }
@@ -95,10 +95,10 @@ fn has_late_writes(stage: &StageFacts) -> bool {
 
 fn ended(facts: &Facts) -> WaitsFor {
     if facts.record.kind != "removal" || facts.record.state != "failed" {
-        return WaitsFor::new("ended", "nothing: it has ended");
+        return WaitsFor::new("ended", "nothing: it has finished");
     }
     let text = if has_late_writes(&facts.stage) {
-        "a person: carry over what is missed and replay it, or replay it accepting exactly what was found, which is deleted then"
+        "a person: carry over the late writes that are needed and replay it, or replay it accepting exactly the late writes found, which are then deleted"
     } else {
         "a person: put the cause right, then replay it, which is safe at any time"
     };

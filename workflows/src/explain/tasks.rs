@@ -35,7 +35,7 @@ pub(super) fn summary(facts: &Facts) -> WaitsFor {
         ("at_work", "at work"),
         ("retry", "waiting for their next attempt"),
         ("unclaimed", "waiting to be claimed"),
-        ("no_worker", "waiting for a process that is fit"),
+        ("no_worker", "waiting for a process that can run it"),
         ("lease_expired", "whose holder is lost"),
         ("paused", "held back"),
     ] {

@@ -80,7 +80,7 @@ fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFo
                 Some(until) => {
                     let at = utc(until);
                     let text = format!(
-                        "offline for move {by}{what}; unless that gets on, it comes back online by itself at {at}"
+                        "offline for move {by}{what}; unless that progresses, it is brought back online automatically at {at}"
                     );
                     WaitsFor::new("moving", text).until(until)
                 }

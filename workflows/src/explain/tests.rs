@@ -176,7 +176,7 @@ fn who_can_t_claim_it_for_want_of_something_is_named_while_nobody_else_is_there(
     assert_eq!(code, "no_worker");
     assert_eq!(
         text,
-        "a process that is fit to claim it, for 7 s: host/7 stands aside: no AWS credentials were found: name a profile"
+        "a process that can run it, for 7 s: host/7 takes no data work: no AWS credentials were found: name a profile"
     );
     assert_eq!(can_do, ["realmctl workers list", "realmctl moves cancel m-1"], "another would lack the same");
     facts.reaches_out = false;
@@ -194,7 +194,8 @@ fn tasks_that_only_unfit_processes_could_take_say_so() {
     facts.runners = vec![runner("host/7", Some("no files: raise its limit"))];
     let (code, text, _) = told(&facts);
     assert_eq!(code, "tasks");
-    let wanted = "0 of 1 done, 1 waiting for a process that is fit; host/7 stands aside: no files: raise its limit";
+    let wanted =
+        "0 of 1 done, 1 waiting for a process that can run it; host/7 takes no data work: no files: raise its limit";
     assert!(text.ends_with(wanted), "{text}");
     facts.runners.push(runner("host/8", None));
     assert!(told(&facts).1.ends_with("1 waiting to be claimed"), "{facts:?}");

@@ -40,7 +40,7 @@ pub struct MoveState {
     /// Within which it may keep its tenant offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
-    /// Which of what is due goes first.
+    /// Which due work goes first.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
     /// The campaign that started it.

@@ -112,7 +112,7 @@ pub struct MoveView {
     /// Within which it may keep its tenant offline.
     #[serde(default)]
     pub window: Option<WindowView>,
-    /// Which of what is due goes first.
+    /// Which due work goes first.
     #[serde(default)]
     pub priority: Priority,
     /// The campaign that started it.

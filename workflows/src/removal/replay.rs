@@ -78,7 +78,7 @@ pub async fn replay_removal(
         && late.hash() != accept
     {
         let message = format!(
-            "what was found is not {accept} but {}: look at its keys (`realmctl removals show {id} --keys FILE`) before accepting it",
+            "the late writes found are not {accept} but {}: look at their keys (`realmctl removals show {id} --keys FILE`) before accepting it",
             late.hash()
         );
         return Err(Refusal::conflict("other_late_writes", message));

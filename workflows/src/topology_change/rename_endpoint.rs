@@ -105,7 +105,7 @@ async fn put_instead(
     let mut tx = deployment.store.begin().await?;
     let current = topologies::pin(&mut tx).await?;
     if current.as_ref().is_none_or(|current| current.version != asked.version) {
-        let message = "somebody else has changed the topology meanwhile: nothing was changed; try again";
+        let message = "the topology was changed by somebody else meanwhile; no changes were made: try again";
         return Err(Refusal::conflict("topology_changed", message));
     }
     let how = How { action: "topology.rename_endpoint", says };

@@ -19,9 +19,9 @@ use crate::output::Terminal;
 
 /// Create a campaign: move many tenants to a realm, in waves
 ///
-/// Which tenants it moves is decided now; tenants that can't be moved when their turn comes (gone, being moved already) are
-/// skipped with the reason. Once too many moves have gone back or failed it halts: running moves end, no others start, and
-/// somebody must look and resume or cancel it. A tenant whose move went back is not tried again by the same campaign.
+/// The list of tenants is fixed now; tenants that can't be moved when their turn comes (gone, already being moved) are skipped with the
+/// reason. The campaign halts once too many moves have rolled back or failed: running moves finish, no new moves start, until somebody
+/// resumes or cancels it. A tenant whose move rolled back is not tried again by the same campaign.
 #[derive(Debug, Args)]
 #[command(override_usage = "realmctl campaigns create [OPTIONS] --to <REALM> --tenants <IDS>
        realmctl campaigns create [OPTIONS] --to <REALM> --tenants-file <FILE>
@@ -45,7 +45,7 @@ pub(crate) struct CreateArgs {
     /// Move the tenants that are in this realm now
     #[arg(long, value_name = "REALM")]
     from_realm: Option<String>,
-    /// With --from-realm: at most so many, in the order of their ids
+    /// With --from-realm: up to this many tenants, in the order of their ids
     #[arg(long, value_name = "N", requires = "from_realm", value_parser = number::<u64>(1..=i64::MAX))]
     limit: Option<u64>,
     /// Moves in a wave
@@ -54,10 +54,10 @@ pub(crate) struct CreateArgs {
     /// How long to rest between two waves
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
     wave_pause: Duration,
-    /// The most moves at a time
+    /// Moves that run at the same time, at most
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<u64>(1..=1_000_000))]
     at_once: u64,
-    /// Halt once so many moves went back or failed: a number, or a share such as 5%
+    /// Halt once this many moves have rolled back or failed: a number, or a share such as 5%
     #[arg(long, value_name = "N", default_value = "1")]
     max_failures: Allowance,
     /// When moves may start and tenants be offline, every day in UTC, such as 22:00-04:00
@@ -66,7 +66,7 @@ pub(crate) struct CreateArgs {
     /// The longest that each tenant may be offline, such as 20m
     #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
     budget: Option<Duration>,
-    /// Which of what is due goes first
+    /// Which due work goes first
     #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
     priority: String,
     /// Plan each tenant's move, and create nothing

@@ -25,7 +25,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
             interrupted?;
             let id = &view.id;
             return Err(Failure::interrupted(format!(
-                "Stopped watching; the campaign goes on: `realmctl campaigns watch {id}`, or `realmctl campaigns pause {id}`"
+                "Stopped watching; the campaign continues: `realmctl campaigns watch {id}`, or `realmctl campaigns pause {id}`"
             )));
         }
     };
@@ -49,7 +49,7 @@ pub(super) async fn to_its_end(client: &Client, view: &CampaignView, terminal: &
 }
 
 fn went_wrong(view: &CampaignView) -> String {
-    format!("{} went back and {} failed", format::counted(view.rolled_back, "move"), format::count(view.failed))
+    format!("{} rolled back and {} failed", format::counted(view.rolled_back, "move"), format::count(view.failed))
 }
 
 async fn watch(client: &Client, first: &CampaignView, terminal: &Terminal) -> Result<CampaignView, Failure> {

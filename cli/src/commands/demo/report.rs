@@ -97,7 +97,8 @@ impl Report<'_> {
         let copied = view.copied;
         let rates = |state| {
             let spent = spent_in(view, state);
-            let per_second = |number: u64| format::count((number as f64 / spent.as_secs_f64().max(0.001)).round() as u64);
+            let per_second =
+                |number: u64| format::count((number as f64 / spent.as_secs_f64().max(0.001)).round() as u64);
             let (items, objects) = (per_second(copied.items), per_second(copied.objects));
             format!("{} ({items} items and {objects} objects a second)", format::duration(spent))
         };

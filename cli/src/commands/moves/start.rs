@@ -19,7 +19,7 @@ use crate::tables::facts;
 
 /// Move a tenant to another realm
 ///
-/// Asking for the same move again while it lasts finds the first one. Exits with 0 when it was started (with --wait: when
+/// Repeating the command while the move is in progress returns the same move. Exits with 0 when it was started (with --wait: when
 /// it completed), 3 when it was refused; with --wait also 4 when it was rolled back, 1 when it failed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -33,19 +33,19 @@ pub(crate) struct MoveArgs {
     /// The realm to move to
     #[arg(long, value_name = "REALM")]
     to: String,
-    /// Show what the move would do and what is in its way, and start nothing
+    /// Show the plan and what would block it; start nothing
     #[arg(long, conflicts_with_all = ["wait", "reason"])]
     dry_run: bool,
     /// When to begin, such as 2026-12-01T02:00:00Z or +2h; at once if not given
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// Within which the tenant may be offline, as START/END; a move that can't keep to it never takes the tenant offline
+    /// When the tenant may be offline, as START/END; a move that can't finish within it never takes the tenant offline
     #[arg(long, value_name = "START/END", value_parser = parse_window, conflicts_with = "at")]
     window: Option<Span>,
-    /// Which of what is due goes first
+    /// Which due work goes first
     #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
     priority: String,
-    /// How much of what is copied is looked at again: all, a sample and the number of items, or nothing
+    /// How much of the copy is read back and compared: all of it, a sample and the item count, or nothing
     #[arg(long, value_name = "MODE", value_parser = verification(), default_value = "full")]
     verification: Verification,
     /// Watch the move until it ends
@@ -54,7 +54,7 @@ pub(crate) struct MoveArgs {
     /// Start it paused: it begins with `realmctl moves resume`
     #[arg(long, conflicts_with_all = ["dry_run", "wait"])]
     paused: bool,
-    /// The longest that the tenant may be offline, such as 20m: the move goes back before it is spent. The server's --offline-deadline
+    /// The longest that the tenant may be offline, such as 20m: the move rolls back before it is spent. The server's --offline-deadline
     /// bounds it
     #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
     budget: Option<Duration>,
@@ -90,7 +90,7 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
     }
     let (started, new) = client.start_move(args.tenant.as_str(), &request).await?;
     if !new {
-        terminal.say("The same move is going on already; here it is.");
+        terminal.say("This move is already in progress:");
     }
     if args.wait {
         return to_its_end(&client, &started, terminal).await;

@@ -209,7 +209,7 @@ fn undo(members: Vec<Member>, trouble: Trouble) {
         Trouble::Step(place, error) => (Some((place, error)), HashSet::new()),
         Trouble::Rows(others) => (None, others),
         Trouble::Database(error) => {
-            debug!(error = error.chain(), "a group of steps could not be written; each is tried by itself");
+            debug!(error = error.chain(), "a group of steps could not be written; each is retried on its own");
             (None, HashSet::new())
         }
     };

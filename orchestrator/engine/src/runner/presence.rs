@@ -30,7 +30,7 @@ impl Runner {
         };
         let said: Result<(), StoreError> = said.await;
         let cause = said.err().map(|error| error.chain());
-        self.outages.note("it can't be said that this process is there", cause.as_deref());
+        self.outages.note("this process could not send its heartbeat", cause.as_deref());
     }
 
     /// In the transaction of a claim, unless it was said a moment ago. Its last statement.

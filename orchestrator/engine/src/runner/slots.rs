@@ -176,7 +176,7 @@ impl WorkerSlots {
             let dropped = self.running.len();
             warn!(
                 dropped,
-                "work in hand did not end in time and is dropped; others go on with it when its lease runs out"
+                "running work did not end in time and is dropped; another process takes it over when its lease expires"
             );
             self.running.shutdown().await;
         }

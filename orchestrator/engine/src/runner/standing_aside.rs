@@ -106,13 +106,13 @@ impl Runner {
             (Some(_), Some(lacks)) => {
                 warn!(
                     lacks,
-                    "this process is unfit for data work and leaves it to others; it takes part again once that is put right"
+                    "this process can't do data work and leaves it to others; it resumes once that is put right"
                 );
                 self.say_at_once().await;
             }
             (Some(before), None) => {
                 if before != State::Unknown {
-                    info!("this process is fit for data work again");
+                    info!("this process can do data work again");
                 }
                 self.say_at_once().await;
                 self.store.waker().notify_waiters();

@@ -28,7 +28,7 @@ pub struct NewWorkflow<'a> {
     pub data: String,
     /// When it is due.
     pub wake_at: Millis,
-    /// Which of what is due goes first.
+    /// Which due work goes first.
     pub priority: Priority,
 }
 

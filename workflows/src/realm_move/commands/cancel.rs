@@ -46,7 +46,7 @@ async fn cancel(
         }
         Stage::Notify { .. } | Stage::Completed { .. } => {
             let message =
-                format!("too late: move {id} has committed; to go back, move the tenant to {}", state.plan.from);
+                format!("too late: move {id} has committed; to undo it, move the tenant to {}", state.plan.from);
             return Err(Refusal::conflict("already_committed", message));
         }
         _ => {}

@@ -34,7 +34,7 @@ pub struct MoveRequest {
     pub when: When,
     /// The longest time offline, in milliseconds; the deployment's deadline bounds it anyway.
     pub budget_ms: Option<i64>,
-    /// Which of what is due goes first.
+    /// Which due work goes first.
     pub priority: Priority,
     /// How much of what is copied is looked at again.
     pub verification: Verification,

@@ -43,12 +43,12 @@ pub(crate) async fn cancel(
             "rolled_back" => Ok(CancelOutcome::AlreadyRolledBack),
             _ => Err(Refusal::conflict(
                 "move_ended",
-                format!("move {} has ended already as {}", record.id, record.state),
+                format!("move {} has already ended as {}", record.id, record.state),
             )),
         };
     }
     let Some(tenant) = tenant.filter(|tenant| tenant.active_move.as_ref() == Some(&record.id)) else {
-        let message = format!("too late: move {} has committed; to go back, move the tenant again", record.id);
+        let message = format!("too late: move {} has committed; to undo it, move the tenant again", record.id);
         return Err(Refusal::conflict("already_committed", message));
     };
     let error = cancelled_by(actor);

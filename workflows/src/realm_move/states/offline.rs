@@ -34,7 +34,7 @@ pub(crate) async fn advance(
     }
     if let Some(blocked) = capacity::take(step, &demands_of_move(&state.plan, &state.partitioning)).await? {
         let stage = Stage::Waiting { since: step.now, reason: blocked.text(), looked_at: None };
-        return Ok(Next::Go(state.at_stage(stage), "somebody else took the room".to_owned()));
+        return Ok(Next::Go(state.at_stage(stage), "another workflow took the capacity".to_owned()));
     }
     let now = step.tx.now().await?;
     let deadline = state.deadline(now, millis(deployment.timing.offline_deadline));

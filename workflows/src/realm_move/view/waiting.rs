@@ -25,7 +25,7 @@ pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<
         _ if state.waits_for.is_some() => state.waits_for.clone(),
         Stage::Scheduled => record.wake_at.map(|at| match state.window {
             Some(window) => format!("its window, from {} to {}", utc(at.max(window.from)), utc(window.to)),
-            None => format!("its time, {}", utc(at)),
+            None => format!("its start time, {}", utc(at)),
         }),
         Stage::Waiting { reason, .. } => Some(reason.clone()),
         Stage::Drain { until: Some(until), .. } => Some(format!("requests from before to end, until {}", utc(*until))),
