@@ -23,7 +23,7 @@ use crate::globals::Globals;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one whole request and its answer; not for streams.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Between two pieces of an answer. A stream sends signs of life more often than that.
+/// Between two pieces of an answer. A stream sends heartbeats more often than that.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Talks to one server.

@@ -13,7 +13,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// It was refused: a conflict, not allowed, not found. Nothing was changed.
     Refused = 3,
-    /// The move went back: the tenant is online where it was.
+    /// The move rolled back: the tenant is online where it was.
     RolledBack = 4,
     /// A person or a supervisor ended the command (Ctrl-C), as shells report it. What it had begun may go on.
     Interrupted = 130,

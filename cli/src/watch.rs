@@ -164,7 +164,7 @@ impl<'a> Display<'a> {
 /// What a move that goes on runs into, in words, each with what tells it from others.
 fn errors_of(view: &MoveView) -> Vec<(String, String)> {
     if is_final(&view.state) || view.state == "re_online" {
-        return Vec::new(); // Why it goes back is told when it does.
+        return Vec::new(); // Why it rolls back is told when it does.
     }
     let own = view.error.iter().map(|error| {
         let words = format!("tried again: {} ({})", error.message, error.code);
@@ -187,12 +187,12 @@ fn passed_words(change: &StateEvent, view: &MoveView) -> String {
         return change.note.clone();
     }
     match change.from_state.as_str() {
-        "scheduled" => "its time has come".to_owned(),
+        "scheduled" => "start time reached".to_owned(),
         "preflight" => "stores, indexes and targets checked".to_owned(),
         "waiting" => "the targets are free".to_owned(),
         "comparing" => "everything in what is left is in what stays".to_owned(),
         "offline" => format!("{} is offline", view.tenant),
-        "drain" => "requests from before have ended".to_owned(),
+        "drain" => "earlier requests have ended".to_owned(),
         "add_data" => "copied".to_owned(),
         "verify" => "read back from the targets: equal".to_owned(),
         "commit" => format!("switched: {} is online in {}", view.tenant, view.to),

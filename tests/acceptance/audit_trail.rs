@@ -184,7 +184,7 @@ async fn no_key(database: Database) {
     let stray = write(&at("eu-west-1"), Target::step("move", "verify", Moment::Before));
     let id = world.start_move("eu").await;
     let back = clocked.run_to_the_end(&id, stray, 1).await;
-    let error = back.error.expect("it went back");
+    let error = back.error.expect("it rolled back");
     assert!(error.code == "verify_mismatch" && error.message.contains(SECRET), "{error:?}");
 
     let late = write(&at("us-east-1"), Target::step("removal", "waiting", Moment::Before));
@@ -233,8 +233,4 @@ async fn no_key(database: Database) {
 
 fn primary(item: &Item) -> String {
     item.get("pk").and_then(|key| key.as_s().ok()).cloned().expect("an item has its key")
-}
-
-fn find<'a>(entries: &'a [AuditEntry], id: &str) -> &'a AuditEntry {
-    entries.iter().find(|entry| entry.id == id).expect("it is kept")
 }

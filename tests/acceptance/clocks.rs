@@ -158,7 +158,7 @@ async fn wait_goes_on(database: Database) {
     }
     drop(runner);
     let waits =
-        || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("in-doubt requests to")) };
+        || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("no in-doubt requests to")) };
     world.run_until(NoFailpoints, waits).await;
     clock.by(Duration::from_secs(20));
     let moved_on = || async {

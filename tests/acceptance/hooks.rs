@@ -1,5 +1,5 @@
 //! Services with a store of their own take part in moves by hooks: their data is moved whole, what passes is waited for, a refusal
-//! changes nothing, and a move that goes back is rolled back there too. Judged by what the sample service holds and was asked.
+//! changes nothing, and a move that rolls back is rolled back there too. Judged by what the sample service holds and was asked.
 
 mod creation;
 mod killed;
@@ -82,7 +82,7 @@ impl Hooked {
         assert_eq!((tenant.status, tenant.active_move), (TenantStatus::Online, None));
     }
 
-    /// The move went back with this code, and everything is as it was.
+    /// The move rolled back with this code, and everything is as it was.
     async fn went_back(&self, done: &MoveView, code: &str) {
         assert_eq!((done.state.as_str(), code_of(done)), ("rolled_back", Some(code)), "{done:?}");
         self.is_at("us-east-1", "eu-west-1").await;

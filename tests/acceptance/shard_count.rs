@@ -1,5 +1,5 @@
 //! P8: a service that comes to write under more values than `shardCount` says while a move is under way loses nothing: the move
-//! finds its items, names them, and goes back.
+//! finds its items, names them, and rolls back.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,11 +18,11 @@ async fn write(client: &aws_sdk_dynamodb::Client, value: &str) {
     fixtures::write_item(client, "issues", ("tenant_shard", value), "new-shard").await.expect("it is written");
 }
 
-/// Runs the move, which must go back and leave everything where it was, with the new item.
+/// Runs the move, which must roll back and leave everything where it was, with the new item.
 async fn goes_back(world: &World, failpoints: impl Failpoints) {
     let before = world.holdings("us-east-1", "acme").await;
     let done = world.run_move("eu", failpoints).await;
-    let error = done.error.clone().expect("a move that went back says why");
+    let error = done.error.clone().expect("a move that rolled back says why");
     assert_eq!((done.state.as_str(), error.code.as_str()), ("rolled_back", "shard_count_too_small"), "{done:?}");
     let named = "pk=new-shard, sk=late, under `acme#12`";
     assert!(error.message.contains(named) && error.message.contains("shardCount is 2"), "{}", error.message);

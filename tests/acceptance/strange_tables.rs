@@ -1,5 +1,5 @@
 //! An address that leads to a table of somebody else: a copy of the catalogue's own, with the same tenant in it, say. What is there is not
-//! deleted, whether a move has left the place or gone back from it.
+//! deleted, whether a move has left the place or rolled back.
 
 use std::sync::Arc;
 

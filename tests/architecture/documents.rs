@@ -125,3 +125,80 @@ fn pages_keep_to_their_size() {
     }
     assert!(long.is_empty(), "{} lines are wider than {COLUMNS} columns:\n{}", long.len(), long.join("\n"));
 }
+
+/// The words of docs/style.md that must not stand in help texts, messages and documents.
+fn banned() -> Vec<String> {
+    let text = read(&root().join("docs/style.md"));
+    let (_, table) = text.split_once("## Banned words").expect("the page has the table");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")).filter_map(|row| row.split_once(" |"));
+    let words: Vec<String> = rows.map(|(word, _)| word.trim().to_lowercase()).collect();
+    let words: Vec<String> = words.into_iter().filter(|word| word != "do not write" && word != "---").collect();
+    assert!(words.len() > 10, "{words:?}");
+    words
+}
+
+/// Whether a text has this as whole words, in any case and over the ends of lines.
+fn says(text: &str, word: &str) -> bool {
+    let text = text.to_lowercase();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let letter =
+        |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '-');
+    text.match_indices(word)
+        .any(|(at, _)| !letter(text[..at].chars().next_back()) && !letter(text[at + word.len()..].chars().next()))
+}
+
+fn files_below(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files_below(&path, extension, found);
+        } else if path.extension().is_some_and(|of| of == extension) {
+            found.push(path);
+        }
+    }
+}
+
+/// The texts between quotes of a source, without comments.
+fn literals(text: &str) -> String {
+    let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let code = code.map(|line| line.trim().trim_end_matches('\\')).collect::<Vec<_>>().join(" ");
+    code.split('"').skip(1).step_by(2).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn no_banned_word_is_said() {
+    let mut texts: Vec<(PathBuf, String)> = Vec::new();
+    for document in documents() {
+        if !document.ends_with("CHANGELOG.md") && !document.ends_with("docs/style.md") {
+            texts.push((document.clone(), read(&document)));
+        }
+    }
+    let mut shown = Vec::new();
+    files_below(&root().join("cli/tests/help"), "txt", &mut shown);
+    files_below(&root().join("cli/tests/golden/expected"), "txt", &mut shown);
+    texts.extend(shown.into_iter().map(|file| (file.clone(), read(&file))));
+    let mut sources = Vec::new();
+    for folder in
+        ["orchestrator/engine/src", "orchestrator/store/src", "workers/src", "workflows/src", "server/src", "cli/src"]
+    {
+        files_below(&root().join(folder), "rs", &mut sources);
+    }
+    texts.extend(sources.into_iter().map(|file| (file.clone(), literals(&read(&file)))));
+    assert!(texts.len() > 300, "{}", texts.len());
+    let said = texts.iter().flat_map(|(file, text)| {
+        banned()
+            .into_iter()
+            .filter(|word| says(text, word))
+            .map(|word| format!("{}: {word}", file.display()))
+            .collect::<Vec<_>>()
+    });
+    let said: Vec<String> = said.collect();
+    assert!(said.is_empty(), "{}", said.join("\n"));
+}
+
+#[test]
+fn a_banned_word_is_found_whatever_its_case_and_not_within_another() {
+    assert!(says("It Went\n  back.", "went back") && says("a cell", "cell"));
+    assert!(!says("cancelled, cell_1, cell-like", "cell") && !says("wentback", "went back"));
+}

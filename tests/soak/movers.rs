@@ -65,7 +65,7 @@ async fn one_move(
             let error = seen.body["error"]["code"].as_str().unwrap_or_default();
             stage.event(&format!("move {key} {id} {} {error}", seen.text("state")));
             if !error.is_empty() {
-                stage.count(&format!("went back.{error}"));
+                stage.count(&format!("rolled back.{error}"));
             }
             return Some(seen.text("state").to_owned());
         }

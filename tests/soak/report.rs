@@ -18,8 +18,8 @@ pub(crate) struct Report {
     pub(crate) faults: BTreeMap<String, u64>,
     /// Ended moves by their last state.
     pub(crate) moves: BTreeMap<String, u64>,
-    /// Why moves went back.
-    pub(crate) went_back: BTreeMap<String, u64>,
+    /// Why moves rolled back.
+    pub(crate) rolled_back: BTreeMap<String, u64>,
     /// Cancels by what they came to.
     pub(crate) cancels: BTreeMap<String, u64>,
     /// Writes by what clients were told.
@@ -64,10 +64,10 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             out,
-            "moves: {} ended ({}); went back: {}",
+            "moves: {} ended ({}); rolled back: {}",
             all(&self.moves),
             list(&self.moves),
-            list(&self.went_back)
+            list(&self.rolled_back)
         )?;
         writeln!(out, "cancels: {}; removals replayed: {}", list(&self.cancels), self.removals_replayed)?;
         writeln!(out, "writes: {}", list(&self.writes))?;

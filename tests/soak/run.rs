@@ -218,7 +218,7 @@ fn report(stage: &Stage, seed: u64, seen: &[Seen]) -> Report {
         seconds: Instant::now().duration_since(stage.began).as_secs(),
         faults: stage.counted("fault."),
         moves: stage.counted("move."),
-        went_back: stage.counted("went back."),
+        rolled_back: stage.counted("rolled back."),
         cancels: stage.counted("cancel."),
         writes: stage.counted("write."),
         removals_replayed: stage.total("removal.replayed"),

@@ -17,13 +17,13 @@ use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
 use crate::place::Place;
 
-/// A wait gives a sign of life, and looks whether the limits have changed, at least this often.
+/// A wait gives a heartbeat, and looks whether the limits have changed, at least this often.
 const LONGEST_SILENCE: Duration = Duration::from_millis(500);
 /// Time that a scope was free but timers were late, which is not lost. Who is later than this for its turn is not waited for.
 const LATENESS: Duration = Duration::from_millis(20);
 /// Turns this close together are one after the other.
 const TICK: Duration = Duration::from_millis(1);
-/// A request has at most so many seconds' worth of units, where it can be cut.
+/// A request has up to this many seconds' worth of units, where it can be cut.
 const PIECE_SECONDS: f64 = 0.2;
 
 /// Units a second; `None` is not limited.

@@ -216,7 +216,7 @@ async fn a_source_that_never_settles_is_given_up() {
     assert_eq!((error.code, error.treatment), ("source_written", workers::error::Treatment::Permanent));
     assert!(source.rules.lock().unwrap().passes <= 8, "bounded");
 
-    // Once the writer is done, another attempt succeeds; it begins anew, as a move that has gone back does.
+    // Once the writer is done, another attempt succeeds; it begins anew, as a move that has rolled back does.
     let kept = Kept::all();
     let tally = movers().copy(acme(&from, &to), &ledger.permits(), &kept, None).await.unwrap();
     assert!(tally.items > 30);

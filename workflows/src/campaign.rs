@@ -1,4 +1,4 @@
-//! A campaign: many tenants moved to one realm, in waves, until too many moves have gone back. `machine` runs it, `waves` decides
+//! A campaign: many tenants moved to one realm, in waves, until too many moves have rolled back. `machine` runs it, `waves` decides
 //! whose turn is next, `settle` records what became of the moves; its tenants are rows of the catalogue.
 
 mod control;

@@ -122,7 +122,7 @@ pub struct TenantExplanation {
     pub lease_until: Option<String>,
     /// What it waits for.
     pub waits_for: WaitsFor,
-    /// Its open workflows, failed removals that need a person, and its newest move if that failed or went back.
+    /// Its open workflows, failed removals that need a person, and its newest move if that failed or rolled back.
     pub workflows: Vec<Explanation>,
     /// What a person can do, as commands.
     pub can_do: Vec<String>,

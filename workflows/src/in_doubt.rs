@@ -73,7 +73,7 @@ fn still_accepted(service: &str, location: &Location, until: Millis, requests: &
         format!("process {owner} lost its work there at {since}, without a proof that it has stopped")
     };
     let reason = format!(
-        "in-doubt requests to {service} at {at}, until {until_when}: {why}, and the store still accepts what was signed"
+        "no in-doubt requests to {service} at {at}, until {until_when}: {why}, and the store still accepts what was signed"
     );
     InDoubt { since: requests.since, until, reason }
 }

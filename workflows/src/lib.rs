@@ -3,7 +3,7 @@
 //! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left; `campaign` moves many;
 //! `data_tasks` hands the bytes to the movers with permits from the ledger.
 
-// Each module uses only modules that stand above it here: tests/architecture.rs holds that.
+// Each module uses only modules that stand above it here: tests/architecture holds that.
 pub mod timestamps;
 pub mod timing;
 pub mod refusal;

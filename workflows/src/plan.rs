@@ -121,7 +121,7 @@ pub enum PlanError {
         realm: String,
     },
     /// The tenant has no placement in a service that must move.
-    #[error("the tenant is not placed in service {service}: adopt its data first")]
+    #[error("the tenant is not placed in service {service}")]
     NotAdopted {
         /// The service.
         service: String,

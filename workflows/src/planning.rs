@@ -80,9 +80,7 @@ pub async fn placed(tx: &mut Tx, tenant: &str, topology: &Topology) -> Result<Pl
 fn refuse(error: &PlanError) -> Refusal {
     let advice = match error {
         PlanError::UnknownRealm { .. } => "; `realmctl topology show` lists the realms",
-        PlanError::NotAdopted { .. } => {
-            "; as long as that can't be done, mark the service `optional: true` in the topology, and moves leave it alone"
-        }
+        PlanError::NotAdopted { .. } => "; mark the service `optional: true` in the topology, and moves leave it alone",
         PlanError::NoShard { .. } => "; add a shard there, or mark the service `optional: true`",
         _ => "",
     };

@@ -91,17 +91,17 @@ impl Timing {
             ("offline-deadline must be longer than offline-lease", self.offline_deadline > self.offline_lease),
             ("offline-lease must be at least three times index-settle", self.offline_lease >= self.index_settle * 3),
             (
-                "offline-deadline must be longer than signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks, each with lease and max_clock_skew",
+                "offline-deadline must be longer than signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks, each with lease and max-clock-skew",
                 self.offline_deadline > self.longest_signed_request_ttl() + self.lease + self.max_clock_skew,
             ),
-            ("drain-time must be at least max_clock_skew", self.drain_time >= self.max_clock_skew),
+            ("drain-time must be at least max-clock-skew", self.drain_time >= self.max_clock_skew),
             (
-                "signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks must each be longer than max_clock_skew",
+                "signed-request-ttl-dynamodb, signed-request-ttl-s3 and signed-request-ttl-hooks must each be longer than max-clock-skew",
                 self.signed_request_ttl_dynamodb.min(self.signed_request_ttl_s3).min(self.signed_request_ttl_hooks)
                     > self.max_clock_skew,
             ),
             (
-                "offline-deadline must be longer than context-ttl + drain-time + max_clock_skew + index-settle",
+                "offline-deadline must be longer than context-ttl + drain-time + max-clock-skew + index-settle",
                 self.offline_deadline > self.least_offline(),
             ),
             ("wait-limit must be longer than 0", !self.wait_limit.is_zero()),
@@ -156,7 +156,7 @@ mod tests {
             (Timing { offline_lease: seconds(59), ..Timing::default() }, "offline-lease must be at least twice"),
             (Timing { offline_deadline: seconds(120), ..Timing::default() }, "offline-deadline must be longer"),
             (Timing { index_settle: seconds(50), ..Timing::default() }, "offline-lease must be at least three"),
-            (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least max_clock_skew"),
+            (Timing { drain_time: seconds(4), ..Timing::default() }, "drain-time must be at least max-clock-skew"),
             (
                 Timing { drain_time: seconds(3_600), ..Timing::default() },
                 "offline-deadline must be longer than context",

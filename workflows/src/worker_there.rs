@@ -46,8 +46,8 @@ pub(crate) fn standing_aside(live: &[LiveRunner]) -> Option<String> {
         }
     }
     let words = |(lacks, owners): &(&str, Vec<String>)| {
-        let stand = if owners.len() == 1 { "stands" } else { "stand" };
-        format!("{} {stand} aside: {lacks}", owners.join(", "))
+        let verb = if owners.len() == 1 { "takes" } else { "take" };
+        format!("{} {verb} no data work: {lacks}", owners.join(", "))
     };
     (!told.is_empty()).then(|| told.iter().map(words).collect::<Vec<_>>().join("; "))
 }
@@ -67,6 +67,6 @@ mod tests {
         let live =
             [runner("a/1", Some("no files")), runner("b/2", Some("no authority")), runner("c/3", Some("no files"))];
         let told = standing_aside(&live).expect("some do");
-        assert_eq!(told, "a/1, c/3 stand aside: no files; b/2 takes no data work: no authority");
+        assert_eq!(told, "a/1, c/3 take no data work: no files; b/2 takes no data work: no authority");
     }
 }

@@ -22,7 +22,7 @@ pub(crate) enum AuditCommand {
     List(ListArgs),
 }
 
-/// List entries, newest first; every change of the ledger has one (cell.adding, cell.live, cell.removing, ledger.absent)
+/// List entries, newest first; every change of the ledger has one (ledger.adding, ledger.live, ledger.removing, ledger.absent)
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   realmctl audit list --tenant acme

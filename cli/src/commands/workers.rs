@@ -39,7 +39,7 @@ pub(super) fn workers_table(workers: &[WorkerView]) -> String {
     if workers.is_empty() {
         return String::new();
     }
-    let columns = [Column::new("PROCESS"), Column::figure("TASKS IN HAND"), Column::new("RUNS")];
+    let columns = [Column::new("PROCESS"), Column::figure("RUNNING TASKS"), Column::new("RUNS")];
     let rows = workers.iter().map(|worker| {
         let runs = match (&worker.unfit, worker.tasks.is_empty()) {
             (Some(lacks), _) => format!("no data tasks: {lacks}"),

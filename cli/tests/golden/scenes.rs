@@ -73,7 +73,7 @@ pub(crate) fn completed() -> Value {
 }
 
 pub(crate) fn rolled_back() -> Value {
-    let message = "turned back before the offline budget is spent: projected 1,412 s offline of the 1,200 s allowed, after 310 s copying \
+    let message = "rolled back before the offline budget was spent: projected 1,412 s offline of the 1,200 s allowed, after 310 s copying \
                    eu-west-1; allow more with --budget (and --offline-deadline), or move when less is written to the target";
     with(
         any_move(OTHER_MOVE, "rolled_back"),
@@ -168,7 +168,7 @@ pub(crate) fn explained_tenant() -> Value {
         "about": "tenant", "id": "acme", "status": "moving", "realm": "us", "epoch": 7, "activeMove": MOVE,
         "leaseUntil": "2026-11-21T21:53:00.000Z",
         "waitsFor": { "code": "moving", "until": "2026-11-21T21:53:00.000Z",
-                      "text": format!("offline for move {MOVE}, which waits for its data tasks; without progress it comes back online by itself") },
+                      "text": format!("offline for move {MOVE}, which waits for its data tasks; without progress it is brought back online") },
         "workflows": [explained()], "canDo": [format!("realmctl moves cancel {MOVE}")],
     })
 }
@@ -247,10 +247,10 @@ pub(crate) fn tenants() -> Value {
 
 pub(crate) fn campaign() -> Value {
     json!({
-        "id": CAMPAIGN, "to": "eu", "state": "halted", "total": 120, "waiting": 60, "running": 0, "done": 55, "rolled_back": 4, "failed": 1,
+        "id": CAMPAIGN, "to": "eu", "state": "halted", "total": 120, "waiting": 60, "running": 0, "done": 55, "rolledBack": 4, "failed": 1,
         "skipped": 0, "cancelled": 0, "failures": 5, "maxFailures": "5", "wave": 7, "waveSize": 10, "wavePauseMs": 60_000, "atOnce": 5,
         "window": "22:00-04:00", "budgetMs": 1_200_000, "priority": "normal", "perHour": 40, "etaMs": 5_400_000, "waitingFor": null,
-        "error": { "code": "too_many_failures", "message": "5 moves went back or failed, which is as many as halt it" },
+        "error": { "code": "too_many_failures", "message": "5 moves rolled back or failed, the limit of this campaign" },
         "startedAt": "2026-11-21T20:00:00.000Z", "finishedAt": null, "requestedBy": "sam", "reason": "german customers",
     })
 }
@@ -356,7 +356,7 @@ fn topology() -> Value {
 pub(crate) fn topology_applied(version: Option<u32>) -> Value {
     json!({ "version": version, "hash": PLAN, "changed": version.is_some(), "topology": topology(),
             "consequences": [ { "code": "not_placed", "service": "search-service", "count": 12,
-                                "message": "12 tenants would not be placed in search-service: mark it optional, or adopt them first" } ] })
+                                "message": "12 tenants would not be placed in search-service: mark it `optional: true`" } ] })
 }
 
 pub(crate) fn topology_view() -> Value {

@@ -132,7 +132,7 @@ impl Runner {
         }
     }
 
-    /// The same runner with a failpoints that may strike at its points.
+    /// The same runner with failpoints that may fire at its points.
     #[must_use]
     pub fn with_failpoints(mut self, failpoints: impl Failpoints) -> Self {
         self.failpoints = Arc::new(failpoints);

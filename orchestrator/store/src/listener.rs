@@ -28,7 +28,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 /// The wait before listening again after the connection was lost for good.
 const RECONNECT: Duration = Duration::from_secs(1);
 
-/// How long nothing is heard before the server is asked for a sign of life, and how long it has for it.
+/// How long nothing is heard before the server is asked for a heartbeat, and how long it has for it.
 const QUIET: Duration = Duration::from_secs(30);
 
 impl Store {

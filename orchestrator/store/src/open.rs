@@ -77,7 +77,7 @@ impl Store {
         Self::open_with_connections(url, CONNECTIONS).await
     }
 
-    /// Opens the store with at most so many connections, where it has some (Postgres).
+    /// Opens the store with up to this many connections, where it has some (Postgres).
     pub async fn open_with_connections(url: &StoreUrl, connections: u32) -> Result<Self, StoreError> {
         let pools = match url {
             StoreUrl::Sqlite(path) => Pools::Sqlite(Sqlite::open(path).await?),

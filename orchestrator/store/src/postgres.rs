@@ -130,7 +130,7 @@ impl Current {
 }
 
 impl Postgres {
-    /// Looks at the server, brings the schema up to date, and opens a pool of at most so many connections.
+    /// Looks at the server, brings the schema up to date, and opens a pool of up to this many connections.
     pub(crate) async fn open(url: &str, most: u32) -> Result<Self, StoreError> {
         let options = options(url)?;
         let mut first = connect_patiently(&options).await?;
@@ -300,7 +300,7 @@ fn pool_of(size: u32, options: &PgConnectOptions, sessions: bool) -> PgPool {
             Ok(())
         })
     });
-    // sqlx asks for a sign of life itself when a connection is returned, and would wait for it as long as it takes.
+    // sqlx asks for a heartbeat itself when a connection is returned, and would wait for it as long as it takes.
     let pool = pool.after_release(|connection: &mut PgConnection, _| {
         Box::pin(async move {
             match tokio::time::timeout(RETURNS_WITHIN, connection.ping()).await {

@@ -17,7 +17,7 @@ pub struct NewCampaign {
     /// Move the tenants that are in this realm now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_realm: Option<String>,
-    /// With `fromRealm`: at most so many of them, in the order of their ids.
+    /// With `fromRealm`: up to this many of them, in the order of their ids.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// Moves in a wave; 10 when absent.
@@ -29,7 +29,7 @@ pub struct NewCampaign {
     /// Moves that run at the same time, at most; 5 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_once: Option<u64>,
-    /// Halt once so many moves have gone back or failed; 1 when absent.
+    /// Halt once so many moves have rolled back or failed; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_failures: Option<MaxFailures>,
     /// When moves may be started and tenants be offline, every day in UTC: `22:00-04:00`.

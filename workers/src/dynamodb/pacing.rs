@@ -1,7 +1,7 @@
 //! Paces the requests to one part of a table: learns what the store takes, and stays just under it.
 //!
 //! Without throttling it holds nothing back. From the first throttling on, requests are spaced out evenly, each after the time
-//! that its own units stand for. What the store takes is learned from throttlings (`ceiling.rs`): at two of them in a row its
+//! that its own units stand for. What the store takes is learned from throttlings (`rate_controller.rs`): at two of them in a row its
 //! bucket was empty, so what it accepted in between is what it refilled, however large the bucket. The rate goes back to just
 //! under that, and creeps up until the next throttling, so slowly that about one request in a hundred finds it. Once the store has
 //! taken more than the believed ceiling explains, it must have risen, and the creeping becomes faster and faster.
@@ -29,7 +29,7 @@ use crate::limits::RateLimiter;
 /// A turn can be minutes away; at least this often the wait gives a heartbeat.
 const LONGEST_SILENCE: Duration = Duration::from_secs(1);
 
-/// One controller. DescriptionCache by everything that sends such requests.
+/// One controller. Shared by everything that sends such requests.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     ceiling: Mutex<RateController>,

@@ -33,7 +33,7 @@ const LONG: u32 = 20;
 const LEAST_LONG: f64 = 0.85;
 /// else for at least this much.
 const LEAST: f64 = 0.2;
-/// A request has at most so many seconds' worth of units: small buckets hold no more, and the answer comes sooner.
+/// A request has up to this many seconds' worth of units: small buckets hold no more, and the answer comes sooner.
 const PIECE_SECONDS: f64 = 0.2;
 /// After a throttling, so much of a request is left in the bucket for neighbours and for requests that come early.
 const CUSHION: f64 = 0.5;

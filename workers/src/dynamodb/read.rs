@@ -13,7 +13,7 @@ use crate::heartbeat::Heartbeat;
 use crate::progress::Tally;
 use crate::tables::Got;
 
-/// BatchGetItem answers with at most so many bytes (DynamoDB API Reference, "BatchGetItem").
+/// BatchGetItem answers with up to this many bytes (DynamoDB API Reference, "BatchGetItem").
 const MOST_ANSWERED: usize = 16 << 20;
 
 /// Items of the part that have not expired, with the tally of those that stay.

@@ -1,4 +1,4 @@
-//! Writes and deletes items in batches. Neither can be piece for without a permit, and each attempt takes a fresh one.
+//! Writes and deletes items in batches. Neither can be asked for without a permit, and each attempt takes a fresh one.
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;

@@ -287,7 +287,7 @@ impl Checkpoints for Alive {
 }
 
 #[test]
-fn waiting_gives_signs_of_life_and_ends_with_the_lease() {
+fn waiting_gives_heartbeats_and_ends_with_the_lease() {
     in_virtual_time(async {
         let (limits, start) = (Arc::new(Limits::default()), Instant::now());
         limits.set(&writes(&[("overall", 1.0)]), scopes_of);

@@ -1,4 +1,4 @@
-//! The parts of a large object: ranges of one size, which is a power of two so that they can be hashed apart (`tree.rs`).
+//! The parts of a large object: ranges of one size, which is a power of two so that they can be hashed apart (`hash_tree.rs`).
 
 use std::ops::Range;
 

@@ -20,7 +20,7 @@ use workers::{CredentialsFrom, Movers, Settings};
 pub(crate) const SETTLE: Duration = Duration::from_millis(25);
 /// Each piece of work is cut off so often, and after that goes on until it is done.
 const CUTS: u64 = 5;
-/// The first time it is cut off after at most so many polls, then after at most twice as many, and so on.
+/// The first time it is cut off after up to this many polls, then after at most twice as many, and so on.
 const FEW_POLLS: u64 = 15;
 const MOST_TURNS: u64 = 200;
 

@@ -39,7 +39,7 @@ pub struct CampaignOptions {
     pub wave_pause_ms: i64,
     /// Moves that run at the same time, at most.
     pub at_once: u64,
-    /// How many moves may go back or fail before it halts.
+    /// How many moves may roll back or fail before it halts.
     pub max_failures: Allowance,
     /// When moves may be started, every day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub enum CampaignStage {
         /// Who paused it, and why.
         by: Actor,
     },
-    /// Starts no moves: too many have gone back or failed. Somebody must look, then resume or cancel it.
+    /// Starts no moves: too many have rolled back or failed. Somebody must look, then resume or cancel it.
     Halted {
         /// Why.
         error: StoredError,
@@ -109,18 +109,18 @@ impl CampaignState {
         Self { stage, ..self }
     }
 
-    /// Moves that went back or failed, and count.
+    /// Moves that rolled back or failed, and count.
     pub fn failures(&self, counts: &Counts) -> u64 {
         all_failures(counts).saturating_sub(self.forgiven)
     }
 
-    /// Whether too many moves went back or failed.
+    /// Whether too many moves rolled back or failed.
     pub fn is_over_its_allowance(&self, counts: &Counts) -> bool {
         self.failures(counts) >= self.options.max_failures.of(counts.total())
     }
 }
 
-/// Moves that went back or failed.
+/// Moves that rolled back or failed.
 pub(super) fn all_failures(counts: &Counts) -> u64 {
     counts.of(MemberState::RolledBack) + counts.of(MemberState::Failed)
 }

@@ -28,7 +28,7 @@ pub struct CampaignView {
     pub running: u64,
     /// Those moved.
     pub done: u64,
-    /// Those whose move went back: they are online where they were.
+    /// Those whose move rolled back: they are online where they were.
     pub rolled_back: u64,
     /// Those whose move failed before it was offline.
     pub failed: u64,

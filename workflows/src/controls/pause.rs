@@ -1,5 +1,5 @@
 //! Holding work back, and letting it go on. A pause never keeps a tenant offline: it passes by moves whose tenant is offline,
-//! which commit or go back first, and then holds the rest of them and what they queue.
+//! which commit or roll back first, and then holds the rest of them and what they queue.
 
 use engine::tables::pause_table::{Pause, PauseScope};
 use engine::tables::{pause_table, status_queries, workflow_table};

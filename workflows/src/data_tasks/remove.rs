@@ -38,7 +38,7 @@ pub struct RemoveInput {
     pub part: u32,
     /// The entry's generation.
     pub generation: i64,
-    /// Whether it was being added to by a move that went back: a service with hooks is told so first.
+    /// Whether it was being added to by a move that rolled back: a service with hooks is told so first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rolled_back: bool,
     /// Whether what is deleted is noted, so that a replay can tell it from what others delete.

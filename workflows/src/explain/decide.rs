@@ -81,7 +81,7 @@ fn waits_for(facts: &Facts) -> WaitsFor {
     claim(facts, wake_at)
 }
 
-/// Why the state itself says that it failed or went back.
+/// Why the state itself says that it failed or rolled back.
 fn ended_with(stage: &StageFacts) -> Option<&StoredError> {
     match stage {
         StageFacts::Move { error, .. } | StageFacts::Removal { error, .. } => error.as_ref(),

@@ -26,7 +26,7 @@ pub(super) async fn explain_tenant(
     let mut ids = status_queries::open_of_tenant(tx, id, TOLD).await?;
     let failed = list_removals(tx, Some(id), Some("failed"), None, TOLD).await?;
     ids.extend(failed.into_iter().map(|removal| removal.id));
-    // The newest move is told of also if it has failed or gone back: it is why somebody asks.
+    // The newest move is told of also if it has failed or rolled back: it is why somebody asks.
     let last = list_moves(tx, Some(id), None, None, 1).await?;
     ids.extend(
         last.into_iter().filter(|last| ["failed", "rolled_back"].contains(&last.state.as_str())).map(|last| last.id),
@@ -79,9 +79,8 @@ fn waits_for(tenant: &Tenant, workflows: &[Explanation], now: Millis) -> WaitsFo
                 }
                 Some(until) => {
                     let at = utc(until);
-                    let text = format!(
-                        "offline for move {by}{what}; unless that progresses, it is brought back online automatically at {at}"
-                    );
+                    let text =
+                        format!("offline for move {by}{what}; without progress it is brought back online at {at}");
                     WaitsFor::new("moving", text).until(until)
                 }
                 None => WaitsFor::new("moving", format!("offline for move {by}{what}")),

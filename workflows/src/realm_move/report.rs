@@ -1,5 +1,5 @@
 //! What the verification of a move found, part by part; kept with the move. It holds counts and digests, and no key of the
-//! tenant: keys that differ are named in the error of a move that went back.
+//! tenant: keys that differ are named in the error of a move that rolled back.
 
 use engine::{StepError, TaskRecord};
 use workers::Verification;

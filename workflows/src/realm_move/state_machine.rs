@@ -133,7 +133,7 @@ impl Workflow for RealmMove {
     }
 
     async fn ended(&self, step: &mut StepTx<'_>, state: &MoveState) -> Result<(), StepError> {
-        // One that went back has its entry by `bring_back`.
+        // One that rolled back has its entry by `bring_back`.
         if let Stage::Failed { error } = &state.stage {
             audited::failed(step, "move", error).await?;
         }

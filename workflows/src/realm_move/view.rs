@@ -81,7 +81,7 @@ pub struct MoveView {
     pub begins_at: Option<String>,
     /// When it ended.
     pub finished_at: Option<String>,
-    /// Why it is not going on, or went back.
+    /// Why it is not going on, or rolled back.
     pub error: Option<StoredError>,
     /// How far the data work of the current state is.
     pub progress: Option<ProgressView>,

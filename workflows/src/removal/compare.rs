@@ -132,7 +132,7 @@ pub(super) async fn fan_out_compares(
 
 /// A location that a move left without having read it is emptied only of what a copy that stays has as well:
 /// fans out one comparison a part with where the data lives now. `false`: there is nothing to compare, for a
-/// move that went back only wrote there.
+/// move that rolled back only wrote there.
 pub(super) async fn fan_out_unread(
     deployment: &Deployment,
     step: &mut StepTx<'_>,

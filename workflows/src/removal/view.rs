@@ -38,7 +38,7 @@ pub struct RemovalDetail {
     /// What it waits for, when that is out of the ordinary.
     pub waiting_for: Option<String>,
     /// Whether it looks, before it deletes, for what was written after the move: `compared`, `accepted` (a person said that exactly what
-    /// was found may be deleted), or `not_verified` (a move that went back was adding it, so there is nothing to compare with).
+    /// was found may be deleted), or `not_verified` (a move that rolled back was adding it, so there is nothing to compare with).
     pub late_writes: String,
     /// What it found to have been written late, if that stopped it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What a runner has in hand: at most so many pieces of work at a time, and when it is time to claim more. Beyond the room for any
+//! What a runner has in hand: up to this many pieces of work at a time, and when it is time to claim more. Beyond the room for any
 //! work there is some that only work which keeps a tenant offline may use.
 
 use std::future::Future;

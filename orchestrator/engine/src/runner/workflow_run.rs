@@ -242,7 +242,7 @@ impl Runner {
             return Ok(Stepped::Lost);
         }
         let stored = error.stored();
-        // What keeps a tenant offline goes back by itself, and does not wait for this process to be put right.
+        // What keeps a tenant offline rolls back without it, and does not wait for this process to be put right.
         let unharmed = !record.keeps_offline && self.stands_aside_after(&error).await;
         let mut tx = self.store.begin().await?;
         let mut step = match StepTx::lock_held(&mut tx, self.ids.as_ref(), record).await? {

@@ -14,7 +14,7 @@ pub struct Measure {
     pub bytes: u64,
 }
 
-/// An object takes its requests beside its bytes: as long as at least so many bytes more (a store nearby), and at most so many (two
+/// An object takes its requests beside its bytes: as long as at least so many bytes more (a store nearby), and up to this many (two
 /// requests of 150 ms at 85 MB/s and more: see `estimate`). What it really is lies between, so the end does, too.
 pub(crate) const OBJECT_AT_LEAST: u64 = 16 << 10;
 pub(crate) const OBJECT_AT_MOST: u64 = 32 << 20;

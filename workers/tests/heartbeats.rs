@@ -33,7 +33,7 @@ impl Pair {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_large_object_is_many_signs_of_life() {
+async fn one_large_object_is_many_heartbeats() {
     let pair = Pair::with_buckets().await;
     fixtures::seed_multipart_object(&pair.source, "media", "acme/large", 1).await.unwrap();
     let (from, to) = (bucket(&pair.source, "media", "acme"), bucket(&pair.target, "media", "acme"));
@@ -49,7 +49,7 @@ async fn one_large_object_is_many_signs_of_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn signs_of_life_are_as_rare_as_checkpoints() {
+async fn heartbeats_are_as_rare_as_checkpoints() {
     let pair = Pair::with_buckets().await;
     fixtures::seed_multipart_object(&pair.source, "media", "acme/large", 1).await.unwrap();
     let settings =
@@ -105,7 +105,7 @@ async fn a_lease_lost_between_two_parts_stops_the_copy_and_the_next_one_ends_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_throttled_page_and_a_search_for_differences_are_signs_of_life() {
+async fn a_throttled_page_and_a_search_for_differences_are_heartbeats() {
     const TABLE: &str = "issues";
     let source = Region::start("us-east-1", Storage::Memory, Ports::Any).unwrap();
     let target = Region::start("eu-west-1", Storage::Memory, Ports::Any).unwrap();
