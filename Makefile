@@ -16,6 +16,7 @@ test: toolchain
 check: toolchain
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo clippy --package realmctl --no-default-features --quiet -- --deny warnings
 	cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny@0.20.2
 	cargo deny check licenses bans sources
 

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    audit, campaigns, completions, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
+    audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
     upgrade_check, worker, workers,
 };
 #[cfg(feature = "playground")]
@@ -81,6 +81,7 @@ pub(crate) enum Command {
     Audit(audit::AuditCommand),
     Status(status::StatusArgs),
     Explain(explain::ExplainArgs),
+    Errors(errors::ErrorsArgs),
     #[command(subcommand)]
     Workers(workers::WorkersCommand),
     Pause(pauses::PauseArgs),

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 #[cfg(feature = "playground")]
 pub(crate) mod dev;
+pub(crate) mod errors;
 pub(crate) mod explain;
 pub(crate) mod limits;
 pub(crate) mod moves;

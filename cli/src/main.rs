@@ -81,8 +81,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        audit, campaigns, completions, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
-        upgrade_check, version, worker, workers,
+        audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants,
+        topology, upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -101,6 +101,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Status(args) => status::run(&args, globals, terminal).await,
         Command::Workers(command) => workers::run(&command, globals, terminal).await,
+        Command::Errors(args) => errors::run(&args, terminal),
         Command::Explain(args) => explain::run(&args, globals, terminal).await,
         Command::Pause(args) => pauses::pause(&args, globals, terminal).await,
         Command::Resume(args) => pauses::resume(&args, globals, terminal).await,

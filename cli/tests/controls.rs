@@ -26,7 +26,7 @@ fn everything_is_held_from_the_start_and_goes_on() {
 
     assert_eq!(server.json(&["pause", "--all", "--reason", "again"])["changed"], json!(false));
     assert_eq!(server.json(&["resume", "--all"])["changed"], json!(true));
-    assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("no pause of everything"));
+    assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("not everything is paused"));
     // Nobody answers at the stores: it is tried again and again, and says why.
     while !server.ask(&["moves", "show", &id]).ends_with(0).stdout.contains("endpoint_unreachable") {}
     for args in [&["pause"] as &[&str], &["resume"], &["limits", "set", "overall", "-1"], &["explain", "a/b"]] {
@@ -129,7 +129,7 @@ fn an_upgrade_is_checked_without_touching_the_store() {
     assert_eq!(told, [(Some("workflow"), Some(id.as_str())), (Some("task"), Some("t-1"))]);
     assert!(rows[0]["why"].as_str().is_some_and(|why| why.contains("teleporting")), "{rows:?}");
     let table = run(command(&["upgrade-check"]).env("REALMCTL_STORE", &store)).ends_with(1);
-    assert!(table.stdout.contains(&id) && table.stderr.contains("could not go on with 2 rows"), "{table:#?}");
+    assert!(table.stdout.contains(&id) && table.stderr.contains("can't continue 2 rows"), "{table:#?}");
 
     // A store that an older version left: it is looked at as it is, also when nobody else has it open.
     let World { server, folder } = world;

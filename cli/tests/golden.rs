@@ -218,6 +218,7 @@ fn others() -> Vec<Case> {
             "topology rename-endpoint eu-west-1 dynamodb https://dynamodb.eu.example",
             get("POST /v1/topology/rename-endpoint", scenes::topology_applied(Some(8))),
         ),
+        case("errors", "errors clock_skew", Vec::new()),
         case("version", "version", Vec::new()),
     ]
 }

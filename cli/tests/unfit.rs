@@ -59,7 +59,7 @@ fn without_certificate_authorities_it_waits_until_they_are_installed() {
     assert_eq!(unfit(&server), None);
     let logged = server.logged();
     let told = |what: &str| logged.iter().filter(|line| line.contains(what)).count();
-    assert_eq!(told("unfit for data work"), 1, "{logged:#?}");
+    assert_eq!(told("can't do data work and leaves it to others"), 1, "{logged:#?}");
 }
 
 #[test]

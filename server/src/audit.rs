@@ -7,7 +7,7 @@ use serde::Deserialize;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{AuditView, Page};
-use crate::app::App;
+use crate::app_state::App;
 use crate::paging::Window;
 use crate::problem::ApiError;
 use crate::query::{Params, tenant_filter};

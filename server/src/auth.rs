@@ -13,7 +13,7 @@ use crate::connections::LetIn;
 use crate::problem::ApiError;
 use crate::settings::Token;
 
-/// The check. Keeps a hash of the token, so that comparing takes as long for a near miss as for any other.
+/// Checks the token. Keeps a hash of it, so that comparing takes as long for a near miss as for any other.
 #[derive(Clone)]
 pub(crate) struct TokenCheck(Option<blake3::Hash>);
 
@@ -29,7 +29,7 @@ impl TokenCheck {
     }
 }
 
-/// Answers 401, or 403 to a foreign `Host`, unless the check opens.
+/// Answers 401, or 403 to a foreign `Host`, unless the token is right.
 pub(crate) async fn require_token(State(check): State<TokenCheck>, request: Request, next: Next) -> Response {
     if check.0.is_none() && !is_addressed_to_loopback(request.headers()) {
         let detail = "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";

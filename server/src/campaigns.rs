@@ -16,7 +16,7 @@ use workflows::campaign::{
 
 use crate::actor::Caller;
 use crate::api::{CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::{JsonBody, LIST_MAX};
 use crate::budget;
 use crate::moves::idempotency_key;
@@ -50,7 +50,7 @@ pub(crate) async fn create(
     let actor = caller.because(asked.reason.clone())?;
     let request = CampaignRequest {
         to: asked.to.clone(),
-        options: orders(&asked)?,
+        options: options_of(&asked)?,
         tenants: tenants(&asked)?,
         idempotency_key: idempotency_key(&headers)?,
     };
@@ -160,7 +160,7 @@ fn tenants(asked: &NewCampaign) -> Result<Tenants, ApiError> {
     }
 }
 
-fn orders(asked: &NewCampaign) -> Result<CampaignOptions, ApiError> {
+fn options_of(asked: &NewCampaign) -> Result<CampaignOptions, ApiError> {
     let window = match present(asked.window.clone()) {
         Some(text) => Some(text.parse().map_err(|error| invalid("invalid_window", &error))?),
         None => None,

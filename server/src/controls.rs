@@ -7,7 +7,7 @@ use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{Change, MoveView, PauseAnswer, PauseView, PausesView, RemovalDetail};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 
 use crate::api::Explained;
-use crate::app::App;
+use crate::app_state::App;
 use crate::path::Id;
 use crate::problem::ApiError;
 

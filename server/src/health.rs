@@ -9,7 +9,7 @@ use tracing::warn;
 use workflows::clocks::{self, CLOCK_SKEW};
 use workflows::{host, worker_there};
 
-use crate::app::App;
+use crate::app_state::App;
 use crate::problem::ApiError;
 
 /// How long the catalogue may take to answer before this process does not count as ready.

@@ -4,7 +4,7 @@
 //! types of [`api`].
 
 pub mod api;
-mod app;
+mod app_state;
 mod audit;
 mod auth;
 mod body;
@@ -23,6 +23,7 @@ mod problem;
 mod query;
 mod removals;
 mod request_log;
+mod routes;
 mod actor;
 mod server;
 mod settings;

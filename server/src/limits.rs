@@ -7,7 +7,7 @@ use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::problem::ApiError;
 

@@ -22,13 +22,10 @@ use workflows::realm_move::view_move;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{MoveView, StateEvent};
-use crate::app::App;
+use crate::app_state::{App, STREAMS_MAX};
 use crate::moves::unknown_move;
 use crate::path::Id;
 use crate::problem::ApiError;
-
-/// Event streams open at a time; each asks the catalogue a few times a second.
-pub(crate) const STREAMS_MAX: usize = 256;
 
 /// How often the history is looked at.
 const POLL: Duration = Duration::from_millis(250);

@@ -18,7 +18,7 @@ use workflows::timing::{Timing, millis};
 
 use crate::actor::Caller;
 use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use engine::{CATALOGUE_UNAVAILABLE, Ids, RandomIds};
 use store::StoreError;
 use tracing::{error, warn};
+use workflows::error_codes;
 use workflows::refusal::Refusal;
 
 use crate::api::{PROBLEM_JSON, Problem, TopologyProblem};
@@ -56,6 +57,7 @@ impl ApiError {
             detail: self.detail,
             code: self.code.to_owned(),
             instance: self.instance,
+            next_step: error_codes::find(self.code).map(|code| code.next_step),
             problems: self.problems,
         }
     }

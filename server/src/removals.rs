@@ -18,7 +18,7 @@ use workflows::removal::{
 
 use crate::actor::Caller;
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::paging::Window;
 use crate::path::Id;

@@ -17,7 +17,7 @@ use workflows::timestamps::rfc3339;
 use workflows::{controls, explain};
 
 use crate::api::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
-use crate::app::App;
+use crate::app_state::App;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, present};

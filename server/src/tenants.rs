@@ -14,7 +14,7 @@ use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{LedgerEntryView, NewTenant, Page, PlacementView, TenantView};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::moves::idempotency_key;
 use crate::paging::Window;

@@ -9,7 +9,7 @@ use workflows::topology_change::{Applied, apply_topology_accepting, check_topolo
 
 use crate::actor::Caller;
 use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
-use crate::app::App;
+use crate::app_state::App;
 use crate::body::{JsonBody, YamlBody};
 use crate::problem::ApiError;
 use crate::query::Params;

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Holdings, holdings_of};
 use acceptance::{Database, World};
 use aws_sdk_dynamodb::types::AttributeValue;

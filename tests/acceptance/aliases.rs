@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
 use engine::failpoints::{Moment, NoFailpoints};

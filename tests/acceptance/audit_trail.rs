@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use acceptance::Database;
 use acceptance::clocked::Clocked;
-use acceptance::fault_injection::{Injected, Injector, Interject, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Interject, Target};
+use acceptance::harness::Stage;
 use acceptance::kinds::Begin;
-use acceptance::stage::Stage;
 use catalogue::audit::{self, AuditEntry};
 use catalogue::{ledger, tenants};
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};
@@ -40,8 +40,8 @@ type Ledger = BTreeMap<[String; 3], (String, i64)>;
 /// (from, to).
 type Arrows = BTreeSet<(String, String)>;
 
-/// The ledger as the audit trail tells it, with the arrows that lead there. Each entry must begin where the one before it has left
-/// the entry.
+/// The ledger as the audit trail tells it, with the arrows that lead there. Each audit entry must begin where the one
+/// before it has left the ledger entry.
 fn told(entries: &[AuditEntry]) -> (Ledger, Arrows) {
     let (mut ledger_entries, mut arrows) = (BTreeMap::new(), BTreeSet::new());
     for entry in entries.iter().filter(|entry| entry.action.starts_with("ledger.")) {

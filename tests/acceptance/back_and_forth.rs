@@ -1,6 +1,6 @@
 //! P5 and P7: A -> B -> A with a removal still owed at A, and several processes at work on the same moves.
 
-use acceptance::fault_injection::{Injected, Injector, Interject, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Interject, Target};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Failpoint, Failpoints, Moment, NoFailpoints};

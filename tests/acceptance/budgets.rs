@@ -1,6 +1,6 @@
 //! P1: an offline budget is kept, or the move turns back before it is spent; a window is kept, or the tenant is never offline.
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{many_parts, request};
 use acceptance::{Clocked, Database};
 use catalogue::tenants::TenantStatus;

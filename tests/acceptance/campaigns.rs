@@ -1,9 +1,9 @@
-//! Campaigns: waves, an allowance of retreats, conflicts, windows, and crashes. No tenant is moved twice, none is forgotten.
+//! Campaigns: waves, an allowance of rolled-back moves, conflicts, windows, and crashes. No tenant is moved twice, none is forgotten.
 
 use std::collections::BTreeMap;
 
 use acceptance::child::run_until_killed;
-use acceptance::fault_injection::{Injected, Injector, Interject, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Interject, Target};
 use acceptance::world::{TENANT, request};
 use acceptance::{Clocked, Database, World};
 use catalogue::tenants::{self, TenantStatus};

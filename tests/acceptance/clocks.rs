@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Seed, deploy_timed, deploy_timed_on, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::Sweep;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 
 use acceptance::child::{ChildOptions, run_if_child, run_to_orders};
-use acceptance::fault_injection::Target;
+use acceptance::failpoint_actions::Target;
 use acceptance::world::{Holdings, Seed, TENANT, deploy_with_parts_of};
 use acceptance::{Database, World};
 use engine::failpoints::{Moment, NoFailpoints};
@@ -16,7 +16,7 @@ const OBJECTS: usize = 19;
 const OBJECTS_A_PART: u64 = 5;
 const PARTS: usize = 4;
 
-/// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
+/// Not a test of its own: the entry of the child process that is killed. Without options it ends at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     run_if_child().await;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use acceptance::Database;
-use acceptance::fault_injection::{Injector, Injectors, Target};
+use acceptance::failpoint_actions::{Injector, Injectors, Target};
 use acceptance::world::wait_until;
 use engine::RunnerSettings;
 use engine::failpoints::Moment;
@@ -114,12 +114,12 @@ async fn unknown_outcomes(database: Database) {
         let stage = Stage::new(database).await;
         stage.start("w", Walk { blow_at: 1, fault: Some(Injected::Wait), ..Walk::plain() }).await;
         let lost = |moment| {
-            Injector::new(Target::step("chain", "at_1", moment), acceptance::fault_injection::Injected::LoseReply, 1)
+            Injector::new(Target::step("chain", "at_1", moment), acceptance::failpoint_actions::Injected::LoseReply, 1)
         };
         let (reply, read_back) = (lost(Moment::Recorded), lost(Moment::ReadBack));
         let seen = Injector::new(
             Target::step("chain", "at_1", Moment::Observed),
-            acceptance::fault_injection::Injected::LoseReply,
+            acceptance::failpoint_actions::Injected::LoseReply,
             0,
         );
         let failpoints = Injectors(vec![reply, read_back.clone(), seen.clone()]);

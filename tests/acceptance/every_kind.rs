@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Injected, Injector, Injectors, Interject, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Injectors, Interject, Target};
+use acceptance::harness::{Ran, Stage, outline};
 use acceptance::kinds::{Begin, KINDS, Kind, TASKS};
-use acceptance::stage::{Ran, Stage, outline};
 use acceptance::{Database, timing};
 use engine::Runner;
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};

@@ -2,8 +2,8 @@
 //! was, and what was being added is removed. (Steps that fail: `every_kind`.)
 
 use acceptance::Database;
-use acceptance::fault_injection::{Injected, Injector, Injectors, Target};
-use acceptance::stage::Stage;
+use acceptance::failpoint_actions::{Injected, Injector, Injectors, Target};
+use acceptance::harness::Stage;
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Moment, NoFailpoints};
 

@@ -7,7 +7,7 @@ mod killed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, TENANT, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;

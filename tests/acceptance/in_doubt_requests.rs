@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::fault_injection::Target;
+use acceptance::failpoint_actions::Target;
 use acceptance::world::{Seed, deploy_timed, fresh_store, runner_of, wait_until};
 use acceptance::{Database, World, timing};
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};
@@ -24,7 +24,7 @@ on_both_databases!(a_gateway_s_answer_is_no_answer_of_the_store, gateway);
 on_both_databases!(a_request_without_an_answer_early_in_a_long_copy_costs_no_wait_at_its_end, early_loss);
 on_both_databases!(a_proven_death_needs_no_wait, proven_death);
 
-/// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
+/// Not a test of its own: the entry of the child process that is killed. Without options it ends at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     run_if_child().await;

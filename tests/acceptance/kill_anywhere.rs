@@ -2,13 +2,13 @@
 
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::fault_injection::Target;
+use acceptance::failpoint_actions::Target;
+use acceptance::harness::{Ran, Stage, outline};
 use acceptance::kinds::{Begin, KINDS, TASKS};
-use acceptance::stage::{Ran, Stage, outline};
 use engine::failpoints::{Moment, NoFailpoints};
 use std::os::unix::process::ExitStatusExt;
 
-/// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
+/// Not a test of its own: the entry of the child process that is killed. Without options it ends at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     run_if_child().await;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use acceptance::fault_injection::{Injected, Injector, Interject, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Interject, Target};
 use acceptance::world::{Seed, deploy_timed, fresh_store};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;

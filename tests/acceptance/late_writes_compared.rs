@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Injected, Injector, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Target};
 use acceptance::world::{Seed, many_parts};
 use acceptance::{Database, World};
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};

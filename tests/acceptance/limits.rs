@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Seed, deploy, fresh_store, wait_until};
 use acceptance::{Database, World};
 use catalogue::capacity;

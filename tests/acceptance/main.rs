@@ -49,7 +49,7 @@ mod refusals;
 mod regions_away;
 mod rename_endpoint;
 mod replica_sets;
-mod room;
+mod reserved_slots;
 mod set_difference;
 mod shard_count;
 mod store_contract;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use acceptance::clocked::{Clocked, on_clock};
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::Holdings;
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;

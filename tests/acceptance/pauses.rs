@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use acceptance::clocked::Clocked;
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Holdings, Seed, TENANT, request};
 use acceptance::{Database, World, timing};
 use catalogue::ledger::EntryState;
@@ -209,7 +209,7 @@ async fn pause_while_waiting(database: Database) {
 }
 
 async fn retried_now(database: Database) {
-    use acceptance::fault_injection::{Injected, Injector};
+    use acceptance::failpoint_actions::{Injected, Injector};
     let stage = Stage::new(database).await;
     let deployment = &stage.world.deployment;
     let later = MoveRequest { when: When { at: Some(stage.clock_now() + 3_600_000), window: None }, ..request("eu") };

@@ -1,6 +1,6 @@
 //! What goes wrong before anything is touched: a clear error, the tenant online, no byte moved.
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{NEIGHBOUR, Seed, few_parts, request};
 use acceptance::{Database, World};
 use catalogue::tenants::TenantStatus;

@@ -2,7 +2,7 @@
 //! person to replay and in the way of later moves. It says meanwhile what it runs into and since when.
 
 use acceptance::clocked::Clocked;
-use acceptance::fault_injection::{Injected, Injector, Target};
+use acceptance::failpoint_actions::{Injected, Injector, Target};
 use acceptance::world::Seed;
 use acceptance::{Database, World};
 use engine::Runner;

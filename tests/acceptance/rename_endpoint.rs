@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::{Seed, TENANT};
 use acceptance::{Database, World};
 use catalogue::topologies;

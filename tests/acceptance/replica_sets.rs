@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::{Database, World, timing, world};
 use catalogue::ledger::EntryState;
 use engine::failpoints::{Moment, NoFailpoints};

@@ -1,7 +1,7 @@
 //! What a move promises when less than everything is read back: the copy is as exact, the report says what was looked at, and the
 //! modes find what `docs/verification.md` says they find.
 
-use acceptance::fault_injection::{Interject, Target};
+use acceptance::failpoint_actions::{Interject, Target};
 use acceptance::world::request;
 use acceptance::{Database, World};
 use engine::failpoints::{Failpoints, Moment, NoFailpoints};

@@ -1,4 +1,4 @@
-//! Error codes: each that the code can give is explained in docs/reference/errors.md, and nothing else is.
+//! Error codes: each that the code can give is explained in docs/reference/errors.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

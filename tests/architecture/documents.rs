@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::{read, root};
 
@@ -28,11 +27,8 @@ const README_LINES: usize = 120;
 const COLUMNS: usize = 120;
 
 fn documents() -> Vec<PathBuf> {
-    let mut git = Command::new("git");
-    let listed = git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.md"]).current_dir(root());
-    let listed = listed.output().expect("git runs");
-    let files = String::from_utf8(listed.stdout).expect("UTF-8");
-    let files: Vec<PathBuf> = files.lines().map(|file| root().join(file)).filter(|file| file.is_file()).collect();
+    let mut files = Vec::new();
+    files_below(&root(), "md", &mut files);
     assert!(files.len() > 20, "{files:?}");
     files
 }
@@ -150,7 +146,8 @@ fn says(text: &str, word: &str) -> bool {
 fn files_below(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
         let path = entry.path();
-        if path.is_dir() {
+        let is_ours = ![".git", "target"].iter().any(|name| path.ends_with(name));
+        if path.is_dir() && is_ours {
             files_below(&path, extension, found);
         } else if path.extension().is_some_and(|of| of == extension) {
             found.push(path);

@@ -1,4 +1,4 @@
-//! Where the product asks the simulation: before a transaction and a commit, at the failpoints's points of a step, for ids and for
+//! Where the product asks the simulation: before a transaction and a commit, at the failpoints of a step, for ids and for
 //! the time. All of it is asked by the one lane that runs, so the answers follow from the seed.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use testkit::simulator::{Attributes, Millis, SimulatedTable, text};
 
-use crate::audited;
-use crate::counted;
+use crate::audit_invariants;
+use crate::counter_invariants;
 use crate::observer::{EntryKey, Snapshot, TenantRow};
 use crate::scenario::{AP, EU, REGIONS, Service, US};
 use crate::tables::At;
@@ -157,8 +157,8 @@ impl Invariants {
         stepped_as_stored(&next)?;
         self.held_back(&next)?;
         self.gave_up(&next)?;
-        audited::judge(&self.seen, &next)?;
-        counted::judge(&next)?;
+        audit_invariants::judge(&self.seen, &next)?;
+        counter_invariants::judge(&next)?;
         for id in next.tenants.keys() {
             // One that only notifies changes no placement any more.
             let open = next.workflows.values().filter(|row| {

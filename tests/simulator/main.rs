@@ -3,10 +3,10 @@
 //!
 //! `make simulate SEEDS=10000` plays many seeds; `REALMCTL_SEED=N make simulate` plays one and prints its trace.
 
-mod audited;
+mod audit_invariants;
 mod changes;
 mod clients;
-mod counted;
+mod counter_invariants;
 mod faults;
 mod hooks;
 mod invariants;

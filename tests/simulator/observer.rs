@@ -8,8 +8,8 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 use testkit::simulator::Millis;
 
-use crate::audited::AuditRow;
-use crate::counted::{COUNTS, CountKey};
+use crate::audit_invariants::AuditRow;
+use crate::counter_invariants::{COUNTS, CountKey};
 use crate::tables::KEY;
 
 /// A tenant's row.

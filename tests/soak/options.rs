@@ -80,7 +80,7 @@ pub(crate) fn timing(no_drain: bool) -> Vec<(&'static str, String)> {
         ("REALMCTL_OFFLINE_DEADLINE", "60s".to_owned()),
         ("REALMCTL_CONTEXT_TTL", ms(context_ttl)),
         ("REALMCTL_DRAIN_TIME", ms(drain_time)),
-        ("REALMCTL_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
+        ("REALMCTL_MAX_CLOCK_SKEW", ms(Duration::from_millis(if no_drain { 1 } else { 100 }))),
         ("REALMCTL_SIGNED_REQUEST_TTL_DYNAMODB", ms(SIGNED_REQUEST_TTL)),
         ("REALMCTL_SIGNED_REQUEST_TTL_S3", ms(SIGNED_REQUEST_TTL)),
         ("REALMCTL_SIGNED_REQUEST_TTL_HOOKS", ms(SIGNED_REQUEST_TTL)),

@@ -80,7 +80,7 @@ pub(crate) async fn judge(
         }
     }
     if !found.body["activeMove"].is_null() {
-        stage.problem(format!("{tenant} still has the mover {}", found.body["activeMove"]));
+        stage.problem(format!("{tenant} still has the active move {}", found.body["activeMove"]));
     }
     for stores in stores {
         let home = stores.region.starts_with(realm);

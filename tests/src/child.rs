@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use workflows::partitioning::PartSize;
 
-use crate::fault_injection::{Injected, Injector, Injectors, Target};
+use crate::failpoint_actions::{Injected, Injector, Injectors, Target};
 use crate::world::deploy_with_parts_of;
 
 /// Names the child's options.

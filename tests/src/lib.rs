@@ -5,12 +5,12 @@ pub mod child;
 pub mod clocked;
 pub mod counts;
 pub mod kinds;
-pub mod purse;
-pub mod stage;
-pub mod fault_injection;
+pub mod revocable_credentials;
+pub mod harness;
+pub mod failpoint_actions;
 pub mod timing;
 pub mod world;
 
 pub use clocked::Clocked;
-pub use purse::Purse;
+pub use revocable_credentials::Purse;
 pub use world::{Database, World};

@@ -2,7 +2,7 @@
 //!
 //! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
 //! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
-//! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`signed.rs`), reads with
+//! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`request_timestamp.rs`), reads with
 //! the database's as last heard (`heard.rs`).
 
 use std::collections::HashMap;
@@ -27,8 +27,8 @@ use tokio::sync::OnceCell;
 use crate::addresses::{Addresses, StoreKind};
 use crate::clocks::{ClockOf, Clocks, ReadsDates};
 use crate::failure::without_credentials;
-use crate::heard::{HeardTime, SignsReads};
 use crate::host;
+use crate::remote_clock::{HeardTime, SignsReads};
 use crate::s3::Budget;
 use crate::settings::Settings;
 

@@ -104,7 +104,7 @@ impl RemovalPermit {
     }
 }
 
-/// WorkerSlots out permits, reading the ledger again once the last reading is older than `fresh_for`.
+/// Hands out permits, reading the ledger again once the last reading is older than `fresh_for`.
 pub struct Permits<'a> {
     ledger: &'a dyn Ledger,
     fresh_for: Duration,

@@ -1,11 +1,11 @@
 //! An opened place with the part of it that is worked on: tells the two kinds of stores apart so that nobody else must.
 
 use crate::checkpointed_pass::Run;
+use crate::dropped_replica::Looks;
 use crate::dynamodb::{self, Part, Table};
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
 use crate::late::{Found, Suspects};
-use crate::leaving::Looks;
 use crate::mismatch::{MOST_NAMED, Mismatch};
 use crate::part::PartAt;
 use crate::permit::Permits;

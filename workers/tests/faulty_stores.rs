@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::types::AttributeValue;
-use common::hardship::{Count, Hardship, SETTLE, Watched, odds};
+use common::crash_harness::{Count, Hardship, SETTLE, Watched, odds};
 use common::*;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, KeySchemaElement, KeyType, LocalSecondaryIndex, Projection, ProjectionType,
     ScalarAttributeType,
 };
-use common::notebook::Notebook;
+use common::checkpoint_store::Notebook;
 use common::*;
 use testkit::fixtures::{self, Index};
 use testkit::stores::{Side, Stores};

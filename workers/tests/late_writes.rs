@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use common::notebook::Notebook;
+use common::checkpoint_store::Notebook;
 use common::*;
 use testkit::fixtures;
 use testkit::region::dynamodb_client;

@@ -1,5 +1,5 @@
-//! A campaign: many tenants moved to one realm, in waves, until too many moves have rolled back. `machine` runs it, `waves` decides
-//! whose turn is next, `settle` records what became of the moves; its tenants are rows of the catalogue.
+//! A campaign: many tenants moved to one realm, in waves, until too many moves have rolled back. `state_machine` runs it, `waves` decides
+//! whose turn is next, `record_outcomes` records what became of the moves; its tenants are rows of the catalogue.
 
 mod control;
 mod create;

@@ -2,7 +2,7 @@
 //! the data tasks that admitted work may have overall, in a region, or on a table or bucket. Limits on units a second have the
 //! same scopes, and nothing is reserved of them: `unit_limits.rs`.
 
-mod queue;
+mod wake_next;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::places::place_of;
 use crate::plan::Plan;
 use crate::scopes::{OVERALL, region_scope, table_scope};
 
-pub use queue::RoomSweep;
+pub use wake_next::RoomSweep;
 
 /// How often one that waits for room looks again, in milliseconds.
 pub(crate) const LOOK_AGAIN_MS: Millis = 1_000;
@@ -238,6 +238,6 @@ mod tests {
         let wanted = "room for 5 data tasks: the limit region:eu is 20, 18 in use by m-1 and 2 more";
         assert_eq!(blocked.text(), wanted);
         blocked.usage = Usage { ahead: 7, first_ahead: Some("m-2".to_owned()), ..Usage::default() };
-        assert!(blocked.text().ends_with("0 in use, and 7 wanted by others whose turn comes first, such as m-2"));
+        assert!(blocked.text().ends_with("0 in use, and 7 requested by others ahead in the queue, such as m-2"));
     }
 }

@@ -70,12 +70,12 @@ pub async fn dry_run(deployment: &Deployment, request: &MoveRequest) -> Result<R
     let now = tx.now().await?;
     let due = request.when.check(&deployment.timing, &plan, now)?;
     let mut obstacles = Vec::new();
-    if let Some(mover) = &tenant.active_move {
-        let first = workflow_table::get(&mut tx, mover).await?;
-        let can_do = vec![format!("realmctl moves show {mover}"), format!("realmctl moves cancel {mover}")];
+    if let Some(active_move) = &tenant.active_move {
+        let first = workflow_table::get(&mut tx, active_move).await?;
+        let can_do = vec![format!("realmctl moves show {active_move}"), format!("realmctl moves cancel {active_move}")];
         obstacles.push(InTheWay {
             code: "move_in_progress".to_owned(),
-            text: in_the_way(&tenant.id, mover, first.as_ref()),
+            text: in_the_way(&tenant.id, active_move, first.as_ref()),
             can_do,
         });
     }

@@ -74,7 +74,10 @@ mod tests {
     #[test]
     fn a_code_is_found_with_what_to_do() {
         let found = find("clock_skew").expect("a code");
-        assert!(found.meaning.contains("differ by more than") && found.next_step.contains("time synchronisation"), "{found:?}");
+        assert!(
+            found.meaning.contains("differ by more than") && found.next_step.contains("time synchronisation"),
+            "{found:?}"
+        );
         assert_eq!(find("no_such_code"), None);
         assert_eq!(without_links("see [hooks](../hooks.md), or [this](x)."), "see hooks, or this.");
     }

@@ -7,8 +7,9 @@
 pub mod timestamps;
 pub mod timing;
 pub mod refusal;
+pub mod error_codes;
 pub mod actor;
-mod audited;
+mod audit_entries;
 pub mod amount;
 pub mod explanation;
 mod mover_errors;

@@ -220,7 +220,7 @@ async fn prepare(deployment: &Deployment, tx: &mut Tx, tenant: &str, actor: &Act
     Ok(id)
 }
 
-/// Cells of services with hooks stay `adding`, by the workflow, until they are ready.
+/// Ledger entries of services with hooks stay `adding`, by the workflow, until they are ready.
 async fn place(
     deployment: &Deployment,
     tx: &mut Tx,

@@ -4,6 +4,7 @@
 use clap::Args;
 use engine::host_and_process;
 use server::api::{Explained, Explanation, TaskExplanation, TenantExplanation, WaitsFor};
+use workflows::error_codes;
 
 use crate::change_args::parse_id;
 use crate::client::Client;
@@ -44,6 +45,8 @@ pub(crate) async fn run(args: &ExplainArgs, globals: &Globals, terminal: &Termin
 
 fn workflow_text(about: &Explanation) -> String {
     let error = about.last_error.as_ref().map(|error| format!("{} ({})", error.message, error.code));
+    let next_step =
+        about.last_error.as_ref().and_then(|error| error_codes::find(&error.code)).map(|code| code.next_step);
     let holder = about.holder.as_ref().map(|holder| {
         let until = format::time(&holder.until);
         if holder.alive {
@@ -60,6 +63,7 @@ fn workflow_text(about: &Explanation) -> String {
         ("Claimed by", holder.unwrap_or_default()),
         ("Failed attempts", if about.attempt == 0 { String::new() } else { about.attempt.to_string() }),
         ("Last error", error.unwrap_or_default()),
+        ("What to do", next_step.unwrap_or_default()),
         ("Can do", about.can_do.join("\n")),
     ]);
     if let Some(tasks) = tasks_table(&about.tasks) {

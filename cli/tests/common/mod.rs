@@ -104,8 +104,8 @@ impl Up {
         serve.envs(environment.iter().copied()).stderr(Stdio::piped());
         let mut child = serve.spawn().expect("realmctl can be started");
         let mut lines = BufReader::new(child.stderr.take().expect("stderr is piped")).lines();
-        let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains(" serves "));
-        let url = said.and_then(|line| line.split(" serves ").nth(1).map(str::to_owned));
+        let said = lines.by_ref().map_while(Result::ok).find(|line| line.contains("Serving "));
+        let url = said.and_then(|line| line.split("Serving ").nth(1).map(str::to_owned));
         let log: Log = Arc::default();
         let kept = Arc::clone(&log);
         let keep = move |line| kept.lock().expect("nobody panics with the log in hand").push(line);
@@ -125,8 +125,8 @@ impl Up {
         while up.url.is_empty() {
             assert!(begun.elapsed() < std::time::Duration::from_secs(60), "the server said nothing");
             let said = std::fs::read_to_string(log).expect("the log can be read");
-            let line = said.split_inclusive('\n').find(|line| line.contains(" serves ") && line.ends_with('\n'));
-            up.url = line.and_then(|line| line.trim_end().split(" serves ").nth(1)).unwrap_or_default().to_owned();
+            let line = said.split_inclusive('\n').find(|line| line.contains("Serving ") && line.ends_with('\n'));
+            up.url = line.and_then(|line| line.trim_end().split("Serving ").nth(1)).unwrap_or_default().to_owned();
             std::thread::yield_now();
         }
         up

@@ -14,7 +14,7 @@ pub mod ledger;
 pub mod location;
 pub mod placements;
 pub mod workflow_in_use;
-pub mod shapes;
+pub mod placement_groups;
 pub mod tenant_id;
 pub mod tenants;
 pub mod topologies;

@@ -272,7 +272,7 @@ pub async fn commit_online_move(
 }
 
 /// Brings the tenant back online where it was: status online, epoch + 1, lease and active_move cleared. `false`: it is not
-/// offline for this active move at that epoch.
+/// offline for this move at that epoch.
 pub async fn re_online(tx: &mut Tx, id: &str, active_move: &str, epoch: i64) -> Result<bool, StoreError> {
     let now = tx.now().await?;
     let changed =

@@ -17,7 +17,7 @@ mod problem;
 mod read;
 mod read_service;
 mod resolve;
-mod rules;
+mod validation_context;
 mod unit_limits;
 mod validate;
 mod validate_store;

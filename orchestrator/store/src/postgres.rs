@@ -15,8 +15,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::dead_peer::{Conversation, Line};
 use crate::error::{StoreError, is_too_many_connections, needs_new_connections};
-use crate::silence::{Conversation, Line};
 use crate::timeouts::BUSY_TIMEOUT;
 use crate::{migrate, pooler, server_checks};
 

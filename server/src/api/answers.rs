@@ -26,6 +26,9 @@ pub struct Problem {
     /// This occurrence as the server's log names it, when the cause is there and not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// What to do about this kind of problem, as the reference has it.
+    #[serde(default, rename = "nextStep", skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
     /// Every mistake in a refused topology.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<TopologyProblem>,

@@ -62,7 +62,7 @@ async fn a_move_is_started_once_by_the_same_request() {
     assert_eq!(answer.header("location"), format!("/v1/moves/{}", started.id));
     assert_eq!((started.state.as_str(), started.requested_by.as_str()), ("scheduled", "ada"));
     assert_eq!(started.reason, "asked for");
-    assert_eq!(started.waiting_for.as_deref(), Some("its time, 2100-01-01 00:00:00 UTC"));
+    assert_eq!(started.waiting_for.as_deref(), Some("its start time, 2100-01-01 00:00:00 UTC"));
 
     let again: MoveView = Answer::of(request()).await.expect(StatusCode::OK).json();
     assert_eq!(again, started);

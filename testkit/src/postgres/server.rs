@@ -54,7 +54,7 @@ impl Tools {
         self.user
     }
 
-    /// WorkerSlots a folder over to the user that the server runs as.
+    /// Hands a folder over to the user that the server runs as.
     pub(super) fn give(&self, folder: &Path) -> Result<(), Error> {
         match self.user {
             Some((user, group)) => std::os::unix::fs::chown(folder, Some(user), Some(group))

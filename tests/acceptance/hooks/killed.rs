@@ -4,14 +4,14 @@ use std::os::unix::process::ExitStatusExt;
 
 use acceptance::Database;
 use acceptance::child::{run_if_child, run_until_killed};
-use acceptance::fault_injection::Target;
+use acceptance::failpoint_actions::Target;
 use engine::failpoints::{Moment, NoFailpoints};
 
 use super::Hooked;
 
 on_both_databases!(killed_in_every_task_of_a_service_with_hooks, killed_in_every_task);
 
-/// Not a test of its own: the entry of the child process that is killed. Without orders it ends at once.
+/// Not a test of its own: the entry of the child process that is killed. Without options it ends at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn child() {
     run_if_child().await;

@@ -16,7 +16,7 @@ const MOST_REQUESTS: usize = 25;
 /// Requests in flight at once of what was read together: as many as it fills. A store far away answers late, and one request after
 /// the other would not reach what it takes.
 const AT_ONCE: usize = 4;
-/// BatchWriteItem takes at most 16 MiB; the rest is unprocessed for names and punctuation of the request itself.
+/// BatchWriteItem takes at most 16 MiB; the rest is left for names and punctuation of the request itself.
 const MOST_BYTES: usize = 15 << 20;
 
 impl Table {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Movers;
 use crate::checkpointed_pass::{Operation, Stage};
+use crate::dropped_replica::Looks;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
@@ -13,7 +14,6 @@ use crate::fingerprint::Fingerprint;
 use crate::heartbeat::Heartbeat;
 use crate::hooks;
 use crate::late::{Compared, Found, Known, LateWrites, Suspects};
-use crate::leaving::Looks;
 use crate::mismatch::Differs;
 use crate::part::PartAt;
 use crate::place::Place;

@@ -2,8 +2,8 @@
 #![expect(dead_code, reason = "each test binary uses its share of these")]
 
 pub(crate) mod front;
-pub(crate) mod hardship;
-pub(crate) mod notebook;
+pub(crate) mod crash_harness;
+pub(crate) mod checkpoint_store;
 pub(crate) mod s3_front;
 
 use std::collections::HashMap;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use catalogue::tenants::{self, Tenant, TenantStatus};
-use catalogue::{placements, shapes};
+use catalogue::{placement_groups, placements};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
@@ -79,7 +79,7 @@ pub async fn dry_run_campaign(deployment: &Deployment, request: &CampaignRequest
             break;
         }
         let ids: Vec<String> = page.iter().map(|(id, _)| id.clone()).collect();
-        let mut shapes = shapes::of_tenants(&mut tx, &ids).await?;
+        let mut shapes = placement_groups::of_tenants(&mut tx, &ids).await?;
         for (id, tenant) in page {
             let outcome = match movable(&id, tenant) {
                 Ok(tenant) => {
@@ -137,8 +137,11 @@ impl CampaignPlan {
 
 fn movable(id: &str, tenant: Option<Tenant>) -> Result<Tenant, Refusal> {
     let tenant = tenant.ok_or_else(|| Refusal::not_found("unknown_tenant", format!("there is no tenant {id}")))?;
-    if let Some(mover) = &tenant.active_move {
-        return Err(Refusal::conflict("move_in_progress", format!("tenant {id} is being moved already, by {mover}")));
+    if let Some(active_move) = &tenant.active_move {
+        return Err(Refusal::conflict(
+            "move_in_progress",
+            format!("tenant {id} is being moved already, by {active_move}"),
+        ));
     }
     if tenant.status != TenantStatus::Online {
         let message = format!("tenant {id} is {} and can't be moved", tenant.status.as_str());

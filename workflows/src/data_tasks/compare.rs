@@ -16,7 +16,7 @@ use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, NOT_ACCEPTED, SEEN, VERIFIED};
-use super::same_store::{check_apart, check_is_itself};
+use crate::data_tasks::store_identity::{check_apart, check_is_itself};
 use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;

@@ -1,5 +1,5 @@
 //! What is kept of the items of a part of a location: what a copy has read there, and a removal has seen and deleted. Marks without keys,
-//! as `workers/fingerprint.rs` makes them, erased with the removal.
+//! as `workers/src/fingerprint.rs` makes them, erased with the removal.
 
 use catalogue::fingerprints::{self, Of};
 use catalogue::location::Location;

@@ -17,7 +17,7 @@ use workers::progress::Tally;
 
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, STRAYS, VERIFIED};
-use crate::data_tasks::removal_ledger::RemovalLedger;
+use crate::data_tasks::removal_guard::RemovalGuard;
 use crate::data_tasks::task_ledger::TaskLedger;
 use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;
@@ -113,7 +113,7 @@ impl TaskHandler for RemoveTask {
         let movers = limited_movers(&self.0).await?;
         let at = place_of(&input.at);
         let watch = movers.clock_watch(&at, self.0.timing.max_clock_skew);
-        let ledger = RemovalLedger::new(ledger, movers, input.at.clone());
+        let ledger = RemovalGuard::new(ledger, movers, input.at.clone());
         let permits = Permits::new(&ledger, movers.settings().permit_fresh_for).reporting(requests_of(cx));
         let permits = permits.watching(watch).of_generation(input.generation);
         if input.rolled_back {

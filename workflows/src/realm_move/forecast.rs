@@ -2,7 +2,7 @@
 //! decides whether it can still keep its offline budget. Only the last changes what a move does; `course` asks it.
 
 pub(crate) mod budget_check;
-pub(crate) mod course;
+pub(crate) mod budget_watch;
 pub(crate) mod estimate;
 pub(crate) mod running;
 pub(crate) mod work;

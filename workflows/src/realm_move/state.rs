@@ -158,7 +158,7 @@ pub struct OfflinePeriod {
     pub epoch: i64,
     /// Since when.
     pub since: Millis,
-    /// When the move must have committed, or retreat.
+    /// When the move must have committed, or roll back.
     pub deadline: Millis,
 }
 
@@ -250,7 +250,7 @@ impl MoveState {
         Self { stage, waits_for: None, partitioning, ..self }
     }
 
-    /// When a move that goes offline now must have committed, or retreat: its budget, the deployment's `limit` or the end of
+    /// When a move that goes offline now must have committed, or roll back: its budget, the deployment's `limit` or the end of
     /// its window, whichever comes first.
     pub(super) fn deadline(&self, now: Millis, limit: Millis) -> Millis {
         let allowed = now + self.budget_ms.map_or(limit, |budget| budget.min(limit));

@@ -7,7 +7,7 @@ use store::{StoreError, Tx};
 use workers::fitness::is_own_failure;
 
 use super::state::{MoveState, Stage};
-use crate::audited;
+use crate::audit_entries;
 use crate::clocks::{self, Whose};
 use crate::deployment::Deployment;
 use crate::realm_move::states::preflight::Preflight;
@@ -135,7 +135,7 @@ impl Workflow for RealmMove {
     async fn ended(&self, step: &mut StepTx<'_>, state: &MoveState) -> Result<(), StepError> {
         // One that rolled back has its entry by `bring_back`.
         if let Stage::Failed { error } = &state.stage {
-            audited::failed(step, "move", error).await?;
+            audit_entries::failed(step, "move", error).await?;
         }
         step.erase_tasks().await?;
         fingerprints::erase_all(step.tx, &step.record.id).await?;

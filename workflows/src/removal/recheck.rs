@@ -15,7 +15,7 @@ use store::{StoreError, Tx};
 use super::compare::erase_evidence;
 use super::state::{OF_STRAYS, RemovalStage, RemovalState};
 use crate::actor::Actor;
-use crate::audited;
+use crate::audit_entries;
 use crate::deployment::Deployment;
 use crate::mover_errors::step_error;
 use crate::places::place_of;
@@ -178,7 +178,7 @@ impl Workflow for Recheck {
             "removal": state.removal, "service": state.service, "location": state.location.name,
             "locationKey": state.location.key(), "found": found.name(),
         });
-        audited::found(step, "removal.recheck", found.name(), what).await?;
+        audit_entries::found(step, "removal.recheck", found.name(), what).await?;
         if found != Found::Data {
             return Ok(Next::Go(RecheckState { stage: RecheckStage::Done, ..state }, String::new()));
         }
@@ -189,7 +189,7 @@ impl Workflow for Recheck {
 
     async fn ended(&self, step: &mut StepTx<'_>, state: &RecheckState) -> Result<(), StepError> {
         if let RecheckStage::Failed { error } = &state.stage {
-            audited::failed(step, Self::KIND, error).await?;
+            audit_entries::failed(step, Self::KIND, error).await?;
         }
         Ok(())
     }

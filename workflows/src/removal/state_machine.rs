@@ -21,7 +21,7 @@ use super::recheck;
 use super::state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 use crate::actor::Actor;
 use crate::amount::Amount;
-use crate::audited;
+use crate::audit_entries;
 use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, demands_of_removal};
 use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
 use crate::data_tasks::{RemoveInput, RemoveTask, read_input, to_value};
@@ -111,7 +111,7 @@ impl Workflow for Removal {
 
     async fn ended(&self, step: &mut StepTx<'_>, state: &RemovalState) -> Result<(), StepError> {
         if let RemovalStage::Failed { error } = &state.stage {
-            audited::failed(step, "removal", error).await?;
+            audit_entries::failed(step, "removal", error).await?;
         }
         reservations::release(step.tx, &step.record.id).await?;
         if matches!(state.stage, RemovalStage::Done { .. }) {

@@ -69,7 +69,7 @@ pub(super) fn counts(view: &CampaignView) -> String {
         (view.done, "done"),
         (view.running, "running"),
         (view.waiting, "waiting"),
-        (view.rolled_back, "rolled_back"),
+        (view.rolled_back, "rolled back"),
         (view.failed, "failed"),
         (view.skipped, "skipped"),
         (view.cancelled, "cancelled"),

@@ -2,9 +2,9 @@
 
 use super::model::{StoreSpec, Topology};
 use super::read::{Fields, Reader};
-use super::rules::Rules;
 use super::unit_limits::{UNITS_MAX, UnitLimits};
 use crate::location::{Address, Location};
+use crate::topology::validation_context::Rules;
 
 impl UnitLimits {
     pub(super) fn check(&self, rules: &mut Rules<'_>, path: &str) {

@@ -6,8 +6,8 @@ use super::lines::Lines;
 use super::model::{Realm, Replication, Service, Shard, Topology};
 use super::names::{is_plain_name, nearest};
 use super::problem::Problem;
-use super::rules::Rules;
 use super::{addresses, endpoint, overlap, validate_store};
+use crate::topology::validation_context::Rules;
 
 /// Every breach of the rules. Parts that `lines` knows as unreadable have been reported already and are passed over.
 pub(super) fn validate(topology: &Topology, lines: &Lines) -> Vec<Problem> {

@@ -5,7 +5,7 @@ use super::model::{Service, StoreSpec};
 use super::names::{
     attribute_problem, bucket_problem, is_plain_name, placeholder_problem, prefix_problem, table_problem,
 };
-use super::rules::Rules;
+use crate::topology::validation_context::Rules;
 
 /// More index shards than this is taken for a slip: a thousand already allow a million writes a second.
 const SHARD_COUNT_MAX: u32 = 1000;

@@ -47,7 +47,7 @@ pub(crate) struct FreeSlots {
 }
 
 impl FreeSlots {
-    /// Claiming for `any` work, and what is kept beside it.
+    /// Room for `any` work, and what is kept beside it.
     pub(crate) fn with_kept(any: usize) -> Self {
         Self { all: any + any.div_ceil(ANY_FOR_ONE_KEPT), any }
     }
@@ -82,7 +82,7 @@ impl Drop for Counted {
 }
 
 impl WorkerSlots {
-    /// Empty hands; they look for work every `poll`, and when `waker` announces some.
+    /// No work yet; looks for it every `poll`, and when `waker` announces some.
     pub(crate) fn new(size: FreeSlots, poll: Duration, waker: Arc<Notify>, outages: Arc<Outages>) -> Self {
         let announced = Box::pin(Arc::clone(&waker).notified_owned());
         let (any_running, due) = (Arc::default(), Due { offline: true, any: true });

@@ -68,7 +68,7 @@ pub(crate) async fn stopped(tx: &mut Tx, first: &str, last: &str) -> Result<(), 
     .map(drop)
 }
 
-/// The kind of a requests that is no process: a request without an answer. No proof of death stops it.
+/// The kind of a row that stands for no process: a request without an answer. No proof of death stops it.
 pub const UNANSWERED: &str = "unanswered";
 
 /// Requests of the task got no answer, the last of them signed with this time.

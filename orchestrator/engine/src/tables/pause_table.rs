@@ -209,7 +209,7 @@ pub async fn hold_one(tx: &mut Tx, id: &str) -> Result<(), StoreError> {
 }
 
 /// Stops the tasks of the held workflows with ids in this range: at its next permit, checkpoint or heartbeat whoever runs one finds
-/// that it has lost it. Until it says so it is on record as a requests.
+/// that it has lost it. Until it says so it is noted in `in_doubt_requests`.
 async fn hold_tasks(tx: &mut Tx, first: &str, last: &str) -> Result<(), StoreError> {
     in_doubt_table::stopped(tx, first, last).await?;
     sql("UPDATE tasks SET paused = 1, fence = fence + 1, lease_until = 0, lease_owner = NULL WHERE status = $3 AND paused = 0 AND workflow_id IN \

@@ -80,7 +80,7 @@ pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreE
     one(sql(select!("WHERE id = $1")).bind(id).fetch_optional(tx).await?.as_ref())
 }
 
-/// The workflow with its row locked until the transaction ends. Take this lock before that of any task, tenant or cell.
+/// The workflow with its row locked until the transaction ends. Take this lock before that of any task, tenant or ledger entry.
 pub async fn lock(tx: &mut Tx, id: &str) -> Result<Option<WorkflowRecord>, StoreError> {
     Ok(lock_with_time(tx, id).await?.map(|(record, _)| record))
 }

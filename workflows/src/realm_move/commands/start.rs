@@ -112,9 +112,9 @@ pub(crate) async fn start_in(
     }
     let tenant = lock_movable(tx, &request.tenant).await?;
     let now = tx.now().await?;
-    if let Some(mover) = &tenant.active_move {
-        let first = workflow_table::get(tx, mover).await?;
-        let message = in_the_way(&tenant.id, mover, first.as_ref());
+    if let Some(active_move) = &tenant.active_move {
+        let first = workflow_table::get(tx, active_move).await?;
+        let message = in_the_way(&tenant.id, active_move, first.as_ref());
         let Some(first) = first else { return Err(Refusal::conflict("move_in_progress", message)) };
         let started = same_or_refused(&first, &digest, "move_in_progress", &message)?;
         if let Some(key) = &request.idempotency_key {
@@ -163,16 +163,16 @@ pub(crate) fn check_budget(deployment: &Deployment, request: &MoveRequest) -> Re
 }
 
 /// Why another move can't be started, and what to do.
-pub(crate) fn in_the_way(tenant: &str, mover: &str, first: Option<&WorkflowRecord>) -> String {
+pub(crate) fn in_the_way(tenant: &str, active_move: &str, first: Option<&WorkflowRecord>) -> String {
     let scheduled = first.filter(|first| first.state == "scheduled").and_then(|first| first.wake_at);
     match scheduled {
         Some(at) => format!(
-            "tenant {tenant} has a move scheduled for {}, {mover}: give it another time with `realmctl moves reschedule {mover} --at TIME`, or cancel \
-             it first with `realmctl moves cancel {mover}`",
+            "tenant {tenant} has a move scheduled for {}, {active_move}: give it another time with `realmctl moves reschedule {active_move} --at TIME`, or cancel \
+             it first with `realmctl moves cancel {active_move}`",
             utc(at)
         ),
         None => format!(
-            "tenant {tenant} is being moved already, by {mover}: watch it with `realmctl moves watch {mover}` or cancel it \
+            "tenant {tenant} is being moved already, by {active_move}: watch it with `realmctl moves watch {active_move}` or cancel it \
              first"
         ),
     }

@@ -1,5 +1,5 @@
 //! When an offline period will end, projected from how far its data work is: so that a move that can't keep its offline
-//! budget retreats before the budget is spent. Pure.
+//! budget rolls back before the budget is spent. Pure.
 //!
 //! Where there is doubt it errs towards an early end, because a move on course must never be turned back: the faster of the
 //! average and the recent rate counts, reading back is taken to be quick, and one look is not enough to give up.

@@ -13,7 +13,7 @@ use crate::deployment::Deployment;
 use crate::in_doubt::{self, InDoubt};
 use crate::plan::ServicePlan;
 use crate::realm_move::forecast::budget_check::Pace;
-use crate::realm_move::forecast::course;
+use crate::realm_move::forecast::budget_watch;
 use crate::realm_move::forecast::work::Work;
 use crate::realm_move::parts::CopiedPart;
 use crate::realm_move::roll_back::{past_deadline, roll_back, roll_back_if_over};
@@ -28,7 +28,7 @@ pub(crate) async fn advance(
     offline: OfflinePeriod,
     pace: Pace,
 ) -> Result<Next<MoveState>, StepError> {
-    let work = course::copy_work(deployment, &state);
+    let work = budget_watch::copy_work(deployment, &state);
     let tasks = match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
         Tasks::Done(tasks) => tasks,
         Tasks::GoOn(pace) => {
@@ -81,7 +81,7 @@ pub(crate) async fn settle_tasks(
         if let Some(over) = past_deadline(step, state, offline, &tasks) {
             return Ok(Tasks::Next(Box::new(over)));
         }
-        return Ok(match course::look(deployment, step, state, offline, (pace, work), &tasks)? {
+        return Ok(match budget_watch::look(deployment, step, state, offline, (pace, work), &tasks)? {
             Ok(pace) => Tasks::GoOn(Box::new(pace)),
             Err(hopeless) => Tasks::Next(Box::new(hopeless)),
         });
@@ -95,7 +95,7 @@ pub(crate) async fn settle_tasks(
 
 /// When a stage with open tasks is looked at again.
 pub(crate) fn next_look(deployment: &Deployment, step: &StepTx<'_>, offline: &OfflinePeriod) -> Millis {
-    offline.deadline.min(step.now + course::look_every(deployment, offline))
+    offline.deadline.min(step.now + budget_watch::look_every(deployment, offline))
 }
 
 /// A process was lost while it wrote to a target: what it may have sent must arrive, or be refused, before the target is read

@@ -4,7 +4,7 @@ use engine::{Next, StepError, StepTx};
 
 use crate::deployment::Deployment;
 use crate::realm_move::forecast::budget_check::Pace;
-use crate::realm_move::forecast::course;
+use crate::realm_move::forecast::budget_watch;
 use crate::realm_move::parts::CopiedPart;
 use crate::realm_move::report::report;
 use crate::realm_move::roll_back::roll_back_if_over;
@@ -19,7 +19,7 @@ pub(crate) async fn advance(
     (offline, pace): (OfflinePeriod, Pace),
     copied: Vec<CopiedPart>,
 ) -> Result<Next<MoveState>, StepError> {
-    let work = course::verify_work(deployment, &copied);
+    let work = budget_watch::verify_work(deployment, &copied);
     let verified = match settle_tasks(deployment, step, &state, &offline, (&pace, &work)).await? {
         Tasks::Done(tasks) => tasks,
         Tasks::GoOn(pace) => {

@@ -15,7 +15,10 @@ use crate::realm_move::states::comparing;
 use crate::timing::millis;
 use crate::{in_doubt, worker_there};
 
-/// How long one that has waited for long goes without a look, in milliseconds.
+/// The code of a move that has waited too long for capacity.
+const NO_CAPACITY: &str = "no_capacity";
+
+/// The longest that one that waits for capacity goes without a look, in milliseconds.
 const LOOK_AGAIN_MOST_MS: Millis = 10_000;
 
 pub(crate) async fn advance(
@@ -34,13 +37,18 @@ pub(crate) async fn advance(
         return Ok(Next::Go(state.at_stage(stage), String::new()));
     };
     // It is looked at again on purpose within that: what goes beyond is a gap.
-    let longest_gap = LOOK_AGAIN_MOST_MS + millis(deployment.timing.lease);
+    let longest_gap = look_again_after(looked_at.map_or(0, |at| at - since)) + millis(deployment.timing.lease);
     let since = counted_since(since, looked_at, step.now, longest_gap);
     let until = since + millis(deployment.timing.wait_limit);
     if step.now >= until {
         return Err(obstacle.gave_up());
     }
-    let wake = until.min(step.now + look_again_after(step.now - since));
+    // Of all that it may wait for, capacity alone wakes it.
+    let look = if obstacle.code == NO_CAPACITY { look_again_after(step.now - since) } else { LOOK_AGAIN_MS };
+    let wake = until.min(step.now + look);
+    // The last moment at which it could still go offline within its window.
+    let last = state.window.map(|window| window.to - millis(deployment.timing.least_offline()));
+    let wake = last.filter(|last| *last > step.now).map_or(wake, |last| wake.min(last));
     let stage = Stage::Waiting { since, reason: obstacle.reason, looked_at: Some(step.now) };
     Ok(Next::Stay(state.at_stage(stage), wake))
 }
@@ -64,8 +72,8 @@ async fn online(
     Ok(Next::Go(state.at_stage(Stage::Comparing), String::new()))
 }
 
-/// How long to wait before the next look, after `waited`: a tenth of that again, so that a thousand moves that wait for hours do not look
-/// a thousand times a second. Room that comes free sooner wakes the first in its queue.
+/// How long a move that waits for capacity goes without a look, after `waited`: a tenth of that again, so that a thousand of them do not
+/// look a thousand times a second. Capacity that comes free sooner wakes the first in its queue.
 fn look_again_after(waited: Millis) -> Millis {
     (waited / 10).clamp(LOOK_AGAIN_MS, LOOK_AGAIN_MOST_MS)
 }
@@ -119,7 +127,7 @@ async fn obstacle(
     let blocked = capacity::look(step, &demands_of_move(plan, &state.partitioning)).await?;
     Ok(blocked.map(|blocked| Obstacle {
         reason: blocked.text(),
-        code: "no_capacity",
+        code: NO_CAPACITY,
         advice: "see `realmctl limits list`",
     }))
 }

@@ -137,7 +137,7 @@ fn keys_leave_out_how_a_table_is_indexed() {
 
 #[test]
 fn the_stored_form_of_a_location() {
-    // Cells in every catalogue hold it: a change of this text needs a migration.
+    // Ledger entries in every catalogue hold it: a change of this text needs a migration.
     let topology = parse(EXAMPLE);
     let of = |service: &str, shard: &str| {
         let locations = topology.locations(service, shard, "acme").expect("known");

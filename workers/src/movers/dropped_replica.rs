@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::Movers;
 use crate::checkpointed_pass::Operation;
+use crate::dropped_replica;
+use crate::dropped_replica::{Leaving, Looks};
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::failure::Site;
 use crate::hooks;
-use crate::leaving::{self, Leaving, Looks};
 use crate::mismatch;
 use crate::part::PartAt;
 use crate::place::Place;
@@ -44,7 +45,7 @@ impl Movers {
         }
         let mut run = self.run(Operation::Leave, checkpoints, resume);
         if run.cursor().is_none() {
-            leaving::wait(first_after, &run.heartbeat()).await?;
+            dropped_replica::wait(first_after, &run.heartbeat()).await?;
         }
         let found = left.lasting_differences(&stays, Looks::new(differs, again_after), &mut run).await?;
         if found.is_empty() {

@@ -14,7 +14,7 @@ use workers::Movers;
 use workers::error::WorkError;
 use workers::permit::{Ledger, Reading};
 
-use super::same_store::{check_apart, check_is_itself};
+use crate::data_tasks::store_identity::{check_apart, check_is_itself};
 use crate::data_tasks::task_ledger::TaskLedger;
 use crate::mover_errors::work_error;
 use crate::places::place_of;
@@ -26,7 +26,7 @@ const READ_AGAIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
 /// One removal task's view of its entry and location.
-pub(crate) struct RemovalLedger<'a> {
+pub(crate) struct RemovalGuard<'a> {
     ledger: TaskLedger,
     movers: &'a Movers,
     at: Location,
@@ -35,7 +35,7 @@ pub(crate) struct RemovalLedger<'a> {
     apart: Mutex<Option<Instant>>,
 }
 
-impl<'a> RemovalLedger<'a> {
+impl<'a> RemovalGuard<'a> {
     pub(crate) fn new(ledger: TaskLedger, movers: &'a Movers, at: Location) -> Self {
         Self { ledger, movers, at, links: Mutex::default(), apart: Mutex::default() }
     }
@@ -86,7 +86,7 @@ impl<'a> RemovalLedger<'a> {
 }
 
 #[async_trait]
-impl Ledger for RemovalLedger<'_> {
+impl Ledger for RemovalGuard<'_> {
     async fn read(&self) -> Result<Option<Reading>, WorkError> {
         let links = self.links().await?;
         if !links.is_empty()

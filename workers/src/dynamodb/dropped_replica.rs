@@ -9,9 +9,9 @@ use super::read::Read;
 use super::{Item, Part, Table, canonical, keys};
 use crate::checkpointed_pass::Run;
 use crate::digest::Digest;
+use crate::dropped_replica::Looks;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::leaving::Looks;
 use crate::mismatch::{Differs, Mismatch};
 
 /// One that differed at the first look.

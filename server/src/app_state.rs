@@ -9,6 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
 
+/// Event streams open at a time; each asks the catalogue a few times a second.
+pub(crate) const STREAMS_MAX: usize = 256;
+
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct App {
@@ -18,10 +21,16 @@ pub(crate) struct App {
     /// One permit for each open event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) last_write: LastWrite,
-    pub(crate) waker: Arc<Notify>,
+    waker: Arc<Notify>,
 }
 
 impl App {
+    /// `stop` ends its event streams.
+    pub(crate) fn new(deployment: Deployment, waker: Arc<Notify>, stop: CancellationToken) -> Self {
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        Self { deployment, stop, streams, last_write: LastWrite::default(), waker }
+    }
+
     /// Tells the runner of this process that something has become due.
     pub(crate) fn announce(&self) {
         self.waker.notify_waiters();

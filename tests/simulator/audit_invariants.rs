@@ -1,4 +1,4 @@
-//! Judges the audit trail: in each transaction, its entries of an entry lead from what the entry was to what it is, and no entry
+//! Judges the audit trail: in each transaction, its audit entries of a ledger entry lead from what that was to what it is, and no entry
 //! holds a key of a tenant's data.
 
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ pub(crate) fn judge(seen: &Snapshot, next: &Snapshot) -> Result<(), Broken> {
     Ok(())
 }
 
-/// The entry begins where the entry was left, and the entry goes where the entry says.
+/// The audit entry begins where the ledger entry was left, and the ledger entry goes where it says.
 fn follow(told: &mut BTreeMap<EntryKey, (String, i64)>, row: &AuditRow) -> Result<(), Broken> {
     let read = |text: &str| serde_json::from_str::<Value>(text).map_err(|error| format!("audit: {row:?}: {error}"));
     let (before, after) = (read(&row.before)?, read(&row.after)?);

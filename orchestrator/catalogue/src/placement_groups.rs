@@ -45,7 +45,7 @@ fn for_any_tenant(place: &str, tenant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::placement_groups::*;
 
     #[test]
     fn tenants_that_differ_in_nothing_but_their_ids_have_one_shape() {

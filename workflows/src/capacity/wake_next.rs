@@ -84,7 +84,7 @@ fn first_of(slots: i64, used: i64, waiting: Vec<Waiting>) -> BTreeMap<String, Mi
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::capacity::wake_next::*;
 
     #[test]
     fn those_at_the_head_of_the_queue_are_next_as_far_as_there_is_room() {

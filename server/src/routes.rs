@@ -1,0 +1,89 @@
+//! The routes: which path is answered by which handler, and what every request passes first.
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post, put};
+
+use crate::app_state::App;
+use crate::auth::{TokenCheck, require_token};
+use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
+use crate::problem::ApiError;
+use crate::settings::ServerSettings;
+use crate::{
+    audit, campaigns, controls, explain, health, limits, move_events, moves, removals, request_log, status, tenants,
+    topology,
+};
+
+/// Everything that the server answers.
+pub(crate) fn router(app: App, settings: &ServerSettings) -> Router {
+    let check = TokenCheck::new(settings.token.as_ref());
+    // Layers wrap what stands above them, the fallbacks too: without the token, nobody learns what routes there are.
+    let v1 = resources()
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+        .layer(from_fn_with_state(check, require_token));
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .nest("/v1", v1)
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(unknown_route)
+        .layer(DefaultBodyLimit::max(JSON_MAX))
+        .layer(from_fn(request_log::log))
+        .with_state(app)
+}
+
+fn resources() -> Router<App> {
+    let apply = put(topology::apply).layer(DefaultBodyLimit::max(TOPOLOGY_MAX));
+    let create_campaign = post(campaigns::create).layer(DefaultBodyLimit::max(LIST_MAX));
+    Router::new()
+        .route("/topology", apply.get(topology::show))
+        .route("/topology/rename-endpoint", post(topology::rename_endpoint))
+        .route("/tenants", post(tenants::create).get(tenants::list))
+        .route("/tenants/{id}", get(tenants::show))
+        .route("/tenants/{id}/moves", post(moves::start))
+        .route("/tenants/{id}/pause", post(controls::pause_tenant))
+        .route("/tenants/{id}/resume", post(controls::resume_tenant))
+        .route("/moves", get(moves::list))
+        .route("/moves/{id}", get(moves::show))
+        .route("/moves/{id}/events", get(move_events::follow))
+        .route("/moves/{id}/cancel", post(moves::cancel))
+        .route("/moves/{id}/pause", post(controls::pause_move))
+        .route("/moves/{id}/resume", post(controls::resume_move))
+        .route("/moves/{id}/retry", post(controls::retry_move))
+        .route("/moves/{id}/reschedule", post(moves::reschedule))
+        .route("/campaigns", create_campaign.get(campaigns::list))
+        .route("/campaigns/{id}", get(campaigns::show))
+        .route("/campaigns/{id}/members", get(campaigns::members))
+        .route("/campaigns/{id}/pause", post(campaigns::pause))
+        .route("/campaigns/{id}/resume", post(campaigns::resume))
+        .route("/campaigns/{id}/cancel", post(campaigns::cancel))
+        .route("/removals", get(removals::list))
+        .route("/removals/replay", post(removals::replay_all))
+        .route("/removals/{id}", get(removals::show))
+        .route("/removals/{id}/late-writes", get(removals::late_writes))
+        .route("/removals/{id}/replay", post(removals::replay))
+        .route("/removals/{id}/pause", post(controls::pause_removal))
+        .route("/removals/{id}/resume", post(controls::resume_removal))
+        .route("/removals/{id}/retry", post(controls::retry_removal))
+        .route("/pause", post(controls::pause_all))
+        .route("/resume", post(controls::resume_all))
+        .route("/pauses", get(controls::list))
+        .route("/limits", get(limits::list).put(limits::set).delete(limits::unset))
+        .route("/explain/{id}", get(explain::explain))
+        .route("/audit", get(audit::list))
+        .route("/status", get(status::show))
+        .route("/workers", get(status::list_workers))
+        .route("/ids/{id}", get(status::ids))
+}
+
+async fn unknown_route() -> ApiError {
+    ApiError::not_found("unknown_route", "there is nothing at this path")
+}
+
+async fn method_not_allowed() -> ApiError {
+    let detail = "this path does not take that method; the Allow header names those it takes";
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+}
