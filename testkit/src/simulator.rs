@@ -15,7 +15,7 @@ pub use chance::Chance;
 pub use coverage::Coverage;
 pub use event_queue::EventQueue;
 pub use mailbox::{Mailbox, PendingRequest};
-pub use simulated_tasks::{Open, Pulse, SimulatedTasks};
+pub use simulated_tasks::{Open, SimulatedTasks, Wakeups};
 pub use table::{Attributes, Page, SimulatedTable, TableShape, number, text};
 pub use trace::Trace;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use acceptance::world::{deploy_timed, runner_of, wait_until};
-use acceptance::{Clocked, Database, Purse, World, timing};
+use acceptance::{Clocked, Database, RevocableCredentials, World, timing};
 use catalogue::tenants::TenantStatus;
 use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::tables::runner_table::LiveRunner;
@@ -29,9 +29,9 @@ const LACKS: &str = "no AWS credentials were found: set AWS_ACCESS_KEY_ID";
 
 async fn beside_a_fit_one(database: Database) {
     let world = World::new(database).await;
-    let (purse, claimed) = (Purse::default(), Claims::default());
-    purse.empty();
-    let unfit = another_process(&world, &purse).await;
+    let (credentials, claimed) = (RevocableCredentials::default(), Claims::default());
+    credentials.empty();
+    let unfit = another_process(&world, &credentials).await;
     let (fit, unfit_stop, stop) = (world.runner(), CancellationToken::new(), CancellationToken::new());
     let story = async {
         wait_until(|| async { is_unfit(&world, &unfit.owner).await }).await;
@@ -52,8 +52,8 @@ async fn beside_a_fit_one(database: Database) {
 
 async fn taken_over(database: Database) {
     let world = World::new(database).await;
-    let purse = Purse::default();
-    let unfit = another_process(&world, &purse).await;
+    let credentials = RevocableCredentials::default();
+    let unfit = another_process(&world, &credentials).await;
     let (fit, unfit_stop, stop) = (world.runner(), CancellationToken::new(), CancellationToken::new());
     let story = async {
         let id = world.start_move("eu").await;
@@ -70,16 +70,16 @@ async fn taken_over(database: Database) {
         unfit_stop.cancel();
         id
     };
-    let begins = runner_of(&unfit).with_failpoints(EmptiesAtACopy(purse));
+    let begins = runner_of(&unfit).with_failpoints(EmptiesAtACopy(credentials));
     let ((), id) = tokio::join!(Box::pin(begins.run(unfit_stop.clone())), story);
     went_well(&world, &id).await;
 }
 
 async fn only_unfit(database: Database) {
     let world = World::new(database).await;
-    let purse = Purse::default();
-    purse.empty();
-    let unfit = another_process(&world, &purse).await;
+    let credentials = RevocableCredentials::default();
+    credentials.empty();
+    let unfit = another_process(&world, &credentials).await;
     let epoch = world.tenant().await.epoch;
     let (working, serving) = (CancellationToken::new(), CancellationToken::new());
     let story = async {
@@ -99,7 +99,7 @@ async fn only_unfit(database: Database) {
             says_who_is_unfit(&world, &id, &unfit).await;
             let tenant = world.tenant().await;
             assert_eq!((tenant.status, tenant.epoch), (TenantStatus::Online, epoch));
-            purse.fill();
+            credentials.fill();
             wait_until(|| world.has_ended(&id)).await;
             serving.cancel();
         };
@@ -122,8 +122,8 @@ async fn says_who_is_unfit(world: &World, id: &str, unfit: &Deployment) {
 
 async fn alone(database: Database) {
     let stage = Clocked::new(database).await;
-    let (world, purse) = (&stage.world, Purse::default());
-    let runner = runner_of(&purse.of(&world.deployment)).with_failpoints(EmptiesAtACopy(purse.clone()));
+    let (world, credentials) = (&stage.world, RevocableCredentials::default());
+    let runner = runner_of(&credentials.of(&world.deployment)).with_failpoints(EmptiesAtACopy(credentials.clone()));
     let id = world.start_move("eu").await;
     ticks_until(&stage, &runner, || async { is_given_back(world, &id).await }).await;
     assert_eq!(world.tenant().await.status, TenantStatus::Moving);
@@ -137,8 +137,8 @@ async fn alone(database: Database) {
     assert!(error.message.contains("offline_lease_lapsed"), "{error:?}");
     assert!(!view.removals.is_empty() && view.removals.iter().all(|removal| removal.state != "failed"), "{view:?}");
 
-    purse.fill();
-    let runner = runner_of(&purse.of(&world.deployment));
+    credentials.fill();
+    let runner = runner_of(&credentials.of(&world.deployment));
     ticks_until(&stage, &runner, || async { world.has_ended(&id).await }).await;
     assert!(world.view(&id).await.removals.iter().all(|removal| removal.state == "done"), "{view:?}");
     let again = world.start_move("eu").await;
@@ -170,8 +170,8 @@ async fn went_well(world: &World, id: &str) {
 }
 
 /// A process of its own on the world's catalogue.
-async fn another_process(world: &World, purse: &Purse) -> Deployment {
-    purse.of(&deploy_timed(&world.store_url, timing::short()).await)
+async fn another_process(world: &World, credentials: &RevocableCredentials) -> Deployment {
+    credentials.of(&deploy_timed(&world.store_url, timing::short()).await)
 }
 
 async fn is_unfit(world: &World, owner: &str) -> bool {
@@ -217,7 +217,7 @@ impl Failpoints for Claims {
 }
 
 /// Takes the credentials away when a copy begins.
-struct EmptiesAtACopy(Purse);
+struct EmptiesAtACopy(RevocableCredentials);
 
 impl Failpoints for EmptiesAtACopy {
     fn step(&self, _: Failpoint<'_>) -> Result<(), StepError> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use engine::failpoints::{Failpoint, Failpoints, Moment};
 use engine::{Ids, StepError};
 use store::{Admission, Clock, CommitFate, Faults, Held, ManualClock, Millis};
-use testkit::simulator::{Chance, Mailbox, Pulse};
+use testkit::simulator::{Chance, Mailbox, Wakeups};
 
 use crate::faults::{Fault, FaultRates};
 
@@ -36,7 +36,7 @@ pub(crate) struct Hit {
 /// What the product's hooks share with the simulation.
 pub(crate) struct Hooks {
     pub(crate) gates: Mailbox<(), Option<Held>>,
-    pulse: Arc<Pulse>,
+    wakeups: Arc<Wakeups>,
     chance: Mutex<Chance>,
     rates: FaultRates,
     calm: AtomicBool,
@@ -53,10 +53,10 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Hooks {
-    pub(crate) fn new(pulse: Arc<Pulse>, chance: Chance, rates: FaultRates) -> Self {
+    pub(crate) fn new(wakeups: Arc<Wakeups>, chance: Chance, rates: FaultRates) -> Self {
         Self {
             gates: Mailbox::default(),
-            pulse,
+            wakeups,
             chance: Mutex::new(chance),
             rates,
             calm: AtomicBool::new(true),
@@ -109,7 +109,7 @@ impl Hooks {
 
     /// Whether a fault of this rate strikes the running lane now.
     pub(crate) fn strikes(&self, permille: u32) -> bool {
-        let lane = self.pulse.running();
+        let lane = self.wakeups.running();
         let permille = permille * lane.map_or(1, |lane| self.weight(lane));
         !self.is_calm() && locked(&self.chance).permille(permille)
     }
@@ -131,7 +131,7 @@ impl Hooks {
 
     /// The outcome of a commit is about to be read back.
     fn read_back(&self) -> Result<(), StepError> {
-        let Some(lane) = self.pulse.running().filter(|_| self.strikes(self.rates.read_back_fails)) else {
+        let Some(lane) = self.wakeups.running().filter(|_| self.strikes(self.rates.read_back_fails)) else {
             return Ok(());
         };
         self.note(lane, Fault::ReadBackFails);
@@ -139,7 +139,7 @@ impl Hooks {
     }
 
     fn visit(&self, state: &'static str) {
-        let Some(lane) = self.pulse.running() else { return };
+        let Some(lane) = self.wakeups.running() else { return };
         locked(&self.work).insert(lane, Work { state });
         if self.strikes(self.rates.crash_at_point) {
             self.note(lane, Fault::Crash);
@@ -158,7 +158,7 @@ pub(crate) struct Hooked(pub Arc<Hooks>);
 impl Faults for Hooked {
     fn begin(&self) -> Admission {
         let hooks = Arc::clone(&self.0);
-        let lane = hooks.pulse.running().expect("only lanes use the database");
+        let lane = hooks.wakeups.running().expect("only lanes use the database");
         let admitted = hooks.gates.ask(lane, ());
         Box::pin(async move {
             match admitted.await {
@@ -171,7 +171,7 @@ impl Faults for Hooked {
 
     fn commit(&self) -> CommitFate {
         let hooks = &self.0;
-        let lane = hooks.pulse.running().expect("only lanes use the database");
+        let lane = hooks.wakeups.running().expect("only lanes use the database");
         if hooks.is_doomed(lane) {
             return CommitFate::NotMade;
         }

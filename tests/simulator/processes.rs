@@ -71,8 +71,8 @@ impl World {
             ..Settings::default()
         };
         let clocks = Arc::new(Clocks::default());
-        let (calls, pulse) = (Arc::clone(&self.calls), self.lanes.pulse());
-        let tables = SimulatedTables { calls, pulse, clocks: Arc::clone(&clocks) };
+        let (calls, wakeups) = (Arc::clone(&self.calls), self.lanes.wakeups());
+        let tables = SimulatedTables { calls, wakeups, clocks: Arc::clone(&clocks) };
         let movers = Movers::with_tables(Arc::new(tables), clocks, settings);
         let mut deployment = Deployment::new(store.clone(), movers, scenario.timing.clone());
         deployment.ids = Arc::new(hooked.clone());

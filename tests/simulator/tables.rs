@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use testkit::simulator::{Attributes, Mailbox, Millis, Pulse, text};
+use testkit::simulator::{Attributes, Mailbox, Millis, Wakeups, text};
 use tokio::time::Instant;
 use workers::clocks::{ClockOf, Clocks, Told};
 use workers::error::WorkError;
@@ -59,7 +59,7 @@ pub(crate) type Calls = Mailbox<Call, Answered>;
 /// All tables, as one process reaches them.
 pub(crate) struct SimulatedTables {
     pub(crate) calls: Arc<Calls>,
-    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) wakeups: Arc<Wakeups>,
     pub(crate) clocks: Arc<Clocks>,
 }
 
@@ -73,7 +73,7 @@ impl Tables for SimulatedTables {
         Ok(Arc::new(Remote {
             at,
             calls: Arc::clone(&self.calls),
-            pulse: Arc::clone(&self.pulse),
+            wakeups: Arc::clone(&self.wakeups),
             clocks: Arc::clone(&self.clocks),
             clock: ClockOf::place(place),
         }))
@@ -83,14 +83,14 @@ impl Tables for SimulatedTables {
 struct Remote {
     at: At,
     calls: Arc<Calls>,
-    pulse: Arc<Pulse>,
+    wakeups: Arc<Wakeups>,
     clocks: Arc<Clocks>,
     clock: ClockOf,
 }
 
 impl Remote {
     async fn ask(&self, question: Question) -> Result<Answer, WorkError> {
-        let lane = self.pulse.running().expect("only lanes use tables");
+        let lane = self.wakeups.running().expect("only lanes use tables");
         let sent = Instant::now();
         let answer = self.calls.ask(lane, Call { at: self.at.clone(), question });
         match answer.await {

@@ -107,7 +107,7 @@ impl World {
         let scenario = Scenario::drawn(&mut chance);
         let clock = Arc::new(ManualClock::new(START));
         let lanes = SimulatedTasks::default();
-        let hooks = Hooks::new(lanes.pulse(), Chance::new(chance.bits()), scenario.rates.clone());
+        let hooks = Hooks::new(lanes.wakeups(), Chance::new(chance.bits()), scenario.rates.clone());
         let url = store::StoreUrl::Sqlite(file.to_owned());
         let store = Store::open(&url).await.expect("the catalogue opens").with_clock(Arc::new(Arc::clone(&clock)));
         let shape = || TableShape { key: KEY, index_key: INDEX_KEY };
@@ -255,7 +255,7 @@ impl World {
                 self.hold(lane, Event::Reply { lane, answer, reply });
             }
             Event::Admit { lane, answer, reachable } => {
-                let held: Option<Held> = reachable.then(|| Box::new(self.lanes.pulse().open()) as Held);
+                let held: Option<Held> = reachable.then(|| Box::new(self.lanes.wakeups().open()) as Held);
                 if answer.send(held).is_ok() {
                     self.run(lane).await?;
                 }

@@ -12,5 +12,5 @@ pub mod timing;
 pub mod world;
 
 pub use clocked::Clocked;
-pub use revocable_credentials::Purse;
+pub use revocable_credentials::RevocableCredentials;
 pub use world::{Database, World};

@@ -3,7 +3,7 @@
 //! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
 //! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
 //! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`request_timestamp.rs`), reads with
-//! the database's as last heard (`heard.rs`).
+//! the database's as last heard (`remote_clock.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
-//! SimulatedTasks: each is a line of work of some process, and exactly one runs at a time, until all that is left for it is to wait
+//! Simulated tasks: each is a line of work of some process, and exactly one runs at a time, until all that is left for it is to wait
 //! for something that the simulation decides. So the order of everything follows from the simulation's choices.
 //!
-//! A lane may wait for threads of its own, such as a database's: then the run waits with it, and nothing else runs. Runs on a
+//! A task may wait for threads of its own, such as a database's: then the run waits with it, and nothing else runs. Runs on a
 //! current-thread runtime with a paused clock, kept from moving by itself.
 
 use std::collections::BTreeMap;
@@ -20,13 +20,13 @@ const QUIET_TURNS: u32 = 2;
 
 /// Which lane runs, and what it has open with other threads.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct Wakeups {
     running: AtomicUsize,
     open: AtomicUsize,
     changed: Notify,
 }
 
-impl Pulse {
+impl Wakeups {
     /// The lane that runs now.
     pub fn running(&self) -> Option<usize> {
         Some(self.running.load(Ordering::SeqCst)).filter(|lane| *lane != NONE)
@@ -41,7 +41,7 @@ impl Pulse {
 
 /// Something that a lane has open with another thread.
 #[derive(Debug)]
-pub struct Open(Arc<Pulse>);
+pub struct Open(Arc<Wakeups>);
 
 impl Drop for Open {
     fn drop(&mut self) {
@@ -52,13 +52,13 @@ impl Drop for Open {
 
 struct Woken {
     flag: AtomicBool,
-    pulse: Arc<Pulse>,
+    wakeups: Arc<Wakeups>,
 }
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
         self.flag.store(true, Ordering::SeqCst);
-        self.pulse.changed.notify_one();
+        self.wakeups.changed.notify_one();
     }
 }
 
@@ -70,25 +70,25 @@ struct SimulatedTask {
 /// All lanes that have work.
 pub struct SimulatedTasks {
     lanes: BTreeMap<usize, SimulatedTask>,
-    pulse: Arc<Pulse>,
+    wakeups: Arc<Wakeups>,
 }
 
 impl Default for SimulatedTasks {
     fn default() -> Self {
-        let pulse = Pulse { running: AtomicUsize::new(NONE), open: AtomicUsize::new(0), changed: Notify::new() };
-        Self { lanes: BTreeMap::new(), pulse: Arc::new(pulse) }
+        let wakeups = Wakeups { running: AtomicUsize::new(NONE), open: AtomicUsize::new(0), changed: Notify::new() };
+        Self { lanes: BTreeMap::new(), wakeups: Arc::new(wakeups) }
     }
 }
 
 impl SimulatedTasks {
     /// What hooks inside the work ask.
-    pub fn pulse(&self) -> Arc<Pulse> {
-        Arc::clone(&self.pulse)
+    pub fn wakeups(&self) -> Arc<Wakeups> {
+        Arc::clone(&self.wakeups)
     }
 
     /// Gives a lane that has none its work; it starts when it is first run.
     pub fn begin(&mut self, lane: usize, work: impl Future<Output = ()> + Send + 'static) {
-        let woken = Arc::new(Woken { flag: AtomicBool::new(true), pulse: self.pulse() });
+        let woken = Arc::new(Woken { flag: AtomicBool::new(true), wakeups: self.wakeups() });
         let before = self.lanes.insert(lane, SimulatedTask { work: Box::pin(work), woken });
         assert!(before.is_none(), "lane {lane} has work already");
     }
@@ -111,7 +111,7 @@ impl SimulatedTasks {
 
     /// Runs the lane until it is quiet; says whether its work has ended.
     pub async fn run(&mut self, id: usize) -> bool {
-        self.pulse.running.store(id, Ordering::SeqCst);
+        self.wakeups.running.store(id, Ordering::SeqCst);
         let mut quiet = 0;
         let ended = loop {
             let Some(lane) = self.lanes.get_mut(&id) else { break true };
@@ -123,19 +123,19 @@ impl SimulatedTasks {
                     break true;
                 }
             }
-            if self.pulse.open.load(Ordering::SeqCst) > 0 {
+            if self.wakeups.open.load(Ordering::SeqCst) > 0 {
                 quiet = 0;
-                self.pulse.changed.notified().await;
+                self.wakeups.changed.notified().await;
                 continue;
             }
             tokio::task::yield_now().await;
             quiet += 1;
             let woken = self.lanes.get(&id).is_some_and(|lane| lane.woken.flag.load(Ordering::SeqCst));
-            if !woken && quiet > QUIET_TURNS && self.pulse.open.load(Ordering::SeqCst) == 0 {
+            if !woken && quiet > QUIET_TURNS && self.wakeups.open.load(Ordering::SeqCst) == 0 {
                 break false;
             }
         };
-        self.pulse.running.store(NONE, Ordering::SeqCst);
+        self.wakeups.running.store(NONE, Ordering::SeqCst);
         ended
     }
 
@@ -145,8 +145,8 @@ impl SimulatedTasks {
         for _ in 0..=QUIET_TURNS {
             tokio::task::yield_now().await;
         }
-        while self.pulse.open.load(Ordering::SeqCst) > 0 {
-            self.pulse.changed.notified().await;
+        while self.wakeups.open.load(Ordering::SeqCst) > 0 {
+            self.wakeups.changed.notified().await;
         }
     }
 }
