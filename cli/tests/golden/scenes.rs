@@ -73,7 +73,7 @@ pub(crate) fn completed() -> Value {
 }
 
 pub(crate) fn rolled_back() -> Value {
-    let message = "rolled back before the offline budget was spent: projected 1,412 s offline of the 1,200 s allowed, after 310 s copying \
+    let message = "stopped before the offline budget was spent: projected 1,412 s offline of the 1,200 s allowed, after 310 s copying \
                    eu-west-1; allow more with --budget (and --offline-deadline), or move when less is written to the target";
     with(
         any_move(OTHER_MOVE, "rolled_back"),

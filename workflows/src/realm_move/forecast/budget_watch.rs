@@ -68,7 +68,7 @@ pub(crate) fn look(
     let projected = pace.projected_end().map_or(0, |end| end - offline.since);
     let verb = if work.copying { "copied" } else { "read back" };
     let message = format!(
-        "rolled back before the offline budget was spent: projected {} s offline of the {} s allowed, after {} s {verb} {}; allow more \
+        "stopped before the offline budget was spent: projected {} s offline of the {} s allowed, after {} s {verb} {}; allow more \
          with --budget (and --offline-deadline), or move when less is written to the target",
         projected / 1_000,
         (offline.deadline - offline.since) / 1_000,
