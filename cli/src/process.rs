@@ -180,7 +180,7 @@ pub(crate) async fn open_store(url: &str, connections: u32) -> Result<Store, Fai
             StoreError::Unfit(why) => return Failure::failed(format!("can't open the store {named}: {why}")),
             StoreError::BadUrl(why) => return Failure::usage(format!("--store: {why}")),
             StoreError::Migration(_) | StoreError::Refused(_) => {
-                "check that this is realmctl's own database, and not of a newer version"
+                "check that this is realmctl's own database, of this version or an earlier release (a catalogue of a version from before the first release can't be opened: create a new one)"
             }
             StoreError::Unavailable(_) if error.says_what_to_do() => {
                 return Failure::failed(format!("can't open the store {named}: {}", chain(&error)));

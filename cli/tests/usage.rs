@@ -145,9 +145,14 @@ fn the_version_is_data() {
 #[test]
 fn an_error_code_that_there_is_not_is_refused_and_all_others_are_listed() {
     let unknown = realmctl(&["errors", "no_such_code"]).ends_with(3);
-    assert!(unknown.stderr.contains("there is no error code `no_such_code`; `realmctl errors` lists them"), "{unknown:?}");
+    assert!(
+        unknown.stderr.contains("there is no error code `no_such_code`; `realmctl errors` lists them"),
+        "{unknown:?}"
+    );
     let all = realmctl(&["errors", "--output", "json"]).ends_with(0).json();
     let codes = all["items"].as_array().expect("a list");
     assert!(codes.len() > 150, "{}", codes.len());
-    assert!(codes.iter().all(|code| ["code", "place", "meaning", "nextStep"].iter().all(|field| code[field].is_string())));
+    assert!(
+        codes.iter().all(|code| ["code", "place", "meaning", "nextStep"].iter().all(|field| code[field].is_string()))
+    );
 }

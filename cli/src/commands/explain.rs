@@ -74,8 +74,11 @@ fn workflow_text(about: &Explanation) -> String {
 }
 
 fn what(about: &Explanation) -> String {
-    let place = about.place.as_ref().map(|place| format!(", {place}")).unwrap_or_default();
-    format!("{} of tenant {}{place}", about.kind, about.tenant)
+    let Explanation { kind, tenant, .. } = about;
+    match about.place.as_deref().and_then(|place| place.split_once(" at ")) {
+        Some((service, location)) => format!("{kind} of {tenant}'s {service} data at {location}"),
+        None => format!("{kind} of tenant {tenant}"),
+    }
 }
 
 fn tenant_text(about: &TenantExplanation) -> String {

@@ -141,7 +141,7 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
             let which = which.as_ref().map(|which| format!("; {which}")).unwrap_or_default();
             WaitsFor::new("target_busy", format!("{what}, to be absent{which}"))
         }
-        Waits::Drain(until) => WaitsFor::new("drain", "requests from before to end").until(*until),
+        Waits::Drain(until) => WaitsFor::new("drain", "earlier requests to end").until(*until),
         Waits::InDoubt(reason) | Waits::Reason(reason) if reason.starts_with(CLOCKS_TO_AGREE) => {
             WaitsFor::new(CLOCK_SKEW, reason.clone())
         }

@@ -28,7 +28,7 @@ pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<
             None => format!("its start time, {}", utc(at)),
         }),
         Stage::Waiting { reason, .. } => Some(reason.clone()),
-        Stage::Drain { until: Some(until), .. } => Some(format!("requests from before to end, until {}", utc(*until))),
+        Stage::Drain { until: Some(until), .. } => Some(format!("earlier requests to end, until {}", utc(*until))),
         _ => None,
     }
 }
