@@ -266,7 +266,7 @@ async fn begun(world: &World, checkpoints: u32) -> (String, String) {
     let deployment = &world.deployment;
     let settings = RunnerSettings { tasks_at_once: 1, ..deployment.runner_settings() };
     let runner =
-        Runner::new(deployment.store.clone(), workflows::registry(&deployment), settings, deployment.owner.clone());
+        Runner::new(deployment.store.clone(), workflows::registry(deployment), settings, deployment.owner.clone());
     World::run_by(runner.with_failpoints(injector.clone()), || world.has_ended(&id)).await;
     assert!(injector.struck() > 0, "{checkpoints}");
     let failed = of_service(world, &id, ISSUES).await;

@@ -235,7 +235,7 @@ impl Stage {
     /// Ticks, without any sweep, until the move is stored in `state`.
     async fn tick_until(&self, id: &str, failpoints: impl Failpoints, state: &str) {
         let deployment = &self.world.deployment;
-        let only_the_move = workflows::registry(&deployment).without_sweeps();
+        let only_the_move = workflows::registry(deployment).without_sweeps();
         let runner = engine::Runner::new(
             deployment.store.clone(),
             only_the_move,

@@ -203,7 +203,7 @@ async fn shared(database: Database) {
     let runners = deployments.iter().zip(&copies).map(|(process, copies)| {
         // Neither can take all parts.
         let settings = RunnerSettings { tasks_at_once: 5, ..process.runner_settings() };
-        let runner = Runner::new(process.store.clone(), workflows::registry(&process), settings, process.owner.clone());
+        let runner = Runner::new(process.store.clone(), workflows::registry(process), settings, process.owner.clone());
         runner.with_failpoints(copies.clone())
     });
     let id = world.start_move("eu").await;

@@ -53,7 +53,7 @@ fn between<'a>(text: &'a str, open: &'a str, close: char) -> impl Iterator<Item 
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text);
     let headings =
-        headings.lines().filter_map(|line| line.starts_with('#').then(|| line.trim_start_matches('#').trim()));
+        headings.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
     let slug = |heading: &str| {
         let kept = heading.chars().filter(|letter| letter.is_alphanumeric() || [' ', '-', '_'].contains(letter));
         kept.collect::<String>().to_lowercase().replace(' ', "-")

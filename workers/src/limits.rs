@@ -257,7 +257,7 @@ impl RateLimiter {
         let now = Instant::now();
         let units = units as f64 * self.unit;
         self.limits.with(|by_scope| {
-            by_scope.by_scope(&self.place, self.kind).for_each(|scope_limiter| scope_limiter.take(units, now))
+            by_scope.by_scope(&self.place, self.kind).for_each(|scope_limiter| scope_limiter.take(units, now));
         });
     }
 

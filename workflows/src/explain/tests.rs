@@ -419,7 +419,7 @@ fn a_tenant_tells_whether_it_serves_and_what_its_move_waits_for() {
     let about = |tenant: Tenant, workflows| tenant::explain(tenant, workflows, true, NOW);
     let moving = about(acme(TenantStatus::Moving, Some(NOW + 60_000)), vec![explained.clone(), explained.clone()]);
     assert_eq!(moving.waits_for.code, "moving");
-    assert!(moving.waits_for.text.contains("m-1, which waits for requests from before"), "{}", moving.waits_for.text);
+    assert!(moving.waits_for.text.contains("m-1, which waits for earlier requests"), "{}", moving.waits_for.text);
     assert_eq!(moving.can_do, ["realmctl moves cancel m-1", "realmctl tenants resume acme"], "each command once");
     let lapsed = about(acme(TenantStatus::Moving, Some(NOW - 1)), Vec::new());
     assert_eq!(lapsed.waits_for.code, "lapsed");
