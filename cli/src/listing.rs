@@ -15,9 +15,10 @@ pub(crate) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Fetches pages by `(cursor, limit)` until the limit is reached or there is no more.
+    /// Fetches pages of `what` by `(cursor, limit)` until the limit is reached or there is no more.
     pub(crate) async fn fetch<T>(
         &self,
+        what: &str,
         terminal: &Terminal,
         mut page: impl AsyncFnMut(Option<String>, String) -> Result<Page<T>, Failure>,
     ) -> Result<Page<T>, Failure> {
@@ -34,10 +35,10 @@ impl LimitArgs {
             }
         }
         if all.items.is_empty() {
-            terminal.say("There are none.");
+            terminal.say(&format!("No {what} found."));
         }
         if all.next_cursor.is_some() {
-            terminal.say(&format!("There are more than these {limit}: raise --limit to see them."));
+            terminal.say(&format!("There are more than these {limit} {what}: raise --limit to see them."));
         }
         Ok(all)
     }

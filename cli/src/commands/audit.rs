@@ -39,7 +39,7 @@ pub(crate) async fn run(command: &AuditCommand, globals: &Globals, terminal: &Te
     let AuditCommand::List(args) = command;
     let client = Client::of(globals)?;
     client.is_known(args.tenant.as_deref()).await?;
-    let page = args.limit.fetch(terminal, async |cursor, limit| {
+    let page = args.limit.fetch("audit entries", terminal, async |cursor, limit| {
         client.audit(&[("tenant", args.tenant.clone()), ("cursor", cursor), ("limit", Some(limit))]).await
     });
     let page = page.await?;

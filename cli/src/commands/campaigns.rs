@@ -128,7 +128,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
     match command {
         CampaignsCommand::Create(args) => return create::run(args, &client, terminal).await,
         CampaignsCommand::List(args) => {
-            let page = args.limit.fetch(terminal, async |cursor, limit| {
+            let page = args.limit.fetch("campaigns", terminal, async |cursor, limit| {
                 let query = [("state", args.state.clone()), ("cursor", cursor), ("limit", Some(limit))];
                 client.campaigns(&query).await
             });
@@ -139,7 +139,7 @@ pub(crate) async fn run(command: &CampaignsCommand, globals: &Globals, terminal:
         }
         CampaignsCommand::Members(args) => {
             let id = whole_id(&client, &args.id).await?;
-            let page = args.limit.fetch(terminal, async |cursor, limit| {
+            let page = args.limit.fetch("members", terminal, async |cursor, limit| {
                 let query = [("state", args.state.clone()), ("cursor", cursor), ("limit", Some(limit))];
                 client.campaign_members(&id, &query).await
             });

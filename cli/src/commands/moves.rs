@@ -145,7 +145,7 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
     match command {
         MovesCommand::List(args) => {
             client.is_known(args.tenant.as_deref()).await?;
-            let page = args.limit.fetch(terminal, async |cursor, limit| {
+            let page = args.limit.fetch("moves", terminal, async |cursor, limit| {
                 let query = [
                     ("tenant", args.tenant.clone()),
                     ("state", args.state.clone()),

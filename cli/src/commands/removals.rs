@@ -127,7 +127,7 @@ pub(crate) async fn run(command: &RemovalsCommand, globals: &Globals, terminal: 
         RemovalsCommand::List(args) => {
             let state = if args.failed { Some("failed".to_owned()) } else { args.state.clone() };
             client.is_known(args.tenant.as_deref()).await?;
-            let page = args.limit.fetch(terminal, async |cursor, limit| {
+            let page = args.limit.fetch("removals", terminal, async |cursor, limit| {
                 let query = [
                     ("state", state.clone()),
                     ("tenant", args.tenant.clone()),

@@ -93,7 +93,7 @@ pub(crate) async fn run(command: &TenantsCommand, globals: &Globals, terminal: &
     match command {
         TenantsCommand::Create(args) => create(args, &client, terminal).await?,
         TenantsCommand::List(args) => {
-            let page = args.limit.fetch(terminal, async |cursor, limit| {
+            let page = args.limit.fetch("tenants", terminal, async |cursor, limit| {
                 let query = [("realm", args.realm.clone()), ("cursor", cursor), ("limit", Some(limit))];
                 client.tenants(&query).await
             });
