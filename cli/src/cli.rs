@@ -35,7 +35,7 @@ macro_rules! examples {
   realmctl move acme --to eu --wait          Move, and watch it
   realmctl status                            What needs a person?
   realmctl explain acme                      What does it wait for?
-  realmctl pause --all --reason \"incident\"   Hold everything back
+  realmctl pause --all --reason \"incident\"   Pause everything
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back, 130 interrupted."
     };

@@ -157,8 +157,7 @@ async fn wait_goes_on(database: Database) {
         () = wait_until(|| async { gate.is_holding() }) => {}
     }
     drop(runner);
-    let waits =
-        || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("no in-doubt requests to")) };
+    let waits = || async { world.view(&id).await.waiting_for.is_some_and(|what| what.contains("to expire, until")) };
     world.run_until(NoFailpoints, waits).await;
     clock.by(Duration::from_secs(20));
     let moved_on = || async {

@@ -118,7 +118,7 @@ async fn verification_waits(database: Database) {
     world.run_until(NoFailpoints, waits).await;
     let view = world.view(&id).await;
     assert_eq!(view.state, "add_data", "everything is copied, and not yet read back");
-    assert!(view.waiting_for.is_some_and(|what| what.contains("no in-doubt requests to")));
+    assert!(view.waiting_for.is_some_and(|what| what.contains("to expire, until")));
     world.run_until(NoFailpoints, || world.has_ended(&id)).await;
     assert_eq!(world.view(&id).await.state, "completed");
     let (status, body) = world.region("eu-west-1").gate().release().await;
@@ -166,7 +166,7 @@ async fn gateway(database: Database) {
 }
 
 fn is_to_be_quiet(view: &workflows::realm_move::MoveView) -> bool {
-    view.waiting_for.as_ref().is_some_and(|what| what.contains("no in-doubt requests to"))
+    view.waiting_for.as_ref().is_some_and(|what| what.contains("to expire, until"))
 }
 
 /// A request is lost, and the copy goes on for longer than the store accepts that request.

@@ -1,4 +1,4 @@
-//! Whether a location is quiet: no request of a process that lost its task there, and none that got no answer, can still
+//! Whether requests to a location are in doubt: whether one of a process that lost its task there, or one that got no answer, can still
 //! act. A process that said it has stopped, or is proved dead, is not waited for; any other until no store accepts a
 //! request that it may have signed: counted from when it lost its task, or from when the last request without an answer was signed. That is
 //! counted by the database's clock, and so it ends only once that is known to agree with the store's.
@@ -16,12 +16,12 @@ use crate::plan::Plan;
 use crate::timestamps::utc;
 use crate::timing::millis;
 
-/// A location that is not quiet yet.
+/// A location to which requests are in doubt.
 #[derive(Debug)]
 pub(crate) struct InDoubt {
     /// Since when the process that is waited for gets no permits, or when what got no answer was signed.
     pub(crate) since: Millis,
-    /// When it is, at the latest.
+    /// Until when, at the latest.
     pub(crate) until: Millis,
     /// What is waited for, in words.
     pub(crate) reason: String,
@@ -73,7 +73,7 @@ fn still_accepted(service: &str, location: &Location, until: Millis, requests: &
         format!("process {owner} lost its work there at {since}, without a proof that it has stopped")
     };
     let reason = format!(
-        "no in-doubt requests to {service} at {at}, until {until_when}: {why}, and the store still accepts what was signed"
+        "in-doubt requests to {service} at {at} to expire, until {until_when}: {why}, and the store still accepts what was signed"
     );
     InDoubt { since: requests.since, until, reason }
 }

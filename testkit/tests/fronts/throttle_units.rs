@@ -2,7 +2,7 @@
 //! of AWS) reports it.
 
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConsumedCapacity, Get, KeysAndAttributes, Put, ReturnConsumedCapacity as Demand, TransactGetItem,
+    AttributeValue, ConsumedCapacity, Get, KeysAndAttributes, Put, ReturnConsumedCapacity as Want, TransactGetItem,
     TransactWriteItem,
 };
 use testkit::fault_proxies::throttle::Place;
@@ -51,7 +51,7 @@ fn said(consumed: Option<&ConsumedCapacity>) -> (f64, f64) {
 
 async fn put(bench: &Bench, item: Item) -> (f64, f64) {
     let put = bench.client.put_item().table_name(TABLE).set_item(Some(item));
-    let answer = put.return_consumed_capacity(Demand::Indexes).send().await.unwrap();
+    let answer = put.return_consumed_capacity(Want::Indexes).send().await.unwrap();
     let (table, index, _) = charged(bench);
     assert_eq!((table, index), said(answer.consumed_capacity()), "the front and the store agree");
     (table, index)
@@ -59,7 +59,7 @@ async fn put(bench: &Bench, item: Item) -> (f64, f64) {
 
 async fn delete(bench: &Bench, n: usize) -> (f64, f64) {
     let delete = bench.client.delete_item().table_name(TABLE).set_key(Some(key(n)));
-    let answer = delete.return_consumed_capacity(Demand::Indexes).send().await.unwrap();
+    let answer = delete.return_consumed_capacity(Want::Indexes).send().await.unwrap();
     let (table, index, _) = charged(bench);
     assert_eq!((table, index), said(answer.consumed_capacity()), "the front and the store agree");
     (table, index)
@@ -87,13 +87,13 @@ async fn writes_cost_by_size_and_by_what_changes_in_the_index() {
 async fn a_batch_costs_the_sum_of_its_items() {
     let bench = free().await;
     let batch = puts([sized(1, "acme#0", 100), sized(2, "acme#0", KIB + 1), sized(3, "acme#1", 10 * KIB)]);
-    let write = bench.client.batch_write_item().request_items(TABLE, batch).return_consumed_capacity(Demand::Indexes);
+    let write = bench.client.batch_write_item().request_items(TABLE, batch).return_consumed_capacity(Want::Indexes);
     let answer = write.send().await.unwrap();
     let (table, index, _) = charged(&bench);
     assert_eq!((table, index), (13.0, 3.0));
     assert_eq!(said(answer.consumed_capacity().first()), (13.0, 3.0));
     let write = bench.client.batch_write_item().request_items(TABLE, deletes([key(1), key(2), key(9)]));
-    let answer = write.return_consumed_capacity(Demand::Total).send().await.unwrap();
+    let answer = write.return_consumed_capacity(Want::Total).send().await.unwrap();
     assert_eq!(charged(&bench), (4.0, 2.0, 0.0));
     assert_eq!(answer.consumed_capacity()[0].capacity_units(), Some(6.0));
     assert!(answer.consumed_capacity()[0].table().is_none(), "TOTAL says no more");
@@ -104,7 +104,7 @@ async fn a_batch_costs_the_sum_of_its_items() {
 async fn a_batch_done_in_part_reports_what_it_consumed() {
     let bench = bench(|time| settings(limits(4.0, 1e9), time)).await;
     let write = bench.client.batch_write_item().request_items(TABLE, puts((0..9).map(|n| item(n, "acme#0"))));
-    let answer = write.return_consumed_capacity(Demand::Indexes).send().await.unwrap();
+    let answer = write.return_consumed_capacity(Want::Indexes).send().await.unwrap();
     assert_eq!(said(answer.consumed_capacity().first()), (4.0, 4.0));
 }
 
@@ -118,7 +118,7 @@ async fn an_update_costs_the_larger_of_before_and_after() {
         let update = update.update_expression("SET body = :b, tenant_shard = :k");
         let update = update.expression_attribute_values(":b", AttributeValue::S("x".repeat(body)));
         let update = update.expression_attribute_values(":k", text(value));
-        let answer = update.return_consumed_capacity(Demand::Indexes).send().await.unwrap();
+        let answer = update.return_consumed_capacity(Want::Indexes).send().await.unwrap();
         let (table, index, _) = charged(&bench);
         assert_eq!((table, index), said(answer.consumed_capacity()), "the front and the store agree");
         (table, index)
@@ -138,7 +138,7 @@ async fn reads_cost_by_size_and_consistency() {
     }
     for (n, consistent, units) in [(1, true, 1.0), (1, false, 0.5), (2, true, 2.0), (2, false, 1.0), (9, true, 1.0)] {
         let get = bench.client.get_item().table_name(TABLE).set_key(Some(key(n))).consistent_read(consistent);
-        let answer = get.return_consumed_capacity(Demand::Total).send().await.unwrap();
+        let answer = get.return_consumed_capacity(Want::Total).send().await.unwrap();
         assert_eq!(charged(&bench).2, units, "item {n}, consistent: {consistent}");
         assert_eq!(answer.consumed_capacity().unwrap().capacity_units(), Some(units));
     }
@@ -147,7 +147,7 @@ async fn reads_cost_by_size_and_consistency() {
         let get = bench.client.batch_get_item().request_items(TABLE, keys.consistent_read(consistent).build().unwrap());
         assert!(get.clone().send().await.unwrap().consumed_capacity().is_empty(), "it was not asked for");
         assert_eq!(charged(&bench).2, units);
-        let answer = get.return_consumed_capacity(Demand::Total).send().await.unwrap();
+        let answer = get.return_consumed_capacity(Want::Total).send().await.unwrap();
         assert_eq!(charged(&bench).2, units);
         assert_eq!(answer.consumed_capacity()[0].capacity_units(), Some(units));
     }
@@ -159,13 +159,13 @@ async fn transactions_cost_double() {
     let bench = free().await;
     let put = Put::builder().table_name(TABLE).set_item(Some(sized(1, "acme#0", KIB + 1))).build().unwrap();
     let write = bench.client.transact_write_items().transact_items(TransactWriteItem::builder().put(put).build());
-    let answer = write.return_consumed_capacity(Demand::Indexes).send().await.unwrap();
+    let answer = write.return_consumed_capacity(Want::Indexes).send().await.unwrap();
     let (table, index, _) = charged(&bench);
     assert_eq!((table, index), (4.0, 1.0));
     assert_eq!(said(answer.consumed_capacity().first()), (table, index));
     let get = Get::builder().table_name(TABLE).set_key(Some(key(1))).build().unwrap();
     let read = bench.client.transact_get_items().transact_items(TransactGetItem::builder().get(get).build());
-    let answer = read.return_consumed_capacity(Demand::Total).send().await.unwrap();
+    let answer = read.return_consumed_capacity(Want::Total).send().await.unwrap();
     assert_eq!(charged(&bench).2, 2.0);
     assert_eq!(answer.consumed_capacity()[0].capacity_units(), Some(2.0));
 }

@@ -1,5 +1,5 @@
 //! `waiting`: online and bounded, until every target's entry is absent (an earlier removal may still be emptying one) and
-//! quiet, and there is room for the move's data tasks within the limits.
+//! no request to it is in doubt, and there is room for the move's data tasks within the limits.
 
 use catalogue::ledger::{self, EntryState, LedgerEntry};
 use engine::{Next, StepError, StepTx};
@@ -45,10 +45,8 @@ pub(crate) async fn advance(
     }
     // Of all that it may wait for, capacity alone wakes it.
     let look = if obstacle.code == NO_CAPACITY { look_again_after(step.now - since) } else { LOOK_AGAIN_MS };
-    let wake = until.min(step.now + look);
-    // The last moment at which it could still go offline within its window.
-    let last = state.window.map(|window| window.to - millis(deployment.timing.least_offline()));
-    let wake = last.filter(|last| *last > step.now).map_or(wake, |last| wake.min(last));
+    let too_late = state.window.map(|window| window.to - millis(deployment.timing.least_offline()));
+    let wake = before_too_late(step.now, until.min(step.now + look), too_late);
     let stage = Stage::Waiting { since, reason: obstacle.reason, looked_at: Some(step.now) };
     Ok(Next::Stay(state.at_stage(stage), wake))
 }
@@ -76,6 +74,12 @@ async fn online(
 /// look a thousand times a second. Capacity that comes free sooner wakes the first in its queue.
 fn look_again_after(waited: Millis) -> Millis {
     (waited / 10).clamp(LOOK_AGAIN_MS, LOOK_AGAIN_MOST_MS)
+}
+
+/// The next look, at `wake` or sooner: once more shortly before it is too late for the move's window, and when it is.
+fn before_too_late(now: Millis, wake: Millis, too_late: Option<Millis>) -> Millis {
+    let moments = too_late.into_iter().flat_map(|at| [at - LOOK_AGAIN_MS, at]);
+    moments.filter(|at| *at > now).fold(wake, Millis::min)
 }
 
 /// Since when the wait counts: a gap in which nobody looked, such as a pause, does not.
@@ -170,6 +174,15 @@ mod tests {
     #[test]
     fn who_has_waited_long_looks_less_often() {
         assert_eq!([0, 5_000, 30_000, 86_400_000].map(look_again_after), [1_000, 1_000, 3_000, 10_000]);
+    }
+
+    #[test]
+    fn a_move_looks_once_more_before_its_window_is_missed() {
+        assert_eq!(before_too_late(0, 10_000, None), 10_000);
+        assert_eq!(before_too_late(0, 10_000, Some(60_000)), 10_000, "long before");
+        assert_eq!(before_too_late(0, 10_000, Some(8_000)), 7_000, "shortly before it is too late");
+        assert_eq!(before_too_late(7_000, 17_000, Some(8_000)), 8_000, "and when it is");
+        assert_eq!(before_too_late(8_000, 18_000, Some(8_000)), 18_000);
     }
 
     #[test]
