@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test check model simulate mutants soak poolers toolchain
+.PHONY: demo test quick release check model simulate mutants soak poolers toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -11,6 +11,18 @@ demo: toolchain
 # slowest tests. SUITES=REGEX for some of the binaries; REALMCTL_ALL_STATES=1 for crashes in every state on both databases.
 test: toolchain
 	testkit/with-postgres testkit/with-ministack testkit/suites
+
+# Only what a change touches: what differs from BASE (the last commit), in about a minute once everything is built.
+quick: toolchain
+	BASE="$(BASE)" testkit/with-postgres testkit/with-ministack testkit/quick
+
+# The production binary, without `demo`, `dev` and `bench`, and its debug information beside it: with both files in one folder,
+# backtraces have lines.
+release: toolchain
+	cargo build --release --package realmctl --no-default-features
+	cd "$${CARGO_TARGET_DIR:-target}/release" && objcopy --only-keep-debug realmctl realmctl.debug && \
+	    objcopy --strip-all --add-gnu-debuglink=realmctl.debug realmctl realmctl.stripped && mv realmctl.stripped realmctl && \
+	    ls -l realmctl realmctl.debug
 
 # Format, lints, licences and sources of dependencies.
 check: toolchain
@@ -51,6 +63,7 @@ simulate: toolchain
 mutants: toolchain
 	testkit/mutants/run $(ARGS)
 
-# Rust brings no C compiler, and SQLite, ring and BLAKE3 need one.
+# Rust brings no C compiler, and SQLite, ring and BLAKE3 need one. The documents' commands use curl.
 toolchain:
 	@command -v cc >/dev/null || testkit/install-packages gcc libc6-dev
+	@command -v curl >/dev/null || testkit/install-packages curl

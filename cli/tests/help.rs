@@ -1,9 +1,10 @@
-//! Golden files of every `--help`, one a command, in `tests/help/`. To accept new ones: `REALMCTL_UPDATE_HELP=1 cargo test
-//! -p realmctl --test help`.
+//! Golden files of every `--help`, one a command, in `tests/help/`, and the page that is made of them, `docs/reference/cli.md`. To
+//! accept new ones: `REALMCTL_UPDATE_HELP=1 cargo test -p realmctl --test help`.
 
 mod common;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use common::{commands_in, realmctl};
@@ -16,7 +17,7 @@ fn helps() -> Vec<(String, String)> {
         let mut args: Vec<&str> = path.iter().map(String::as_str).collect();
         args.push("--help");
         let help = realmctl(&args).ends_with(0).stdout;
-        open.extend(commands_in(&help).into_iter().map(|command| [path.clone(), vec![command]].concat()));
+        open.extend(commands_in(&help).into_iter().rev().map(|command| [path.clone(), vec![command]].concat()));
         let name = if path.is_empty() { "realmctl".to_owned() } else { path.join("_") };
         found.push((name, help));
     }
@@ -58,4 +59,44 @@ fn every_help_has_examples_and_fits_80_columns() {
         let wide = help.lines().find(|line| line.chars().count() > 80);
         assert_eq!(wide, None, "{name}");
     }
+}
+
+/// Above the commands in `docs/reference/cli.md`.
+const INTRODUCTION: &str = "# Command line
+
+Every command with its options, as `--help` prints them. This page is made from those texts: edit them in
+`cli/src/commands/`, then run `REALMCTL_UPDATE_HELP=1 cargo test -p realmctl --test help`.
+";
+
+/// The page that documents all commands.
+fn reference(helps: &[(String, String)]) -> String {
+    let command =
+        |name: &str| if name == "realmctl" { name.to_owned() } else { format!("realmctl {}", name.replace('_', " ")) };
+    let about = |help: &str| help.split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    let mut page = format!("{INTRODUCTION}\n| command | does |\n| --- | --- |\n");
+    for (name, help) in helps {
+        let anchor = command(name).replace(' ', "-");
+        writeln!(page, "| [`{}`](#{anchor}) | {} |", command(name), about(help)).expect("a String takes everything");
+    }
+    for (name, help) in helps {
+        // The same below every command: once is enough.
+        let (own, rest) = help.split_once("\nGlobal options:\n").unwrap_or((help, ""));
+        let examples =
+            rest.split_once("\nExamples:\n").map_or(String::new(), |(_, examples)| format!("\nExamples:\n{examples}"));
+        let shown = if name == "realmctl" { help.clone() } else { format!("{}\n{examples}", own.trim_end()) };
+        let shown: String = shown.trim_end().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        write!(page, "\n## {}\n```\n{shown}```\n", command(name)).expect("a String takes everything");
+    }
+    page
+}
+
+#[test]
+fn the_reference_page_has_every_command() {
+    let file = folder().join("../../../docs/reference/cli.md");
+    let page = reference(&helps());
+    if std::env::var_os("REALMCTL_UPDATE_HELP").is_some() {
+        std::fs::write(&file, &page).expect("the page can be written");
+    }
+    let written = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(written == page, "docs/reference/cli.md differs from the helps; how to make it anew stands at its top");
 }

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use store::StoreError;
 use tracing::warn;
-use workflows::clocks::{self, CLOCK_SKEW};
+use workflows::clock_checks::{self, CLOCK_SKEW};
 use workflows::{host, worker_there};
 
 use crate::app_state::App;
@@ -55,5 +55,5 @@ async fn ask(app: &App) -> Result<(Vec<String>, Option<String>), StoreError> {
     let unfit = worker_there::unfit(&mut tx).await?;
     tx.rollback().await?;
     app.last_write.try_again(&app.deployment.store).await?;
-    Ok((clocks::beyond_skew(&app.deployment).await?, unfit))
+    Ok((clock_checks::beyond_skew(&app.deployment).await?, unfit))
 }

@@ -11,7 +11,7 @@ use engine::tables::{runner_table, status_queries, task_table};
 use engine::{Workflow, host_and_process};
 use serde::Deserialize;
 use store::{Millis, StoreError, Tx};
-use workflows::clocks::{self, CLOCK_SKEW};
+use workflows::clock_checks::{self, CLOCK_SKEW};
 use workflows::removal::Removal;
 use workflows::timestamps::rfc3339;
 use workflows::{controls, explain};
@@ -45,7 +45,7 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
     let offline = tenants::offline(&mut tx, NAMED).await?;
     let now = tx.now().await?;
     tx.rollback().await?;
-    let skew = clocks::beyond_skew(&app.deployment).await?;
+    let skew = clock_checks::beyond_skew(&app.deployment).await?;
     let mut attention = Vec::new();
     attention.extend(offline.iter().filter_map(|tenant| lapsed(tenant, now)));
     attention.extend(failed_removals(failed));

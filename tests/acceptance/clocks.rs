@@ -14,7 +14,7 @@ use engine::tables::task_table;
 use store::{Clock, Millis, Store, StoreUrl, SystemClock};
 use testkit::RequestAge;
 use tokio_util::sync::CancellationToken;
-use workflows::clocks::beyond_skew;
+use workflows::clock_checks::beyond_skew;
 use workflows::realm_move::LapseSweep;
 use workflows::timing::Timing;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use engine::Runner;
 use store::Clock;
 use testkit::simulator::Millis;
-use workers::clocks::Clocks;
+use workers::store_clocks::Clocks;
 use workers::{Movers, Settings};
 use workflows::Deployment;
 

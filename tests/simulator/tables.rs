@@ -6,9 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use testkit::simulator::{Attributes, Mailbox, Millis, Wakeups, text};
 use tokio::time::Instant;
-use workers::clocks::{ClockOf, Clocks, Told};
 use workers::error::WorkError;
 use workers::place::Place;
+use workers::store_clocks::{ClockOf, Clocks, Told};
 use workers::tables::{Change, Counted, Got, Item, Page, Query, TableApi, TableFacts, Tables};
 
 /// Where a table is: region and name.

@@ -3,7 +3,7 @@
 //! Reads of S3 may be retried inside the SDK. Writes and deletes may not: each attempt needs a fresh permit, so the movers
 //! repeat those themselves and their clients try once. Nor may requests to DynamoDB: a throttled one is what the pacing learns
 //! from, and the SDK's own waits would hide it. Writes and deletes are signed with the permit's time (`request_timestamp.rs`), reads with
-//! the database's as last heard (`remote_clock.rs`).
+//! the database's as last heard (`heard_time.rs`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -25,12 +25,12 @@ use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
 use tokio::sync::OnceCell;
 
 use crate::addresses::{Addresses, StoreKind};
-use crate::clocks::{ClockOf, Clocks, ReadsDates};
 use crate::failure::without_credentials;
+use crate::heard_time::{HeardTime, SignsReads};
 use crate::host;
-use crate::remote_clock::{HeardTime, SignsReads};
 use crate::s3::Budget;
 use crate::settings::Settings;
+use crate::store_clocks::{ClockOf, Clocks, ReadsDates};
 
 const READ_ATTEMPTS: u32 = 4;
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);

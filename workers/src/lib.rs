@@ -10,7 +10,7 @@ mod dynamodb;
 mod failure;
 #[cfg(test)]
 mod golden;
-mod remote_clock;
+mod heard_time;
 mod hooks;
 pub mod host;
 mod dropped_replica;
@@ -27,7 +27,7 @@ mod shorten;
 mod request_timestamp;
 mod store;
 
-pub mod clocks;
+pub mod store_clocks;
 pub mod digest;
 pub mod error;
 pub mod fingerprint;

@@ -19,20 +19,20 @@ use tokio::time::Instant;
 use crate::addresses::Addresses;
 use crate::checkpointed_pass::{Operation, Run};
 use crate::clients::{Clients, CredentialsFrom};
-use crate::clocks::{ClockOf, ClockWatch, Clocks};
 use crate::dynamodb::{Described, DescriptionCache, Part, Table};
 use crate::error::WorkError;
 use crate::failure::Site;
+use crate::heard_time::HeardTime;
 use crate::heartbeat::Heartbeat;
 use crate::hooks::{HookClient, Service};
 use crate::limits::Limits;
 use crate::part::PartAt;
 use crate::place::Place;
 use crate::progress::Checkpoints;
-use crate::remote_clock::HeardTime;
 use crate::s3::{Bucket, Share};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::store_clocks::{ClockOf, ClockWatch, Clocks};
 use crate::tables::Tables;
 
 /// Copies, digests, verifies and removes a tenant's data, one part of a place at a time. Cheap to clone.

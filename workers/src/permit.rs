@@ -10,12 +10,12 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use crate::clocks::{ClockWatch, Read};
 use crate::error::{Treatment, WorkError};
 use crate::failure::{REQUEST_TOO_OLD, Site};
 use crate::fingerprint::{Fingerprint, Mark};
 use crate::late::LATE_WRITES;
 use crate::outstanding::{ANSWERS_WITHIN, Nobody, Outstanding, Sent};
+use crate::store_clocks::{ClockWatch, Read};
 
 /// What the ledger says about one entry (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ mod compare;
 mod copy;
 pub(crate) mod evidence;
 mod task_ledger;
-mod removal_guard;
+mod reaches_live_data;
 mod remove;
 mod store_identity;
 mod verify;

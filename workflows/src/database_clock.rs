@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use store::{Millis, StoreError, Tx};
 use tokio::time::Instant;
-use workers::clocks::Read;
+use workers::store_clocks::Read;
 
 /// Reads the database's clock.
 pub(crate) async fn read(tx: &mut Tx) -> Result<Read, StoreError> {

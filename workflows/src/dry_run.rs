@@ -21,7 +21,7 @@ use crate::places::place_of;
 use crate::plan::{Plan, ServicePlan};
 use crate::realm_move::RealmMove;
 use crate::realm_move::commands::start::{MoveRequest, check_budget, check_movable, in_the_way};
-use crate::realm_move::forecast::estimate::{Estimate, Limits, Load, estimate};
+use crate::realm_move::forecast::dry_run_estimate::{Estimate, Limits, Load, estimate};
 use crate::realm_move::states::waiting::busy_entries;
 use crate::refusal::Refusal;
 use crate::timing::millis;

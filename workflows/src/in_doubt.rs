@@ -9,7 +9,8 @@ use engine::tables::in_doubt_table::{InDoubtRequests, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
-use crate::clocks::{self, CLOCKS_TO_AGREE};
+use crate::clock_checks;
+use crate::clock_checks::CLOCKS_TO_AGREE;
 use crate::data_tasks::{CompareTask, VerifyTask};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
@@ -55,7 +56,7 @@ pub(crate) async fn in_doubt(
         return Ok(None);
     };
     // So says the database's clock.
-    if let Some(difference) = clocks::difference(deployment, step, std::iter::once(location)).await? {
+    if let Some(difference) = clock_checks::difference(deployment, step, std::iter::once(location)).await? {
         return Ok(Some(unanswered((service, location), (since, until), &difference)));
     }
     for (_, requests) in over {

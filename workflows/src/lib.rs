@@ -27,7 +27,7 @@ pub mod replica_sets;
 mod pauses;
 pub mod capacity;
 pub mod unit_limits;
-pub mod clocks;
+pub mod clock_checks;
 mod host_fitness;
 
 // The work.

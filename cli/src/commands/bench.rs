@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod copy;
+mod plot;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::format::{count, parse_duration};
 use crate::number::number;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
+use plot::{Chart, Group, PlotArgs, Scale};
 
 /// Measure how fast realmctl is on this machine
 #[derive(Debug, Subcommand)]
@@ -51,6 +53,8 @@ pub(crate) struct EngineArgs {
     /// Also measure how much a claim reads with this many finished workflows (Postgres)
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u64>(0..=i64::MAX))]
     history: u64,
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<Exit, Failure> {
@@ -60,6 +64,7 @@ pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<E
         BenchCommand::Catalogue(args) => return Box::pin(catalogue::measure(args, terminal)).await,
         BenchCommand::Part(args) => return Box::pin(copy::run_part(args)).await,
     };
+    args.plot.check()?;
     let settings = Settings {
         stores: args.store.clone(),
         in_flight: args.in_flight.iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect(),
@@ -71,7 +76,28 @@ pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<E
         Failure::failed(format!("it can't be measured: {error}; check --store and that a database may be made there"))
     })?;
     terminal.data(&report, in_words)?;
+    args.plot.write(&report.stores.iter().map(chart).collect::<Vec<_>>())?;
     Ok(Exit::Done)
+}
+
+fn chart(measured: &StoreReport) -> Chart {
+    let groups = measured.rates.iter().map(|rate| Group {
+        name: format!("{} in flight, {} commits", rate.in_flight, commits(rate.commits)),
+        values: vec![Some(rate.engine.median), Some(rate.bare.median)],
+    });
+    Chart {
+        title: format!("{}: workflows a second", measured.store),
+        scale: Scale::Linear,
+        series: vec!["engine".to_owned(), "bare loop".to_owned()],
+        groups: groups.collect(),
+    }
+}
+
+fn commits(commits: Commits) -> &'static str {
+    match commits {
+        Commits::Own => "own",
+        Commits::Shared => "shared",
+    }
 }
 
 fn in_words(report: &Report) -> String {
@@ -92,10 +118,7 @@ fn store_in_words(measured: &StoreReport) -> String {
     let rows = measured.rates.iter().map(|rate| {
         [
             rate.in_flight.to_string(),
-            match rate.commits {
-                Commits::Own => "own".to_owned(),
-                Commits::Shared => "shared".to_owned(),
-            },
+            commits(rate.commits).to_owned(),
             whole(rate.engine.median),
             span(&rate.engine),
             whole(rate.bare.median),

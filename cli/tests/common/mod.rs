@@ -45,8 +45,24 @@ impl Ran {
 
 /// `realmctl` with nothing in its environment that would change what it says, and credentials, without which it would not do any data work.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(REALMCTL);
-    command.args(args).stdin(Stdio::null());
+    let mut command = clean(Command::new(REALMCTL));
+    command.args(args);
+    command
+}
+
+/// What a shell makes of a line, with `realmctl` in its path and both outputs in one.
+pub(crate) fn shell(line: &str) -> Command {
+    let folder = std::path::Path::new(REALMCTL).parent().expect("it lies in a folder");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(folder.to_owned()).chain(std::env::split_paths(&path));
+    let mut command = clean(Command::new("sh"));
+    command.args(["-c", &format!("exec 2>&1\n{line}")]);
+    command.env("PATH", std::env::join_paths(folders).expect("folders without colons"));
+    command
+}
+
+fn clean(mut command: Command) -> Command {
+    command.stdin(Stdio::null());
     let ours = std::env::vars_os()
         .filter(|(name, _)| ["REALMCTL_", "AWS_"].iter().any(|begin| name.to_string_lossy().starts_with(begin)));
     for name in ours.map(|(name, _)| name).chain(["RUST_LOG", "COLUMNS", "CLICOLOR_FORCE"].map(Into::into)) {
@@ -143,6 +159,21 @@ impl Up {
         let said: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
         up.url = said["server"].as_str().expect("dev names its server").to_owned();
         up
+    }
+
+    /// A shell's command that stays up, once one of its lines has `ready`; and its lines so far.
+    pub(crate) fn shell(command: &mut Command, ready: &str) -> (Self, String) {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it can be started");
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut text = String::new();
+        while !text.lines().last().is_some_and(|line| line.contains(ready)) {
+            let read = stdout.read_line(&mut text).expect("stdout is UTF-8");
+            assert!(read > 0, "it ended before it said {ready:?}: {text}");
+        }
+        let mut up = Self::draining(child, move || drop(stdout.read_to_end(&mut Vec::new())));
+        let url = text.find("http://").map(|at| text[at..].split(['"', ' ', '\n']).next().unwrap_or_default());
+        up.url = url.unwrap_or_default().to_owned();
+        (up, text)
     }
 
     fn draining(child: Child, drain: impl FnOnce() + Send + 'static) -> Self {

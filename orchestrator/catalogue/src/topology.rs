@@ -11,7 +11,7 @@ mod limits;
 mod lines;
 mod model;
 mod names;
-mod node;
+mod yaml_tree;
 mod overlap;
 mod problem;
 mod read;

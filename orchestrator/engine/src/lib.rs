@@ -42,6 +42,6 @@ pub use retry::RetryPolicy;
 pub use runner::{Runner, RunnerSettings};
 pub use step::StepTx;
 pub use step_error::{CATALOGUE_UNAVAILABLE, StepError, Treatment};
-pub use tables::claim_sql::Claim;
+pub use tables::due_sql::Claim;
 pub use task::in_flight::InFlight;
 pub use workflow::{Next, OnFailure, Workflow};

@@ -27,7 +27,7 @@ use crate::registry::Registry;
 use crate::retry::RetryPolicy;
 use crate::runner::slots::{Claiming, FreeSlots, WorkerSlots, report_panic};
 use crate::runner::standing_aside::Standing;
-use crate::tables::claim_sql::Claim;
+use crate::tables::due_sql::Claim;
 use crate::tables::{task_table, workflow_table};
 use crate::task::in_flight::InFlight;
 use crate::task::yielding::Wanted;

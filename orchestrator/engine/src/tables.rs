@@ -1,6 +1,6 @@
 //! All SQL of the engine, a file a table; `status_queries` looks from the side, for people.
 
-pub(crate) mod claim_sql;
+pub(crate) mod due_sql;
 pub(crate) mod held_row;
 pub mod history;
 pub mod in_doubt_table;

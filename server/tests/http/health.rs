@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use tokio::time::Instant;
-use workers::clocks::{ClockOf, Told};
 use workers::place::Place;
+use workers::store_clocks::{ClockOf, Told};
 
 use crate::harness::Api;
 

@@ -12,9 +12,9 @@ use super::size::Sizes;
 use crate::dynamodb::table_description_cache::{Described, DescriptionCache};
 use crate::error::WorkError;
 use crate::failure::Site;
+use crate::heard_time::HeardTime;
 use crate::inspection::{KeyAttribute, KeyRole, TableSchema};
 use crate::place::Place;
-use crate::remote_clock::HeardTime;
 use crate::settings::Settings;
 use crate::tables::{AttributeValue, Expires, IndexFacts, Projection, TableApi, TableFacts, Tables};
 

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 use super::protocol::Refused;
 use super::secrets::HookSecrets;
 use super::signing::{Signed, delivery_id, timestamp};
-use crate::clocks::{ClockOf, Clocks};
 use crate::error::WorkError;
 use crate::failure::{REQUEST_TOO_OLD, Site, UNREACHABLE, is_of_a_gateway};
 use crate::host;
 use crate::settings::Settings;
+use crate::store_clocks::{ClockOf, Clocks};
 
 /// No answer of the protocol is longer.
 const MOST_BYTES: usize = 64 << 10;

@@ -12,7 +12,6 @@ use serde_json::error::Category;
 use super::client::{Answer, HookClient, Request};
 use super::protocol::{Body, Change, Source, Status, Verified};
 use crate::bounded_retry::BoundedRetry;
-use crate::clocks::ClockOf;
 use crate::error::WorkError;
 use crate::failure::{BAD_ANSWER, Site};
 use crate::heartbeat::Heartbeat;
@@ -21,6 +20,7 @@ use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
 use crate::place::Place;
 use crate::progress::Tally;
 use crate::settings::Settings;
+use crate::store_clocks::ClockOf;
 
 /// One tenant's data at one location behind hooks.
 pub(crate) struct Service {

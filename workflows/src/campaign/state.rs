@@ -113,11 +113,6 @@ impl CampaignState {
     pub fn failures(&self, counts: &Counts) -> u64 {
         all_failures(counts).saturating_sub(self.forgiven)
     }
-
-    /// Whether too many moves rolled back or failed.
-    pub fn is_over_its_allowance(&self, counts: &Counts) -> bool {
-        self.failures(counts) >= self.options.max_failures.of(counts.total())
-    }
 }
 
 /// Moves that rolled back or failed.

@@ -1,11 +1,11 @@
 //! The campaign as the engine runs it. It touches no tenant: it starts moves, looks what became of them, and counts.
 
 use async_trait::async_trait;
-use catalogue::campaigns::{self, Counts, MemberState};
-use engine::{Next, OnFailure, StepError, StepTx, StoredError, Treatment, Workflow, WorkflowRecord};
+use catalogue::campaigns::{self, MemberState};
+use engine::{Next, OnFailure, StepError, StepTx, Treatment, Workflow, WorkflowRecord};
 use store::Millis;
 
-use super::halt::halt;
+use super::halt::{halt, too_many_failed};
 use super::state::{CampaignStage, CampaignState};
 use crate::campaign::{record_outcomes, waves};
 use crate::deployment::Deployment;
@@ -75,8 +75,8 @@ impl Workflow for Campaign {
         let look = step.now + millis(self.deployment.timing.look_again());
         let running = counts.of(MemberState::Running) > 0;
         let working = matches!(state.stage, CampaignStage::Running | CampaignStage::Resting { .. });
-        if working && state.is_over_its_allowance(&counts) {
-            return halt(step, state, too_many(&counts)).await;
+        if working && let Some(error) = too_many_failed(&state, &counts) {
+            return halt(step, state, error).await;
         }
         match state.stage.clone() {
             CampaignStage::Running => waves::advance(&self.deployment, step, state, &counts, look).await,
@@ -104,12 +104,4 @@ impl Workflow for Campaign {
             _ => OnFailure::Retry,
         }
     }
-}
-
-fn too_many(counts: &Counts) -> StoredError {
-    let (rolled_back, failed) = (counts.of(MemberState::RolledBack), counts.of(MemberState::Failed));
-    let message = format!(
-        "too many moves were rolled back ({rolled_back}) or failed before going offline ({failed}): find out why, then resume the campaign with a new allowance, or cancel it"
-    );
-    StoredError { code: "too_many_failures".to_owned(), message }
 }

@@ -17,7 +17,7 @@ use workers::progress::Tally;
 
 use super::checkpoints::{TaskCheckpoints, requests_of};
 use super::evidence::{DELETED, DOOMED, Evidence, MOST_DELETED, MOST_SEEN, STRAYS, VERIFIED};
-use crate::data_tasks::removal_guard::RemovalGuard;
+use crate::data_tasks::reaches_live_data::RemovalGuard;
 use crate::data_tasks::task_ledger::TaskLedger;
 use crate::data_tasks::{max_attempts, read_input, to_value};
 use crate::deployment::Deployment;

@@ -8,7 +8,7 @@ use workers::late::LATE_WRITES;
 use super::claims::{holder, nobody_comes, seconds, since, unclaimed};
 use super::facts::{Facts, StageFacts, Waits};
 use super::tasks;
-use crate::clocks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
+use crate::clock_checks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
 use crate::explanation::{Explanation, Holder, WaitsFor};
 use crate::realm_move;
 use crate::timestamps::{rfc3339, utc};

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use store::Millis;
 use workers::Verification;
 
-use super::forecast::running::Forecast;
 use super::parts::{ComparedPart, CopiedPart, PartReport};
 use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::partitioning::Partitioning;
 use crate::plan::Plan;
 use crate::realm_move::forecast::budget_check::Pace;
+use crate::realm_move::forecast::eta::Forecast;
 use crate::realm_move::window::Window;
 use crate::removal::RemovalRef;
 use crate::replica_sets::ReplicaSets;

@@ -8,7 +8,8 @@ use workers::fitness::is_own_failure;
 
 use super::state::{MoveState, Stage};
 use crate::audit_entries;
-use crate::clocks::{self, Whose};
+use crate::clock_checks;
+use crate::clock_checks::Whose;
 use crate::deployment::Deployment;
 use crate::realm_move::states::preflight::Preflight;
 use crate::realm_move::states::{
@@ -94,10 +95,10 @@ impl Workflow for RealmMove {
             Stage::Notify { .. } => notify::observe(&self.deployment, &record.subject, state).await.map(Seen::Told),
             // Before the tenant goes offline, and before the drain ends.
             Stage::Waiting { .. } | Stage::Drain { .. } => {
-                clocks::hear_targets(&self.deployment, Whose::All, &state.plan).await.map(|()| Seen::Nothing)
+                clock_checks::hear_targets(&self.deployment, Whose::All, &state.plan).await.map(|()| Seen::Nothing)
             }
             Stage::AddData { .. } | Stage::Verify { .. } => {
-                clocks::hear_targets(&self.deployment, Whose::InDoubt, &state.plan).await.map(|()| Seen::Nothing)
+                clock_checks::hear_targets(&self.deployment, Whose::InDoubt, &state.plan).await.map(|()| Seen::Nothing)
             }
             _ => Ok(Seen::Nothing),
         }

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 use workers::Verification;
 
-use super::forecast::running::Forecast;
 use super::state::{MoveState, Stage};
 use crate::amount::Amount;
 use crate::explanation::Explanation;
+use crate::realm_move::forecast::eta::Forecast;
 use crate::realm_move::parts::PartReport;
 use crate::realm_move::state_machine::RealmMove;
 use crate::timestamps::rfc3339;

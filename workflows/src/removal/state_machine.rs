@@ -23,7 +23,8 @@ use crate::actor::Actor;
 use crate::amount::Amount;
 use crate::audit_entries;
 use crate::capacity::{self, LOOK_AGAIN_IN_CASE_MS, LOOK_AGAIN_MS, demands_of_removal};
-use crate::clocks::{self, CLOCKS_TO_AGREE, Whose};
+use crate::clock_checks;
+use crate::clock_checks::{CLOCKS_TO_AGREE, Whose};
 use crate::data_tasks::{RemoveInput, RemoveTask, read_input, to_value};
 use crate::deployment::Deployment;
 use crate::in_doubt::{self, InDoubt};
@@ -90,7 +91,7 @@ impl Workflow for Removal {
 
     async fn observe(&self, record: &WorkflowRecord, state: &RemovalState) -> Result<(), StepError> {
         let whose = if matches!(state.stage, RemovalStage::Waiting { .. }) { Whose::All } else { Whose::InDoubt };
-        clocks::hear(&self.deployment, &record.subject, whose, std::iter::once(&state.location)).await
+        clock_checks::hear(&self.deployment, &record.subject, whose, std::iter::once(&state.location)).await
     }
 
     async fn advance(
@@ -137,7 +138,7 @@ async fn wait(
     until: Option<Millis>,
 ) -> Result<Next<RemovalState>, StepError> {
     // By the database's clock, at the beginning and at the end: if it has been set meanwhile, requests from before may still run.
-    if let Some(difference) = clocks::difference(deployment, step, std::iter::once(&state.location)).await? {
+    if let Some(difference) = clock_checks::difference(deployment, step, std::iter::once(&state.location)).await? {
         let look_again = step.now + millis(deployment.timing.heartbeat);
         let (stage, why) = (RemovalStage::Waiting { until }, Some(format!("{CLOCKS_TO_AGREE}{difference}")));
         return Ok(Next::Stay(RemovalState { waits_for: why, ..state.at_stage(stage) }, look_again));

@@ -3,6 +3,7 @@
 use bench_catalogue::{Figure, Report, Settings, StoreReport, Unit, run};
 use clap::Args;
 
+use super::plot::{Chart, Group, PlotArgs, Scale};
 use crate::exit::{Exit, Failure};
 use crate::format::count;
 use crate::number::number;
@@ -31,9 +32,12 @@ pub(crate) struct CatalogueArgs {
     /// Removals that wait for capacity in the last measurement
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = number::<u32>(1..=100_000))]
     waiting: u32,
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 pub(crate) async fn measure(args: &CatalogueArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    args.plot.check()?;
     let settings = Settings {
         stores: args.store.clone(),
         tenants: args.tenants.clone(),
@@ -44,7 +48,20 @@ pub(crate) async fn measure(args: &CatalogueArgs, terminal: &Terminal) -> Result
         Failure::failed(format!("it can't be measured: {error}; check --store and that a database may be made there"))
     })?;
     terminal.data(&report, in_words)?;
+    args.plot.write(&report.stores.iter().map(chart).collect::<Vec<_>>())?;
     Ok(Exit::Done)
+}
+
+/// What takes time, at each size.
+fn chart(measured: &StoreReport) -> Chart {
+    let timed = measured.figures.iter().filter(|figure| figure.unit == Unit::Milliseconds);
+    let groups = timed.map(|figure| Group { name: figure.operation.to_owned(), values: figure.values.clone() });
+    Chart {
+        title: format!("{}: milliseconds", measured.store),
+        scale: Scale::Logarithmic,
+        series: measured.tenants.iter().map(|tenants| format!("{} tenants", count(*tenants))).collect(),
+        groups: groups.collect(),
+    }
 }
 
 fn in_words(report: &Report) -> String {

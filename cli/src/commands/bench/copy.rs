@@ -7,6 +7,7 @@ use bench_stores::items::{Cost, Report, Settings, part, run};
 use clap::Args;
 use serde::Serialize;
 
+use super::plot::{Chart, Group, PlotArgs, Scale};
 use crate::exit::{Exit, Failure};
 use crate::format::{count, parse_duration};
 use crate::number::number;
@@ -42,6 +43,8 @@ pub(crate) struct CopyArgs {
     /// Which ceilings are drawn
     #[arg(long, value_name = "N", default_value_t = 1, requires = "throttled", value_parser = number::<u64>(0..=i64::MAX))]
     seed: u64,
+    #[command(flatten)]
+    plot: PlotArgs,
 }
 
 /// A part of a measurement, run by `bench copy` in a process of its own
@@ -51,10 +54,12 @@ pub(crate) struct PartArgs {
 }
 
 pub(crate) async fn measure(args: &CopyArgs, terminal: &Terminal) -> Result<Exit, Failure> {
+    args.plot.check()?;
     let failed = |error| Failure::failed(format!("it can't be measured: {error}"));
     if args.throttled {
         let settings = throttled::Settings { shards: args.shards.clone(), time: args.time, seed: args.seed };
         let runs = throttled::run(&settings, |text| terminal.say(text)).await.map_err(failed)?;
+        args.plot.write(&[chart_of_ceilings(&runs)])?;
         terminal.data(&Runs { runs }, |runs| ceilings_in_words(&runs.runs))?;
         return Ok(Exit::Done);
     }
@@ -66,7 +71,38 @@ pub(crate) async fn measure(args: &CopyArgs, terminal: &Terminal) -> Result<Exit
     };
     let report = run(&settings, |text| terminal.say(text)).await.map_err(failed)?;
     terminal.data(&report, in_words)?;
+    args.plot.write(&[chart(&report)])?;
     Ok(Exit::Done)
+}
+
+fn chart(report: &Report) -> Chart {
+    let group = |name: String, cost: &Cost| Group { name, values: vec![Some(cost.items_per_second.median)] };
+    let movers = report.movers.iter().map(|mover| {
+        let prefix = if mover.key_prefix { ", keyPrefix stated" } else { "" };
+        group(format!("verification {}{prefix}", mover.verification.name()), &mover.cost)
+    });
+    Chart {
+        title: "Items copied a second".to_owned(),
+        scale: Scale::Linear,
+        series: vec!["median".to_owned()],
+        groups: std::iter::once(group("bare loop".to_owned(), &report.bare)).chain(movers).collect(),
+    }
+}
+
+fn chart_of_ceilings(runs: &[throttled::Run]) -> Chart {
+    let groups = runs.iter().flat_map(|run| {
+        let of = |name: &str, of: fn(&Kept) -> f64| Group {
+            name: format!("{} shards, {name}", run.shards),
+            values: vec![Some(of(&run.paced) * 100.0), Some(of(&run.backoff) * 100.0)],
+        };
+        [of("capacity used", |kept| kept.used), of("requests throttled", |kept| kept.throttled)]
+    });
+    Chart {
+        title: "Against hidden ceilings: per cent".to_owned(),
+        scale: Scale::Linear,
+        series: vec!["paced".to_owned(), "exponential waits".to_owned()],
+        groups: groups.collect(),
+    }
 }
 
 pub(crate) async fn run_part(args: &PartArgs) -> Result<Exit, Failure> {

@@ -8,8 +8,8 @@ use serde_saphyr::Spanned;
 use super::lines::Lines;
 use super::model::{Endpoint, Realm, Region, Topology};
 use super::names::nearest;
-use super::node::{self, Node, Value};
 use super::problem::Problem;
+use crate::topology::yaml_tree::{self, Node, Value};
 
 /// A topology as far as it could be read. Parts with problems hold stand-ins, which `lines` knows as unreadable.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Read {
 /// # Errors
 /// The text is not YAML at all. Everything milder is among the problems of the answer.
 pub(super) fn read(yaml: &str) -> Result<Read, Vec<Problem>> {
-    let root = node::parse(yaml).map_err(|problem| vec![problem])?;
+    let root = yaml_tree::parse(yaml).map_err(|problem| vec![problem])?;
     let mut reader = Reader::default();
     let mut fields = reader.fields(&root, "", &["regions", "realms", "services", "limits"]);
     let regions = reader.required(&mut fields, "regions");

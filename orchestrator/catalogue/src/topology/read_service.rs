@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::model::{Consistency, Replication, Service, Shard, StoreSpec};
-use super::node::{Node, Value};
 use super::read::{Fields, Reader};
+use crate::topology::yaml_tree::{Node, Value};
 
 const SERVICE: [&str; 5] = ["store", "replication", "consistency", "optional", "shards"];
 const SHARD: [&str; 5] = ["shard", "dataRegions", "url", "metadata", "store"];

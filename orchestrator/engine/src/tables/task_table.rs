@@ -6,7 +6,7 @@ use tracing::error;
 
 use crate::record::{FailedAttempt, Failing, StoredError, TaskRecord, TaskStatus, WorkflowRecord};
 use crate::step_error::StepError;
-use crate::tables::claim_sql::{Claim, any_due, offline_due, with_due};
+use crate::tables::due_sql::{Claim, any_due, offline_due, with_due};
 use crate::tables::pause_table::task_may_run;
 use crate::tables::workflow_table::to_json;
 use crate::tables::{in_doubt_table, workflow_table};
@@ -80,7 +80,7 @@ async fn rows_of_workflow(tx: &mut Tx, workflow_id: &str) -> Result<Vec<Row>, St
 }
 
 /// Erases every task of a workflow, and with them what they knew of the tenant's data. Whoever still runs one finds it gone
-/// at its next checkpoint, heartbeat or permit, and is remembered as a requests until then.
+/// at its next checkpoint, heartbeat or permit, and is remembered with its requests in doubt until then.
 pub(crate) async fn erase_all(tx: &mut Tx, workflow_id: &str) -> Result<(), StoreError> {
     in_doubt_table::erased(tx, workflow_id).await?;
     sql("DELETE FROM tasks WHERE workflow_id = $1").bind(workflow_id).execute(tx).await.map(drop)

@@ -6,7 +6,7 @@ use tracing::error;
 use crate::priority::Priority;
 use crate::record::{FailedAttempt, Failing, StoredError, WorkflowRecord};
 use crate::step_error::StepError;
-use crate::tables::claim_sql::{Claim, any_due, offline_due, with_due};
+use crate::tables::due_sql::{Claim, any_due, offline_due, with_due};
 use crate::tables::pause_table::workflow_may_run;
 
 /// A workflow to be started.

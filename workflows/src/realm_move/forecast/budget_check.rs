@@ -7,8 +7,8 @@
 use serde::{Deserialize, Serialize};
 use store::Millis;
 
-use super::running::{Forecast, Learned, Reading};
 use super::work::{Mark, Measure, Work};
+use crate::realm_move::forecast::eta::{Forecast, Learned, Reading};
 
 /// The offline period: what the projection is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use catalogue::ledger;
 use engine::task::NewTask;
 use engine::{Next, StepError, StepTx};
 use store::Millis;
-use workers::clocks::CLOCK_SKEW;
+use workers::store_clocks::CLOCK_SKEW;
 
-use crate::clocks;
+use crate::clock_checks;
 use crate::data_tasks::{CopyInput, CopyTask, to_value};
 use crate::deployment::Deployment;
 use crate::plan::ServicePlan;
@@ -27,7 +27,7 @@ pub(crate) async fn advance(
         return Ok(back);
     }
     // By the database's clock, at the beginning and at the end: if it has been set meanwhile, requests from before may still run.
-    if let Some(difference) = clocks::difference(deployment, step, clocks::targets(&state.plan)).await? {
+    if let Some(difference) = clock_checks::difference(deployment, step, clock_checks::targets(&state.plan)).await? {
         return Ok(roll_back(&state, &offline, CLOCK_SKEW, &difference));
     }
     // Counted from a transaction that began after the one that took the tenant offline had committed.

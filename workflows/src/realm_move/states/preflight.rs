@@ -27,7 +27,7 @@ use crate::realm_move::state::{MoveState, Stage};
 use crate::replica_sets::ReplicaSets;
 use crate::timing::millis;
 use crate::unit_limits::limited_movers;
-use crate::{clocks, planning};
+use crate::{clock_checks, planning};
 
 /// What preflight found.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ async fn check_service(
     let found = match found {
         // By then the store has told its own time: if that is why, say which clocks differ, and by how much.
         Err(error) if error.code == REQUEST_TOO_OLD => {
-            clocks::check(deployment, all.iter().copied()).await?;
+            clock_checks::check(deployment, all.iter().copied()).await?;
             return Err(step_error(error));
         }
         found => found.map_err(step_error)?,
@@ -169,7 +169,7 @@ async fn check_service(
     check_places(deployment, tenant, service, &found).await?;
     check_targets(service, &found, &known.busy)?;
     let sets = replica_sets(service, &found, native)?;
-    clocks::check(deployment, service.add.iter().chain(&service.remove)).await?;
+    clock_checks::check(deployment, service.add.iter().chain(&service.remove)).await?;
     ask_service(deployment, tenant, service).await?;
     let tables = found.into_iter().filter_map(|(at, found)| Some((at.key(), found.table_id?))).collect();
     let (Some(source), false) = (&service.source, service.add.is_empty()) else {

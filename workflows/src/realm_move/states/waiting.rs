@@ -4,10 +4,11 @@
 use catalogue::ledger::{self, EntryState, LedgerEntry};
 use engine::{Next, StepError, StepTx};
 use store::{Millis, StoreError, Tx};
-use workers::clocks::CLOCK_SKEW;
+use workers::store_clocks::CLOCK_SKEW;
 
 use crate::capacity::{self, LOOK_AGAIN_MS, demands_of_move};
-use crate::clocks::{self, CLOCKS_TO_AGREE};
+use crate::clock_checks;
+use crate::clock_checks::CLOCKS_TO_AGREE;
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::realm_move::state::{MoveState, Stage};
@@ -124,7 +125,7 @@ async fn obstacle(
     if let Some(reason) = worker_there::missing(step.tx).await? {
         return Ok(Some(Obstacle { reason, code: "no_worker", advice: "start one: `realmctl worker --store URL`" }));
     }
-    if let Some(difference) = clocks::difference(deployment, step, clocks::targets(plan)).await? {
+    if let Some(difference) = clock_checks::difference(deployment, step, clock_checks::targets(plan)).await? {
         let advice = "look at the time synchronisation (NTP) of both hosts";
         return Ok(Some(Obstacle { reason: format!("{CLOCKS_TO_AGREE}{difference}"), code: CLOCK_SKEW, advice }));
     }

@@ -2,8 +2,8 @@
 
 use testkit::simulator::Chance;
 
-use super::*;
 use crate::realm_move::forecast::budget_check::{Budget, Pace};
+use crate::realm_move::forecast::eta::*;
 use crate::realm_move::forecast::work::Measure;
 
 const LOOK: Millis = 5_000;

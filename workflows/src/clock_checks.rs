@@ -6,9 +6,9 @@ use engine::tables::in_doubt_table;
 use engine::{StepError, StepTx};
 use store::StoreError;
 use tracing::debug;
-use workers::clocks::{ClockOf, Stands};
+use workers::store_clocks::{ClockOf, Stands};
 
-pub use workers::clocks::CLOCK_SKEW;
+pub use workers::store_clocks::CLOCK_SKEW;
 
 use crate::database_clock;
 use crate::deployment::Deployment;

@@ -148,7 +148,7 @@ fn copy_ms(load: &Load, limits: &Limits) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use crate::realm_move::forecast::estimate::*;
+    use crate::realm_move::forecast::dry_run_estimate::*;
 
     const LIMITS: Limits =
         Limits { waits_ms: 100_000, objects_at_once: 16, allowed_ms: 3_600_000, least_ms: (0.0, 0.0) };

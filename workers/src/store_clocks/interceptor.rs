@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::BoxError;
 use aws_smithy_types::config_bag::{Storable, StoreReplace};
 use tokio::time::Instant;
 
-use super::{ClockOf, Clocks};
+use crate::store_clocks::{ClockOf, Clocks};
 
 /// An interceptor for the clients of one store.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-use super::*;
+use crate::store_clocks::*;
 
 const SKEW: Duration = Duration::from_secs(5);
 
