@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants, topology,
-    upgrade_check, worker, workers,
+    audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants, tokens,
+    topology, upgrade_check, worker, workers,
 };
 #[cfg(feature = "playground")]
 use crate::commands::{demo, dev};
@@ -36,6 +36,8 @@ macro_rules! examples {
   realmctl status                            What needs a person?
   realmctl explain acme                      What does it wait for?
   realmctl pause --all --reason \"incident\"   Pause everything
+
+REALMCTL_USER is your name in the audit trail, 1 to 64 printable ASCII characters; without it, your login name.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 rolled back, 130 interrupted."
     };
@@ -79,6 +81,8 @@ pub(crate) enum Command {
     Removals(removals::RemovalsCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
     Status(status::StatusArgs),
     Explain(explain::ExplainArgs),
     Errors(errors::ErrorsArgs),

@@ -4,6 +4,7 @@
 
 mod controls;
 mod status;
+mod tokens;
 
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
-    AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove, NewTenant, Page,
-    Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule, TenantView,
-    TopologyApplied, TopologyView, USER_HEADER,
+    AuditHead, AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove,
+    NewTenant, Page, Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
+    TenantView, TopologyApplied, TopologyView, USER_HEADER,
 };
 
 use crate::exit::{Exit, Failure, chain};
@@ -56,7 +57,7 @@ impl Client {
             .read_timeout(SILENCE_TIMEOUT)
             // A redirect would take the token to another place.
             .redirect(reqwest::redirect::Policy::none())
-            .default_headers(who());
+            .default_headers(who()?);
         if base.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]")) {
             builder = builder.no_proxy();
         }
@@ -225,6 +226,16 @@ impl Client {
         self.get(&["audit"], query).await
     }
 
+    /// The sealed entries after a number, as JSON lines. May take long: only silence ends it.
+    pub(crate) async fn export_audit(&self, after: i64) -> Result<Response, Failure> {
+        let url = self.url(&["audit", "export"], &[("after", Some(after.to_string()))]);
+        self.send(self.http.get(url)).await
+    }
+
+    pub(crate) async fn audit_head(&self) -> Result<AuditHead, Failure> {
+        self.get(&["audit", "head"], &[]).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &[&str], query: Query<'_>) -> Result<T, Failure> {
         self.answer(self.request(Method::GET, path, query)).await
     }
@@ -355,19 +366,56 @@ pub(crate) fn mistake(line: Option<u64>, path: &str, reason: &str) -> String {
 }
 
 /// Who asks, for the audit trail: REALMCTL_USER, else the login name, else the name of the user that the process runs as. Not proof of
-/// anything.
-fn who() -> HeaderMap {
+/// anything. One that can't be sent is refused, so that nobody else's name stands for it.
+fn who() -> Result<HeaderMap, Failure> {
     let names = ["REALMCTL_USER", "USER", "LOGNAME"];
-    let named = names.iter().find_map(|name| std::env::var(name).ok().filter(|value| is_user(value)));
-    let name = named.or_else(|| whoami::username().ok().filter(|name| is_user(name)));
-    let value = name.and_then(|name| HeaderValue::from_str(&name).ok());
+    let mut named = names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let named = named.find(|(_, value)| !value.to_string_lossy().trim().is_empty());
+    let (from, name) = match named {
+        Some((from, value)) => (from, value.to_string_lossy().into_owned()),
+        None => ("the system", whoami::username().unwrap_or_default()),
+    };
     let mut headers = HeaderMap::new();
-    if let (Some(value), Ok(header)) = (value, reqwest::header::HeaderName::from_bytes(USER_HEADER.as_bytes())) {
+    if name.is_empty() {
+        return Ok(headers);
+    }
+    let value = HeaderValue::from_str(&name).ok().filter(|_| is_user(&name)).ok_or_else(|| no_user(from))?;
+    if let Ok(header) = reqwest::header::HeaderName::from_bytes(USER_HEADER.as_bytes()) {
         headers.insert(header, value);
     }
-    headers
+    Ok(headers)
 }
 
 fn is_user(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic())
+    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() || c == ' ')
+}
+
+/// The name itself is not repeated: it may hold anything.
+fn no_user(from: &str) -> Failure {
+    Failure::usage(match from {
+        "REALMCTL_USER" => {
+            "REALMCTL_USER must be 1 to 64 printable ASCII characters: it names you in the audit trail".to_owned()
+        }
+        from => format!(
+            "the user name of {from} is not 1 to 64 printable ASCII characters, so it can't stand in the audit trail: set \
+             REALMCTL_USER to one that is"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_have_printable_names() {
+        for good in ["sam", "Ada Lovelace <ada@example.com>", &"x".repeat(64)] {
+            assert!(is_user(good), "{good}");
+        }
+        for bad in ["", "jörg", "a\nb", "a\tb", &"x".repeat(65)] {
+            assert!(!is_user(bad), "{bad:?}");
+        }
+        assert!(no_user("REALMCTL_USER").message.starts_with("REALMCTL_USER must be 1 to 64"));
+        assert!(no_user("USER").message.ends_with("set REALMCTL_USER to one that is"));
+    }
 }

@@ -18,6 +18,7 @@ pub(crate) mod removals;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod tenants;
+pub(crate) mod tokens;
 pub(crate) mod topology;
 pub(crate) mod upgrade_check;
 pub(crate) mod version;

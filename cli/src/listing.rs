@@ -3,6 +3,7 @@
 use server::api::{LIMIT_MAX, Page};
 
 use crate::exit::Failure;
+use crate::format::count;
 use crate::number::number;
 use crate::output::Terminal;
 
@@ -38,7 +39,8 @@ impl LimitArgs {
             terminal.say(&format!("No {what} found."));
         }
         if all.next_cursor.is_some() {
-            terminal.say(&format!("There are more than these {limit} {what}: raise --limit to see them."));
+            let shown = if limit == 1 { "this one".to_owned() } else { format!("these {}", count(limit as u64)) };
+            terminal.say(&format!("There are more {what} than {shown}: raise --limit to see them."));
         }
         Ok(all)
     }

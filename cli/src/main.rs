@@ -19,11 +19,13 @@ mod process;
 mod progress;
 mod tables;
 mod timing_args;
+mod token_keys;
 mod watch;
 mod format;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
@@ -38,7 +40,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEAST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| misused(&error));
+    let cli = Cli::try_parse().unwrap_or_else(|error| misused(&without_environment(error)));
     let log = cli.command.log();
     let terminal = Terminal::new(cli.globals.output, log.format == LogFormat::Json);
     logging::start(log, cli.globals.verbose, &terminal);
@@ -49,6 +51,16 @@ fn main() -> ExitCode {
             failure.exit.into()
         }
     }
+}
+
+/// The same error with a usage line of what was typed: an option that a variable gives would stand there as if it were required.
+fn without_environment(error: clap::Error) -> clap::Error {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return error;
+    }
+    let typed = |option: clap::Arg| option.env(None::<&'static str>);
+    let command = Cli::command().mut_arg("server", typed).mut_arg("token", typed);
+    command.try_get_matches().err().unwrap_or(error)
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
@@ -82,7 +94,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
         audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants,
-        topology, upgrade_check, version, worker, workers,
+        tokens, topology, upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -98,6 +110,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
         Command::Audit(command) => audit::run(&command, globals, terminal).await,
+        Command::Token(command) => tokens::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Status(args) => status::run(&args, globals, terminal).await,
         Command::Workers(command) => workers::run(&command, globals, terminal).await,

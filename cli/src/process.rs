@@ -135,7 +135,7 @@ impl ProcessArgs {
         if !self.start_paused {
             return Ok(());
         }
-        let by = Actor { who: deployment.owner.clone(), why: "started with --start-paused".to_owned() };
+        let by = Actor::new(deployment.owner.clone(), "started with --start-paused");
         let paused = pause_all(deployment, &by).await.map_err(|error| {
             Failure::failed(format!("everything could not be paused, so nothing was started: {}", chain(&error)))
         })?;
@@ -240,19 +240,32 @@ impl Running {
     }
 
     /// Waits for SIGINT, SIGTERM or the end of a part, then drains.
-    pub(crate) async fn until_signal(mut self, terminal: &Terminal) -> Result<(), Failure> {
+    pub(crate) async fn until_signal(self, terminal: &Terminal) -> Result<(), Failure> {
+        let words = [
+            "Stopping: running work continues later, from its last checkpoint.",
+            "stopped at once; other processes take over when its leases expire",
+        ];
+        self.until_signal_with(terminal, words).await
+    }
+
+    /// The same where nothing is kept.
+    #[cfg(feature = "playground")]
+    pub(crate) async fn until_signal_for_good(self, terminal: &Terminal) -> Result<(), Failure> {
+        self.until_signal_with(terminal, ["Stopping.", "stopped at once"]).await
+    }
+
+    async fn until_signal_with(mut self, terminal: &Terminal, words: [&str; 2]) -> Result<(), Failure> {
+        let [stopping, at_once] = words;
         let ended = tokio::select! {
             interrupted = interrupted() => interrupted,
             Some(ended) = self.tasks.join_next() => {
                 outcome(ended).and_then(|()| Err(Failure::failed("a part of the process ended by itself")))
             }
         };
-        terminal.say(
-            "Stopping: running work continues later, from its last checkpoint. Press Ctrl-C again to stop at once.",
-        );
+        terminal.say(&format!("{stopping} Press Ctrl-C again to stop at once."));
         let drained = tokio::select! {
             drained = self.stop() => drained,
-            again = interrupted() => again.and_then(|()| Err(Failure::failed("stopped at once; other processes take over when its leases expire"))),
+            again = interrupted() => again.and_then(|()| Err(Failure::failed(at_once))),
         };
         ended.and(drained)
     }

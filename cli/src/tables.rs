@@ -15,6 +15,9 @@ const SHORT_ID: usize = 18;
 /// Between two columns.
 const GAP: u16 = 2;
 
+/// The last column is this wide at least, if it has words as long.
+const LEAST_LAST: usize = 24;
+
 /// Between the name of a fact and its value.
 const NAME_GAP: u16 = 3;
 
@@ -33,7 +36,7 @@ enum Kind {
 }
 
 impl Column {
-    /// May be broken over lines.
+    /// May be broken over lines, between words.
     pub(crate) fn new(heading: &'static str) -> Self {
         Self { heading, kind: Kind::Text }
     }
@@ -129,38 +132,53 @@ fn plain() -> Table {
 }
 
 /// How wide each column may be, so that all of them fit: what may be broken shares what the others leave, and whoever needs less than its
-/// share leaves it to the rest.
+/// share leaves it to the rest. None is narrower than its longest word, for words are never broken; where that is too much the lines are
+/// longer. In the last column only those that have the word.
 fn widths<const N: usize>(width: usize, columns: &[Column; N], rows: &[[String; N]]) -> [usize; N] {
     let natural: [usize; N] =
         std::array::from_fn(|place| content_width(columns[place].heading, rows.iter().map(|row| row[place].as_str())));
-    let is_text = |place: &usize| columns[*place].kind == Kind::Text;
-    let whole: usize = (0..N).filter(|place| !is_text(place)).map(|place| natural[place]).sum();
-    let mut left = width.saturating_sub(usize::from(GAP) * (N - 1) + whole);
-    let mut widths = natural;
-    let mut open: Vec<usize> = (0..N).filter(is_text).collect();
-    open.sort_by_key(|place| natural[*place]);
+    let least: [usize; N] = std::array::from_fn(|place| {
+        if columns[place].kind != Kind::Text {
+            return natural[place];
+        }
+        let longest = rows.iter().map(|row| longest_word(&row[place])).max().unwrap_or(0);
+        let longest = if place + 1 == N { longest.min(LEAST_LAST) } else { longest };
+        longest.max(columns[place].heading.len())
+    });
+    let mut left = width.saturating_sub(usize::from(GAP) * (N - 1) + least.iter().sum::<usize>());
+    let mut widths = least;
+    let mut open: Vec<usize> = (0..N).filter(|place| natural[*place] > least[*place]).collect();
+    open.sort_by_key(|place| natural[*place] - least[*place]);
     for (taken, place) in open.iter().enumerate() {
-        let share = left / (open.len() - taken);
-        widths[*place] = natural[*place].min(share).max(columns[*place].heading.len());
-        left = left.saturating_sub(widths[*place]);
+        let more = (natural[*place] - least[*place]).min(left / (open.len() - taken));
+        widths[*place] += more;
+        left -= more;
     }
     widths
 }
 
-/// Breaks a text between words; a word that is longer than a line, after the marks that join the parts of names. Commands stay whole, so
-/// that they can be copied.
-fn wrap(text: &str, width: usize) -> String {
-    let line = |line: &str| {
-        if line.trim_start().starts_with("realmctl ") { line.to_owned() } else { wrap_line(line, width.max(1)) }
+fn is_command(line: &str) -> bool {
+    line.trim_start().starts_with("realmctl ")
+}
+
+/// How wide what can't be broken is.
+fn longest_word(text: &str) -> usize {
+    let of_line = |line: &str| {
+        let words = if is_command(line) { line.split('\n') } else { line.split(' ') };
+        words.map(console::measure_text_width).max().unwrap_or(0)
     };
+    text.lines().map(of_line).max().unwrap_or(0)
+}
+
+/// Breaks a text between words. Commands and words stay whole, be they longer than a line, so that they can be copied: ids, hashes, names,
+/// addresses.
+fn wrap(text: &str, width: usize) -> String {
+    let line = |line: &str| if is_command(line) { line.to_owned() } else { wrap_line(line, width.max(1)) };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn wrap_line(line: &str, width: usize) -> String {
-    let fits = |word: &str| console::measure_text_width(word.trim_end()) <= width;
-    let parts = |word| if fits(word) { vec![word] } else { word.split_inclusive(['/', '-', '_', '|']).collect() };
-    let words = line.split_inclusive(' ').flat_map(parts).map(Word::from);
-    let words = textwrap::core::break_words(words, width);
+    let words: Vec<Word<'_>> = line.split_inclusive(' ').map(Word::from).collect();
     let lines = wrap_first_fit(&words, &[width as f64]);
     let joined = |words: &[Word<'_>]| {
         let text: String = words.iter().flat_map(|word| [word.word, word.whitespace]).collect();
@@ -234,13 +252,31 @@ mod tests {
     }
 
     #[test]
-    fn names_are_broken_where_their_parts_join_and_commands_never() {
-        assert_eq!(wrap("media-service/us-east-1/media-us-east-1", 17), "media-service/us-\neast-1/media-us-\neast-1");
-        assert_eq!(wrap("retrying for 5m: endpoint_unreachable", 17), "retrying for 5m:\nendpoint_\nunreachable");
-        assert_eq!(wrap("failed: late_writes", 17), "failed:\nlate_writes", "what fits into a line stays whole");
-        assert_eq!(wrap("bae02f5c7d", 4), "bae0\n2f5c\n7d");
+    fn lines_are_broken_between_words_and_neither_words_nor_commands_are() {
+        let name = "media-service/us-east-1/media-us-east-1";
+        assert_eq!(wrap(name, 17), name);
+        assert_eq!(wrap("retrying for 5m: endpoint_unreachable", 17), "retrying for 5m:\nendpoint_unreachable");
+        assert_eq!(wrap("failed: late_writes", 17), "failed:\nlate_writes");
+        assert_eq!(wrap(&format!("move {}, realm eu", IDS[0]), 20), format!("move\n{},\nrealm eu", IDS[0]));
+        assert_eq!(wrap("bae02f5c7d", 4), "bae02f5c7d");
         let command = "realmctl moves cancel 0199f3a1-7c00-7000-8000-000000000001";
         assert_eq!(wrap(&format!("stop it:\n{command}"), 20), format!("stop it:\n{command}"));
+    }
+
+    #[test]
+    fn lines_are_longer_rather_than_that_a_word_is_broken() {
+        let scope = "table:dynamodb|aws:eu-west-1|issues";
+        let columns = || [Column::new("SCOPE"), Column::figure("LIMIT"), Column::new("REASON")];
+        let row = |scope: &str, reason: &str| [scope.to_owned(), "20".to_owned(), reason.to_owned()];
+        let text = table_within(Some(60), &columns(), vec![row(scope, "shared with search, and throttled")]);
+        assert!(text.contains(scope) && text.lines().all(|line| line.len() <= 60), "{text}");
+        let text = table_within(Some(40), &columns(), vec![row(scope, "shared with search, and throttled")]);
+        assert!(text.contains(scope), "{text}");
+        // In the last column it is no concern of the other lines.
+        let rows = vec![row("overall", scope), row("region:eu-west-1", "the table is throttled, says the owner of it")];
+        let text = table_within(Some(50), &columns(), rows);
+        let wide: Vec<&str> = text.lines().filter(|line| line.len() > 50).collect();
+        assert!(wide.len() == 1 && wide[0].ends_with(scope), "{text}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use server::api::{MoveView, StateEvent, TaskErrorView};
+use server::api::{MoveView, StateEvent, TaskErrorView, Verification};
 
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -194,10 +194,19 @@ fn passed_words(change: &StateEvent, view: &MoveView) -> String {
         "offline" => format!("{} is offline", view.tenant),
         "drain" => "earlier requests have ended".to_owned(),
         "add_data" => "copied".to_owned(),
-        "verify" => "read back from the targets: equal".to_owned(),
+        "verify" => verified_words(view.verification.mode).to_owned(),
         "commit" => format!("switched: {} is online in {}", view.tenant, view.to),
         "re_online" => format!("{} is online again in {}", view.tenant, view.from),
         _ => change.note.clone(),
+    }
+}
+
+/// What the verification of a move that goes on has shown.
+fn verified_words(mode: Verification) -> &'static str {
+    match mode {
+        Verification::Full => "read back from the targets: equal",
+        Verification::Sampled => "counted; a sample read back: equal",
+        Verification::Off => "not verified (off)",
     }
 }
 
@@ -279,5 +288,35 @@ fn present_words(state: &str) -> &'static str {
         "commit" => "switching",
         "re_online" => "bringing the tenant online where it was",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_was_not_read_back_is_not_said_to_be() {
+        let change = StateEvent {
+            seq: 7,
+            from_state: "verify".to_owned(),
+            to_state: "commit".to_owned(),
+            at: String::new(),
+            note: String::new(),
+        };
+        let words = |mode: &str| {
+            let view: MoveView = serde_json::from_value(json!({
+                "id": "m", "tenant": "acme", "from": "us", "to": "eu", "state": "commit", "plan": [], "planHash": "",
+                "offlineMs": 0, "copied": { "items": 0, "objects": 0, "bytes": 0 }, "verified": mode != "off",
+                "verification": { "mode": mode }, "removals": [], "startedAt": "", "finishedAt": null, "error": null,
+                "progress": null, "waitingFor": null, "warnings": [], "requestedBy": "sam", "reason": "",
+            }))
+            .expect("a move");
+            passed_words(&change, &view)
+        };
+        assert_eq!(words("full"), "read back from the targets: equal");
+        assert_eq!(words("sampled"), "counted; a sample read back: equal");
+        assert_eq!(words("off"), "not verified (off)");
     }
 }

@@ -26,7 +26,7 @@ fn everything_is_held_from_the_start_and_goes_on() {
 
     assert_eq!(server.json(&["pause", "--all", "--reason", "again"])["changed"], json!(false));
     assert_eq!(server.json(&["resume", "--all"])["changed"], json!(true));
-    assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("not everything is paused"));
+    assert!(server.ask(&["resume", "--all"]).ends_with(0).stderr.contains("there is no pause of everything"));
     // Nobody answers at the stores: it is tried again and again, and says why.
     while !server.ask(&["moves", "show", &id]).ends_with(0).stdout.contains("endpoint_unreachable") {}
     for args in [&["pause"] as &[&str], &["resume"], &["limits", "set", "overall", "-1"], &["explain", "a/b"]] {

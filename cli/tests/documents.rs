@@ -49,6 +49,7 @@ pages! {
     the_readme: "README.md",
     limits: "docs/concepts/limits.md",
     deploy: "docs/guides/deploy.md",
+    manage_access: "docs/guides/manage-access.md",
     move_a_tenant: "docs/guides/move-a-tenant.md",
     on_call: "docs/guides/on-call.md",
     onboard_a_service: "docs/guides/onboard-a-service.md",

@@ -273,8 +273,7 @@ fn printed(case: &Case) -> String {
             writeln!(text, "-- stderr\n{}", ran.stderr.trim_end()).expect("memory");
         }
         if let Some(columns) = columns.and_then(|columns| columns.parse::<usize>().ok()) {
-            let wide = ran.stdout.lines().find(|line| line.chars().count() > columns && !line.contains("realmctl "));
-            assert_eq!(wide, None, "{}: {heading}", case.name);
+            assert_eq!(too_wide(&ran.stdout, columns), None, "{}: {heading}", case.name);
         }
         if !more.is_empty() {
             ran.json();
@@ -286,6 +285,13 @@ fn printed(case: &Case) -> String {
     text.lines()
         .map(|line| if is_age(line) { "…" } else { line })
         .fold(String::new(), |all, line| all + line.trim_end() + "\n")
+}
+
+/// A line that is wider than the terminal, though neither a command nor, in its block, a word that takes much of a line: both stay whole.
+fn too_wide(stdout: &str, columns: usize) -> Option<&str> {
+    let is_long = |word: &str| word.chars().count() > columns * 3 / 10;
+    let blocks = stdout.split("\n\n").filter(|block| !block.split_whitespace().any(is_long));
+    blocks.flat_map(str::lines).find(|line| line.chars().count() > columns && !line.contains("realmctl "))
 }
 
 #[test]

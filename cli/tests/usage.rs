@@ -44,6 +44,41 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
+fn a_usage_line_has_what_is_required_and_nothing_that_a_variable_gives() {
+    let wrong = |args: &[&str]| {
+        let mut asked = command(args);
+        run(asked.env("REALMCTL_SERVER", "http://127.0.0.1:9").env("REALMCTL_TOKEN", "sesame-4711")).ends_with(2).stderr
+    };
+    let told = wrong(&["move", "acme"]);
+    assert!(told.contains("Usage: realmctl move") && told.contains("--to <REALM>"), "{told}");
+    assert!(!told.contains("--server") && !told.contains("--token"), "{told}");
+    let told = wrong(&["limits", "set", "overall"]);
+    assert!(told.contains("limits set [OPTIONS] <SCOPE> --write-units <N>"), "{told}");
+}
+
+#[test]
+fn a_user_that_the_audit_trail_can_not_name_ends_with_2_and_the_rule() {
+    let list =
+        |user: &str| run(command(&["tenants", "list", "--server", "http://127.0.0.1:9"]).env("REALMCTL_USER", user));
+    for bad in ["jörg", "a\nb", &"x".repeat(65)] {
+        let ran = list(bad).ends_with(2);
+        assert!(ran.stderr.contains("REALMCTL_USER must be 1 to 64 printable ASCII characters"), "{ran:#?}");
+    }
+    for good in ["sam", "Ada Lovelace"] {
+        list(good).ends_with(1);
+    }
+}
+
+#[test]
+fn a_dry_run_may_have_a_reason() {
+    let campaign = ["campaigns", "create", "--to", "eu", "--tenants", "acme"];
+    for args in [&["move", "acme", "--to", "eu"] as &[&str], &campaign] {
+        let more = ["--dry-run", "--reason", "contract 4711", "--server", "http://127.0.0.1:9"];
+        realmctl(&[args, &more].concat()).ends_with(1);
+    }
+}
+
+#[test]
 fn a_file_of_secrets_that_is_wrong_is_told_without_the_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("secrets");

@@ -7,16 +7,19 @@ mod campaigns;
 mod controls;
 mod requests;
 mod status;
+mod tokens;
 
 pub use answers::{
-    AuditView, DryRun, LedgerEntryView, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, StateEvent,
-    StillFailed, TenantView, TopologyApplied, TopologyProblem, TopologyView,
+    AuditHead, AuditLine, AuditView, DryRun, LedgerEntryView, Outcome, Page, PlacementView, Problem, Replayed,
+    ReplayedAll, SealedView, StateEvent, StillFailed, TenantView, TopologyApplied, TopologyProblem, TopologyView,
 };
 pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
 pub use engine::Priority;
 pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint, Replay, ReplayAll, Reschedule};
 pub use status::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
+pub use tokens::{CreatedToken, NewToken, TokenView};
+pub use workflows::access::{Role, Scope};
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
 pub use workflows::dry_run::InTheWay;

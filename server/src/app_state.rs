@@ -8,6 +8,9 @@ use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
+use workflows::access::TokenKeys;
+
+use crate::refusals::RefusalBudget;
 
 /// Event streams open at a time; each asks the catalogue a few times a second.
 pub(crate) const STREAMS_MAX: usize = 256;
@@ -21,14 +24,29 @@ pub(crate) struct App {
     /// One permit for each open event stream.
     pub(crate) streams: Arc<Semaphore>,
     pub(crate) last_write: LastWrite,
+    pub(crate) token_keys: Arc<TokenKeys>,
+    pub(crate) refusals: RefusalBudget,
     waker: Arc<Notify>,
 }
 
 impl App {
     /// `stop` ends its event streams.
-    pub(crate) fn new(deployment: Deployment, waker: Arc<Notify>, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        deployment: Deployment,
+        waker: Arc<Notify>,
+        stop: CancellationToken,
+        token_keys: Arc<TokenKeys>,
+    ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
-        Self { deployment, stop, streams, last_write: LastWrite::default(), waker }
+        Self {
+            deployment,
+            stop,
+            streams,
+            last_write: LastWrite::default(),
+            token_keys,
+            refusals: RefusalBudget::default(),
+            waker,
+        }
     }
 
     /// Tells the runner of this process that something has become due.

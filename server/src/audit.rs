@@ -1,12 +1,18 @@
-//! `/v1/audit`: who did what, why, before and after.
+//! `/v1/audit`: who did what, why, before and after; the whole chain of it, and its end.
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use catalogue::audit::{self, AuditEntry};
+use catalogue::audit_chain;
+use futures::stream;
 use serde::Deserialize;
+use store::{StoreError, Tx};
 use workflows::timestamps::rfc3339;
 
-use crate::api::{AuditView, Page};
+use crate::api::{AuditHead, AuditLine, AuditView, Page, SealedView};
 use crate::app_state::App;
 use crate::paging::Window;
 use crate::problem::ApiError;
@@ -34,7 +40,76 @@ pub(crate) async fn list(
     Ok(Json(window.page(found.into_iter().map(view).collect(), |entry: &AuditView| &entry.id)))
 }
 
+/// The query of `GET /v1/audit/export`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct From {
+    after: Option<i64>,
+}
+
+/// Entries read at a time for an export.
+const LINES: i64 = 500;
+
+/// `GET /v1/audit/export`: the sealed entries in the order of the chain, as JSON lines, and its end as the last one.
+pub(crate) async fn export(State(app): State<App>, Params(from): Params<From>) -> Result<Response, ApiError> {
+    let from = from.after.unwrap_or(0);
+    if from < 0 {
+        return Err(ApiError::invalid("invalid_query", "`after` must be the number of an entry"));
+    }
+    // Read first: what is sealed meanwhile comes after the end that is told.
+    let mut tx = app.deployment.store.read().await?;
+    let head = head_view(&mut tx).await?;
+    tx.rollback().await?;
+    let lines = stream::try_unfold(Some(from), move |after| {
+        let (app, head) = (app.clone(), head.clone());
+        async move {
+            let Some(after) = after else { return Ok(None) };
+            let mut tx = app.deployment.store.read().await?;
+            let sealed = audit_chain::list(&mut tx, after, LINES).await?;
+            tx.rollback().await?;
+            let within = sealed.into_iter().take_while(|sealed| sealed.seq <= head.seq);
+            let mut lines: Vec<AuditLine> = within.map(|sealed| AuditLine::Entry(sealed_view(sealed))).collect();
+            let next = match lines.last() {
+                Some(AuditLine::Entry(last)) if lines.len() == LINES as usize => Some(last.seq),
+                _ => {
+                    lines.push(AuditLine::Head { head });
+                    None
+                }
+            };
+            let json = |line: &AuditLine| serde_json::to_string(line).map(|line| line + "\n");
+            let text = lines.iter().map(json).collect::<Result<String, _>>().expect("plain data with text keys");
+            Ok::<_, StoreError>(Some((text, next)))
+        }
+    });
+    Ok(([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response())
+}
+
+/// `GET /v1/audit/head`: the end of the chain.
+pub(crate) async fn head(State(app): State<App>) -> Result<Json<AuditHead>, ApiError> {
+    let mut tx = app.deployment.store.read().await?;
+    let head = head_view(&mut tx).await?;
+    tx.rollback().await?;
+    Ok(Json(head))
+}
+
+async fn head_view(tx: &mut Tx) -> Result<AuditHead, StoreError> {
+    let unsealed = audit_chain::unsealed(tx).await?;
+    let head = audit_chain::head(tx).await?;
+    let now = tx.now().await?;
+    Ok(AuditHead {
+        seq: head.seq,
+        digest: head.digest,
+        sealed_at: (head.seq > 0).then(|| rfc3339(head.at)),
+        unsealed: unsealed.entries,
+        oldest_unsealed_ms: unsealed.oldest.map(|oldest| now - oldest),
+    })
+}
+
+fn sealed_view(sealed: audit_chain::Sealed) -> SealedView {
+    SealedView { seq: sealed.seq, digest: sealed.digest, entry: view(sealed.entry) }
+}
+
 fn view(entry: AuditEntry) -> AuditView {
-    let AuditEntry { id, at, who, action, tenant, why, before, after } = entry;
-    AuditView { id, at: rfc3339(at), who, action, tenant, why, before, after }
+    let AuditEntry { id, at, who, origin, action, tenant, why, before, after } = entry;
+    AuditView { id, at: rfc3339(at), who, origin, action, tenant, why, before, after }
 }

@@ -1,48 +1,117 @@
-//! Lets a caller of `/v1` in who shows the token. A server without one listens on loopback only, and then answers only
-//! requests that were addressed to loopback: a web page that points its own name there (DNS rebinding) is turned away.
+//! Lets a caller of `/v1` in who shows a token: the server's own, or one that was made for somebody. A server without either listens on
+//! loopback only, and then answers only requests that were addressed to loopback: a web page that points its own name there (DNS
+//! rebinding) is turned away.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use catalogue::tokens;
+use store::{Store, StoreError};
+use tracing::warn;
+use workflows::access::{Bearer, TokenKeys, TokenRefusal, check_token};
 
+use crate::app_state::App;
 use crate::connections::LetIn;
+use crate::principal::{Peer, Principal};
 use crate::problem::ApiError;
-use crate::settings::Token;
+use crate::settings::ServerSettings;
 
-/// Checks the token. Keeps a hash of it, so that comparing takes as long for a near miss as for any other.
+/// Checks tokens.
 #[derive(Clone)]
-pub(crate) struct TokenCheck(Option<blake3::Hash>);
+pub(crate) struct Gate {
+    /// A hash of the server's own token, so that comparing takes as long for a near miss as for any other.
+    own: Option<blake3::Hash>,
+    keys: Arc<TokenKeys>,
+    store: Store,
+}
 
-impl TokenCheck {
-    pub(crate) fn new(token: Option<&Token>) -> Self {
-        Self(token.map(|token| blake3::hash(token.reveal().as_bytes())))
+impl Gate {
+    pub(crate) fn new(app: &App, settings: &ServerSettings) -> Self {
+        let own = settings.token.as_ref().map(|token| blake3::hash(token.reveal().as_bytes()));
+        Self { own, keys: Arc::clone(&app.token_keys), store: app.deployment.store.clone() }
     }
 
-    fn opens_for(&self, headers: &HeaderMap) -> bool {
-        let Some(expected) = self.0 else { return true };
+    /// Whether everybody on this machine is let in.
+    fn is_open(&self) -> bool {
+        self.own.is_none() && self.keys.is_empty()
+    }
+
+    async fn let_in(&self, headers: &HeaderMap, origin: String) -> Result<Principal, ApiError> {
+        if self.is_open() {
+            if is_addressed_to_loopback(headers) {
+                return Ok(Principal::trusted(origin));
+            }
+            let detail =
+                "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", detail));
+        }
+        let Some(shown) = shown_token(headers) else {
+            let detail =
+                "this server wants a token: send `Authorization: Bearer TOKEN` (clients: --token or REALMCTL_TOKEN)";
+            return Err(ApiError::unauthorized("unauthorized", detail));
+        };
         // `blake3::Hash` compares in constant time (its documentation, "impl PartialEq for Hash").
-        shown_token(headers).is_some_and(|token| blake3::hash(token) == expected)
+        if self.own.is_some_and(|own| blake3::hash(shown) == own) {
+            return Ok(Principal::trusted(origin));
+        }
+        let shown = std::str::from_utf8(shown).unwrap_or_default();
+        let mut tx = self.store.read().await?;
+        let checked = check_token(&mut tx, &self.keys, shown).await?;
+        tx.rollback().await?;
+        let bearer = checked.map_err(refused)?;
+        self.note_use(&bearer).await;
+        Ok(Principal::of(bearer, origin))
+    }
+
+    /// Once a minute at most. A request does not fail for it.
+    async fn note_use(&self, bearer: &Bearer) {
+        let Some(at) = bearer.note_use_at else { return };
+        let note = async {
+            let mut tx = self.store.begin().await?;
+            tokens::note_use(&mut tx, &bearer.token, at).await?;
+            tx.commit().await
+        };
+        let noted: Result<(), StoreError> = note.await;
+        if let Err(error) = noted {
+            warn!(token = bearer.name, error = error.chain(), "the use of a token could not be noted");
+        }
     }
 }
 
-/// Answers 401, or 403 to a foreign `Host`, unless the token is right.
-pub(crate) async fn require_token(State(check): State<TokenCheck>, request: Request, next: Next) -> Response {
-    if check.0.is_none() && !is_addressed_to_loopback(request.headers()) {
-        let detail = "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";
-        return ApiError::new(StatusCode::FORBIDDEN, "foreign_host", detail).into_response();
-    }
-    if check.opens_for(request.headers()) {
-        if let Some(connection) = request.extensions().get::<LetIn>() {
-            connection.note();
+/// Answers 401, or 403 to a foreign `Host`, unless a token is right.
+pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
+    let origin = request.extensions().get::<Peer>().map_or_else(String::new, |Peer(address)| address.to_string());
+    match gate.let_in(request.headers(), origin).await {
+        Ok(principal) => {
+            if let Some(connection) = request.extensions().get::<LetIn>() {
+                connection.note();
+            }
+            request.extensions_mut().insert(principal.clone());
+            let mut response = next.run(request).await;
+            // Whose it was, for those who look at answers.
+            response.extensions_mut().insert(principal);
+            response
         }
-        return next.run(request).await;
+        Err(error) => error.into_response(),
     }
-    let detail = "this server wants its token: send `Authorization: Bearer TOKEN` (clients: --token or REALMCTL_TOKEN)";
-    ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", detail).into_response()
+}
+
+fn refused(why: TokenRefusal) -> ApiError {
+    let (code, detail) = match why {
+        TokenRefusal::Unknown => ("unauthorized", "that token is not one of this server's"),
+        TokenRefusal::Expired => ("token_expired", "the token has expired: ask an admin for a new one"),
+        TokenRefusal::Revoked => ("token_revoked", "the token was revoked: ask an admin for a new one"),
+        TokenRefusal::KeyMissing => (
+            "token_key_missing",
+            "this server lacks the key that the token was made with: start it with the --token-key-file of the others",
+        ),
+    };
+    ApiError::unauthorized(code, detail)
 }
 
 fn is_addressed_to_loopback(headers: &HeaderMap) -> bool {

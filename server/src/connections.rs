@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use tracing::{debug, error, warn};
 
+use crate::principal::Peer;
 use crate::settings::ServerSettings;
 
 /// The wait after a connection could not be accepted: this process or machine has too many files open.
@@ -86,8 +87,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: &Serv
         while let Some(ended) = serving.try_join_next() {
             report(ended);
         }
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok((stream, at)) => (stream, Peer(at.ip().to_canonical())),
             Err(error) => {
                 not_accepted(&error, &open).await;
                 continue;
@@ -105,7 +106,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: &Serv
         serving.spawn(async move {
             let _place = place;
             // What is served is dropped where it stands if it has to make room.
-            end.run_until_cancelled(serve_one(stream, (router, headers_within), let_in, &stop)).await;
+            end.run_until_cancelled(serve_one((stream, peer), (router, headers_within), let_in, &stop)).await;
         });
     }
     drop(listener);
@@ -131,7 +132,7 @@ async fn not_accepted(error: &io::Error, open: &Open) {
 }
 
 async fn serve_one(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
     (router, headers_within): (Router, Duration),
     let_in: LetIn,
     stop: &CancellationToken,
@@ -142,6 +143,7 @@ async fn serve_one(
     }
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(let_in.clone());
+        request.extensions_mut().insert(peer);
         router.clone().call(request)
     });
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();

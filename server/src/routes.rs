@@ -2,33 +2,35 @@
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::app_state::App;
-use crate::auth::{TokenCheck, require_token};
+use crate::auth::{Gate, authenticate};
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
+use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    audit, campaigns, controls, explain, health, limits, move_events, moves, removals, request_log, status, tenants,
-    topology,
+    audit, campaigns, controls, explain, health, limits, move_events, moves, refusals, removals, request_log, status,
+    tenants, tokens, topology,
 };
 
 /// Everything that the server answers.
 pub(crate) fn router(app: App, settings: &ServerSettings) -> Router {
-    let check = TokenCheck::new(settings.token.as_ref());
+    let gate = Gate::new(&app, settings);
     // Layers wrap what stands above them, the fallbacks too: without the token, nobody learns what routes there are.
     let v1 = resources()
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(unknown_route)
-        .layer(from_fn_with_state(check, require_token));
+        .layer(from_fn_with_state(app.clone(), authorize))
+        .layer(from_fn_with_state(gate, authenticate))
+        .layer(from_fn_with_state(app.clone(), refusals::record));
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .nest("/v1", v1)
-        .method_not_allowed_fallback(method_not_allowed)
+        .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(unknown_route)
         .layer(DefaultBodyLimit::max(JSON_MAX))
         .layer(from_fn(request_log::log))
@@ -74,16 +76,15 @@ fn resources() -> Router<App> {
         .route("/limits", get(limits::list).put(limits::set).delete(limits::unset))
         .route("/explain/{id}", get(explain::explain))
         .route("/audit", get(audit::list))
+        .route("/audit/head", get(audit::head))
+        .route("/audit/export", get(audit::export))
         .route("/status", get(status::show))
         .route("/workers", get(status::list_workers))
         .route("/ids/{id}", get(status::ids))
+        .route("/tokens", post(tokens::create).get(tokens::list))
+        .route("/tokens/{id}", delete(tokens::revoke))
 }
 
 async fn unknown_route() -> ApiError {
     ApiError::not_found("unknown_route", "there is nothing at this path")
-}
-
-async fn method_not_allowed() -> ApiError {
-    let detail = "this path does not take that method; the Allow header names those it takes";
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

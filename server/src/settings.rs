@@ -3,13 +3,18 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
+
+use workflows::access::TokenKeys;
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
     /// What callers of `/v1` must show; without it, the server listens on loopback only.
     pub token: Option<Token>,
+    /// The keys of the tokens that were made for somebody. With any, callers must show a token.
+    pub token_keys: Arc<TokenKeys>,
     /// Connections that may be open at a time.
     pub connections: usize,
     /// How long a client may take to say what it wants, after it has connected and after each answer.
@@ -18,7 +23,7 @@ pub struct ServerSettings {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { token: None, connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
+        Self { token: None, token_keys: Arc::default(), connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
     }
 }
 
@@ -39,7 +44,7 @@ pub struct InvalidToken;
 /// An address that others can reach, and no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "refusing to listen on {0} without a token, because other machines could reach it: set REALMCTL_TOKEN (or --token), or \
+    "refusing to listen on {0} without a token, because other machines could reach it: set REALMCTL_TOKEN (or --token) or --token-key-file, or \
      listen on a loopback address such as 127.0.0.1:{port}", port = .0.port()
 )]
 pub struct ExposureError(pub SocketAddr);
@@ -71,7 +76,8 @@ impl fmt::Debug for Token {
 /// Refuses an address that other machines can reach, unless there is a token.
 pub(crate) fn check_exposure(listen: &SocketAddr, settings: &ServerSettings) -> Result<(), ExposureError> {
     // Canonical, because ::ffff:127.0.0.1 is loopback too.
-    if settings.token.is_some() || listen.ip().to_canonical().is_loopback() {
+    let closed = settings.token.is_some() || !settings.token_keys.is_empty();
+    if closed || listen.ip().to_canonical().is_loopback() {
         return Ok(());
     }
     Err(ExposureError(*listen))

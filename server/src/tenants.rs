@@ -19,8 +19,10 @@ use crate::body::JsonBody;
 use crate::moves::idempotency_key;
 use crate::paging::Window;
 use crate::path::{Id, is_id};
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present};
+use crate::scope;
 
 /// The query of `GET /v1/tenants`.
 #[derive(Deserialize)]
@@ -35,6 +37,7 @@ pub(crate) struct Filter {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    principal: Principal,
     headers: HeaderMap,
     JsonBody(asked): JsonBody<NewTenant>,
 ) -> Result<Response, ApiError> {
@@ -47,6 +50,7 @@ pub(crate) async fn create(
             .map_err(|error: catalogue::tenant_id::InvalidHost| ApiError::invalid("invalid_host", error.to_string()))?,
         realm: asked.realm,
     };
+    scope::covers_new(&principal, new.id.as_str(), &new.realm)?;
     let actor = caller.because(asked.reason)?;
     let (tenant, created) = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &actor).await?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };

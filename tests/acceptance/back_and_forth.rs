@@ -189,7 +189,7 @@ async fn fail(world: &World, id: &str) {
 async fn created_again(database: Database) {
     let world = World::new(database).await;
     world.run_move("eu", NoFailpoints).await;
-    let by = Actor { who: "provisioning".to_owned(), why: String::new() };
+    let by = Actor::new("provisioning", "");
     let again = async |realm: &str| {
         let new = NewTenant {
             id: "acme".parse().expect("a tenant id"),
@@ -200,7 +200,9 @@ async fn created_again(database: Database) {
     };
     let (found, created) = again("us").await.expect("a retry of the request that created it");
     assert_eq!((found.realm.as_str(), created), ("eu", false));
-    assert_eq!(again("eu").await.expect_err("never asked for").code(), "tenant_exists");
+    let refused = again("eu").await.expect_err("never asked for");
+    assert_eq!(refused.code(), "tenant_exists");
+    assert!(refused.to_string().contains("created in realm us, lives in realm eu now"), "{refused}");
 }
 
 async fn two_processes(database: Database) {

@@ -15,7 +15,7 @@ on_both_databases!(a_tenant_is_not_offline_beyond_its_window, window_bounds_the_
 on_both_databases!(only_a_move_that_has_not_begun_is_rescheduled, rescheduled);
 
 fn by() -> Actor {
-    Actor { who: "test".to_owned(), why: String::new() }
+    Actor::new("test", "")
 }
 
 async fn start(stage: &Clocked, request: MoveRequest) -> String {
@@ -99,6 +99,8 @@ async fn window_bounds_the_offline_time(database: Database) {
     let id = start(&stage, MoveRequest { when: When { at: None, window: Some(window) }, ..request("eu") }).await;
     let done = stage.run_to_the_end(&id, NoFailpoints, SLOWLY).await;
     assert_eq!((done.state.as_str(), code(&done)), ("rolled_back", Some("offline_budget")), "{done:?}");
+    let words = &done.error.as_ref().expect("it says why").message;
+    assert!(words.contains("before the window of the move ends at 2023-11-14 22:1"), "{words}");
     let history = stage.world.history(&id).await;
     assert_eq!(history.last().map(|(_, to, _)| to.as_str()), Some("rolled_back"));
     let ended: i64 = done.finished_at.as_deref().map(millis).expect("it has ended");

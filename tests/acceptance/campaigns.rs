@@ -27,7 +27,7 @@ on_both_databases!(moves_start_in_the_daily_window_only, daily_window);
 on_both_databases!(a_realm_is_moved_as_it_was_when_the_campaign_was_created, of_realm);
 
 fn by() -> Actor {
-    Actor { who: "test".to_owned(), why: "to test".to_owned() }
+    Actor::new("test", "to test")
 }
 
 fn options() -> CampaignOptions {

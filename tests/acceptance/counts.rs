@@ -75,7 +75,13 @@ async fn agree(store: &Store, what: &str) {
 }
 
 fn by() -> ChangedBy {
-    ChangedBy { entry: engine::Ids::next(&engine::RandomIds), who: String::new(), why: String::new(), workflow: None }
+    ChangedBy {
+        entry: engine::Ids::next(&engine::RandomIds),
+        who: String::new(),
+        why: String::new(),
+        origin: String::new(),
+        workflow: None,
+    }
 }
 
 /// One change of anything that is counted, by the catalogue's own statements or by somebody else's.
@@ -201,7 +207,7 @@ async fn own_change(tx: &mut Tx, random: &mut Random, tenant: &str) -> Result<()
 /// Takes the counts away, as if they had not been invented.
 async fn make_old(store: &Store, database: Database) {
     let mut tx = store.begin().await.expect("begins");
-    let mut statements = vec!["DELETE FROM _sqlx_migrations WHERE version >= 3"];
+    let mut statements = vec!["DELETE FROM _sqlx_migrations WHERE version = 3"];
     match database {
         Database::Sqlite => statements.extend([
             "DROP TRIGGER tenant_added",

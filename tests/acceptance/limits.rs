@@ -29,7 +29,7 @@ const WEIGHT: i64 = 4;
 const MOVES: usize = 5;
 
 fn by() -> Actor {
-    Actor { who: "ops".to_owned(), why: "throttled".to_owned() }
+    Actor::new("ops", "throttled")
 }
 
 /// Looks, whenever a move has gone offline, how much is granted.

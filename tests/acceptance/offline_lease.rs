@@ -74,7 +74,7 @@ async fn cancels_anywhere(database: Database) {
         let cancel = Interject::new(target.clone(), move || {
             let (deployment, id) = (deployment.clone(), cancelled.clone());
             async move {
-                let by = Actor { who: "mallory".to_owned(), why: "changed my mind".to_owned() };
+                let by = Actor::new("mallory", "changed my mind");
                 let outcome = cancel_move(&deployment, &id, &by).await.expect("the cancel is accepted");
                 assert_eq!(outcome, CancelOutcome::Cancelled);
                 assert_eq!(status(&deployment).await, TenantStatus::Online, "online as soon as the cancel returns");
@@ -131,7 +131,7 @@ async fn cancel_too_late(database: Database) {
     let stage = Stage::new(database).await;
     let id = stage.world.start_move("eu").await;
     stage.tick_until(&id, NoFailpoints, "notify").await;
-    let by = Actor { who: "mallory".to_owned(), why: String::new() };
+    let by = Actor::new("mallory", "");
     let refused = cancel_move(&stage.world.deployment, &id, &by).await.expect_err("the commit won");
     assert_eq!(refused.code(), "already_committed");
     assert!(refused.to_string().contains("move the tenant to us"), "{refused}");

@@ -63,7 +63,7 @@ async fn racing_starts(database: Database) {
             assert_eq!(refused, expected, "{what}: {answers:?}");
             let mover = movers.into_iter().next().expect("one");
             is_the_only_one(&world, mover, &what).await;
-            let by = Actor { who: "test".to_owned(), why: String::new() };
+            let by = Actor::new("test", "");
             cancel_move(&world.deployment, mover, &by).await.expect("cancelled");
         }
     }
@@ -78,7 +78,7 @@ async fn all_at_once(
     for (number, process) in processes.iter().enumerate() {
         let (process, request, together) = (process.clone(), request(number), Arc::clone(&together));
         starting.spawn(async move {
-            let by = Actor { who: format!("caller {number}"), why: String::new() };
+            let by = Actor::new(format!("caller {number}"), "");
             together.wait().await;
             start_move(&process, &request, &by).await
         });

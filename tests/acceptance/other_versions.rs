@@ -95,7 +95,7 @@ async fn unreadable_tasks(database: Database) {
 
 async fn cancels_without_a_state(database: Database) {
     let stage = Stage::new(database).await;
-    let by = Actor { who: "mallory".to_owned(), why: String::new() };
+    let by = Actor::new("mallory", "");
     stage.another_version_writes_the_state("pondering").await;
     let deployment = &stage.clocked.world.deployment;
     assert_eq!(cancel_move(deployment, &stage.id, &by).await.expect("accepted"), CancelOutcome::Cancelled);
@@ -159,7 +159,7 @@ impl Stage {
                 assert_eq!(settled, 1, "any process settles it");
             }
             Way::Cancel => {
-                let by = Actor { who: "mallory".to_owned(), why: String::new() };
+                let by = Actor::new("mallory", "");
                 let outcome = cancel_move(&world.deployment, &self.id, &by).await.expect("accepted");
                 assert_eq!(outcome, CancelOutcome::Cancelled);
             }

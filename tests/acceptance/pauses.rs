@@ -24,7 +24,7 @@ on_both_databases!(a_pause_does_not_use_up_the_time_that_a_move_may_wait, pause_
 on_both_databases!(retry_now_wakes_what_waits_for_its_next_attempt, retried_now);
 
 fn by() -> Actor {
-    Actor { who: "ops".to_owned(), why: "incident 7".to_owned() }
+    Actor::new("ops", "incident 7")
 }
 
 /// Points at which the runner holds no transaction, and the state that the move is held in if a pause strikes there.

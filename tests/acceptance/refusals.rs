@@ -29,7 +29,7 @@ fn window(from: i64, to: i64) -> When {
 }
 
 fn by() -> Actor {
-    Actor { who: "test".to_owned(), why: String::new() }
+    Actor::new("test", "")
 }
 
 /// Runs a move that must fail without the tenant ever being offline; returns its error.

@@ -54,7 +54,7 @@ fn stores(world: &World) -> Vec<String> {
 }
 
 fn by() -> Actor {
-    Actor { who: "test".to_owned(), why: "the stores have moved".to_owned() }
+    Actor::new("test", "the stores have moved")
 }
 
 /// All stores are known to the ledger by names that end in mid-move.

@@ -30,7 +30,7 @@ async fn full_of_removals(database: Database) {
     let registry = workflows::registry(&world.deployment).task(NeverRemoves);
     let moved = async {
         wait_until(|| async { removing(&world).await == SLOTS }).await;
-        let by = Actor { who: "test".to_owned(), why: String::new() };
+        let by = Actor::new("test", "");
         let request = MoveRequest { tenant: "zeta".to_owned(), to: "eu".to_owned(), ..MoveRequest::default() };
         let second = start_move(&world.deployment, &request, &by).await.expect("the move starts").id;
         wait_until(|| async { world.view(&second).await.finished_at.is_some() }).await;
@@ -93,7 +93,7 @@ async fn create(world: &World, id: &str) {
         host: format!("{id}.example").parse().expect("a host"),
         realm: "us".to_owned(),
     };
-    let by = Actor { who: "test".to_owned(), why: String::new() };
+    let by = Actor::new("test", "");
     create_tenant(&world.deployment, &new, &by).await.expect("the tenant is created");
 }
 

@@ -36,7 +36,7 @@ const JITTER: f64 = 0.25;
 const WINDOW: Duration = Duration::from_millis(50);
 
 fn by() -> Actor {
-    Actor { who: "ops".to_owned(), why: "live traffic".to_owned() }
+    Actor::new("ops", "live traffic")
 }
 
 /// A world whose issues in eu-west-1 are behind a front that counts, in a topology as `edit` makes it.

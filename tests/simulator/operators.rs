@@ -64,7 +64,7 @@ impl Told {
 }
 
 fn actor() -> Actor {
-    Actor { who: "operator".to_owned(), why: "to play".to_owned() }
+    Actor::new("operator", "to play")
 }
 
 fn tell(told: &Mutex<Vec<Told>>, what: Told) {

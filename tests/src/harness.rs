@@ -228,7 +228,7 @@ async fn create(world: &World, id: &str) {
 }
 
 fn by() -> Actor {
-    Actor { who: "test".to_owned(), why: "to test".to_owned() }
+    Actor::new("test", "to test")
 }
 
 /// Online with every entry live, or gone with every entry absent.

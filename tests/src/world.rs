@@ -199,7 +199,7 @@ impl World {
         let regions = vec![start("us-east-1"), start("eu-west-1")];
         let all: Vec<&Region> = regions.iter().collect();
         testkit::prepare(&all).await.expect("tables and buckets are made");
-        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor::new("test", "to test");
         let yaml = edit(few_parts(&testkit::topology(&all)));
         apply_topology(&deployment, &yaml, &by).await.expect("the topology is applied");
         for (id, realm) in [(TENANT, "us"), (NEIGHBOUR, "us")] {
@@ -236,7 +236,7 @@ impl World {
         yaml: &str,
         realm: &str,
     ) -> Self {
-        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor::new("test", "to test");
         apply_topology(&deployment, yaml, &by).await.expect("the topology is applied");
         let new = NewTenant {
             id: TENANT.parse().expect("a tenant id"),
@@ -334,7 +334,7 @@ impl World {
 
     /// Starts a move of the tenant and returns its id.
     pub async fn start_move(&self, to: &str) -> String {
-        let by = Actor { who: "test".to_owned(), why: "to test".to_owned() };
+        let by = Actor::new("test", "to test");
         start_move(&self.deployment, &request(to), &by).await.expect("the move starts").id
     }
 

@@ -28,6 +28,7 @@ async fn record(
         id: step.ids.next(),
         at: step.now,
         who: "realmctl".to_owned(),
+        origin: String::new(),
         action,
         tenant: Some(step.record.subject.clone()),
         why,

@@ -22,7 +22,7 @@ use crate::plan::{Plan, ServicePlan};
 use crate::realm_move::RealmMove;
 use crate::realm_move::commands::start::{MoveRequest, check_budget, check_movable, in_the_way};
 use crate::realm_move::forecast::dry_run_estimate::{Estimate, Limits, Load, estimate};
-use crate::realm_move::states::waiting::busy_entries;
+use crate::realm_move::states::waiting::{busy_entries, to_be_empty};
 use crate::refusal::Refusal;
 use crate::timing::millis;
 use crate::unit_limits::{Spent, in_force, least_ms, limited_movers};
@@ -112,8 +112,7 @@ fn allowed(deployment: &Deployment, request: &MoveRequest, due: Millis) -> Milli
 async fn busy_targets(deployment: &Deployment, tx: &mut Tx, plan: &Plan) -> Result<Vec<InTheWay>, StoreError> {
     let mut found = Vec::new();
     for entry in busy_entries(tx, plan).await? {
-        let (service, at, state) = (&entry.service, &entry.location.name, entry.state.as_str());
-        let mut text = format!("it would wait for {service} at {at} to be absent: it is {state}");
+        let mut text = format!("it would wait for {}", to_be_empty(&entry));
         let mut can_do = Vec::new();
         let by = match &entry.workflow {
             Some(by) => explain_workflow(deployment, tx, by).await?,

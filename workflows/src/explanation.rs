@@ -24,7 +24,7 @@ pub struct Explanation {
     pub kind: String,
     /// The tenant.
     pub tenant: String,
-    /// Of a removal: the service and the location, by name.
+    /// Of a removal or a recheck: the service and the location, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<String>,
     /// Where it stands.

@@ -29,6 +29,7 @@ pub mod capacity;
 pub mod unit_limits;
 pub mod clock_checks;
 mod host_fitness;
+pub mod audit_seal;
 
 // The work.
 pub mod data_tasks;
@@ -41,6 +42,7 @@ pub mod campaign;
 mod registry;
 
 // What people ask and change.
+pub mod access;
 pub mod explain;
 pub mod dry_run;
 pub mod controls;

@@ -7,6 +7,7 @@ use store::{StoreError, Tx};
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
+use crate::timestamps::utc;
 
 /// Bytes of reasons beyond which a pause shows no more of them.
 const REASONS_MAX: usize = 4_000;
@@ -58,13 +59,24 @@ fn says_something_new(pause: &Pause, again: &Actor) -> bool {
     !again.why.is_empty() && !known
 }
 
-/// The reasons of a pause and of whoever pauses the same again: neither is lost. Beyond [`REASONS_MAX`] the audit trail alone has more.
+/// The reasons of a pause and of whoever pauses the same again: neither is lost, and from the second on each names whose it is. Beyond
+/// [`REASONS_MAX`] the audit trail alone has more.
 fn both_reasons(pause: &Pause, again: &Actor) -> String {
     if pause.why.len() > REASONS_MAX {
         return pause.why.clone();
     }
-    let before = if pause.why.is_empty() { String::new() } else { format!("{}; ", pause.why) };
-    format!("{before}{}: {}", again.who, again.why)
+    if pause.why.is_empty() { again.why.clone() } else { format!("{}; {}: {}", pause.why, again.who, again.why) }
+}
+
+/// A pause, in words.
+pub(crate) fn in_words(pause: &Pause) -> String {
+    let what = match &pause.scope {
+        PauseScope::All => "everything is paused".to_owned(),
+        PauseScope::Tenant(id) => format!("tenant {id} is paused"),
+        PauseScope::Workflow(_) => "it is paused".to_owned(),
+    };
+    let why = if pause.why.is_empty() { String::new() } else { format!(": {}", pause.why) };
+    format!("{what} since {} by {}{why}", utc(pause.at), pause.who)
 }
 
 /// A pause as the audit trail shows it.
@@ -95,6 +107,7 @@ pub(crate) async fn record_change(
         id: deployment.ids.next(),
         at: tx.now().await?,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: format!("{noun}.{verb}"),
         tenant: tenant.map(str::to_owned),
         why: actor.why.clone(),
@@ -102,4 +115,24 @@ pub(crate) async fn record_change(
         after,
     };
     audit::append(tx, &entry).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_are_added_and_only_those_after_the_first_name_whose_they_are() {
+        let pause = |why: &str| Pause { scope: PauseScope::All, at: 0, who: "ann".to_owned(), why: why.to_owned() };
+        let sam = Actor::new("sam", "incident 7");
+        assert_eq!(both_reasons(&pause(""), &sam), "incident 7");
+        let both = both_reasons(&pause("audit"), &sam);
+        assert_eq!(both, "audit; sam: incident 7");
+        assert!(says_something_new(&pause("audit"), &sam));
+        for known in ["incident 7", both.as_str()] {
+            assert!(!says_something_new(&pause(known), &sam), "{known}");
+        }
+        let words = in_words(&pause("incident 7"));
+        assert_eq!(words, "everything is paused since 1970-01-01 00:00:00 UTC by ann: incident 7");
+    }
 }

@@ -124,6 +124,7 @@ async fn try_create(
         id: deployment.ids.next(),
         at: tenant.created_at,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "tenant.create".to_owned(),
         tenant: Some(tenant.id.clone()),
         why: actor.why.clone(),
@@ -154,9 +155,14 @@ fn same_or_refused(existing: Tenant, new: &NewTenant) -> Result<Tenant, Refusal>
         return Ok(existing);
     }
     let message = match &existing.host {
-        Some(host) => format!(
+        Some(host) if existing.created_in == existing.realm => format!(
             "tenant {} exists already, with host {host} in realm {}; ids are never reused",
             existing.id, existing.realm
+        ),
+        // Whoever asks for the realm that it lives in now would not see what differs.
+        Some(host) => format!(
+            "tenant {} exists already: host {host}, created in realm {}, lives in realm {} now; ids are never reused",
+            existing.id, existing.created_in, existing.realm
         ),
         None => format!("tenant {} existed and is gone; ids are never reused: choose another one", existing.id),
     };

@@ -32,7 +32,7 @@ pub use state::{Committed, MoveState, OfflinePeriod, Stage};
 pub use state_machine::RealmMove;
 pub(crate) use state_machine::max_attempts;
 pub use states::scheduled::When;
-pub(crate) use states::waiting::busy_entry;
+pub(crate) use states::waiting::{busy_entry, to_be_empty};
 pub use transitions::STATES;
 pub use view::{
     MoveView, Passage, PlanView, ProgressView, RemovalView, TaskErrorView, VerificationView, WindowView, list_moves,

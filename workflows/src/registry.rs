@@ -2,6 +2,7 @@
 
 use engine::{PauseSweep, Registry};
 
+use crate::audit_seal::SealSweep;
 use crate::campaign::Campaign;
 use crate::capacity::RoomSweep;
 use crate::data_tasks::{CompareTask, CopyTask, RemoveTask, VerifyTask};
@@ -28,6 +29,7 @@ pub fn registry(deployment: &Deployment) -> Registry {
         .sweep(LapseSweep::new(of()))
         .sweep(PauseSweep::new(deployment.store.clone()))
         .sweep(ShareSweep::new(of()))
-        .sweep(RoomSweep::new(of()));
+        .sweep(RoomSweep::new(of()))
+        .sweep(SealSweep::new(of()));
     if deployment.movers.reach_stores() { kinds.fitness(HostFitness::new(of())) } else { kinds }
 }

@@ -119,6 +119,7 @@ async fn put_in_force(
         id: deployment.ids.next(),
         at: now,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: how.action.to_owned(),
         tenant: None,
         why: actor.why.clone(),

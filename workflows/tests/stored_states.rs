@@ -109,7 +109,7 @@ fn every_state_of_a_recheck_is_read_as_it_was_stored() {
 
 #[test]
 fn every_state_of_a_campaign_is_read_as_it_was_stored() {
-    let by = || Actor { who: "ada".to_owned(), why: "an incident".to_owned() };
+    let by = || Actor::new("ada", "an incident");
     let stages = [
         CampaignStage::Running,
         CampaignStage::Resting { until: 1_700_000_095_000 },
@@ -203,7 +203,7 @@ fn every_state_of_the_creation_of_a_tenant_is_read_as_it_was_stored() {
     ];
     let mut names = Vec::new();
     for stage in stages {
-        let actor = Actor { who: "pro".to_owned(), why: "contract 4711".to_owned() };
+        let actor = Actor::new("pro", "contract 4711");
         let state = ProvisionState { actor, stage };
         let name = Provision::name(&state);
         same_as_golden(&format!("provision_{name}"), &state);
@@ -372,7 +372,7 @@ fn a_campaign() -> CampaignState {
             budget_ms: Some(1_200_000),
             priority: Priority::Low,
         },
-        actor: Actor { who: "ada".to_owned(), why: "contract 4711".to_owned() },
+        actor: Actor::new("ada", "contract 4711"),
         wave: 3,
         in_wave: 20,
         forgiven: 1,
@@ -407,7 +407,7 @@ fn a_move() -> MoveState {
         // As an earlier version worked it out: what was approved keeps its name.
         plan_hash: "eb656e92579a83f9fb58aceb725e7e327f721c910a9edc54a725f72633d0c02a".to_owned(),
         plan,
-        actor: Actor { who: "ada".to_owned(), why: "the customer asked".to_owned() },
+        actor: Actor::new("ada", "the customer asked"),
         at: Some(1_699_999_999_000),
         budget_ms: Some(600_000),
         expected: Some(amount()),

@@ -45,7 +45,7 @@ impl Stage {
 
 /// Who asks for everything.
 pub(crate) fn by() -> Actor {
-    Actor { who: "bench".to_owned(), why: "to measure".to_owned() }
+    Actor::new("bench", "to measure")
 }
 
 fn topology(regions: &[Region; 2]) -> String {

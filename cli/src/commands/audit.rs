@@ -1,6 +1,9 @@
 //! `realmctl audit`: who did what, why, before and after. Nothing in it is ever changed, and no key of a tenant's data is in it.
 
+mod chain;
+
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use serde_json::Value;
 use server::api::{AuditView, Page};
 
@@ -13,13 +16,17 @@ use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::tables::{Column, table};
 
-/// Read the audit trail: who did what, why, before and after
+/// Read, export and check the audit trail: who did what, why, before and after
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   realmctl audit list --tenant acme
-  realmctl audit list --limit 500 --output json")]
+  realmctl audit export > audit.jsonl
+  realmctl audit verify")]
 pub(crate) enum AuditCommand {
     List(ListArgs),
+    Export(chain::ExportArgs),
+    Verify(chain::VerifyArgs),
+    Head(chain::HeadArgs),
 }
 
 /// List entries, newest first; every change of the ledger has one (ledger.adding, ledger.live, ledger.removing, ledger.absent)
@@ -36,15 +43,29 @@ pub(crate) struct ListArgs {
 }
 
 pub(crate) async fn run(command: &AuditCommand, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
-    let AuditCommand::List(args) = command;
+    if let AuditCommand::Verify(args) = command {
+        // An export is checked without a server.
+        let client = if args.needs_a_server() { Some(Client::of(globals)?) } else { None };
+        chain::verify(args, client.as_ref(), terminal).await?;
+        return Ok(Exit::Done);
+    }
     let client = Client::of(globals)?;
+    match command {
+        AuditCommand::List(args) => list(args, &client, terminal).await?,
+        AuditCommand::Export(args) => chain::export(args, &client, terminal).await?,
+        AuditCommand::Head(_) => terminal.data(&client.audit_head().await?, chain::head_in_words)?,
+        AuditCommand::Verify(_) => {}
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(args: &ListArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
     client.is_known(args.tenant.as_deref()).await?;
     let page = args.limit.fetch("audit entries", terminal, async |cursor, limit| {
         client.audit(&[("tenant", args.tenant.clone()), ("cursor", cursor), ("limit", Some(limit))]).await
     });
     let page = page.await?;
-    terminal.data(&page, list_table)?;
-    Ok(Exit::Done)
+    terminal.data(&page, list_table)
 }
 
 fn list_table(page: &Page<AuditView>) -> String {
@@ -90,15 +111,35 @@ fn what(entry: &AuditView) -> String {
     };
     let named = NAMED.iter().filter(|_| place.is_none()).filter_map(|(name, word)| {
         let value = entry.after.get(name).filter(|value| !value.is_null())?;
-        Some(format!("{word} {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        Some(format!("{word} {}", if *name == "scope" { paused(&value) } else { value }))
     });
     let named: Vec<String> = named.collect();
     let named = Some(named.join(", ")).filter(|named| !named.is_empty());
     let accepted = ["acceptLateWrites", "acceptTable"].into_iter().find_map(|name| text(&entry.after, name));
     let accepted = accepted.map(|what| format!("accepting {what}"));
     let why = Some(entry.why.clone()).filter(|why| !why.is_empty());
-    let parts: Vec<String> = [place, named, states, accepted, why].into_iter().flatten().collect();
+    let parts: Vec<String> = [place, named, when(entry), states, accepted, why].into_iter().flatten().collect();
     parts.join(", ")
+}
+
+/// What a pause is of, in words: `tenant:acme` is tenant acme. Scopes of limits stay as commands take them.
+fn paused(scope: &str) -> String {
+    let of = |kind: &str| Some(format!("{kind} {}", scope.strip_prefix(kind)?.strip_prefix(':')?));
+    of("workflow").or_else(|| of("tenant")).unwrap_or_else(|| scope.to_owned())
+}
+
+/// When a move begins that was started or rescheduled, if a time or a window was given.
+fn when(entry: &AuditView) -> Option<String> {
+    if !["move.start", "move.reschedule"].contains(&entry.action.as_str()) {
+        return None;
+    }
+    let time = |value: &Value| Some(format::time(&Timestamp::from_millisecond(value.as_i64()?).ok()?.to_string()));
+    let window = &entry.after["window"];
+    let at = time(&entry.after["at"]).map(|at| format!("at {at}"));
+    let window = time(&window["from"]).zip(time(&window["to"])).map(|(from, to)| format!("window {from} to {to}"));
+    let told: Vec<String> = at.into_iter().chain(window).collect();
+    Some(told.join(", ")).filter(|told| !told.is_empty())
 }
 
 #[cfg(test)]
@@ -113,6 +154,7 @@ mod tests {
             id: "0199f3a1-7c00-7000-8000-000000000001".to_owned(),
             at: "2026-11-21T21:55:03.123Z".to_owned(),
             who: "Ada Lovelace <ada@example.com>".to_owned(),
+            origin: String::new(),
             action: "removal.recheck".to_owned(),
             tenant: Some("a-tenant-with-a-rather-long-name".to_owned()),
             why: "the customer asked for it in ticket 4711".to_owned(),
@@ -126,6 +168,7 @@ mod tests {
             id: String::new(),
             at: String::new(),
             who: "realmctl".to_owned(),
+            origin: String::new(),
             action: "ledger.absent".to_owned(),
             tenant: None,
             why: "proved empty".to_owned(),
@@ -136,5 +179,34 @@ mod tests {
             what(&entry),
             "activity-service-with-a-long-name/eu-west-1/activity, removing -> absent, proved empty"
         );
+    }
+
+    #[test]
+    fn new_times_are_told_and_pauses_name_what_is_paused() {
+        let entry = |action: &str, after: Value| AuditView {
+            id: String::new(),
+            at: String::new(),
+            who: "sam".to_owned(),
+            origin: String::new(),
+            action: action.to_owned(),
+            tenant: None,
+            why: String::new(),
+            before: Value::Null,
+            after,
+        };
+        let at = 1_700_000_000_000_i64;
+        let rescheduled = json!({ "move": "m-1", "at": at, "window": null });
+        assert_eq!(what(&entry("move.reschedule", rescheduled)), "move m-1, at 2023-11-14 22:13:20 UTC");
+        let window = json!({ "move": "m-1", "at": null, "window": { "from": at, "to": at + 60_000 } });
+        let told = "move m-1, window 2023-11-14 22:13:20 UTC to 2023-11-14 22:14:20 UTC";
+        assert_eq!(what(&entry("move.reschedule", window)), told);
+        for (scope, words) in [
+            ("workflow:m-1", "of workflow m-1"),
+            ("tenant:t1", "of tenant t1"),
+            ("all", "of all"),
+            ("region:eu-west-1", "of region:eu-west-1"),
+        ] {
+            assert_eq!(what(&entry("any", json!({ "scope": scope, "at": at }))), words);
+        }
     }
 }

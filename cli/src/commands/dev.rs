@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::globals::{DEFAULT_SERVER, Globals};
 use crate::output::Terminal;
 use crate::playground::{Embedded, Places, REGIONS, seed, sqlite_in};
-use crate::tables::facts;
+use crate::tables::{Column, facts, table};
 
 const API_PORT: u16 = 8642;
 /// DynamoDB's and S3's ports of each region.
@@ -110,7 +110,7 @@ pub(crate) async fn run(args: &DevArgs, globals: &Globals, terminal: &Terminal) 
     fill(&embedded, &client).await?;
     let addresses = addresses(&embedded);
     terminal.data(&addresses, |addresses| welcome(addresses, args.dir.as_deref()))?;
-    embedded.until_signal(terminal).await?;
+    embedded.until_signal(terminal, args.dir.is_some()).await?;
     terminal.say(if args.dir.is_some() {
         "Ended; everything is kept in the folder."
     } else {
@@ -209,17 +209,16 @@ fn addresses(embedded: &Embedded) -> Addresses {
 fn welcome(addresses: &Addresses, dir: Option<&Path>) -> String {
     let kept = dir.map_or_else(|| "in memory, gone at the end".to_owned(), |dir| format!("in {}", dir.display()));
     let mut told = vec![("API", addresses.server.clone())];
-    let regions = addresses
-        .regions
-        .iter()
-        .map(|region| format!("{}  DynamoDB {}  S3 {}", region.name, region.dynamodb, region.s3));
-    told.push(("Regions", regions.collect::<Vec<_>>().join("\n")));
     let DevCredentials { access_key_id, secret_access_key } = &addresses.credentials;
     told.push(("Credentials", format!("AWS_ACCESS_KEY_ID={access_key_id}\nAWS_SECRET_ACCESS_KEY={secret_access_key}")));
     told.push(("Realms", "us, eu, global".to_owned()));
     told.push(("Tenant", format!("{}, first in realm us", addresses.tenant)));
     told.push(("Data", kept));
     let mut text = facts(told);
+    let regions = addresses.regions.iter();
+    let rows = regions.map(|region| [region.name.clone(), region.dynamodb.clone(), region.s3.clone()]);
+    text.push_str("\n\n");
+    text.push_str(&table(&[Column::whole("REGION"), Column::whole("DYNAMODB"), Column::whole("S3")], rows));
     text.push_str("\n\nNext steps, in another terminal:\n");
     if addresses.server != DEFAULT_SERVER {
         text.push_str(&format!("  export REALMCTL_SERVER={}\n", addresses.server));

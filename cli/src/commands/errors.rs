@@ -1,6 +1,7 @@
 //! `realmctl errors`: what error codes mean, and what to do. Needs no server.
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 use workflows::error_codes::{self, ErrorCode};
 
@@ -19,17 +20,31 @@ pub(crate) struct ErrorsArgs {
     code: Option<String>,
 }
 
+/// A code; some stand for an error, and for something to wait for besides.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    first: ErrorCode,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also: Vec<ErrorCode>,
+}
+
 pub(crate) fn run(args: &ErrorsArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     match &args.code {
         Some(code) => {
-            let found = error_codes::find(code).ok_or_else(|| {
+            let mut rows = error_codes::find_all(code).into_iter();
+            let first = rows.next().ok_or_else(|| {
                 Failure::refused(format!("there is no error code `{code}`; `realmctl errors` lists them"))
             })?;
-            terminal.data(&found, one)?;
+            terminal.data(&Found { first, also: rows.collect() }, every_row)?;
         }
         None => terminal.data(&json!({ "items": error_codes::all() }), |_| all(&error_codes::all()))?,
     }
     Ok(Exit::Done)
+}
+
+fn every_row(found: &Found) -> String {
+    std::iter::once(&found.first).chain(&found.also).map(one).collect::<Vec<_>>().join("\n\n")
 }
 
 fn one(code: &ErrorCode) -> String {

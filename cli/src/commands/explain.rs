@@ -64,7 +64,7 @@ fn workflow_text(about: &Explanation) -> String {
         ("Failed attempts", if about.attempt == 0 { String::new() } else { about.attempt.to_string() }),
         ("Last error", error.unwrap_or_default()),
         ("What to do", next_step.unwrap_or_default()),
-        ("Can do", about.can_do.join("\n")),
+        ("Can do", commands(&about.can_do)),
     ]);
     if let Some(tasks) = tasks_table(&about.tasks) {
         text.push_str("\n\n");
@@ -86,9 +86,9 @@ fn tenant_text(about: &TenantExplanation) -> String {
         ("Tenant", about.id.clone()),
         ("Status", format!("{}, in realm {}, epoch {}", about.status, about.realm, about.epoch)),
         ("Waits for", told(&about.waits_for)),
-        ("Moved by", about.active_move.clone().unwrap_or_default()),
+        ("Active move", about.active_move.clone().unwrap_or_default()),
         ("Back online if no progress by", about.lease_until.as_deref().map(format::time).unwrap_or_default()),
-        ("Can do", about.can_do.join("\n")),
+        ("Can do", commands(&about.can_do)),
     ]);
     for workflow in &about.workflows {
         text.push_str("\n\n");
@@ -108,15 +108,29 @@ pub(super) fn waits_for(explain: Option<&Explanation>, otherwise: Option<&str>) 
 
 /// The commands that a person may give, a line each.
 pub(super) fn can_do(explain: Option<&Explanation>) -> String {
-    explain.map(|explain| explain.can_do.join("\n")).unwrap_or_default()
+    explain.map(|explain| commands(&explain.can_do)).unwrap_or_default()
 }
 
+/// Commands, a line each; one that deletes what somebody wrote says above it when to give it.
+fn commands(can_do: &[String]) -> String {
+    let line = |command: &String| {
+        let accepts = command.contains(" --accept-late-writes ");
+        let label = if accepts { "only if none of these writes is needed:\n" } else { "" };
+        format!("{label}{command}")
+    };
+    can_do.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What it waits for, until when, and the code of that; what waits for nothing has none.
 fn told(waits: &WaitsFor) -> String {
+    if waits.text.starts_with("nothing: ") {
+        return waits.text.clone();
+    }
     match &waits.until {
         Some(until) if !waits.text.contains(&format::time(until)) => {
-            format!("{}, until {}", waits.text, format::time(until))
+            format!("{}, until {} ({})", waits.text, format::time(until), waits.code)
         }
-        _ => waits.text.clone(),
+        _ => format!("{} ({})", waits.text, waits.code),
     }
 }
 
@@ -187,6 +201,24 @@ mod tests {
         tasks.push(task("media", 1, "unreachable"));
         let text = tasks_table(&tasks).expect("there are tasks");
         assert_eq!(text.lines().count(), 4, "{text}");
-        assert!(text.contains("10 failed: no answer (unreachable), until 2026-11-21 21:55:03 UTC"), "{text}");
+        assert!(text.contains("10 failed: no answer (unreachable), until 2026-11-21 21:55:03 UTC (retry)"), "{text}");
+    }
+
+    #[test]
+    fn what_is_waited_for_is_told_with_its_code() {
+        let waits = |code: &str, text: &str| WaitsFor { code: code.to_owned(), text: text.to_owned(), until: None };
+        let its_time = waits("scheduled", "its start time, 2126-01-01 00:00:00 UTC");
+        let until = Some("2126-01-01T00:00:00.000Z".to_owned());
+        assert_eq!(told(&WaitsFor { until, ..its_time }), "its start time, 2126-01-01 00:00:00 UTC (scheduled)");
+        assert_eq!(told(&waits("online", "nothing: it is online")), "nothing: it is online");
+    }
+
+    #[test]
+    fn the_command_that_deletes_late_writes_says_when_to_give_it() {
+        let accept = "realmctl removals replay r-1 --accept-late-writes 0123456789abcdef";
+        let can_do = ["realmctl removals show r-1 --keys FILE", "realmctl removals replay r-1", accept];
+        let told = commands(&can_do.map(str::to_owned));
+        let lines: Vec<&str> = told.lines().collect();
+        assert_eq!(lines[2..], ["only if none of these writes is needed:", accept]);
     }
 }

@@ -1,6 +1,6 @@
 //! `realmctl limits`: how much data work may run at a time, and how many units a second it may take.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use server::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 
 use crate::client::Client;
@@ -39,6 +39,10 @@ pub(crate) struct ListArgs {}
 
 /// Set a limit; the scope's other limits stay, and running work finishes
 #[derive(Debug, Args)]
+#[command(override_usage = "realmctl limits set [OPTIONS] <SCOPE> <N>
+       realmctl limits set [OPTIONS] <SCOPE> --write-units <N>
+       realmctl limits set [OPTIONS] <SCOPE> --read-units <N>")]
+#[command(group = ArgGroup::new("limit").required(true).multiple(true).args(["slots", "write_units", "read_units"]))]
 #[command(after_help = "Examples:
   realmctl limits set overall 64
   realmctl limits set region:eu-west-1 0 --reason \"no new work there\"
@@ -48,12 +52,7 @@ pub(crate) struct SetArgs {
     /// overall, region:NAME, or table:KEY with the key of a table or bucket
     scope: String,
     /// Data tasks at a time; 0 admits nothing new
-    #[arg(
-        value_name = "N",
-        allow_negative_numbers = true,
-        required_unless_present_any = ["write_units", "read_units"],
-        value_parser = number::<i64>(0..=1_000_000)
-    )]
+    #[arg(value_name = "N", allow_negative_numbers = true, value_parser = number::<i64>(0..=1_000_000))]
     slots: Option<i64>,
     /// Write units a second of tables, by all processes together
     #[arg(long, value_name = "N", value_parser = number::<i64>(1..=10_000_000))]

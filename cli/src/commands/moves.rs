@@ -5,8 +5,9 @@ mod view;
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{Change, MoveView, Reschedule};
+use server::api::{Change, Explanation, MoveView, Reschedule};
 
+use super::pauses::control;
 use crate::change_args::{ChangeArgs, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -197,9 +198,13 @@ pub(crate) async fn run(command: &MovesCommand, globals: &Globals, terminal: &Te
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<Exit, Failure> {
     let change = ChangeArgs { id: whole_id(client, &change.id).await?, ..change.clone() };
-    let view: MoveView = client.control("moves", verb, &change).await?;
+    let view = control(client, ("moves", verb), &change, explained, terminal).await?;
     terminal.data(&view, show_table)?;
     Ok(Exit::Done)
+}
+
+fn explained(view: &MoveView) -> Option<&Explanation> {
+    view.explain.as_deref()
 }
 
 async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {

@@ -1,13 +1,18 @@
 //! `realmctl removals`: find removals, understand them, and replay failed ones. A replay is safe at any time.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{LateWritesDetail, Outcome, Page, RecheckView, RemovalDetail, Replay, ReplayAll, ReplayedAll};
+use server::api::{
+    Explanation, LateWritesDetail, Outcome, Page, RecheckView, RemovalDetail, Replay, ReplayAll, ReplayedAll,
+};
 
 use super::explain::{can_do, tasks_table, waits_for};
+use super::pauses::control;
 use crate::change_args::{ChangeArgs, parse_id};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
@@ -61,7 +66,7 @@ pub(crate) struct ShowArgs {
     /// Its id, or the beginning of it
     #[arg(value_parser = parse_id)]
     id: String,
-    /// Write all keys that were written late to this file, one JSON object a line; `-` is stdout, instead of the removal
+    /// Write all keys that were written late to this new file, one JSON object a line; `-` is stdout, instead of the removal
     #[arg(long, value_name = "FILE")]
     keys: Option<PathBuf>,
 }
@@ -167,12 +172,20 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
     let Some(path) = &args.keys else { return terminal.data(&client.removal(&id).await?, show_table) };
     let to_stdout = path.as_os_str() == "-";
     let unwritten = |error: std::io::Error| Failure::failed(format!("{} can't be written: {error}", path.display()));
-    let mut out: Box<dyn Write + Send> =
-        if to_stdout { Box::new(std::io::stdout()) } else { Box::new(std::fs::File::create(path).map_err(unwritten)?) };
     let mut keys = 0_usize;
+    // Asked for first: what is refused leaves no file behind.
     let mut lines = client.late_writes(&id).await?;
+    let not_created = |error: std::io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::refused(format!("{} exists already and is not overwritten: name another file", path.display()))
+        }
+        _ => unwritten(error),
+    };
+    let mut out: Box<dyn Write + Send> =
+        if to_stdout { Box::new(std::io::stdout()) } else { Box::new(create(path).map_err(not_created)?) };
     let cut = |error: reqwest::Error| {
-        Failure::failed(format!("the list of keys was cut off, so the file is not whole: {error}"))
+        let message = "the list of keys was cut off, so the file is not whole: remove it and repeat the command";
+        Failure::failed(format!("{message} ({error})"))
     };
     while let Some(some) = lines.chunk().await.map_err(cut)? {
         keys += some.iter().filter(|byte| **byte == b'\n').count();
@@ -183,14 +196,24 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
     if to_stdout { Ok(()) } else { terminal.data(&client.removal(&id).await?, show_table) }
 }
 
+/// A new file that nobody else can read: it names data of the tenant. What is no file (a pipe, a device) is written to as it is.
+fn create(path: &Path) -> std::io::Result<File> {
+    let is_special = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    OpenOptions::new().write(true).create_new(!is_special).mode(0o600).open(path)
+}
+
 async fn whole_id(client: &Client, given: &str) -> Result<String, Failure> {
     client.whole_id(given, Some("removal")).await
 }
 
 async fn controlled(client: &Client, verb: &str, change: &ChangeArgs, terminal: &Terminal) -> Result<(), Failure> {
     let change = ChangeArgs { id: whole_id(client, &change.id).await?, ..change.clone() };
-    let view: RemovalDetail = client.control("removals", verb, &change).await?;
+    let view = control(client, ("removals", verb), &change, explained, terminal).await?;
     terminal.data(&view, show_table)
+}
+
+fn explained(view: &RemovalDetail) -> Option<&Explanation> {
+    view.explain.as_deref()
 }
 
 async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
@@ -329,6 +352,18 @@ fn show_table(removal: &RemovalDetail) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn keys_go_to_a_new_file_that_nobody_else_can_read() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("late.jsonl");
+        let mode = create(&file).expect("it is new").metadata().expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(create(&file).expect_err("it is there already").kind(), ErrorKind::AlreadyExists);
+        create(Path::new("/dev/null")).expect("it is no file");
+    }
 
     #[test]
     fn a_removal_that_is_tried_again_says_for_how_long_and_why() {

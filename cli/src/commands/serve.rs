@@ -1,6 +1,7 @@
 //! `realmctl serve`: the HTTP API, and a runner beside it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use clap::Args;
 use server::{Server, ServerSettings};
@@ -9,6 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::process::{ProcessArgs, Running, listen};
+use crate::token_keys::TokenKeyArgs;
 
 /// Run the HTTP API and carry out moves and removals
 ///
@@ -35,11 +37,13 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     no_tasks: bool,
     #[command(flatten)]
+    token_keys: TokenKeyArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
 pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
-    let settings = settings(globals)?;
+    let settings = ServerSettings { token_keys: Arc::new(args.token_keys.read()?), ..settings(globals)? };
     Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
     let deployment = args.process.deployment().await?;
     let listener = listen(args.listen).await?;

@@ -150,7 +150,7 @@ fn show_table(tenant: &TenantView) -> String {
         ("Realm", tenant.realm.clone()),
         ("Status", tenant.status.clone()),
         ("Epoch", tenant.epoch.to_string()),
-        ("Moved by", tenant.active_move.clone().unwrap_or_default()),
+        ("Active move", tenant.active_move.clone().unwrap_or_default()),
         ("Back online if no progress by", tenant.lease_until.as_deref().map(format::time).unwrap_or_default()),
         ("Created", format::time(&tenant.created_at)),
     ]);

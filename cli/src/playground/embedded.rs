@@ -73,8 +73,12 @@ impl Embedded {
         self.running.stop().await
     }
 
-    /// Stays up until a signal, then ends cleanly.
-    pub(crate) async fn until_signal(self, terminal: &Terminal) -> Result<(), Failure> {
-        self.running.until_signal(terminal).await
+    /// Stays up until a signal, then ends cleanly. `kept`: whether there is anything that work could go on from later.
+    pub(crate) async fn until_signal(self, terminal: &Terminal, kept: bool) -> Result<(), Failure> {
+        if kept {
+            self.running.until_signal(terminal).await
+        } else {
+            self.running.until_signal_for_good(terminal).await
+        }
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum Begins {
 }
 
 /// The pages that show commands. A test looks that none is missing.
-pub(crate) const PAGES: [(&str, Begins); 14] = [
+pub(crate) const PAGES: [(&str, Begins); 15] = [
     ("README.md", Begins::Nothing),
     ("CONTRIBUTING.md", Begins::Nothing),
     ("docs/benchmarks.md", Begins::Nothing),
@@ -22,6 +22,7 @@ pub(crate) const PAGES: [(&str, Begins); 14] = [
     ("docs/benchmarks-objects.md", Begins::Nothing),
     ("docs/concepts/limits.md", Begins::Playground),
     ("docs/guides/deploy.md", Begins::Nothing),
+    ("docs/guides/manage-access.md", Begins::Nothing),
     ("docs/guides/move-a-tenant.md", Begins::Playground),
     ("docs/guides/on-call.md", Begins::Playground),
     ("docs/guides/onboard-a-service.md", Begins::Playground),

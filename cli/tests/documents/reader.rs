@@ -27,6 +27,8 @@ pub(crate) struct Reader {
     processes: Vec<Up>,
     /// The server that commands talk to.
     server: String,
+    /// The token that was shown last: what `rct_…` stands for.
+    secret: String,
     /// What `export` has set.
     exports: Vec<String>,
     /// Stands for `postgres://realmctl@db/realmctl`.
@@ -45,6 +47,7 @@ impl Reader {
             begins,
             processes: Vec::new(),
             server: "http://127.0.0.1:9".to_owned(),
+            secret: String::new(),
             exports: Vec::new(),
             postgres: None,
             other_name: None,
@@ -98,6 +101,9 @@ impl Reader {
             assert_eq!(ran.code != 0, fails, "{at}: `{command}` ended with {}:\n{}", ran.code, ran.stdout);
             ran.stdout
         };
+        if let Some(secret) = output.split_whitespace().find(|word| word.starts_with("rct_")) {
+            secret.clone_into(&mut self.secret);
+        }
         if let Some(line) = shape::missing(&shown.output, &output) {
             panic!("{at}: `{command}` is shown to print\n  {line}\nand printed\n{output}");
         }
@@ -139,7 +145,10 @@ impl Reader {
     fn with_values(&mut self, command: &str) -> String {
         let mut command =
             command.replace("https://realmctl.example", &self.server).replace("http://127.0.0.1:8642", &self.server);
-        command = command.replace("TOKEN=…", "TOKEN=a-long-secret").replace("--listen 0.0.0.0:8642", "");
+        command = command
+            .replace("rct_…", &self.secret)
+            .replace("TOKEN=…", "TOKEN=a-long-secret")
+            .replace("--listen 0.0.0.0:8642", "");
         command = command.replace("22:00-04:00", "$(date -u -d '-1 hour' +%H:%M)-$(date -u -d '+3 hours' +%H:%M)");
         for (day, after) in [("2026-12-01", 1), ("2026-12-02", 2)] {
             command = command.replace(day, &format!("$(date -u -d '+{after} days' +%F)"));

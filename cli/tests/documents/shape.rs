@@ -34,6 +34,8 @@ fn of_word(word: &str) -> String {
         "ID".to_owned()
     } else if word.len() >= 16 && hex(word) {
         "HASH".to_owned()
+    } else if word.starts_with("rct_") {
+        "TOKEN".to_owned()
     } else if word.starts_with("http://127.0.0.1:") {
         "URL".to_owned()
     } else if number(word) || (unit.len() < word.len() && UNITS.contains(&unit)) {

@@ -181,7 +181,7 @@ pub(crate) fn dry_run() -> Value {
                       "costClass": "medium", "offlineMs": 141_000, "offlineHighMs": 260_000, "fits": true },
         "obstacles": [
             { "code": "target_busy", "canDo": [format!("realmctl explain {REMOVAL}")],
-              "text": format!("it would wait for issue-service at eu-west-1 to be absent: it is removing; removal {REMOVAL}, failed, waits for a person: put the cause right, then replay it, which is safe at any time") },
+              "text": format!("it would wait for issue-service at eu-west-1 to be empty: data is still being removed there; removal {REMOVAL}, failed, waits for a person: put the cause right, then replay it, which is safe at any time") },
             { "code": "paused", "canDo": ["realmctl resume --all"],
               "text": "it would wait for a person: everything is paused since 2026-11-21 21:00:00 UTC by sam: incident 7" },
         ],
@@ -200,7 +200,7 @@ pub(crate) fn removal() -> Value {
                    "message": "issue-service at us-east-1 has changed since the move verified it: 3 items were added and 1 was changed. Added: {\"pk\":{\"S\":\"acme/issue-20001\"}}" },
         "explain": {
             "id": REMOVAL, "kind": "removal", "tenant": "acme", "place": "issue-service at us-east-1", "state": "failed", "since": "2026-11-21T21:52:10.000Z",
-            "waitsFor": { "code": "replay", "text": "a person: carry over the late writes that are needed and replay it, or replay it accepting exactly the late writes found, which are then deleted" },
+            "waitsFor": { "code": "replay", "text": "a person: repeat the late writes that are needed where the tenant lives now and replay it; only if none of them is needed, replay it accepting exactly these, which are then deleted" },
             "attempt": 0,
             "canDo": [format!("realmctl removals show {REMOVAL} --keys FILE"), format!("realmctl removals replay {REMOVAL}"),
                       format!("realmctl removals replay {REMOVAL} --accept-late-writes {HASH}")],

@@ -156,6 +156,8 @@ pub struct ChangedBy {
     pub who: String,
     /// Why: the reason given, or the code of what made realmctl do it. Never the words of an error, which may quote keys.
     pub why: String,
+    /// From where it was asked for; empty for what realmctl does by itself.
+    pub origin: String,
     /// The workflow that does it.
     pub workflow: Option<String>,
 }
@@ -270,6 +272,7 @@ async fn change(tx: &mut Tx, arrow: &Arrow<'_>, by: ChangedBy) -> Result<Option<
         id: by.entry,
         at: now,
         who: by.who,
+        origin: by.origin,
         action: format!("ledger.{}", arrow.to.as_str()),
         tenant: Some(arrow.tenant.to_owned()),
         why: by.why,

@@ -4,6 +4,7 @@
 //! the `workflows` crate.
 
 pub mod audit;
+pub mod audit_chain;
 pub mod campaigns;
 pub mod capacity;
 pub mod changes;
@@ -17,5 +18,6 @@ pub mod workflow_in_use;
 pub mod placement_groups;
 pub mod tenant_id;
 pub mod tenants;
+pub mod tokens;
 pub mod topologies;
 pub mod topology;

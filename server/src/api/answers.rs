@@ -261,8 +261,11 @@ pub struct AuditView {
     pub id: String,
     /// When.
     pub at: String,
-    /// Who asked, as far as the caller is known.
+    /// Who asked: whose token, and whom the request named; `realmctl` for what it does by itself.
     pub who: String,
+    /// From which address; empty for what realmctl does by itself.
+    #[serde(default)]
+    pub origin: String,
     /// What, such as `move.start`.
     pub action: String,
     /// About which tenant.
@@ -273,4 +276,46 @@ pub struct AuditView {
     pub before: Value,
     /// What it is after.
     pub after: Value,
+}
+
+/// A sealed entry of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedView {
+    /// Its number in the chain, from 1.
+    pub seq: i64,
+    /// Its digest, over itself and the digest before it.
+    pub digest: String,
+    /// The entry.
+    #[serde(flatten)]
+    pub entry: AuditView,
+}
+
+/// The end of the chain of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuditHead {
+    /// The number of the newest sealed entry; 0 if there is none.
+    pub seq: i64,
+    /// Its digest.
+    pub digest: String,
+    /// When it was sealed.
+    pub sealed_at: Option<String>,
+    /// Entries that are not sealed yet; counted up to 10,000.
+    pub unsealed: i64,
+    /// The age of the oldest of them.
+    pub oldest_unsealed_ms: Option<i64>,
+}
+
+/// A line of an export of the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AuditLine {
+    /// The last one: the end of the chain.
+    Head {
+        /// The end.
+        head: AuditHead,
+    },
+    /// An entry.
+    Entry(SealedView),
 }

@@ -1,6 +1,7 @@
 //! The HTTP API over a real SQLite store, asked over real connections. No runner runs, so moves stay where a request put
 //! them.
 
+mod access;
 mod audit;
 mod campaigns;
 mod connections;

@@ -60,11 +60,11 @@ async fn unknown_paths_and_methods_are_problems() {
         api.get(path).await.problem(StatusCode::NOT_FOUND, "unknown_route");
     }
     let wrong = [
-        (Method::DELETE, "/v1/moves", "GET,HEAD"),
-        (Method::POST, "/v1/topology", "PUT,GET,HEAD"),
-        (Method::OPTIONS, "/v1/tenants", "POST,GET,HEAD"),
+        (Method::DELETE, "/v1/moves", "GET,HEAD,OPTIONS"),
+        (Method::POST, "/v1/topology", "GET,HEAD,PUT,OPTIONS"),
+        (Method::PATCH, "/v1/tenants", "GET,HEAD,POST,OPTIONS"),
         (Method::POST, "/healthz", "GET,HEAD"),
-        (Method::GET, "/v1/removals/replay", "POST"),
+        (Method::GET, "/v1/removals/replay", "POST,OPTIONS"),
     ];
     for (method, path, allow) in wrong {
         let answer = Answer::of(api.request(method, path)).await;

@@ -62,7 +62,7 @@ async fn failed_with(api: &Api, tenant: &str, code: &str) -> String {
         .expect("ended");
     let key = ledger_entry.location.key();
     let (entry, who) = (api.deployment.ids.next(), "test".to_owned());
-    let by = ChangedBy { entry, who, why: String::new(), workflow: None };
+    let by = ChangedBy { entry, who, why: String::new(), origin: String::new(), workflow: None };
     let removing =
         ledger::begin_removing(&mut tx, tenant, &ledger_entry.service, &key, EntryState::Live, (&id, by)).await;
     assert_eq!(removing.expect("written"), Some(ledger_entry.generation));

@@ -106,6 +106,7 @@ async fn go(
         id: deployment.ids.next(),
         at: held.step.now,
         who: by.who.clone(),
+        origin: by.origin.clone(),
         action: action.to_owned(),
         tenant: None,
         why: by.why.clone(),

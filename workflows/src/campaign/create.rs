@@ -116,6 +116,7 @@ async fn try_create(
         id: deployment.ids.next(),
         at: now,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "campaign.create".to_owned(),
         tenant: None,
         why: actor.why.clone(),

@@ -30,6 +30,7 @@ pub(super) async fn halt(
         id: step.ids.next(),
         at: step.now,
         who: "realmctl".to_owned(),
+        origin: String::new(),
         action: "campaign.halt".to_owned(),
         tenant: None,
         why: error.code.clone(),

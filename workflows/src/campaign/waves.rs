@@ -89,7 +89,7 @@ async fn start_next(
         campaign: Some(id.clone()),
         idempotency_key: Some(format!("campaign:{id}:{}:{}", member.tenant, member.attempts + 1)),
     };
-    let by = Actor { who: state.actor.who.clone(), why: because(&state.actor.why, &id) };
+    let by = Actor { why: because(&state.actor.why, &id), ..state.actor.clone() };
     match start_in(deployment, step.tx, &request, &by).await {
         Ok(started) => {
             let member = Member {

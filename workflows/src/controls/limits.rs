@@ -144,7 +144,7 @@ async fn check_scope(tx: &mut Tx, scope: &str) -> Result<(), Refusal> {
     }
     let told: Vec<&str> = known.iter().map(String::as_str).take(NAMED).collect();
     let more = if known.len() > NAMED { ", …" } else { "" };
-    let message = format!("there is no scope {scope} by the topology in force; there are {}{more}", told.join(", "));
+    let message = format!("the topology has no scope {scope}; there are {}{more}", told.join(", "));
     Err(Refusal::not_found("unknown_scope", message))
 }
 
@@ -182,6 +182,7 @@ async fn record(
         id: deployment.ids.next(),
         at: tx.now().await?,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: action.to_owned(),
         tenant: None,
         why: actor.why.clone(),

@@ -39,6 +39,7 @@ pub async fn retry_now(deployment: &Deployment, kind: Kind, id: &str, actor: &Ac
             id: deployment.ids.next(),
             at: tx.now().await?,
             who: actor.who.clone(),
+            origin: actor.origin.clone(),
             action: format!("{}.retry", record.kind),
             tenant: Some(record.subject.clone()),
             why: actor.why.clone(),

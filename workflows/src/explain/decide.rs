@@ -10,9 +10,9 @@ use super::facts::{Facts, StageFacts, Waits};
 use super::tasks;
 use crate::clock_checks::{CLOCK_SKEW, CLOCKS_TO_AGREE};
 use crate::explanation::{Explanation, Holder, WaitsFor};
-use crate::realm_move;
 use crate::timestamps::{rfc3339, utc};
 use crate::worker_there::standing_aside;
+use crate::{pauses, realm_move};
 
 pub(super) fn explain(facts: &Facts) -> Explanation {
     let record = &facts.record;
@@ -22,7 +22,7 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         kind: record.kind.clone(),
         tenant: record.subject.clone(),
         place: match &facts.stage {
-            StageFacts::Removal { place, .. } => Some(place.clone()),
+            StageFacts::Removal { place, .. } | StageFacts::Recheck { place } => Some(place.clone()),
             _ => None,
         },
         state: record.state.clone(),
@@ -98,7 +98,8 @@ fn ended(facts: &Facts) -> WaitsFor {
         return WaitsFor::new("ended", "nothing: it has finished");
     }
     let text = if has_late_writes(&facts.stage) {
-        "a person: carry over the late writes that are needed and replay it, or replay it accepting exactly the late writes found, which are then deleted"
+        "a person: repeat the late writes that are needed where the tenant lives now and replay it; only if none of them is needed, \
+         replay it accepting exactly these, which are then deleted"
     } else {
         "a person: put the cause right, then replay it, which is safe at any time"
     };
@@ -124,13 +125,7 @@ fn lapsed(facts: &Facts) -> Option<WaitsFor> {
 
 /// A pause, in words.
 pub fn paused(pause: &Pause) -> String {
-    let what = match &pause.scope {
-        PauseScope::All => "everything is paused".to_owned(),
-        PauseScope::Tenant(id) => format!("tenant {id} is paused"),
-        PauseScope::Workflow(_) => "it is paused".to_owned(),
-    };
-    let why = if pause.why.is_empty() { String::new() } else { format!(": {}", pause.why) };
-    format!("{what} since {} by {}{why}", utc(pause.at), pause.who)
+    pauses::in_words(pause)
 }
 
 fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
@@ -139,7 +134,7 @@ fn stage_waits(stage: &StageFacts) -> Option<WaitsFor> {
         Waits::Capacity(blocked) => WaitsFor::new("capacity", blocked.text()),
         Waits::Target { what, which, .. } => {
             let which = which.as_ref().map(|which| format!("; {which}")).unwrap_or_default();
-            WaitsFor::new("target_busy", format!("{what}, to be absent{which}"))
+            WaitsFor::new("target_busy", format!("{what}{which}"))
         }
         Waits::Drain(until) => WaitsFor::new("drain", "earlier requests to end").until(*until),
         Waits::InDoubt(reason) | Waits::Reason(reason) if reason.starts_with(CLOCKS_TO_AGREE) => {

@@ -46,6 +46,9 @@ pub(super) enum StageFacts {
         /// What stands for the late writes that it found.
         late: Option<String>,
     },
+    Recheck {
+        place: String,
+    },
     /// Another version's.
     Unreadable(String),
     /// A kind of which no more is known here.
@@ -57,7 +60,7 @@ pub(super) enum StageFacts {
 pub(super) enum Waits {
     /// Room within a limit.
     Capacity(Blocked),
-    /// A target that a removal still empties; what that one waits for.
+    /// A target that something else still works on, and that it waits for, in words; what that one waits for.
     Target { what: String, by: Option<String>, which: Option<String> },
     /// Requests from before, until then.
     Drain(Millis),

@@ -9,8 +9,8 @@ use super::decide;
 use super::facts::{Facts, StageFacts, Waits};
 use crate::capacity::{self};
 use crate::deployment::Deployment;
-use crate::realm_move::{MoveState, RealmMove, Stage, busy_entry};
-use crate::removal::{Removal, RemovalStage, RemovalState};
+use crate::realm_move::{MoveState, RealmMove, Stage, busy_entry, to_be_empty};
+use crate::removal::{Recheck, RecheckState, Removal, RemovalStage, RemovalState};
 use crate::timing::millis;
 use crate::worker_there;
 
@@ -69,6 +69,12 @@ async fn stage_facts(
             Err(error) => Ok(unreadable(error)),
         };
     }
+    if record.kind == Recheck::KIND {
+        return Ok(match serde_json::from_str::<RecheckState>(&record.data) {
+            Ok(state) => StageFacts::Recheck { place: format!("{} at {}", state.service, state.location.name) },
+            Err(error) => unreadable(error),
+        });
+    }
     Ok(StageFacts::Other)
 }
 
@@ -82,7 +88,7 @@ async fn move_facts(
         _ if state.waits_for.is_some() => state.waits_for.clone().map(Waits::InDoubt),
         Stage::Waiting { reason, .. } => Some(match busy_entry(tx, &state.plan).await? {
             Some(entry) => Waits::Target {
-                what: format!("{} at {}, which is {}", entry.service, entry.location.name, entry.state.as_str()),
+                what: to_be_empty(&entry),
                 which: behind(deployment, tx, entry.workflow.as_deref(), follow).await?,
                 by: entry.workflow,
             },

@@ -137,13 +137,13 @@ fn a_move_without_room_names_the_limit_and_who_has_it() {
 #[test]
 fn a_busy_target_names_the_removal_and_what_that_waits_for() {
     let waits = Waits::Target {
-        what: "issue-service at eu-west-1, which is removing".to_owned(),
+        what: "issue-service at eu-west-1 to be empty: data is still being removed there".to_owned(),
         by: Some("r-1".to_owned()),
         which: Some("removal r-1 is failed and waits for a person: replay it".to_owned()),
     };
     let (code, text, can_do) = told(&waiting(waits));
     assert_eq!(code, "target_busy");
-    assert!(text.contains("issue-service at eu-west-1") && text.contains("r-1 is failed"), "{text}");
+    assert!(text.starts_with("issue-service at eu-west-1 to be empty") && text.contains("r-1 is failed"), "{text}");
     assert_eq!(can_do[0], "realmctl explain r-1");
 }
 
@@ -411,6 +411,14 @@ fn what_has_ended_says_what_to_do_next() {
     assert_eq!(ended(a_move("rolled_back")).2, ["realmctl move acme --to eu"]);
     let (code, _, can_do) = ended(a_move("completed"));
     assert_eq!((code.as_str(), can_do), ("ended", Vec::new()));
+}
+
+#[test]
+fn a_recheck_names_its_service_and_place() {
+    let mut facts = a_removal("waiting");
+    facts.record.kind = "recheck".to_owned();
+    facts.stage = StageFacts::Recheck { place: "issue-service at us-east-1".to_owned() };
+    assert_eq!(explain(&facts).place.as_deref(), Some("issue-service at us-east-1"));
 }
 
 #[test]

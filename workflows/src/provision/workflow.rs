@@ -245,6 +245,7 @@ async fn record(
         id: step.ids.next(),
         at: step.now,
         who: by.who.clone(),
+        origin: by.origin.clone(),
         action: action.to_owned(),
         tenant: Some(tenant.to_owned()),
         why: by.why.clone(),

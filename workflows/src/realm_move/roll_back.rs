@@ -6,6 +6,7 @@ use engine::{Next, StepError, StepTx, StoredError, TaskRecord};
 use super::cause::{self, Stopped};
 use super::state::{MoveState, OfflinePeriod, Stage};
 use crate::deployment::Deployment;
+use crate::timestamps::utc;
 use crate::timing::millis;
 
 /// Renews the offline lease for a step that has got this far. A lapsed lease or a passed deadline leads back online.
@@ -21,8 +22,8 @@ pub(crate) async fn roll_back_if_over(
         return Ok(Some(back));
     }
     if !tenants::renew(step.tx, &tenant, &id, offline.epoch, until).await? {
-        let (code, why) = offline.why_it_lapsed(step.tx.now().await?);
-        return Ok(Some(roll_back(state, offline, code, why)));
+        let (code, why) = offline.why_it_lapsed(step.tx.now().await?, state.window);
+        return Ok(Some(roll_back(state, offline, code, &why)));
     }
     Ok(None)
 }
@@ -38,7 +39,12 @@ pub(crate) fn past_deadline(
         return None;
     }
     let (spent, allowed) = (step.now - offline.since, offline.deadline - offline.since);
-    let message = format!("offline for {} s of the {} s allowed", spent / 1_000, allowed / 1_000);
+    let message = match offline.bounding(state.window) {
+        Some(window) => {
+            format!("the window of the move ended at {}, after {} s offline", utc(window.to), spent / 1_000)
+        }
+        None => format!("offline for {} s of the {} s allowed", spent / 1_000, allowed / 1_000),
+    };
     let ran_out = StoredError { code: "offline_deadline".to_owned(), message };
     let StoredError { code, message } = cause::of(ran_out, Stopped::Perhaps, tasks);
     Some(roll_back(state, offline, &code, &message))

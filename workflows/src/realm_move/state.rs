@@ -15,6 +15,7 @@ use crate::realm_move::forecast::eta::Forecast;
 use crate::realm_move::window::Window;
 use crate::removal::RemovalRef;
 use crate::replica_sets::ReplicaSets;
+use crate::timestamps::utc;
 
 /// A move as stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -165,12 +166,20 @@ pub struct OfflinePeriod {
 impl OfflinePeriod {
     /// The code and the words for a lease found lapsed at `now`. No renewal reaches beyond the deadline, so a lapse at or
     /// after it is the deadline's, whoever finds it.
-    pub(super) fn why_it_lapsed(&self, now: Millis) -> (&'static str, &'static str) {
-        if now >= self.deadline {
-            ("offline_deadline", "all the time offline that was allowed is spent")
-        } else {
-            ("offline_lease_lapsed", "no progress for too long: the offline lease lapsed")
+    pub(super) fn why_it_lapsed(&self, now: Millis, window: Option<Window>) -> (&'static str, String) {
+        if now < self.deadline {
+            return ("offline_lease_lapsed", "no progress for too long: the offline lease lapsed".to_owned());
         }
+        let why = match self.bounding(window) {
+            Some(window) => format!("the window of the move ended at {}", utc(window.to)),
+            None => "all the time offline that was allowed is spent".to_owned(),
+        };
+        ("offline_deadline", why)
+    }
+
+    /// The window of the move, where its end is what bounds the period.
+    pub(super) fn bounding(&self, window: Option<Window>) -> Option<Window> {
+        window.filter(|window| window.to == self.deadline)
     }
 }
 
@@ -261,4 +270,22 @@ impl MoveState {
 /// The sum of all parts.
 pub(super) fn copied_amount(parts: &[CopiedPart]) -> Amount {
     parts.iter().fold(Amount::default(), |sum, part| sum.plus(part.tally.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::realm_move::state::*;
+
+    #[test]
+    fn a_window_that_bounds_the_time_offline_is_named_when_that_is_spent() {
+        let window = |to| Some(Window { from: 0, to });
+        let offline = OfflinePeriod { epoch: 2, since: 1_700_000_000_000, deadline: 1_700_000_003_000 };
+        let lapsed = |now: Millis, window| offline.why_it_lapsed(1_700_000_000_000 + now, window);
+        assert_eq!(lapsed(2_999, window(offline.deadline)).0, "offline_lease_lapsed");
+        let ended = ("offline_deadline", "the window of the move ended at 2023-11-14 22:13:23 UTC".to_owned());
+        assert_eq!(lapsed(3_000, window(offline.deadline)), ended);
+        let spent = ("offline_deadline", "all the time offline that was allowed is spent".to_owned());
+        assert_eq!(lapsed(3_000, window(offline.deadline + 1)), spent, "its end comes later");
+        assert_eq!(lapsed(3_000, None), spent);
+    }
 }

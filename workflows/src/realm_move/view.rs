@@ -9,7 +9,7 @@ mod timeline;
 mod unread;
 mod waiting;
 
-use engine::tables::{task_table, workflow_table};
+use engine::tables::{pause_table, task_table, workflow_table};
 use engine::{Priority, StoredError, Workflow, WorkflowRecord};
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
@@ -180,6 +180,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         }
         _ => Vec::new(),
     };
+    let pause = if record.paused { pause_table::holding(tx, &record.id).await? } else { None };
     let facts = Facts::of(&state.stage, now);
     // While it waits for something out of the ordinary, what the data work tells is no forecast.
     let forecast = state.stage.forecast().filter(|_| state.waits_for.is_none());
@@ -216,7 +217,7 @@ async fn view(tx: &mut Tx, record: &WorkflowRecord) -> Result<MoveView, StoreErr
         window: state.window.map(|window| WindowView { from: rfc3339(window.from), to: rfc3339(window.to) }),
         priority: state.priority,
         campaign: state.campaign.clone(),
-        waiting_for: waiting_for(&state, record),
+        waiting_for: waiting_for(&state, record, pause.as_ref()),
         warnings: facts.warnings,
         requested_by: state.actor.who.clone(),
         reason: state.actor.why.clone(),

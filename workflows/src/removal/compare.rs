@@ -105,9 +105,9 @@ pub(super) fn stopped(id: &str, state: &RemovalState, late: &LateWrites) -> Stor
         (LATE_WRITES, what)
     };
     let message = format!(
-        "{service} at {at} {what}{perhaps}. Nothing more is deleted. Look at the keys (`realmctl removals show {id} --keys FILE`). Carry over \
-         what is missed and compare again: `realmctl removals replay {id}`. If nothing is missed, accept exactly this: `realmctl removals \
-         replay {id} --accept-late-writes {hash}`"
+        "{service} at {at} {what}{perhaps}. Nothing more is deleted. Look at the keys (`realmctl removals show {id} --keys FILE`). Repeat \
+         what is needed of it where the tenant lives now and compare again: `realmctl removals replay {id}`. If none of these writes is \
+         needed, accept exactly this: `realmctl removals replay {id} --accept-late-writes {hash}`"
     );
     StoredError { code: code.to_owned(), message }
 }

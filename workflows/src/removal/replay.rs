@@ -116,6 +116,7 @@ pub async fn replay_removal(
         id: deployment.ids.next(),
         at: held.step.now,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "removal.replay".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
         why: actor.why.clone(),

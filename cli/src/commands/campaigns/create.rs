@@ -66,11 +66,11 @@ pub(crate) struct CreateArgs {
     /// The longest that each tenant may be offline, such as 20m
     #[arg(long, value_name = "DURATION", value_parser = parse_budget)]
     budget: Option<Duration>,
-    /// Which due work goes first
+    /// Which of several moves that are due goes first
     #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
     priority: String,
     /// Plan each tenant's move, and create nothing
-    #[arg(long, conflicts_with_all = ["wait", "reason"])]
+    #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
     /// Watch the campaign until it ends or halts
     #[arg(long)]
@@ -117,7 +117,8 @@ fn request(args: &CreateArgs) -> Result<NewCampaign, Failure> {
         budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
         priority: priority(&args.priority),
         dry_run: args.dry_run,
-        reason: args.reason.clone(),
+        // Nothing is created that it would be kept with.
+        reason: args.reason.clone().filter(|_| !args.dry_run),
     })
 }
 

@@ -34,15 +34,16 @@ pub(crate) struct MoveArgs {
     #[arg(long, value_name = "REALM")]
     to: String,
     /// Show the plan and what would block it; start nothing
-    #[arg(long, conflicts_with_all = ["wait", "reason"])]
+    #[arg(long, conflicts_with = "wait")]
     dry_run: bool,
     /// When to begin, such as 2026-12-01T02:00:00Z or +2h; at once if not given
     #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     at: Option<Timestamp>,
-    /// When the tenant may be offline, as START/END; a move that can't finish within it never takes the tenant offline
+    /// When the tenant may be offline, as START/END: the move has the tenant online again when it ends; a move that can't begin in time
+    /// fails (window_missed)
     #[arg(long, value_name = "START/END", value_parser = parse_window, conflicts_with = "at")]
     window: Option<Span>,
-    /// Which due work goes first
+    /// Which of several moves that are due goes first
     #[arg(long, value_name = "PRIORITY", value_parser = PRIORITIES, default_value = "normal")]
     priority: String,
     /// How much of the copy is read back and compared: all of it, a sample and the item count, or nothing
@@ -78,7 +79,8 @@ pub(crate) async fn start(args: &MoveArgs, globals: &Globals, terminal: &Termina
         priority: priority(&args.priority),
         verification: args.verification,
         budget: args.budget.map(|budget| Budget::Seconds(budget.as_secs())),
-        reason: args.reason.clone(),
+        // Nothing is started that it would be kept with.
+        reason: args.reason.clone().filter(|_| !args.dry_run),
     };
     if args.dry_run {
         let plan = client.dry_run(args.tenant.as_str(), &request).await?;
@@ -161,7 +163,7 @@ fn estimate_facts(plan: &DryRun) -> Vec<(&'static str, String)> {
     if plan.needs_offline {
         let (least, most) = (format::millis(estimate.offline_ms), format::millis(estimate.offline_high_ms));
         let fits = if estimate.fits { "" } else { ": longer than is allowed, see --budget and --offline-deadline" };
-        facts.push(("Estimated", format!("{least} offline, up to {most} beside busy neighbours{fits}")));
+        facts.push(("Estimated", format!("{least} offline, up to {most} if the stores are busy{fits}")));
     }
     facts
 }

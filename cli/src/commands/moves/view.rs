@@ -38,7 +38,7 @@ fn state(view: &MoveView) -> String {
 pub(super) fn plan_table(plan: &[PlanView]) -> String {
     let columns = [
         Column::whole("SERVICE"),
-        Column::new("SHARD"),
+        Column::whole("SHARD"),
         Column::new("ADD"),
         Column::new("KEEP"),
         Column::new("REMOVE"),

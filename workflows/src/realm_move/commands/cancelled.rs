@@ -35,6 +35,7 @@ pub(crate) fn audit_entry(
         id: deployment.ids.next(),
         at: held.step.now,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "move.cancel".to_owned(),
         tenant: Some(record.subject.clone()),
         why: actor.why.clone(),

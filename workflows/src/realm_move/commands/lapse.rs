@@ -68,10 +68,14 @@ impl LapseSweep {
             return Ok(true);
         };
         let set_back = tenant.lease_until.is_some_and(|until| until > now);
-        let (code, why) = if set_back { CLOCK_SET_BACK } else { offline.why_it_lapsed(now) };
-        let ran_out = StoredError { code: code.to_owned(), message: why.to_owned() };
+        let (code, why) = if set_back {
+            (CLOCK_SET_BACK.0, CLOCK_SET_BACK.1.to_owned())
+        } else {
+            offline.why_it_lapsed(now, state.window)
+        };
+        let by = Actor::realmctl(&why);
+        let ran_out = StoredError { code: code.to_owned(), message: why };
         let error = cause::of(ran_out, Stopped::Surely, &tasks);
-        let by = Actor::realmctl(why);
         let stage = bring_back(&mut held.step, (&offline, &state.sets), error.clone(), &by).await?;
         let next = Next::Go(state.at_stage(stage), format!("{}: {}", error.code, error.message));
         held.go(&next, Some(&error)).await?;

@@ -22,8 +22,8 @@ pub async fn reschedule_move(deployment: &Deployment, id: &str, when: &When, act
     let mut state = held.state()?;
     if !matches!(state.stage, Stage::Scheduled) {
         let message = format!(
-            "move {id} is {} and can't be rescheduled: only a move that has not begun can; look at it with `realmctl moves show \
-             {id}`",
+            "move {id} is in state {} and can't be rescheduled: only a move that has not begun can; look at it with `realmctl \
+             moves show {id}`",
             state.stage.name()
         );
         return Err(Refusal::conflict("move_has_begun", message));
@@ -35,6 +35,7 @@ pub async fn reschedule_move(deployment: &Deployment, id: &str, when: &When, act
         id: deployment.ids.next(),
         at: held.step.now,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "move.reschedule".to_owned(),
         tenant: Some(held.step.record.subject.clone()),
         why: actor.why.clone(),

@@ -135,6 +135,7 @@ pub(crate) async fn start_in(
         id: deployment.ids.next(),
         at: tx.now().await?,
         who: actor.who.clone(),
+        origin: actor.origin.clone(),
         action: "move.start".to_owned(),
         tenant: Some(tenant.id.clone()),
         why: actor.why.clone(),

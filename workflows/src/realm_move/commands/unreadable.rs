@@ -23,10 +23,10 @@ const ONLY_WHILE_COPYING: &str = "partitioning";
 pub(crate) async fn lapsed(mut held: ExternalTransition<'_, RealmMove>, tenant: &Tenant) -> Result<(), StepError> {
     let offline = offline_period(&mut held, tenant).await?;
     let now = held.step.tx.now().await?;
-    let (code, why) = offline.why_it_lapsed(now);
-    let error = StoredError { code: code.to_owned(), message: why.to_owned() };
+    let (code, why) = offline.why_it_lapsed(now, None);
+    let error = StoredError { code: code.to_owned(), message: why.clone() };
     let stage =
-        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), &Actor::realmctl(why)).await?;
+        bring_back(&mut held.step, (&offline, &ReplicaSets::default()), error.clone(), &Actor::realmctl(&why)).await?;
     end(held, &stage, (format!("{code}: {why}"), &error)).await
 }
 

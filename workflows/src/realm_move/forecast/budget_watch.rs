@@ -15,6 +15,7 @@ use crate::realm_move::forecast::work::{Measure, Work};
 use crate::realm_move::parts::CopiedPart;
 use crate::realm_move::roll_back::roll_back;
 use crate::realm_move::state::{MoveState, OfflinePeriod};
+use crate::timestamps::utc;
 use crate::timing::millis;
 
 /// The most looks that an offline period gets, whatever its length: a short budget is looked at more often.
@@ -67,9 +68,18 @@ pub(crate) fn look(
     }
     let projected = pace.projected_end().map_or(0, |end| end - offline.since);
     let verb = if work.copying { "copied" } else { "read back" };
+    let (what, next_step) = match offline.bounding(state.window) {
+        Some(window) => (
+            format!("before the window of the move ends at {}", utc(window.to)),
+            "give it a longer window, or one in which less is written to the target",
+        ),
+        None => (
+            "before the offline budget was spent".to_owned(),
+            "allow more with --budget (and --offline-deadline), or move when less is written to the target",
+        ),
+    };
     let message = format!(
-        "stopped before the offline budget was spent: projected {} s offline of the {} s allowed, after {} s {verb} {}; allow more \
-         with --budget (and --offline-deadline), or move when less is written to the target",
+        "stopped {what}: projected {} s offline of the {} s allowed, after {} s {verb} {}; {next_step}",
         projected / 1_000,
         (offline.deadline - offline.since) / 1_000,
         (step.now - offline.since) / 1_000,

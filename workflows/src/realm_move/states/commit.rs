@@ -80,6 +80,7 @@ pub(crate) async fn advance(
         id: step.ids.next(),
         at: now,
         who: state.actor.who.clone(),
+        origin: state.actor.origin.clone(),
         action: "move.commit".to_owned(),
         tenant: Some(tenant.clone()),
         why: state.actor.why.clone(),
@@ -124,7 +125,7 @@ async fn not_committed(
     if !ours {
         return Err(StepError::lost_lease());
     }
-    let (code, why) = offline.why_it_lapsed(step.tx.now().await?);
+    let (code, why) = offline.why_it_lapsed(step.tx.now().await?, state.window);
     Ok(roll_back(state, offline, code, &format!("when the move was about to commit: {why}")))
 }
 

@@ -59,6 +59,7 @@ pub(crate) async fn advance(
         id: step.ids.next(),
         at: now,
         who: state.actor.who.clone(),
+        origin: state.actor.origin.clone(),
         action: "tenant.offline".to_owned(),
         tenant: Some(tenant.clone()),
         why: state.actor.why.clone(),

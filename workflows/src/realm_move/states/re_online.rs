@@ -48,6 +48,7 @@ pub(crate) async fn bring_back(
         id: step.ids.next(),
         at: now,
         who: by.who.clone(),
+        origin: by.origin.clone(),
         action: "tenant.re_online".to_owned(),
         tenant: Some(tenant.clone()),
         why: by.why.clone(),

@@ -29,10 +29,7 @@ impl When {
             return Err(Refusal::invalid("invalid_window", "give a time or a window, not both"));
         }
         if self.at.is_some_and(|at| at < now - LATE_MS) {
-            return Err(Refusal::invalid(
-                "time_has_passed",
-                "that time has passed: give a later one, or the time that it is now",
-            ));
+            return Err(Refusal::invalid("time_has_passed", "that time has passed: give a later time, or `now`"));
         }
         self.fits(timing, plan, now)
     }

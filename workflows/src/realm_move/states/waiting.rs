@@ -144,11 +144,21 @@ pub(crate) async fn busy_target(
     plan: &Plan,
 ) -> Result<Option<String>, StepError> {
     if let Some(entry) = busy_entry(step.tx, plan).await? {
-        let by = entry.workflow.as_deref().unwrap_or("nobody");
-        let (service, at, state) = (&entry.service, &entry.location.name, entry.state.as_str());
-        return Ok(Some(format!("{service} at {at} to be absent: it is {state}, by {by}")));
+        let by = entry.workflow.as_deref().map(|by| format!(", by {by}")).unwrap_or_default();
+        return Ok(Some(format!("{}{by}", to_be_empty(&entry))));
     }
     Ok(in_doubt::in_doubt_target(deployment, step, plan).await?.map(|in_doubt| in_doubt.reason))
+}
+
+/// What a move waits for whose target has this entry, in words.
+pub(crate) fn to_be_empty(entry: &LedgerEntry) -> String {
+    let why = match entry.state {
+        EntryState::Removing => "data is still being removed there",
+        EntryState::Adding => "data is being added there",
+        EntryState::Live => "the tenant's data is live there",
+        EntryState::Absent => "it is",
+    };
+    format!("{} at {} to be empty: {why}", entry.service, entry.location.name)
 }
 
 /// The entry of the first target that is not free.

@@ -1,8 +1,10 @@
 //! What a move waits for, in words.
 
 use engine::WorkflowRecord;
+use engine::tables::pause_table::Pause;
 use serde::{Deserialize, Serialize};
 
+use crate::pauses;
 use crate::realm_move::state::{MoveState, Stage};
 use crate::timestamps::utc;
 
@@ -16,10 +18,10 @@ pub struct WindowView {
     pub to: String,
 }
 
-/// `None` when it waits for nothing.
-pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord) -> Option<String> {
+/// `None` when it waits for nothing. `pause`: what holds it back.
+pub(super) fn waiting_for(state: &MoveState, record: &WorkflowRecord, pause: Option<&Pause>) -> Option<String> {
     if record.paused {
-        return Some("a person: it is paused".to_owned());
+        return Some(format!("a person: {}", pause.map_or_else(|| "it is paused".to_owned(), pauses::in_words)));
     }
     match &state.stage {
         _ if state.waits_for.is_some() => state.waits_for.clone(),

@@ -1,0 +1,58 @@
+//! Who asks, as far as it is proved: by a token of their own, by the server's one token, or by being on this machine.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use workflows::access::{Bearer, Role, Scope};
+
+use crate::problem::ApiError;
+
+/// Somebody who was let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// The token's id and whose it is; none for the server's own token, and without any.
+    pub(crate) token: Option<(String, String)>,
+    pub(crate) role: Role,
+    pub(crate) scope: Scope,
+    /// The address that the request came from.
+    pub(crate) origin: String,
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+impl Principal {
+    /// Whoever may do everything: who shows the server's token, or is on this machine where none is wanted.
+    pub(crate) fn trusted(origin: String) -> Self {
+        Self { token: None, role: Role::Admin, scope: Scope::All, origin }
+    }
+
+    pub(crate) fn of(bearer: Bearer, origin: String) -> Self {
+        Self { token: Some((bearer.token, bearer.name)), role: bearer.role, scope: bearer.scope, origin }
+    }
+
+    /// In words.
+    pub(crate) fn shown(&self) -> String {
+        self.token.as_ref().map_or_else(|| "the caller".to_owned(), |(_, name)| format!("token {name}"))
+    }
+
+    /// What the audit trail calls it: whose token it is, and whom the request names besides, which is not proved.
+    pub(crate) fn who(&self, named: Option<String>) -> String {
+        match (&self.token, named) {
+            (Some((_, name)), Some(named)) if *name != named => format!("{name} ({named})"),
+            (Some((_, name)), _) => name.clone(),
+            (None, Some(named)) => named,
+            (None, None) => "anonymous".to_owned(),
+        }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts.extensions.get().cloned().ok_or_else(|| ApiError::unauthorized("unauthorized", "nobody was let in"))
+    }
+}

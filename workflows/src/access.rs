@@ -1,0 +1,14 @@
+//! Who may ask for what: roles, scopes, and the tokens that carry them. Which role a request needs is the API's to say.
+
+mod keys;
+mod manage;
+mod role;
+mod scope;
+mod secret;
+
+pub use keys::{InvalidTokenKeys, TokenKeys};
+pub use manage::{
+    Bearer, Created, Expiry, NewToken, TokenRefusal, check_token, create_token, list_tokens, revoke_token,
+};
+pub use role::Role;
+pub use scope::Scope;

@@ -1,0 +1,293 @@
+//! Making, listing, revoking and checking tokens.
+
+use std::collections::BTreeSet;
+
+use catalogue::audit::{self, AuditEntry};
+use catalogue::tenant_id::TenantId;
+use catalogue::tokens::{self, StoredToken};
+use catalogue::topologies;
+use serde_json::{Value, json};
+use store::{Millis, StoreError, Tx};
+
+use super::keys::TokenKeys;
+use super::role::Role;
+use super::scope::{Scope, TENANTS_MAX};
+use super::secret::TokenText;
+use crate::actor::Actor;
+use crate::deployment::Deployment;
+use crate::refusal::Refusal;
+use crate::timestamps::rfc3339;
+
+/// The longest name.
+const NAME_MAX: usize = 64;
+
+/// How long a token is good for unless its maker says otherwise, and at most: 90 days, 5 years.
+const GOOD_FOR: Millis = 90 * DAY;
+const GOOD_FOR_MAX: Millis = 5 * 365 * DAY;
+const DAY: Millis = 86_400_000;
+
+/// Uses are noted this often.
+const NOTE_USE_EVERY: Millis = 60_000;
+
+/// Until when a token is good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// 90 days from now.
+    #[default]
+    Default,
+    /// Until then.
+    At(Millis),
+    /// Until it is revoked.
+    Never,
+}
+
+/// A token that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// Whose it is to be.
+    pub name: String,
+    /// What its bearer may do.
+    pub role: Role,
+    /// With which tenants.
+    pub scope: Scope,
+    /// Until when.
+    pub expiry: Expiry,
+}
+
+/// A token that was made.
+pub struct Created {
+    /// As it is kept.
+    pub token: StoredToken,
+    /// What its bearer shows. Shown once, and never again.
+    pub text: String,
+}
+
+/// Somebody who has shown a token that is good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's id.
+    pub token: String,
+    /// Whose it is.
+    pub name: String,
+    /// What its bearer may do.
+    pub role: Role,
+    /// With which tenants.
+    pub scope: Scope,
+    /// When its use ought to be noted; none if it was noted a moment ago.
+    pub note_use_at: Option<Millis>,
+}
+
+/// Why a token is not good. Of one that was never made nothing is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenRefusal {
+    /// It was never made.
+    Unknown,
+    /// It has expired.
+    Expired,
+    /// It was revoked.
+    Revoked,
+    /// This process has not the key that it was hashed with.
+    KeyMissing,
+}
+
+/// Makes a token, and shows it for the only time.
+pub async fn create_token(
+    deployment: &Deployment,
+    keys: &TokenKeys,
+    new: &NewToken,
+    actor: &Actor,
+) -> Result<Created, Refusal> {
+    let Some(key) = keys.newest() else {
+        let message = "this process has no key for tokens: start every server with --token-key-file FILE, where FILE has a line of \
+                       random text (`head -c 32 /dev/urandom | base64 > token.key`)";
+        return Err(Refusal::conflict("no_token_key", message));
+    };
+    check_name(&new.name)?;
+    let random = TokenText::random();
+    let text =
+        random.ok_or_else(|| Refusal::conflict("no_randomness", "the system gave no random bytes: try again"))?;
+    let mut tx = deployment.store.begin().await?;
+    check_scope(&mut tx, &new.scope).await?;
+    let now = tx.now().await?;
+    let expires_at = expires_at(new.expiry, now)?;
+    if let Some(other) = tokens::find_by_name(&mut tx, &new.name).await? {
+        let message = format!(
+            "there is a token {} already (id {}): revoke it first, or choose another name",
+            other.name, other.id
+        );
+        return Err(Refusal::conflict("token_name_taken", message));
+    }
+    let token = StoredToken {
+        id: text.id.clone(),
+        name: new.name.clone(),
+        hash: key.hash(&text.secret).to_hex().to_string(),
+        hash_key: key.name.clone(),
+        role: new.role.as_str().to_owned(),
+        scope: json!(new.scope).to_string(),
+        created_at: now,
+        created_by: actor.who.clone(),
+        expires_at,
+        revoked_at: None,
+        revoked_by: None,
+        last_used_at: None,
+    };
+    tokens::insert(&mut tx, &token).await?;
+    record(deployment, &mut tx, "token.create", (Value::Null, shown(&token, &new.scope)), actor).await?;
+    tx.commit().await?;
+    Ok(Created { token, text: text.reveal() })
+}
+
+/// From now on the token with this id or name is refused, everywhere.
+pub async fn revoke_token(
+    deployment: &Deployment,
+    id_or_name: &str,
+    actor: &Actor,
+) -> Result<(StoredToken, Scope), Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let found = match tokens::find(&mut tx, id_or_name).await? {
+        Some(found) => Some(found),
+        None => tokens::find_by_name(&mut tx, id_or_name).await?,
+    };
+    let Some(found) = found else {
+        let message = format!("there is no token {id_or_name}; `realmctl token list` lists them");
+        return Err(Refusal::not_found("unknown_token", message));
+    };
+    let (now, scope) = (tx.now().await?, scope_of(&found)?);
+    if !tokens::revoke(&mut tx, &found.id, now, &actor.who).await? {
+        // It was already; by somebody else, if that was a moment ago.
+        let found = tokens::find(&mut tx, &found.id).await?.unwrap_or(found);
+        return Ok((found, scope));
+    }
+    let revoked = StoredToken { revoked_at: Some(now), revoked_by: Some(actor.who.clone()), ..found.clone() };
+    let (before, after) = (shown(&found, &scope), shown(&revoked, &scope));
+    record(deployment, &mut tx, "token.revoke", (before, after), actor).await?;
+    tx.commit().await?;
+    Ok((revoked, scope))
+}
+
+/// Tokens after the id `after`, those that are revoked or have expired as well.
+pub async fn list_tokens(
+    tx: &mut Tx,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<(StoredToken, Scope)>, StoreError> {
+    let found = tokens::list(tx, after, limit).await?;
+    found.into_iter().map(|token| scope_of(&token).map(|scope| (token, scope))).collect()
+}
+
+/// Whose token this is, if it is good.
+pub async fn check_token(
+    tx: &mut Tx,
+    keys: &TokenKeys,
+    text: &str,
+) -> Result<Result<Bearer, TokenRefusal>, StoreError> {
+    let Some(shown) = TokenText::parse(text) else { return Ok(Err(TokenRefusal::Unknown)) };
+    let Some(token) = tokens::find(tx, &shown.id).await? else { return Ok(Err(TokenRefusal::Unknown)) };
+    let Some(key) = keys.find(&token.hash_key) else { return Ok(Err(TokenRefusal::KeyMissing)) };
+    let kept = blake3::Hash::from_hex(&token.hash)
+        .map_err(|error| StoreError::Corrupt(format!("hash of token {}: {error}", token.id)))?;
+    // `blake3::Hash` compares in constant time (its documentation, "impl PartialEq for Hash").
+    if key.hash(&shown.secret) != kept {
+        return Ok(Err(TokenRefusal::Unknown));
+    }
+    if token.revoked_at.is_some() {
+        return Ok(Err(TokenRefusal::Revoked));
+    }
+    let now = tx.now().await?;
+    if token.expires_at.is_some_and(|end| end <= now) {
+        return Ok(Err(TokenRefusal::Expired));
+    }
+    let role = Role::find(&token.role);
+    let role = role.ok_or_else(|| StoreError::Corrupt(format!("role {} of token {}", token.role, token.id)))?;
+    let noted_lately = token.last_used_at.is_some_and(|last| now - last < NOTE_USE_EVERY);
+    let note_use_at = (!noted_lately).then_some(now);
+    let scope = scope_of(&token)?;
+    Ok(Ok(Bearer { token: token.id, name: token.name, role, scope, note_use_at }))
+}
+
+fn scope_of(token: &StoredToken) -> Result<Scope, StoreError> {
+    serde_json::from_str(&token.scope)
+        .map_err(|error| StoreError::Corrupt(format!("scope of token {}: {error}", token.id)))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
+        return Ok(());
+    }
+    let message = format!("a token's name is 1 to {NAME_MAX} letters, digits, `-`, `_`, `.` and `@`: who uses it");
+    Err(Refusal::invalid("invalid_token_name", message))
+}
+
+fn expires_at(expiry: Expiry, now: Millis) -> Result<Option<Millis>, Refusal> {
+    match expiry {
+        Expiry::Default => Ok(Some(now + GOOD_FOR)),
+        Expiry::Never => Ok(None),
+        Expiry::At(at) if at > now && at <= now + GOOD_FOR_MAX => Ok(Some(at)),
+        Expiry::At(_) => {
+            let message = "a token expires at a time in the next five years, or never";
+            Err(Refusal::invalid("invalid_expiry", message))
+        }
+    }
+}
+
+/// A scope that nothing is in would look like a token that does not work.
+async fn check_scope(tx: &mut Tx, scope: &Scope) -> Result<(), Refusal> {
+    match scope {
+        Scope::All => Ok(()),
+        Scope::Realm(realm) => {
+            let topology = topologies::current(tx).await?.map(|stored| stored.topology).unwrap_or_default();
+            if topology.realms.contains_key(realm) {
+                return Ok(());
+            }
+            let message = format!("there is no realm {realm}: `realmctl topology show` lists them");
+            Err(Refusal::not_found("unknown_realm", message))
+        }
+        // They may be created later, by this token.
+        Scope::Tenants(tenants) => check_tenants(tenants),
+    }
+}
+
+fn check_tenants(tenants: &BTreeSet<String>) -> Result<(), Refusal> {
+    let wrong = |message: String| Err(Refusal::invalid("invalid_scope", message));
+    if tenants.is_empty() || tenants.len() > TENANTS_MAX {
+        return wrong(format!("a scope names 1 to {TENANTS_MAX} tenants"));
+    }
+    match tenants.iter().find(|id| id.parse::<TenantId>().is_err()) {
+        Some(id) => wrong(format!("{id:?} is no tenant's id")),
+        None => Ok(()),
+    }
+}
+
+/// Nothing of its secret.
+fn shown(token: &StoredToken, scope: &Scope) -> Value {
+    json!({
+        "token": token.id,
+        "name": token.name,
+        "role": token.role,
+        "scope": scope,
+        "expiresAt": token.expires_at.map(rfc3339),
+        "revokedAt": token.revoked_at.map(rfc3339),
+    })
+}
+
+async fn record(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    action: &str,
+    (before, after): (Value, Value),
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let entry = AuditEntry {
+        id: deployment.ids.next(),
+        at: tx.now().await?,
+        who: actor.who.clone(),
+        origin: actor.origin.clone(),
+        action: action.to_owned(),
+        tenant: None,
+        why: actor.why.clone(),
+        before,
+        after,
+    };
+    audit::append(tx, &entry).await
+}
