@@ -223,12 +223,25 @@ fn others() -> Vec<Case> {
     ]
 }
 
+fn of_tokens() -> Vec<Case> {
+    vec![
+        case(
+            "token_create",
+            "token create sign-up --role provisioner --realm eu --expires never",
+            vec![("POST /v1/tokens", 201, scenes::created_token())],
+        ),
+        case("token_list", "token list", get("GET /v1/tokens", scenes::tokens())),
+        case("token_revoke", "token revoke sign-up", get("DELETE /v1/tokens/sign-up", scenes::revoked_token())),
+        case("audit_head", "audit head", get("GET /v1/audit/head", scenes::audit_head())),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(others()).collect()
+    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(of_tokens()).chain(others()).collect()
 }
 
 /// Commands that are processes of their own, or print what is no table: other tests have them.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 11] = [
     "demo",
     "dev",
     "serve",
@@ -237,7 +250,8 @@ const ELSEWHERE: [&str; 10] = [
     "upgrade-check",
     "bench engine",
     "bench copy",
-    "bench objects",
+    "audit export",
+    "audit verify",
     "bench catalogue",
 ];
 

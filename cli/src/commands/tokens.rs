@@ -228,7 +228,7 @@ fn good_until(token: &TokenView) -> String {
             format!("expired {}", format::time(at))
         }
         (None, Some(at)) => format::time(at),
-        (None, None) => "it is revoked".to_owned(),
+        (None, None) => "never expires".to_owned(),
     }
 }
 

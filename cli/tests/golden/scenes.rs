@@ -362,3 +362,39 @@ pub(crate) fn topology_applied(version: Option<u32>) -> Value {
 pub(crate) fn topology_view() -> Value {
     json!({ "version": 7, "hash": PLAN, "appliedAt": "2026-11-20T08:00:00.000Z", "appliedBy": "kim", "topology": topology() })
 }
+
+const TOKEN: &str = "6f1c0b7a9d2e4f58";
+
+fn token(name: &str, role: &str, scope: &Value) -> Value {
+    json!({ "id": TOKEN, "name": name, "role": role, "scope": scope, "createdAt": "2026-11-20T08:00:00.000Z", "createdBy": "ada",
+            "expiresAt": null, "revokedAt": null, "revokedBy": null, "lastUsedAt": null })
+}
+
+/// A token that was made just now.
+pub(crate) fn created_token() -> Value {
+    let mut created = token("sign-up", "provisioner", &json!({ "realm": "eu" }));
+    created["secret"] = json!(format!("rct_{TOKEN}_{}", "0123456789abcdef".repeat(4)));
+    created
+}
+
+/// One of each kind.
+pub(crate) fn tokens() -> Value {
+    let mut used = token("kim@example.com", "oncall", &json!("all"));
+    used["lastUsedAt"] = json!("2026-11-21T21:55:03.123Z");
+    used["expiresAt"] = json!("2999-01-01T00:00:00.000Z");
+    let mut revoked = token("sign-up", "provisioner", &json!({ "realm": "eu" }));
+    revoked["revokedAt"] = json!("2026-11-21T21:55:03.123Z");
+    revoked["revokedBy"] = json!("ada");
+    page(&[used, revoked, token("acme-support", "support", &json!({ "tenants": ["acme", "globex"] }))])
+}
+
+/// One that was revoked.
+pub(crate) fn revoked_token() -> Value {
+    tokens()["items"][1].clone()
+}
+
+/// The end of the audit trail's chain.
+pub(crate) fn audit_head() -> Value {
+    json!({ "seq": 12_345, "digest": "0123456789abcdef".repeat(4), "sealedAt": "2026-11-21T21:55:03.123Z", "unsealed": 2,
+            "oldestUnsealedMs": 1_500 })
+}
