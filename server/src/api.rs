@@ -10,7 +10,7 @@ mod status;
 mod tokens;
 
 pub use answers::{
-    AuditHead, AuditLine, AuditView, DryRun, LedgerEntryView, Outcome, Page, PlacementView, Problem, Replayed,
+    AuditHead, AuditLine, AuditView, CampaignAnswer, DryRun, LedgerEntryView, MoveAnswer, Outcome, Page, PlacementView, Problem, Replayed,
     ReplayedAll, SealedView, StateEvent, StillFailed, TenantView, TopologyApplied, TopologyProblem, TopologyView,
 };
 pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
@@ -28,7 +28,7 @@ pub use workflows::realm_move::{
     CostClass, Estimate, MoveView, PartReport, Passage, PlanView, ProgressView, RemovalView, TaskErrorView,
     Verification, VerificationView, WindowView,
 };
-pub use workflows::removal::{LateWritesDetail, RecheckView, RemovalDetail};
+pub use workflows::removal::{LateWriteLine, LateWritesDetail, RecheckView, RemovalDetail};
 pub use workflows::topology_change::Consequence;
 
 /// The media type of an error (RFC 9457).

@@ -10,6 +10,7 @@ use catalogue::audit_chain;
 use futures::stream;
 use serde::Deserialize;
 use store::{StoreError, Tx};
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{AuditHead, AuditLine, AuditView, Page, SealedView};
@@ -19,11 +20,18 @@ use crate::problem::ApiError;
 use crate::query::{Params, tenant_filter};
 
 /// The query of `GET /v1/audit`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only this tenant's.
+    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
     tenant: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 
@@ -41,9 +49,12 @@ pub(crate) async fn list(
 }
 
 /// The query of `GET /v1/audit/export`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct From {
+    /// Only entries after the one with this number.
+    #[param(minimum = 0)]
     after: Option<i64>,
 }
 

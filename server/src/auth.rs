@@ -19,6 +19,7 @@ use crate::app_state::App;
 use crate::connections::LetIn;
 use crate::principal::{Peer, Principal};
 use crate::problem::ApiError;
+use crate::rate_limit::RateLimit;
 use crate::settings::ServerSettings;
 
 /// Checks tokens.
@@ -28,12 +29,13 @@ pub(crate) struct Gate {
     own: Option<blake3::Hash>,
     keys: Arc<TokenKeys>,
     store: Store,
+    limit: RateLimit,
 }
 
 impl Gate {
     pub(crate) fn new(app: &App, settings: &ServerSettings) -> Self {
         let own = settings.token.as_ref().map(|token| blake3::hash(token.reveal().as_bytes()));
-        Self { own, keys: Arc::clone(&app.token_keys), store: app.deployment.store.clone() }
+        Self { own, keys: Arc::clone(&app.token_keys), store: app.deployment.store.clone(), limit: RateLimit::new(settings.requests_per_second) }
     }
 
     /// Whether everybody on this machine is let in.
@@ -88,17 +90,23 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     let origin = request.extensions().get::<Peer>().map_or_else(String::new, |Peer(address)| address.to_string());
     match gate.let_in(request.headers(), origin).await {
         Ok(principal) => {
+            if let Err(error) = gate.limit.check(&principal) {
+                return of(principal, error.into_response());
+            }
             if let Some(connection) = request.extensions().get::<LetIn>() {
                 connection.note();
             }
             request.extensions_mut().insert(principal.clone());
-            let mut response = next.run(request).await;
-            // Whose it was, for those who look at answers.
-            response.extensions_mut().insert(principal);
-            response
+            of(principal, next.run(request).await)
         }
         Err(error) => error.into_response(),
     }
+}
+
+/// The answer with whose it was, for those who look at answers.
+fn of(principal: Principal, mut response: Response) -> Response {
+    response.extensions_mut().insert(principal);
+    response
 }
 
 fn refused(why: TokenRefusal) -> ApiError {

@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use catalogue::campaigns::MemberState;
 use catalogue::tenant_id::TenantId;
 use serde::Deserialize;
+use utoipa::IntoParams;
 use workflows::campaign::{
     Allowance, CampaignOptions, CampaignRequest, Tenants, cancel_campaign, create_campaign, dry_run_campaign,
     list_campaigns, list_members, pause_campaign, resume_campaign, view_campaign,
 };
 
 use crate::actor::Caller;
-use crate::api::{CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
+use crate::api::{CampaignAnswer, CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
 use crate::app_state::App;
 use crate::body::{JsonBody, LIST_MAX};
 use crate::budget;
@@ -32,11 +33,17 @@ const AT_ONCE: u64 = 5;
 const MOVES_MAX: u64 = 1_000_000;
 
 /// The query of `GET /v1/campaigns` and of a campaign's members.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those in this state.
     state: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 
@@ -55,7 +62,8 @@ pub(crate) async fn create(
         idempotency_key: idempotency_key(&headers)?,
     };
     if asked.dry_run {
-        return Ok(Json(dry_run_campaign(&app.deployment, &request).await?).into_response());
+        let plan = dry_run_campaign(&app.deployment, &request).await?;
+        return Ok(Json(CampaignAnswer::Plan(Box::new(plan))).into_response());
     }
     let created = create_campaign(&app.deployment, &request, &actor).await?;
     app.announce();

@@ -2,7 +2,8 @@
 //!
 //! `event: state` is one row of the history, with its number as the event's id, so that `Last-Event-ID` resumes after it.
 //! `event: move` is the whole move whenever it has changed, and at least once for each stream. A stream ends after the last
-//! state, when the server stops, when the catalogue does not answer, or after an hour: whoever still wants more asks again.
+//! state, when the server stops, when the catalogue does not answer, when the token that opened it is no longer good, or after an hour:
+//! whoever still wants more asks again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::warn;
+use workflows::access::is_still_good;
 use workflows::realm_move::view_move;
 use workflows::timestamps::rfc3339;
 
@@ -25,6 +27,7 @@ use crate::api::{MoveView, StateEvent};
 use crate::app_state::{App, STREAMS_MAX};
 use crate::moves::unknown_move;
 use crate::path::Id;
+use crate::principal::Principal;
 use crate::problem::ApiError;
 
 /// How often the history is looked at.
@@ -43,6 +46,7 @@ const OFFLINE_TOLD_EVERY_MS: i64 = 1000;
 pub(crate) async fn follow(
     State(app): State<App>,
     Id(id): Id,
+    principal: Principal,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Error>>>, ApiError> {
     let seq = last_event_id(&headers)?;
@@ -52,6 +56,7 @@ pub(crate) async fn follow(
     })?;
     let mut follower = Follower {
         app,
+        token: principal.token.map(|(token, _)| token),
         id,
         seq,
         told: None,
@@ -81,6 +86,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
 /// Follows one move.
 struct Follower {
     app: App,
+    /// The token that opened the stream: it ends when that is no longer good.
+    token: Option<String>,
     id: String,
     /// The last history row told.
     seq: i64,
@@ -114,6 +121,13 @@ impl Follower {
     /// Queues what is new. `false`: there is no such move.
     async fn look(&mut self) -> Result<bool, StoreError> {
         let mut tx = self.app.deployment.store.read().await?;
+        if let Some(token) = &self.token
+            && !is_still_good(&mut tx, token).await?
+        {
+            self.ended = true;
+            tx.rollback().await?;
+            return Ok(true);
+        }
         let found = view_move(&mut tx, &self.id).await?;
         let rows = if found.is_some() { history::after(&mut tx, &self.id, self.seq, ROWS).await? } else { Vec::new() };
         tx.rollback().await?;

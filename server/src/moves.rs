@@ -13,11 +13,12 @@ use workflows::realm_move::{
     Estimate, MoveRequest, When, Window, cancel_move, list_moves, reschedule_move, start_move, start_move_paused,
     view_move,
 };
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 use workflows::timing::{Timing, millis};
 
 use crate::actor::Caller;
-use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
+use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
 use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
@@ -28,12 +29,20 @@ use crate::{budget, paging};
 const KEY_MAX: usize = 255;
 
 /// The query of `GET /v1/moves`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only this tenant's.
+    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
     tenant: Option<String>,
+    /// Only those in this state.
     state: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 
@@ -59,7 +68,8 @@ pub(crate) async fn start(
     if asked.dry_run {
         let rehearsal = dry_run(&app.deployment, &request).await?;
         let estimate = estimate_move(&app.deployment, &rehearsal.plan, rehearsal.allowed_ms).await;
-        return Ok(Json(dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing)).into_response());
+        let shown = dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing);
+        return Ok(Json(MoveAnswer::DryRun(Box::new(shown))).into_response());
     }
     let started = if asked.paused {
         start_move_paused(&app.deployment, &request, &actor).await?

@@ -3,6 +3,8 @@
 //! What a caller did wrong is told to the caller in full. What went wrong in here is told to the log; the caller gets a name
 //! (`instance`) to ask about.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,11 +27,13 @@ pub(crate) struct ApiError {
     detail: String,
     instance: Option<String>,
     problems: Vec<TopologyProblem>,
+    /// After how long to try again, if not after the usual second.
+    retry_after: Option<Duration>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), instance: None, problems: Vec::new() }
+        Self { status, code, detail: detail.into(), instance: None, problems: Vec::new(), retry_after: None }
     }
 
     pub(crate) fn invalid(code: &'static str, detail: impl Into<String>) -> Self {
@@ -50,6 +54,11 @@ impl ApiError {
         error!(instance, error = cause.chain(), "a request failed inside the server");
         let detail = "the server failed; its log says why under this instance";
         Self { instance: Some(instance), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail) }
+    }
+
+    /// Whoever asked may try again after this long.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
     }
 
     pub(crate) fn into_problem(self) -> Problem {
@@ -74,6 +83,7 @@ pub(crate) struct ProblemCode(pub(crate) &'static str);
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status, ProblemCode(self.code));
+        let wait = self.retry_after.map_or(RETRY_AFTER_S, |wait| wait.as_secs_f64().ceil().max(1.0) as u16);
         let mut response = (status, Json(self.into_problem())).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -81,7 +91,7 @@ impl IntoResponse for ApiError {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S.into());
+            headers.insert(header::RETRY_AFTER, wait.into());
         }
         response.extensions_mut().insert(code);
         response

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream;
 use serde::Deserialize;
 use store::StoreError;
+use utoipa::IntoParams;
 use workflows::actor::Actor;
 use workflows::explain::explain_workflow;
 use workflows::planning;
@@ -34,12 +35,20 @@ const LINES: i64 = 1_000;
 const BATCH: i64 = 100;
 
 /// The query of `GET /v1/removals`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those in this state.
     state: Option<String>,
+    /// Only this tenant's.
+    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
     tenant: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 

@@ -12,7 +12,7 @@ use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    audit, campaigns, controls, explain, health, limits, move_events, moves, refusals, removals, request_log, status,
+    audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log, status,
     tenants, tokens, topology,
 };
 
@@ -29,6 +29,7 @@ pub(crate) fn router(app: App, settings: &ServerSettings) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/openapi.json", get(openapi::show))
         .nest("/v1", v1)
         .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(unknown_route)

@@ -15,6 +15,8 @@ pub struct ServerSettings {
     pub token: Option<Token>,
     /// The keys of the tokens that were made for somebody. With any, callers must show a token.
     pub token_keys: Arc<TokenKeys>,
+    /// Requests a second of one caller; none: as many as it likes.
+    pub requests_per_second: Option<u32>,
     /// Connections that may be open at a time.
     pub connections: usize,
     /// How long a client may take to say what it wants, after it has connected and after each answer.
@@ -23,7 +25,7 @@ pub struct ServerSettings {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { token: None, token_keys: Arc::default(), connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
+        Self { token: None, token_keys: Arc::default(), requests_per_second: None, connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
     }
 }
 

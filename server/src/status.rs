@@ -13,6 +13,7 @@ use serde::Deserialize;
 use store::{Millis, StoreError, Tx};
 use workflows::clock_checks::{self, CLOCK_SKEW};
 use workflows::removal::Removal;
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 use workflows::{controls, explain};
 
@@ -29,9 +30,11 @@ const NAMED: i64 = 10;
 const SHORTEST: usize = 8;
 
 /// The query of `GET /v1/ids/{beginning}`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct OfKind {
+    /// Only things of this kind: `move`, `removal`, `campaign`, ….
     kind: Option<String>,
 }
 

@@ -10,6 +10,7 @@ use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
 use workflows::planning;
 use workflows::provision::{self, create_tenant_by_key};
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
@@ -25,11 +26,18 @@ use crate::query::{Params, invalid_tenant_id, present};
 use crate::scope;
 
 /// The query of `GET /v1/tenants`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those of this realm.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     realm: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 

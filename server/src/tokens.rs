@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use catalogue::tokens::StoredToken;
 use serde::Deserialize;
 use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_token};
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
@@ -19,10 +20,15 @@ use crate::problem::ApiError;
 use crate::query::Params;
 
 /// The query of `GET /v1/tokens`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
     limit: Option<String>,
 }
 

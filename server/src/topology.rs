@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use catalogue::topologies;
 use serde::Deserialize;
+use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
 
@@ -15,8 +16,9 @@ use crate::problem::ApiError;
 use crate::query::Params;
 
 /// The query of `PUT /v1/topology`.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Apply {
     /// Only check the file, and store nothing.
     #[serde(default)]

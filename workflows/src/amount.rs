@@ -5,7 +5,7 @@ use workers::Size;
 use workers::progress::Tally;
 
 /// Counts of data handled, as shown.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Amount {
     /// DynamoDB items.
     pub items: u64,

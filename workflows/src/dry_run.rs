@@ -48,7 +48,7 @@ pub struct Rehearsal {
 }
 
 /// Something that is in the way of a move.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InTheWay {
     /// A stable name. Never renamed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What was asked about.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "about", rename_all = "camelCase")]
 pub enum Explained {
     /// A move, a removal, or another workflow.
@@ -15,7 +15,7 @@ pub enum Explained {
 }
 
 /// What a workflow waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Explanation {
     /// Its id.
@@ -49,7 +49,7 @@ pub struct Explanation {
 }
 
 /// What something waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitsFor {
     /// A stable name. Never renamed.
@@ -62,7 +62,7 @@ pub struct WaitsFor {
 }
 
 /// Who is at work, or was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Holder {
     /// Host and process.
@@ -74,7 +74,7 @@ pub struct Holder {
 }
 
 /// What a data task waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskExplanation {
     /// Its id.
@@ -103,7 +103,7 @@ pub struct TaskExplanation {
 }
 
 /// What a tenant waits for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantExplanation {
     /// Its id.

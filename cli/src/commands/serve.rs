@@ -8,6 +8,7 @@ use server::{Server, ServerSettings};
 
 use crate::exit::{Exit, Failure};
 use crate::globals::Globals;
+use crate::number::number;
 use crate::output::Terminal;
 use crate::process::{ProcessArgs, Running, listen};
 use crate::token_keys::TokenKeyArgs;
@@ -36,6 +37,9 @@ pub(crate) struct ServeArgs {
     /// Leave copying, verifying and deleting data to workers
     #[arg(long)]
     no_tasks: bool,
+    /// Requests a second that one token may make; 0 is without a limit
+    #[arg(long, env = "REALMCTL_REQUESTS_PER_SECOND", default_value = "500", value_name = "N", value_parser = number::<u32>(0..=1_000_000), hide_env_values = true)]
+    requests_per_second: u32,
     #[command(flatten)]
     token_keys: TokenKeyArgs,
     #[command(flatten)]
@@ -43,7 +47,11 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
-    let settings = ServerSettings { token_keys: Arc::new(args.token_keys.read()?), ..settings(globals)? };
+    let settings = ServerSettings {
+        token_keys: Arc::new(args.token_keys.read()?),
+        requests_per_second: Some(args.requests_per_second).filter(|most| *most > 0),
+        ..settings(globals)?
+    };
     Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
     let deployment = args.process.deployment().await?;
     let listener = listen(args.listen).await?;

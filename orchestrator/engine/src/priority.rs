@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Of what is due, the higher priority goes first; within one, what has been due longest.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// After everything else.

@@ -47,7 +47,7 @@ pub struct WorkflowRecord {
 }
 
 /// The stored form of a failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StoredError {
     /// A stable code.
     pub code: String,

@@ -3,13 +3,14 @@
 use catalogue::topology::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use workflows::campaign::{CampaignPlan, CampaignView};
 use workflows::dry_run::InTheWay;
-use workflows::realm_move::{Estimate, PlanView};
+use workflows::realm_move::{Estimate, MoveView, PlanView};
 use workflows::removal::RemovalDetail;
 use workflows::topology_change::Consequence;
 
 /// An error (RFC 9457).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
     /// `urn:realmctl:problem:` and the code.
@@ -35,7 +36,7 @@ pub struct Problem {
 }
 
 /// One mistake in a topology file, or one reason why an edit is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologyProblem {
     /// Line in the file, from 1; `None` when it is about something that the file does not have.
@@ -47,7 +48,7 @@ pub struct TopologyProblem {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Page<T> {
     /// The items.
@@ -57,7 +58,7 @@ pub struct Page<T> {
 }
 
 /// `PUT /v1/topology`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologyApplied {
     /// The version in force; `None` when the file was only checked.
@@ -71,11 +72,12 @@ pub struct TopologyApplied {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consequences: Vec<Consequence>,
     /// The file as understood.
+    #[schema(value_type = Object)]
     pub topology: Topology,
 }
 
 /// `GET /v1/topology`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TopologyView {
     /// 1, 2, 3 …
@@ -87,11 +89,12 @@ pub struct TopologyView {
     /// Who applied it.
     pub applied_by: String,
     /// What it says.
+    #[schema(value_type = Object)]
     pub topology: Topology,
 }
 
 /// A tenant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantView {
     /// Its id.
@@ -120,7 +123,7 @@ pub struct TenantView {
 }
 
 /// The shard of one service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlacementView {
     /// The service.
@@ -130,7 +133,7 @@ pub struct PlacementView {
 }
 
 /// What the ledger says of one location: recorded, not observed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LedgerEntryView {
     /// The service.
@@ -148,7 +151,7 @@ pub struct LedgerEntryView {
 }
 
 /// What a move would do now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DryRun {
     /// The tenant.
@@ -191,8 +194,28 @@ pub struct DryRun {
     pub not_adopted: Vec<String>,
 }
 
+/// What `POST /v1/tenants/{id}/moves` answers with 200.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum MoveAnswer {
+    /// The same move, which is open already.
+    Move(Box<MoveView>),
+    /// What the move would do, for `dryRun`.
+    DryRun(Box<DryRun>),
+}
+
+/// What `POST /v1/campaigns` answers with 200.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum CampaignAnswer {
+    /// The campaign that the same request had created.
+    Campaign(Box<CampaignView>),
+    /// What the campaign would do, for `dryRun`.
+    Plan(Box<CampaignPlan>),
+}
+
 /// One change of a move's state, as `GET /v1/moves/{id}/events` tells it in `event: state`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StateEvent {
     /// 1, 2, 3 …; also the event's id.
@@ -208,7 +231,7 @@ pub struct StateEvent {
 }
 
 /// `POST /v1/removals/{id}/replay`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replayed {
     /// What the replay came to.
@@ -219,7 +242,7 @@ pub struct Replayed {
 }
 
 /// What a replay came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It runs again.
@@ -231,7 +254,7 @@ pub enum Outcome {
 }
 
 /// `POST /v1/removals/replay`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplayedAll {
     /// The removals that run again.
@@ -242,7 +265,7 @@ pub struct ReplayedAll {
 }
 
 /// A removal that could not be replayed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StillFailed {
     /// Its id.
@@ -254,7 +277,7 @@ pub struct StillFailed {
 }
 
 /// One entry of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditView {
     /// Its id; later entries sort after earlier ones.
@@ -279,7 +302,7 @@ pub struct AuditView {
 }
 
 /// A sealed entry of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedView {
     /// Its number in the chain, from 1.
@@ -292,7 +315,7 @@ pub struct SealedView {
 }
 
 /// The end of the chain of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AuditHead {
     /// The number of the newest sealed entry; 0 if there is none.
@@ -308,7 +331,7 @@ pub struct AuditHead {
 }
 
 /// A line of an export of the audit trail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged)]
 pub enum AuditLine {
     /// The last one: the end of the chain.

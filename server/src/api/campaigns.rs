@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::Budget;
 
 /// `POST /v1/campaigns`. Its tenants are either listed, or those of a realm.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewCampaign {
     /// The realm to move to.
@@ -50,7 +50,7 @@ pub struct NewCampaign {
 }
 
 /// How many failures halt a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(untagged, expecting = "maxFailures is a number of moves, or a share of them such as \"5%\"")]
 pub enum MaxFailures {
     /// So many.
@@ -60,7 +60,7 @@ pub enum MaxFailures {
 }
 
 /// `POST /v1/campaigns/{id}/cancel`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CancelCampaign {
     /// Also cancel running moves, as far as they have not committed.

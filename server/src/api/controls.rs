@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use workflows::controls::GoesOn;
 
 /// What a request to pause or resume came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PauseAnswer {
     /// `all` or `tenant:ID`.
@@ -19,7 +19,7 @@ pub struct PauseAnswer {
 }
 
 /// A pause in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PauseView {
     /// `all`, `tenant:ID` or `workflow:ID`.
@@ -33,7 +33,7 @@ pub struct PauseView {
 }
 
 /// `GET /v1/pauses`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PausesView {
     /// The pauses in force.
@@ -45,7 +45,7 @@ pub struct PausesView {
 }
 
 /// `PUT /v1/limits`: at least one of the three; what is not named stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitSet {
     /// `overall`, `region:NAME` or `table:KEY`.
@@ -65,7 +65,7 @@ pub struct LimitSet {
 }
 
 /// `DELETE /v1/limits`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LimitUnset {
     /// `overall`, `region:NAME` or `table:KEY`.
@@ -76,7 +76,7 @@ pub struct LimitUnset {
 }
 
 /// A limit, and how it is used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitView {
     /// What it limits.
@@ -104,7 +104,7 @@ pub struct LimitView {
 }
 
 /// `GET /v1/limits`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitsView {
     /// The limits in force; without one, a scope is not limited.

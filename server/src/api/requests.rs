@@ -6,14 +6,17 @@ use serde::{Deserialize, Serialize};
 use workflows::realm_move::Verification;
 
 /// `POST /v1/tenants`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewTenant {
     /// Its id: 1 to 63 of `a-z`, `0-9` and `-`, never used before.
+    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "acme")]
     pub id: String,
     /// Its host, unique.
+    #[schema(example = "acme.example", max_length = 253)]
     pub host: String,
     /// The realm in which its data shall rest.
+    #[schema(example = "eu")]
     pub realm: String,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -21,7 +24,7 @@ pub struct NewTenant {
 }
 
 /// `POST /v1/tenants/{id}/moves`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewMove {
     /// The realm to move to.
@@ -46,6 +49,7 @@ pub struct NewMove {
     pub budget: Option<Budget>,
     /// How much of what is copied is looked at again: `full`, `sampled` or `off`.
     #[serde(default, skip_serializing_if = "Verification::is_full")]
+    #[schema(value_type = String, pattern = "^(full|sampled|off)$")]
     pub verification: Verification,
     /// Why; kept with the move and in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +57,7 @@ pub struct NewMove {
 }
 
 /// A span of time, its end excluded; both in RFC 3339.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewWindow {
     /// From when on the move may begin.
@@ -63,7 +67,7 @@ pub struct NewWindow {
 }
 
 /// `POST /v1/moves/{id}/reschedule`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reschedule {
     /// When to begin, in RFC 3339.
@@ -78,7 +82,7 @@ pub struct Reschedule {
 }
 
 /// The longest time that a move may keep its tenant offline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(
     untagged,
     expecting = "a budget is a duration such as \"90s\", \"10m\" or \"1h\", or a whole number of seconds"
@@ -91,7 +95,7 @@ pub enum Budget {
 }
 
 /// A change that needs nothing but a reason: `POST /v1/moves/{id}/cancel`, `POST /v1/pause` and the like.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
     /// Why; kept in the audit trail.
@@ -100,7 +104,7 @@ pub struct Change {
 }
 
 /// `POST /v1/removals/{id}/replay`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Replay {
     /// Somebody has looked at what was written to the location after the move, and exactly what this hash stands for may be deleted with
@@ -117,7 +121,7 @@ pub struct Replay {
 }
 
 /// `POST /v1/removals/replay`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplayAll {
     /// Only this tenant's.
@@ -133,12 +137,13 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// `POST /v1/topology/rename-endpoint`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenameEndpoint {
     /// The region.
     pub region: String,
     /// `dynamodb` or `s3`.
+    #[schema(value_type = String, pattern = "^(dynamodb|s3)$")]
     pub kind: EndpointKind,
     /// Where the store is reached from now on.
     pub address: String,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// `GET /v1/status`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusView {
     /// The version of the server that answers.
@@ -20,7 +20,7 @@ pub struct StatusView {
 }
 
 /// A tenant that is offline for a move.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OfflineView {
     /// The tenant.
@@ -33,7 +33,7 @@ pub struct OfflineView {
 }
 
 /// Something that needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Attention {
     /// A stable name. Never renamed.
@@ -45,7 +45,7 @@ pub struct Attention {
 }
 
 /// Workflows under way of one kind in one state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkView {
     /// `move`, `removal`, `recheck`, `provision` or `campaign`.
@@ -59,7 +59,7 @@ pub struct WorkView {
 }
 
 /// A process that carries out moves and removals: a worker, or a server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerView {
     /// The name under which it claims work: host and process.
@@ -74,7 +74,7 @@ pub struct WorkerView {
 }
 
 /// `GET /v1/workers`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkersView {
     /// In the order of their names.
@@ -82,7 +82,7 @@ pub struct WorkersView {
 }
 
 /// `GET /v1/ids/{beginning}`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdsView {
     /// At most ten.
@@ -93,7 +93,7 @@ pub struct IdsView {
 }
 
 /// A move, a removal, a campaign or another workflow, in a few words.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NamedView {
     /// Its id.

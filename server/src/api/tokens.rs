@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use workflows::access::{Role, Scope};
 
 /// `POST /v1/tokens`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewToken {
     /// Who is to use it: 1 to 64 letters, digits, `-`, `_`, `.` and `@`. The audit trail calls its bearer so.
@@ -23,7 +23,7 @@ pub struct NewToken {
 }
 
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenView {
     /// Its id, which stands in the token itself.
@@ -49,7 +49,7 @@ pub struct TokenView {
 }
 
 /// A token that was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CreatedToken {
     /// What its bearer shows. Not kept: it is shown here, and never again.

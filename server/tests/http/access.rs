@@ -10,7 +10,7 @@ use server::api::{AuditView, CreatedToken, Page, TokenView};
 use store::sql;
 use workflows::access::TokenKeys;
 
-use crate::harness::{Answer, Api, TOPOLOGY};
+use crate::harness::{Answer, Api, SOON, TOPOLOGY};
 
 const ADMIN: &str = "the-servers-own-token";
 const ROLES: [&str; 5] = ["viewer", "support", "provisioner", "oncall", "admin"];
@@ -311,6 +311,45 @@ async fn a_token_for_some_tenants_reaches_no_others() {
     get(&api, &realm, "/v1/tenants?realm=eu").await.expect(StatusCode::OK);
     get(&api, &of_us, &format!("/v1/moves/{id}")).await.expect(StatusCode::OK);
     ask(&api, &of_us, "POST", &format!("/v1/moves/{id}/cancel"), &json!({})).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_token_that_asks_too_often_is_slowed_down_and_others_are_not() {
+    let api = Api::with(ServerSettings { requests_per_second: Some(3), ..settings() }).await;
+    let [often, other] = ["often", "other"];
+    let mut tokens = Vec::new();
+    for name in [often, other] {
+        tokens.push(create(&api, &json!({ "name": name, "role": "viewer" })).await.secret);
+    }
+    let mut refused = None;
+    for _ in 0..500 {
+        let answer = get(&api, &tokens[0], "/v1/tenants").await;
+        if answer.status == StatusCode::TOO_MANY_REQUESTS {
+            refused = Some(answer);
+            break;
+        }
+        answer.expect(StatusCode::OK);
+    }
+    let refused = refused.expect("three a second are not enough for 500 requests in a row");
+    refused.problem(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+    assert_eq!(refused.header("retry-after"), "1");
+    get(&api, &tokens[1], "/v1/tenants").await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_revoked() {
+    let api = with_tenants(&[("acme", "us")]).await;
+    let schedule = json!({ "to": "eu", "at": "2100-01-01T00:00:00Z" });
+    let moved = ask(&api, ADMIN, "POST", "/v1/tenants/acme/moves", &schedule).await.expect(StatusCode::ACCEPTED);
+    let id = moved.json::<Value>()["id"].as_str().expect("an id").to_owned();
+    let token = with_role(&api, "viewer").await;
+    let url = format!("{}/v1/moves/{id}/events", api.base);
+    let mut stream = api.http.get(url).bearer_auth(&token).send().await.expect("an answer");
+    assert_eq!(stream.status(), StatusCode::OK);
+    stream.chunk().await.expect("no break").expect("the move");
+    ask(&api, ADMIN, "DELETE", "/v1/tokens/viewer", &json!({})).await.expect(StatusCode::OK);
+    let end = async { while stream.chunk().await.expect("no break").is_some() {} };
+    tokio::time::timeout(SOON, end).await.expect("the stream ends");
 }
 
 #[tokio::test]

@@ -205,6 +205,13 @@ pub async fn check_token(
     Ok(Ok(Bearer { token: token.id, name: token.name, role, scope, note_use_at }))
 }
 
+/// Whether a token that was good still is.
+pub async fn is_still_good(tx: &mut Tx, id: &str) -> Result<bool, StoreError> {
+    let Some(token) = tokens::find(tx, id).await? else { return Ok(false) };
+    let now = tx.now().await?;
+    Ok(token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > now))
+}
+
 fn scope_of(token: &StoredToken) -> Result<Scope, StoreError> {
     serde_json::from_str(&token.scope)
         .map_err(|error| StoreError::Corrupt(format!("scope of token {}: {error}", token.id)))

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What the bearer of a token may do. The routes of each are a table of the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Looks, and changes nothing.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const TENANTS_MAX: usize = 100;
 
 /// The tenants that a token is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Scope {
     /// All tenants, and everything that is not about one.

@@ -14,7 +14,7 @@ use crate::planning;
 use crate::refusal::Refusal;
 
 /// What a campaign would do now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignPlan {
     /// The realm that its tenants would be moved to.
@@ -34,7 +34,7 @@ pub struct CampaignPlan {
 }
 
 /// A tenant that would be skipped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SkippedView {
     /// The tenant.

@@ -11,7 +11,7 @@ use crate::campaign::state_machine::Campaign;
 use crate::timestamps::{rfc3339, utc};
 
 /// A campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CampaignView {
     /// Its id.
@@ -73,7 +73,7 @@ pub struct CampaignView {
 }
 
 /// A tenant of a campaign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberView {
     /// The tenant.

@@ -27,7 +27,7 @@ pub struct Paused {
 }
 
 /// A workflow that goes on in spite of a pause, because its tenant is offline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GoesOn {
     /// Its id.

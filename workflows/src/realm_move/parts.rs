@@ -39,7 +39,7 @@ pub struct ComparedPart {
 }
 
 /// One part of a service's data at one location.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PartReport {
     /// The service.

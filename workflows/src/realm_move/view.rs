@@ -37,7 +37,7 @@ pub use timeline::Passage;
 pub use waiting::WindowView;
 
 /// A move.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MoveView {
     /// Its id.
@@ -132,10 +132,11 @@ pub struct MoveView {
 }
 
 /// The verification of a move.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationView {
     /// `full`, `sampled` or `off`.
+    #[schema(value_type = String, pattern = "^(full|sampled|off)$")]
     pub mode: Verification,
     /// What was found, part by part, once all parts were verified.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -10,7 +10,7 @@ use workers::late::{Difference, Late, LateWrites};
 const MOST_NAMED: i64 = 10;
 
 /// How much was written late, over all parts, and some of the keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LateWritesDetail {
     /// Items that were not there when the move verified the location.
@@ -37,7 +37,7 @@ pub struct LateKeys {
 }
 
 /// One line of the file of all keys.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LateWriteLine {
     /// Of which service.

@@ -15,7 +15,7 @@ use crate::removal::state_machine::Removal;
 use crate::timestamps::rfc3339;
 
 /// A removal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovalDetail {
     /// Its id.
@@ -65,7 +65,7 @@ pub struct RemovalDetail {
 }
 
 /// The second look at an emptied location, for what lay in queues.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecheckView {
     /// Its id.
@@ -83,7 +83,7 @@ pub struct RecheckView {
 const RECHECKS: i64 = 500;
 
 /// Attempts that fail, and are tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Retrying {
     /// Since when.

@@ -17,7 +17,7 @@ const AT_ONCE: i64 = 200;
 const MOST_NAMED: usize = 3;
 
 /// One thing that an edit does besides what it says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Consequence {
     /// A stable name: `not_placed`, `plans_void`. Never renamed.

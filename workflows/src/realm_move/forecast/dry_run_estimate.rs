@@ -60,7 +60,7 @@ pub(crate) struct Limits {
 }
 
 /// How much a move costs, without prices: they differ by region and change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CostClass {
     /// Up to a million units.
@@ -72,7 +72,7 @@ pub enum CostClass {
 }
 
 /// What a move would come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Estimate {
     /// Items to copy, counted over all added locations; as the index lists them.

@@ -7,7 +7,7 @@ use crate::plan::ServicePlan;
 
 /// What a move does in one service. Locations are shown by name: the region, plus the table or bucket where the shard has a
 /// store of its own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanView {
     /// The service.

@@ -8,7 +8,7 @@ use crate::data_tasks::CopyTask;
 use crate::realm_move::state::{MoveState, Stage, copied_amount};
 
 /// How far the data work of the current state is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressView {
     /// Tasks that are done.

@@ -7,7 +7,7 @@ use store::{StoreError, Tx};
 use crate::removal::RemovalRef;
 
 /// A removal that the move queued.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RemovalView {
     /// Its id.

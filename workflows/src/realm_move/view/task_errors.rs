@@ -9,7 +9,7 @@ use crate::data_tasks::max_attempts;
 const MOST_SHOWN: usize = 5;
 
 /// An error that open data tasks run into; they are tried again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskErrorView {
     /// A stable code.

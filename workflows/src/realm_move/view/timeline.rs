@@ -11,7 +11,7 @@ use crate::timestamps::rfc3339;
 const ROWS: i64 = 1_000;
 
 /// A state that a move has entered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Passage {
     /// Which.

@@ -9,7 +9,7 @@ use crate::realm_move::state::{MoveState, Stage};
 use crate::timestamps::utc;
 
 /// A window, its end excluded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WindowView {
     /// From when on the move may begin.

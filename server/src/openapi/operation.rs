@@ -1,0 +1,193 @@
+//! One route in the document: what it takes and what it answers.
+
+use axum::http::Method;
+use serde_json::json;
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::{
+    Content, ContentBuilder, HttpMethod, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    SecurityRequirement, Type,
+};
+use utoipa::{IntoParams, ToSchema};
+
+use super::SCHEME;
+use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON, USER_HEADER};
+use crate::permissions::Rule;
+
+/// A route as it is described.
+pub(super) struct Described {
+    pub(super) path: String,
+    pub(super) method: HttpMethod,
+    pub(super) operation: Operation,
+    /// The types that it names.
+    pub(super) schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// Describes a route.
+pub(super) struct Describes {
+    rule: &'static Rule,
+    operation: OperationBuilder,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// What may go wrong with any request, with its body, and with what it asks for.
+const ANY: [(u16, &str); 6] = [
+    (400, "the request itself is wrong"),
+    (401, "no token, or one that is not good"),
+    (403, "the role or the scope of the token does not allow it, or the server was addressed by a foreign name"),
+    (429, "too many requests"),
+    (500, "the server failed; its log has the instance"),
+    (503, "the catalogue is not available, or too much is in use: try again"),
+];
+const WITH_A_BODY: [(u16, &str); 4] = [
+    (408, "the body did not arrive in time"),
+    (409, "it contradicts what is stored or in progress; nothing was changed"),
+    (413, "the body is too large"),
+    (415, "the body has another media type"),
+];
+const NOT_FOUND: (u16, &str) = (404, "there is no such thing");
+
+impl Describes {
+    pub(super) fn new(rule: &'static Rule, summary: &str) -> Self {
+        let roles: Vec<&str> = rule.roles.iter().map(|role| role.as_str()).collect();
+        let tag = rule.path.split('/').nth(2).unwrap_or_default();
+        let mut operation = OperationBuilder::new()
+            .summary(Some(summary))
+            .description(Some(format!("Roles: {}.", roles.join(", "))))
+            .operation_id(Some(operation_id(rule)))
+            .tag(tag)
+            .security(SecurityRequirement::new(SCHEME, Vec::<String>::new()))
+            .extensions(Some(ExtensionsBuilder::new().add("x-roles", json!(roles)).build()));
+        for (status, what) in ANY {
+            operation = operation.response(status.to_string(), problem(what));
+        }
+        if rule.path.contains("{id}") {
+            operation = operation.parameter(id(rule.path));
+        }
+        if rule.path.contains("{id}") || rule.method != Method::GET {
+            operation = operation.response(NOT_FOUND.0.to_string(), problem(NOT_FOUND.1));
+        }
+        if rule.method != Method::GET {
+            operation = operation.parameter(user());
+            for (status, what) in WITH_A_BODY {
+                operation = operation.response(status.to_string(), problem(what));
+            }
+        }
+        Self { rule, operation, schemas: Vec::new() }
+    }
+
+    /// It takes these parameters after the `?`.
+    pub(super) fn query<P: IntoParams>(self) -> Self {
+        let operation = self.operation.parameters(Some(P::into_params(|| Some(ParameterIn::Query))));
+        Self { operation, ..self }
+    }
+
+    /// It takes this body.
+    pub(super) fn body<T: ToSchema>(mut self) -> Self {
+        let content = self.content::<T>(None);
+        let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
+        Self { operation: self.operation.request_body(Some(body.build())), ..self }
+    }
+
+    /// It takes a file as its body.
+    pub(super) fn file(self, media_types: &[&str]) -> Self {
+        let any = || Content::new(Some(Schema::Object(ObjectBuilder::new().schema_type(Type::Object).build())));
+        let body = media_types.iter().fold(RequestBodyBuilder::new(), |body, kind| body.content(*kind, any()));
+        let refused = problem("the file is refused: every mistake is listed");
+        let operation = self.operation.request_body(Some(body.required(Some(Required::True)).build()));
+        Self { operation: operation.response("422", refused), ..self }
+    }
+
+    /// It may be repeated with the same key.
+    pub(super) fn repeatable(self) -> Self {
+        let key = header(IDEMPOTENCY_HEADER, "The same request again with this key finds what the first one made.", 255);
+        Self { operation: self.operation.parameter(key), ..self }
+    }
+
+    /// It takes this header.
+    pub(super) fn header(self, name: &str, description: &str) -> Self {
+        Self { operation: self.operation.parameter(header(name, description, 20)), ..self }
+    }
+
+    /// It answers with this.
+    pub(super) fn answers<T: ToSchema>(mut self, status: u16, what: &str) -> Self {
+        let content = self.content::<T>(None);
+        let response = ResponseBuilder::new().description(what).content("application/json", content).build();
+        Self { operation: self.operation.response(status.to_string(), response), ..self }
+    }
+
+    /// It answers with text of this media type, in which each line or event is one of these.
+    pub(super) fn streams<T: ToSchema>(mut self, media_type: &str, what: &str) -> Self {
+        self.learn::<T>();
+        let content = Content::new(Some(Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())));
+        let response = ResponseBuilder::new().description(what).content(media_type, content).build();
+        Self { operation: self.operation.response("200", response), ..self }
+    }
+
+    pub(super) fn done(self) -> Described {
+        let method = match self.rule.method.as_str() {
+            "POST" => HttpMethod::Post,
+            "PUT" => HttpMethod::Put,
+            "DELETE" => HttpMethod::Delete,
+            _ => HttpMethod::Get,
+        };
+        Described {
+            path: self.rule.path.to_owned(),
+            method,
+            operation: self.operation.build(),
+            schemas: self.schemas,
+        }
+    }
+
+    fn learn<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.schemas);
+        RefOr::Ref(Ref::from_schema_name(T::name()))
+    }
+
+    fn content<T: ToSchema>(&mut self, example: Option<serde_json::Value>) -> Content {
+        let schema = self.learn::<T>();
+        ContentBuilder::new().schema(Some(schema)).example(example).build()
+    }
+}
+
+/// `get_tenants_id`: by method and path.
+fn operation_id(rule: &Rule) -> String {
+    let path = rule.path.trim_start_matches("/v1/").replace(['{', '}'], "").replace(['/', '-'], "_");
+    format!("{}_{path}", rule.method.as_str().to_lowercase())
+}
+
+fn problem(what: &str) -> Response {
+    let content = Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name("Problem"))));
+    ResponseBuilder::new().description(what).content(PROBLEM_JSON, content).build()
+}
+
+fn id(path: &str) -> Parameter {
+    let what = match path.split('/').nth(2) {
+        Some("tokens") => "The token's id or name.",
+        Some("ids") => "The beginning of an id: at least 8 hexadecimal digits and hyphens.",
+        Some("explain") => "The id of a move, removal, campaign or tenant.",
+        _ => "Its id.",
+    };
+    parameter("id", what, ParameterIn::Path, Required::True, 128)
+}
+
+fn user() -> Parameter {
+    header(USER_HEADER, "Who asks, for the audit trail; not proof.", 64)
+}
+
+fn header(name: &str, description: &str, longest: usize) -> Parameter {
+    parameter(name, description, ParameterIn::Header, Required::False, longest)
+}
+
+fn parameter(name: &str, description: &str, place: ParameterIn, required: Required, longest: usize) -> Parameter {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(longest));
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(Schema::Object(text.pattern(Some("^[!-~]+$")).build())))
+        .build()
+}
