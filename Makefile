@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test quick release check model simulate mutants soak poolers toolchain
+.PHONY: demo test quick release check contract model simulate mutants soak poolers toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -31,6 +31,12 @@ check: toolchain
 	cargo clippy --package realmctl --no-default-features --quiet -- --deny warnings
 	cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked --debug cargo-deny@0.20.2
 	cargo deny check licenses bans sources
+
+# Asks the API whatever its OpenAPI document allows, and much that it does not, as each role and as nobody: some 20,000 requests.
+# CASES=N for more or fewer examples of each operation.
+contract: toolchain
+	cargo build --quiet --package realmctl
+	testkit/contract
 
 # Checks the protocol's model in every order of events and prints what was explored (docs/model.md). Part of `make test`.
 model: toolchain

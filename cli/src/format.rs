@@ -39,8 +39,12 @@ pub(crate) fn count(number: u64) -> String {
 
 /// A count with its noun: `1 item`, `2,000 items`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let s = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", count(number))
+    let number_shown = count(number);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("{number_shown} {noun}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{number_shown} {stem}ies"),
+        _ => format!("{number_shown} {noun}s"),
+    }
 }
 
 /// What was handled: `500 items, 40 objects, 13.5 MiB`; kinds of which there are none are left out.

@@ -12,7 +12,7 @@ use crate::query::present;
 
 const USER_MAX: usize = 64;
 
-/// Most bytes of a reason.
+/// Most characters of a reason.
 const REASON_MAX: usize = 1000;
 
 /// The caller of a change.
@@ -25,8 +25,10 @@ impl Caller {
     /// The caller with the reason given.
     pub(crate) fn because(self, reason: Option<String>) -> Result<Actor, ApiError> {
         let why = present(reason).unwrap_or_default();
-        if why.len() > REASON_MAX || why.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
-            let detail = format!("a reason is at most {REASON_MAX} bytes of text without control characters");
+        if why.chars().count() > REASON_MAX
+            || why.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t')
+        {
+            let detail = format!("a reason is at most {REASON_MAX} characters of text without control characters");
             return Err(ApiError::invalid("invalid_reason", detail));
         }
         Ok(Actor { who: self.who, why, origin: self.origin })

@@ -6,12 +6,16 @@ mod answers;
 mod campaigns;
 mod controls;
 mod requests;
+pub(crate) mod problem_types;
 mod status;
+pub(crate) mod text_schemas;
 mod tokens;
+mod whole_numbers;
 
 pub use answers::{
-    AuditHead, AuditLine, AuditView, CampaignAnswer, DryRun, LedgerEntryView, MoveAnswer, Outcome, Page, PlacementView, Problem, Replayed,
-    ReplayedAll, SealedView, StateEvent, StillFailed, TenantView, TopologyApplied, TopologyProblem, TopologyView,
+    AuditHead, AuditLine, AuditView, CampaignAnswer, DryRun, LedgerEntryView, MoveAnswer, Outcome, Page, PlacementView,
+    Problem, Replayed, ReplayedAll, SealedView, StateEvent, StillFailed, TenantView, TopologyApplied, TopologyProblem,
+    TopologyView,
 };
 pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};

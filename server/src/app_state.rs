@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
 use workflows::access::TokenKeys;
 
-use crate::refusals::RefusalBudget;
+use crate::refusal_budget::RefusalBudget;
 
 /// Event streams open at a time; each asks the catalogue a few times a second.
 pub(crate) const STREAMS_MAX: usize = 256;

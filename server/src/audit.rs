@@ -13,6 +13,7 @@ use store::{StoreError, Tx};
 use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 
+use crate::api::text_schemas;
 use crate::api::{AuditHead, AuditLine, AuditView, Page, SealedView};
 use crate::app_state::App;
 use crate::paging::Window;
@@ -25,7 +26,7 @@ use crate::query::{Params, tenant_filter};
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only this tenant's.
-    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
+    #[param(schema_with = text_schemas::tenant_filter)]
     tenant: Option<String>,
     /// The `nextCursor` of the page before.
     #[param(max_length = 128, pattern = "^[!-~]*$")]

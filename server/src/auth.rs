@@ -35,7 +35,12 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(app: &App, settings: &ServerSettings) -> Self {
         let own = settings.token.as_ref().map(|token| blake3::hash(token.reveal().as_bytes()));
-        Self { own, keys: Arc::clone(&app.token_keys), store: app.deployment.store.clone(), limit: RateLimit::new(settings.requests_per_second) }
+        Self {
+            own,
+            keys: Arc::clone(&app.token_keys),
+            store: app.deployment.store.clone(),
+            limit: RateLimit::new(settings.requests_per_second),
+        }
     }
 
     /// Whether everybody on this machine is let in.

@@ -16,6 +16,7 @@ use workflows::campaign::{
 };
 
 use crate::actor::Caller;
+use crate::api::text_schemas;
 use crate::api::{CampaignAnswer, CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
 use crate::app_state::App;
 use crate::body::{JsonBody, LIST_MAX};
@@ -38,6 +39,23 @@ const MOVES_MAX: u64 = 1_000_000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only those in this state.
+    #[param(schema_with = text_schemas::state_of_a_campaign)]
+    state: Option<String>,
+    /// The `nextCursor` of the page before.
+    #[param(max_length = 128, pattern = "^[!-~]*$")]
+    cursor: Option<String>,
+    /// How many items; 100 when absent.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+}
+
+/// The query of `GET /v1/campaigns/{id}/members`.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct MemberFilter {
+    /// Only those in this state.
+    #[param(schema_with = text_schemas::state_of_a_member)]
     state: Option<String>,
     /// The `nextCursor` of the page before.
     #[param(max_length = 128, pattern = "^[!-~]*$")]
@@ -94,7 +112,7 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Camp
 pub(crate) async fn members(
     State(app): State<App>,
     Id(id): Id,
-    Params(filter): Params<Filter>,
+    Params(filter): Params<MemberFilter>,
 ) -> Result<Json<Page<MemberView>>, ApiError> {
     let window = Window::new(filter.cursor, filter.limit.as_deref())?;
     let state = state_filter(filter.state, &MemberState::ALL.map(MemberState::as_str))?;
@@ -155,7 +173,7 @@ fn unknown(id: &str) -> ApiError {
 fn tenants(asked: &NewCampaign) -> Result<Tenants, ApiError> {
     let either = || {
         let detail = "say which tenants: `tenants` lists them, or `fromRealm` takes those of a realm; `limit` goes with the latter";
-        ApiError::invalid("invalid_tenants", detail)
+        ApiError::contradictory("invalid_tenants", detail)
     };
     match (&asked.tenants, present(asked.from_realm.clone())) {
         (Some(listed), None) if asked.limit.is_none() => {

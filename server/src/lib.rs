@@ -25,6 +25,7 @@ mod principal;
 mod problem;
 mod query;
 mod rate_limit;
+mod refusal_budget;
 mod refusals;
 mod removals;
 mod request_log;

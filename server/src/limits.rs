@@ -23,6 +23,10 @@ pub(crate) async fn set(
     JsonBody(asked): JsonBody<LimitSet>,
 ) -> Result<Json<LimitView>, ApiError> {
     let actor = caller.because(asked.reason)?;
+    if asked.slots.is_none() && asked.write_units.is_none() && asked.read_units.is_none() {
+        let detail = "nothing to limit is named: data tasks, write units or read units";
+        return Err(ApiError::contradictory("invalid_limit", detail));
+    }
     let change = LimitChange { slots: asked.slots, write_units: asked.write_units, read_units: asked.read_units };
     let set = set_limit(&app.deployment, &asked.scope, &change, &actor).await?;
     // Somebody may have waited for more room.

@@ -7,18 +7,21 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Deserialize;
 use store::Millis;
+use utoipa::IntoParams;
 use workflows::dry_run::{Rehearsal, dry_run, estimate_move};
 use workflows::explain::explain_workflow;
 use workflows::realm_move::{
     Estimate, MoveRequest, When, Window, cancel_move, list_moves, reschedule_move, start_move, start_move_paused,
     view_move,
 };
-use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 use workflows::timing::{Timing, millis};
 
 use crate::actor::Caller;
-use crate::api::{Change, DryRun, IDEMPOTENCY_HEADER, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
+use crate::api::text_schemas;
+use crate::api::{
+    Change, DryRun, IDEMPOTENCY_HEADER, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule,
+};
 use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
@@ -34,9 +37,10 @@ const KEY_MAX: usize = 255;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only this tenant's.
-    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
+    #[param(schema_with = text_schemas::tenant_filter)]
     tenant: Option<String>,
     /// Only those in this state.
+    #[param(schema_with = text_schemas::state_of_a_move)]
     state: Option<String>,
     /// The `nextCursor` of the page before.
     #[param(max_length = 128, pattern = "^[!-~]*$")]
@@ -125,7 +129,7 @@ pub(crate) async fn reschedule(
 ) -> Result<Json<MoveView>, ApiError> {
     let when = when(asked.at.as_deref(), asked.window.as_ref())?;
     if when == When::default() {
-        return Err(ApiError::invalid("invalid_time", "say when: `at`, or `window` with `from` and `to`"));
+        return Err(ApiError::contradictory("invalid_time", "say when: `at`, or `window` with `from` and `to`"));
     }
     let actor = caller.because(asked.reason)?;
     reschedule_move(&app.deployment, &id, &when, &actor).await?;

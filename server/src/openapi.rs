@@ -8,11 +8,8 @@ use std::sync::LazyLock;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{
-    ComponentsBuilder, Info, InfoBuilder, License, ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Type,
-};
+use utoipa::openapi::{ComponentsBuilder, Info, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, PathsBuilder};
 use utoipa::{PartialSchema, ToSchema};
-use workflows::error_codes;
 
 use crate::api::Problem;
 
@@ -30,13 +27,12 @@ pub(crate) async fn show() -> Response {
 
 /// The whole document.
 pub(crate) fn document() -> OpenApi {
-    let mut schemas = vec![("ProblemType".to_owned(), problem_types())];
-    schemas.push((Problem::name().into_owned(), Problem::schema()));
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
     Problem::schemas(&mut schemas);
     let mut paths = PathsBuilder::new();
     for described in operations::all() {
         schemas.extend(described.schemas);
-        paths = paths.path(described.path, PathItem::new(described.method, described.operation));
+        paths = paths.path(described.rule.path, PathItem::new(described.method, described.operation));
     }
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(SCHEME, bearer);
@@ -56,17 +52,6 @@ fn info() -> Info {
         .build()
 }
 
-/// Every `type` of a problem: the codes that requests are answered with.
-fn problem_types() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
-    let codes = error_codes::all().iter().filter(|code| code.place.split(", ").any(|place| place == "request"));
-    let types = codes.map(|code| format!("urn:realmctl:problem:{}", code.code));
-    let schema = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .description(Some("What kind of problem it is: `urn:realmctl:problem:` and the code."))
-        .enum_values(Some(types.collect::<Vec<_>>()));
-    schema.build().into()
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -76,12 +61,12 @@ mod tests {
 
     #[test]
     fn the_document_describes_every_route_and_no_others() {
-        let described = operations::all().into_iter().map(|operation| (operation.path, format!("{:?}", operation.method).to_uppercase()));
-        let described: BTreeSet<(String, String)> = described.collect();
-        let routes: BTreeSet<(String, String)> =
-            TABLE.iter().map(|rule| (rule.path.to_owned(), rule.method.to_string())).collect();
+        let all = operations::all();
+        let described: BTreeSet<(&str, &str)> =
+            all.iter().map(|operation| (operation.rule.path, operation.rule.method.as_str())).collect();
+        let routes: BTreeSet<(&str, &str)> = TABLE.iter().map(|rule| (rule.path, rule.method.as_str())).collect();
         assert_eq!(described, routes);
-        assert_eq!(operations::all().len(), routes.len(), "once each");
+        assert_eq!(all.len(), routes.len(), "once each");
     }
 
     #[test]
@@ -89,11 +74,8 @@ mod tests {
         let text = DOCUMENT.as_str();
         let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
         assert!(value["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{}", value["openapi"]);
-        let referred: BTreeSet<&str> = text
-            .split("\"#/components/schemas/")
-            .skip(1)
-            .filter_map(|rest| rest.split('"').next())
-            .collect();
+        let referred: BTreeSet<&str> =
+            text.split("\"#/components/schemas/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         for name in &referred {
             assert!(value["components"]["schemas"].get(name).is_some(), "{name}");
         }

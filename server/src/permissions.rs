@@ -9,28 +9,7 @@ use workflows::access::Role::{self, Admin, Oncall, Provisioner, Support, Viewer}
 use crate::app_state::App;
 use crate::principal::Principal;
 use crate::problem::ApiError;
-use crate::scope;
-
-/// What a request to a route is about, by which a token for some tenants is let through or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum About {
-    /// The deployment as a whole: only tokens for all tenants.
-    Deployment,
-    /// Nothing that belongs to a tenant: every token.
-    Nothing,
-    /// The tenant in the path.
-    Tenant,
-    /// The move or removal in the path, and so its tenant.
-    Workflow,
-    /// The tenant, move or removal in the path.
-    TenantOrWorkflow,
-    /// A list, which such a token must filter by `tenant`.
-    ListByTenant,
-    /// A list, which such a token must filter by `realm`.
-    ListByRealm,
-    /// The tenant that the body would create: its handler asks.
-    NewTenant,
-}
+use crate::scope::{self, About};
 
 /// Who may use a route.
 #[derive(Debug)]

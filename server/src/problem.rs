@@ -19,6 +19,9 @@ use crate::api::{PROBLEM_JSON, Problem, TopologyProblem};
 /// Seconds after which a caller may try again when the catalogue, or a place, may soon be free.
 const RETRY_AFTER_S: u16 = 1;
 
+/// Codes of refusals of what is of the right form in each part.
+const CONTRADICTIONS: [&str; 2] = ["invalid_budget", "invalid_window"];
+
 /// An error as an answer.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -42,6 +45,11 @@ impl ApiError {
 
     pub(crate) fn unauthorized(code: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    /// Each part of the request is of the right form, and together they make no sense.
+    pub(crate) fn contradictory(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
 
     pub(crate) fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
@@ -104,6 +112,7 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::NotFound { code, .. } => Self::new(StatusCode::NOT_FOUND, code, detail),
             Refusal::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, detail),
+            Refusal::Invalid { code, .. } if CONTRADICTIONS.contains(&code) => Self::contradictory(code, detail),
             Refusal::Invalid { code, .. } => Self::new(StatusCode::BAD_REQUEST, code, detail),
             Refusal::Topology(problems) => {
                 let problems = problems.into_iter().map(shown).collect();

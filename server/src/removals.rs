@@ -18,6 +18,7 @@ use workflows::removal::{
 };
 
 use crate::actor::Caller;
+use crate::api::text_schemas;
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
 use crate::app_state::App;
 use crate::body::JsonBody;
@@ -40,9 +41,10 @@ const BATCH: i64 = 100;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// Only those in this state.
+    #[param(schema_with = text_schemas::state_of_a_removal)]
     state: Option<String>,
     /// Only this tenant's.
-    #[param(pattern = "^[a-z0-9]([a-z0-9-]{0,62})$")]
+    #[param(schema_with = text_schemas::tenant_filter)]
     tenant: Option<String>,
     /// The `nextCursor` of the page before.
     #[param(max_length = 128, pattern = "^[!-~]*$")]

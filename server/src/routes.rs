@@ -12,8 +12,8 @@ use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log, status,
-    tenants, tokens, topology,
+    audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log,
+    status, tenants, tokens, topology,
 };
 
 /// Everything that the server answers.

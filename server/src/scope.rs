@@ -10,9 +10,29 @@ use workflows::access::Scope;
 
 use crate::app_state::App;
 use crate::path::is_id;
-use crate::permissions::About;
 use crate::principal::Principal;
 use crate::problem::ApiError;
+
+/// What a request to a route is about, by which a token for some tenants is let through or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The deployment as a whole: only tokens for all tenants.
+    Deployment,
+    /// Nothing that belongs to a tenant: every token.
+    Nothing,
+    /// The tenant in the path.
+    Tenant,
+    /// The move or removal in the path, and so its tenant.
+    Workflow,
+    /// The tenant, move or removal in the path.
+    TenantOrWorkflow,
+    /// A list, which such a token must filter by `tenant`.
+    ListByTenant,
+    /// A list, which such a token must filter by `realm`.
+    ListByRealm,
+    /// The tenant that the body would create: its handler asks.
+    NewTenant,
+}
 
 /// Gives the request back if its bearer may make it.
 pub(crate) async fn check(

@@ -25,7 +25,13 @@ pub struct ServerSettings {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { token: None, token_keys: Arc::default(), requests_per_second: None, connections: CONNECTIONS, headers_within: HEADERS_WITHIN }
+        Self {
+            token: None,
+            token_keys: Arc::default(),
+            requests_per_second: None,
+            connections: CONNECTIONS,
+            headers_within: HEADERS_WITHIN,
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use engine::tables::{runner_table, status_queries, task_table};
 use engine::{Workflow, host_and_process};
 use serde::Deserialize;
 use store::{Millis, StoreError, Tx};
+use utoipa::IntoParams;
 use workflows::clock_checks::{self, CLOCK_SKEW};
 use workflows::removal::Removal;
-use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 use workflows::{controls, explain};
 

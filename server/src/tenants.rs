@@ -8,9 +8,9 @@ use catalogue::ledger::LedgerEntry;
 use catalogue::tenants::Tenant;
 use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
+use utoipa::IntoParams;
 use workflows::planning;
 use workflows::provision::{self, create_tenant_by_key};
-use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;

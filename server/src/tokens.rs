@@ -6,8 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use catalogue::tokens::StoredToken;
 use serde::Deserialize;
-use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_token};
 use utoipa::IntoParams;
+use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_token};
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;

@@ -8,7 +8,8 @@ mod secret;
 
 pub use keys::{InvalidTokenKeys, TokenKeys};
 pub use manage::{
-    Bearer, Created, Expiry, NewToken, TokenRefusal, check_token, create_token, is_still_good, list_tokens, revoke_token,
+    Bearer, Created, Expiry, NewToken, TokenRefusal, check_token, create_token, is_still_good, list_tokens,
+    revoke_token,
 };
 pub use role::Role;
 pub use scope::Scope;

@@ -85,12 +85,15 @@ fn list_table(page: &Page<AuditView>) -> String {
 }
 
 /// What entries that are about no location tell of: the names in their JSON, and the words for them.
-const NAMED: [(&str, &str); 10] = [
+const NAMED: [(&str, &str); 13] = [
     ("to", "to"),
     ("realm", "realm"),
     ("move", "move"),
     ("removal", "removal"),
     ("campaign", "campaign"),
+    ("name", "token"),
+    ("role", "with role"),
+    ("path", "at"),
     ("scope", "of"),
     ("slots", "limit"),
     ("writeUnits", "write units"),
@@ -110,7 +113,7 @@ fn what(entry: &AuditView) -> String {
         _ => None,
     };
     let named = NAMED.iter().filter(|_| place.is_none()).filter_map(|(name, word)| {
-        let value = entry.after.get(name).filter(|value| !value.is_null())?;
+        let value = entry.after.get(name).filter(|value| !value.is_null() && !value.is_object())?;
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         Some(format!("{word} {}", if *name == "scope" { paused(&value) } else { value }))
     });

@@ -94,7 +94,8 @@ pub(crate) struct ListArgs {
 #[command(after_help = "Examples:\n  realmctl token revoke sign-up --reason \"seen in a log\"")]
 pub(crate) struct RevokeArgs {
     /// Its id or its name
-    token: String,
+    #[arg(value_name = "TOKEN")]
+    which: String,
     /// Why; kept in the audit trail
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -112,7 +113,7 @@ pub(crate) async fn run(command: &TokenCommand, globals: &Globals, terminal: &Te
         }
         TokenCommand::Revoke(args) => {
             let change = Change { reason: args.reason.clone() };
-            let token = Client::of(globals)?.revoke_token(&args.token, &change).await?;
+            let token = Client::of(globals)?.revoke_token(&args.which, &change).await?;
             terminal.say(&format!("Token {} is revoked.", token.name));
             terminal.data(&token, show_table)?;
         }

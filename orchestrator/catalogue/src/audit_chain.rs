@@ -45,7 +45,7 @@ const COUNTED: i64 = 10_000;
 
 /// The digest of an entry that follows one with the digest `before`.
 pub fn digest(before: &str, entry: &AuditEntry) -> String {
-    let mut hasher = blake3::Hasher::new_derive_key("realmctl 2026-11-30 entries of the audit trail");
+    let mut hasher = blake3::Hasher::new_derive_key("2026-11-30 realmctl, entries of the audit trail");
     let (at, was, is) = (entry.at.to_string(), entry.before.to_string(), entry.after.to_string());
     let tenant = entry.tenant.as_deref().unwrap_or_default();
     for part in [before, &entry.id, &at, &entry.who, &entry.origin, &entry.action, tenant, &entry.why, &was, &is] {
@@ -58,7 +58,7 @@ pub fn digest(before: &str, entry: &AuditEntry) -> String {
 
 /// Whether there is anything to seal. Locks nothing.
 pub async fn unsealed(tx: &mut Tx) -> Result<Unsealed, StoreError> {
-    let row = sql("SELECT COUNT(*) AS entries, MIN(at) AS oldest FROM (SELECT at FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1) AS some")
+    let row = sql("SELECT COUNT(*) AS entries, MIN(at) AS oldest FROM (SELECT at FROM audit WHERE seq IS NULL ORDER BY id LIMIT $1) AS unsealed")
         .bind(COUNTED)
         .fetch_one(tx)
         .await?;

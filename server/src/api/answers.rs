@@ -15,6 +15,7 @@ use workflows::topology_change::Consequence;
 pub struct Problem {
     /// `urn:realmctl:problem:` and the code.
     #[serde(rename = "type")]
+    #[schema(schema_with = super::problem_types::problem_types)]
     pub kind: String,
     /// The code in words; the same for every occurrence.
     pub title: String,

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use workflows::controls::GoesOn;
 
+use super::{text_schemas, whole_numbers};
+
 /// What a request to pause or resume came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -51,16 +53,20 @@ pub struct LimitSet {
     /// `overall`, `region:NAME` or `table:KEY`.
     pub scope: String,
     /// Data tasks at a time; 0 admits nothing new.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_numbers::optional_i64")]
+    #[schema(schema_with = text_schemas::slots)]
     pub slots: Option<i64>,
     /// Write units a second that all processes together ask of tables, 1 to 10,000,000.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_numbers::optional_i64")]
+    #[schema(schema_with = text_schemas::units)]
     pub write_units: Option<i64>,
     /// Read units, likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_numbers::optional_i64")]
+    #[schema(schema_with = text_schemas::units)]
     pub read_units: Option<i64>,
     /// Why; kept with the limit and in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -72,6 +78,7 @@ pub struct LimitUnset {
     pub scope: String,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 

@@ -5,21 +5,24 @@ use engine::Priority;
 use serde::{Deserialize, Serialize};
 use workflows::realm_move::Verification;
 
+use super::{text_schemas, whole_numbers};
+
 /// `POST /v1/tenants`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewTenant {
     /// Its id: 1 to 63 of `a-z`, `0-9` and `-`, never used before.
-    #[schema(pattern = "^[a-z0-9][a-z0-9-]{0,62}$", example = "acme")]
+    #[schema(schema_with = text_schemas::tenant_id)]
     pub id: String,
     /// Its host, unique.
-    #[schema(example = "acme.example", max_length = 253)]
+    #[schema(schema_with = text_schemas::host)]
     pub host: String,
     /// The realm in which its data shall rest.
     #[schema(example = "eu")]
     pub realm: String,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -37,6 +40,7 @@ pub struct NewMove {
     pub paused: bool,
     /// When to begin, in RFC 3339; at once when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::optional_time)]
     pub at: Option<String>,
     /// Within which the tenant may be offline; instead of `at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,7 @@ pub struct NewMove {
     pub priority: Priority,
     /// The longest time offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::budget)]
     pub budget: Option<Budget>,
     /// How much of what is copied is looked at again: `full`, `sampled` or `off`.
     #[serde(default, skip_serializing_if = "Verification::is_full")]
@@ -53,6 +58,7 @@ pub struct NewMove {
     pub verification: Verification,
     /// Why; kept with the move and in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -61,8 +67,10 @@ pub struct NewMove {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewWindow {
     /// From when on the move may begin.
+    #[schema(schema_with = text_schemas::time)]
     pub from: String,
     /// When the tenant must be online again.
+    #[schema(schema_with = text_schemas::time)]
     pub to: String,
 }
 
@@ -72,12 +80,14 @@ pub struct NewWindow {
 pub struct Reschedule {
     /// When to begin, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::optional_time)]
     pub at: Option<String>,
     /// Within which the tenant may be offline; instead of `at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<NewWindow>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -89,7 +99,7 @@ pub struct Reschedule {
 )]
 pub enum Budget {
     /// In seconds.
-    Seconds(u64),
+    Seconds(#[serde(deserialize_with = "whole_numbers::u64")] u64),
     /// As people write it: `90s`, `10m`, `1h30m`; without a unit, seconds.
     Text(String),
 }
@@ -100,6 +110,7 @@ pub enum Budget {
 pub struct Change {
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -110,6 +121,7 @@ pub struct Replay {
     /// Somebody has looked at what was written to the location after the move, and exactly what this hash stands for may be deleted with
     /// the rest (`lateWritesFound.hash` of the removal). Anything else stops it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::hash)]
     pub accept_late_writes: Option<String>,
     /// Somebody has looked at the table of this id (DynamoDB's TableId), which was found in the place of the one that the move worked
     /// with (`another_table`): what it holds of the tenant may be deleted.
@@ -117,6 +129,7 @@ pub struct Replay {
     pub accept_table: Option<String>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -126,9 +139,11 @@ pub struct Replay {
 pub struct ReplayAll {
     /// Only this tenant's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::optional_tenant_id)]
     pub tenant: Option<String>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 
@@ -149,5 +164,6 @@ pub struct RenameEndpoint {
     pub address: String,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }

@@ -3,22 +3,28 @@
 use serde::{Deserialize, Serialize};
 use workflows::access::{Role, Scope};
 
+use super::text_schemas;
+
 /// `POST /v1/tokens`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NewToken {
     /// Who is to use it: 1 to 64 letters, digits, `-`, `_`, `.` and `@`. The audit trail calls its bearer so.
+    #[schema(schema_with = text_schemas::token_name)]
     pub name: String,
     /// What its bearer may do.
     pub role: Role,
     /// With which tenants: `"all"`, `{"realm": "us"}` or `{"tenants": ["acme"]}`; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::scope)]
     pub scope: Option<Scope>,
     /// Until when it is good: a time in RFC 3339, or `never`; 90 days when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::expiry)]
     pub expires_at: Option<String>,
     /// Why; kept in the audit trail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = text_schemas::reason)]
     pub reason: Option<String>,
 }
 

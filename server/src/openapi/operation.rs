@@ -9,15 +9,15 @@ use utoipa::openapi::{
     Content, ContentBuilder, HttpMethod, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
     SecurityRequirement, Type,
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::SCHEME;
-use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON, USER_HEADER};
+use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON, Page, USER_HEADER};
 use crate::permissions::Rule;
 
 /// A route as it is described.
 pub(super) struct Described {
-    pub(super) path: String,
+    pub(super) rule: &'static Rule,
     pub(super) method: HttpMethod,
     pub(super) operation: Operation,
     /// The types that it names.
@@ -40,11 +40,12 @@ const ANY: [(u16, &str); 6] = [
     (500, "the server failed; its log has the instance"),
     (503, "the catalogue is not available, or too much is in use: try again"),
 ];
-const WITH_A_BODY: [(u16, &str); 4] = [
+const WITH_A_BODY: [(u16, &str); 5] = [
     (408, "the body did not arrive in time"),
     (409, "it contradicts what is stored or in progress; nothing was changed"),
     (413, "the body is too large"),
     (415, "the body has another media type"),
+    (422, "each part is of the right form, and together they make no sense; or the topology file is refused"),
 ];
 const NOT_FOUND: (u16, &str) = (404, "there is no such thing");
 
@@ -94,20 +95,26 @@ impl Describes {
     pub(super) fn file(self, media_types: &[&str]) -> Self {
         let any = || Content::new(Some(Schema::Object(ObjectBuilder::new().schema_type(Type::Object).build())));
         let body = media_types.iter().fold(RequestBodyBuilder::new(), |body, kind| body.content(*kind, any()));
-        let refused = problem("the file is refused: every mistake is listed");
-        let operation = self.operation.request_body(Some(body.required(Some(Required::True)).build()));
-        Self { operation: operation.response("422", refused), ..self }
+        Self { operation: self.operation.request_body(Some(body.required(Some(Required::True)).build())), ..self }
     }
 
     /// It may be repeated with the same key.
     pub(super) fn repeatable(self) -> Self {
-        let key = header(IDEMPOTENCY_HEADER, "The same request again with this key finds what the first one made.", 255);
+        let key =
+            header(IDEMPOTENCY_HEADER, "The same request again with this key finds what the first one made.", 255);
         Self { operation: self.operation.parameter(key), ..self }
     }
 
     /// It takes this header.
-    pub(super) fn header(self, name: &str, description: &str) -> Self {
-        Self { operation: self.operation.parameter(header(name, description, 20)), ..self }
+    pub(super) fn number_header(self, name: &str, description: &str) -> Self {
+        let number = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^0*[0-9]{0,18}$"));
+        let header = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(Schema::Object(number.build())));
+        Self { operation: self.operation.parameter(header), ..self }
     }
 
     /// It answers with this.
@@ -117,10 +124,22 @@ impl Describes {
         Self { operation: self.operation.response(status.to_string(), response), ..self }
     }
 
+    /// It answers with a page of these.
+    pub(super) fn page<T: ToSchema>(mut self, what: &str) -> Self {
+        self.learn::<T>();
+        let name = format!("PageOf{}", T::name());
+        self.schemas.push((name.clone(), Page::<T>::schema()));
+        let content = Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name(name))));
+        let response = ResponseBuilder::new().description(what).content("application/json", content).build();
+        Self { operation: self.operation.response("200", response), ..self }
+    }
+
     /// It answers with text of this media type, in which each line or event is one of these.
     pub(super) fn streams<T: ToSchema>(mut self, media_type: &str, what: &str) -> Self {
         self.learn::<T>();
-        let content = Content::new(Some(Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())));
+        // Of no type: what reads it takes each line or event for an object of the type that the description names.
+        let content = Content::new(None::<Schema>);
+        let what = format!("{what}: each is a `{}`", T::name());
         let response = ResponseBuilder::new().description(what).content(media_type, content).build();
         Self { operation: self.operation.response("200", response), ..self }
     }
@@ -132,12 +151,7 @@ impl Describes {
             "DELETE" => HttpMethod::Delete,
             _ => HttpMethod::Get,
         };
-        Described {
-            path: self.rule.path.to_owned(),
-            method,
-            operation: self.operation.build(),
-            schemas: self.schemas,
-        }
+        Described { rule: self.rule, method, operation: self.operation.build(), schemas: self.schemas }
     }
 
     fn learn<T: ToSchema>(&mut self) -> RefOr<Schema> {
@@ -170,7 +184,8 @@ fn id(path: &str) -> Parameter {
         Some("explain") => "The id of a move, removal, campaign or tenant.",
         _ => "Its id.",
     };
-    parameter("id", what, ParameterIn::Path, Required::True, 128)
+    let pattern = if path.starts_with("/v1/ids/") { "^[0-9a-fA-F-]{8,128}$" } else { GRAPHIC };
+    parameter("id", what, ParameterIn::Path, (Required::True, 128, pattern))
 }
 
 fn user() -> Parameter {
@@ -178,16 +193,25 @@ fn user() -> Parameter {
 }
 
 fn header(name: &str, description: &str, longest: usize) -> Parameter {
-    parameter(name, description, ParameterIn::Header, Required::False, longest)
+    parameter(name, description, ParameterIn::Header, (Required::False, longest, PRINTABLE))
 }
 
-fn parameter(name: &str, description: &str, place: ParameterIn, required: Required, longest: usize) -> Parameter {
+const GRAPHIC: &str = "^[!-~]+$";
+/// Spaces within: those at the ends are cut off on the way.
+const PRINTABLE: &str = "^[!-~]([ -~]*[!-~])?$";
+
+fn parameter(
+    name: &str,
+    description: &str,
+    place: ParameterIn,
+    (required, longest, pattern): (Required, usize, &str),
+) -> Parameter {
     let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(longest));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
         .required(required)
         .description(Some(description))
-        .schema(Some(Schema::Object(text.pattern(Some("^[!-~]+$")).build())))
+        .schema(Some(Schema::Object(text.pattern(Some(pattern)).build())))
         .build()
 }

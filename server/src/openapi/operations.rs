@@ -4,10 +4,10 @@ use axum::http::Method;
 
 use super::operation::{Described, Describes};
 use crate::api::{
-    AuditHead, AuditLine, AuditView, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, Explained, IdsView, LateWriteLine,
-    LimitSet, LimitUnset, LimitView, LimitsView, MemberView, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken, Page,
-    PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
-    StateEvent, StatusView, TenantView, TokenView, TopologyApplied, TopologyView, WorkersView,
+    AuditHead, AuditLine, AuditView, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, Explained,
+    IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, MemberView, MoveAnswer, MoveView, NewCampaign,
+    NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed,
+    ReplayedAll, Reschedule, StateEvent, StatusView, TenantView, TokenView, TopologyApplied, TopologyView, WorkersView,
 };
 use crate::permissions::TABLE;
 use crate::{audit, campaigns, moves, removals, status, tenants, tokens, topology};
@@ -18,7 +18,8 @@ const EVENTS: &str = "text/event-stream";
 
 /// All of them.
 pub(super) fn all() -> Vec<Described> {
-    let all = [of_the_topology(), of_tenants(), of_moves(), of_campaigns(), of_removals(), of_controls(), of_the_rest()];
+    let all =
+        [of_the_topology(), of_tenants(), of_moves(), of_campaigns(), of_removals(), of_controls(), of_the_rest()];
     all.into_iter().flatten().map(Describes::done).collect()
 }
 
@@ -52,10 +53,12 @@ fn of_the_topology() -> Vec<Describes> {
 fn of_tenants() -> Vec<Describes> {
     let control = |verb: &str| {
         let path = format!("/v1/tenants/{{id}}/{verb}");
-        post(&path, &format!("{verb} all work on a tenant")).body::<Change>().answers::<PauseAnswer>(200, "it is as asked for")
+        post(&path, &format!("{verb} all work on a tenant"))
+            .body::<Change>()
+            .answers::<PauseAnswer>(200, "it is as asked for")
     };
     vec![
-        get("/v1/tenants", "List tenants").query::<tenants::Filter>().answers::<Page<TenantView>>(200, "a page of tenants"),
+        get("/v1/tenants", "List tenants").query::<tenants::Filter>().page::<TenantView>("a page of tenants"),
         post("/v1/tenants", "Create a tenant")
             .repeatable()
             .body::<NewTenant>()
@@ -78,10 +81,10 @@ fn of_moves() -> Vec<Describes> {
         post(&format!("/v1/moves/{{id}}/{verb}"), summary).body::<Change>().answers::<MoveView>(200, "the move")
     };
     vec![
-        get("/v1/moves", "List moves, newest first").query::<moves::Filter>().answers::<Page<MoveView>>(200, "a page of moves"),
+        get("/v1/moves", "List moves, newest first").query::<moves::Filter>().page::<MoveView>("a page of moves"),
         get("/v1/moves/{id}", "Show a move").answers::<MoveView>(200, "the move"),
         get("/v1/moves/{id}/events", "Follow a move: changes of its state, and the move whenever it has changed")
-            .header("Last-Event-ID", "Only events after this one.")
+            .number_header("Last-Event-ID", "Only events after this one.")
             .streams::<StateEvent>(EVENTS, "server-sent events"),
         control("cancel", "Cancel a move before it commits: its tenant is online where it was"),
         control("pause", "Pause a move whose tenant is online"),
@@ -95,12 +98,14 @@ fn of_moves() -> Vec<Describes> {
 
 fn of_campaigns() -> Vec<Describes> {
     let control = |verb: &str, summary: &str| {
-        post(&format!("/v1/campaigns/{{id}}/{verb}"), summary).body::<Change>().answers::<CampaignView>(200, "the campaign")
+        post(&format!("/v1/campaigns/{{id}}/{verb}"), summary)
+            .body::<Change>()
+            .answers::<CampaignView>(200, "the campaign")
     };
     vec![
         get("/v1/campaigns", "List campaigns, newest first")
             .query::<campaigns::Filter>()
-            .answers::<Page<CampaignView>>(200, "a page of campaigns"),
+            .page::<CampaignView>("a page of campaigns"),
         post("/v1/campaigns", "Move many tenants, or show what that would be")
             .repeatable()
             .body::<NewCampaign>()
@@ -108,31 +113,38 @@ fn of_campaigns() -> Vec<Describes> {
             .answers::<CampaignAnswer>(200, "the same request had created it; or what it would do"),
         get("/v1/campaigns/{id}", "Show a campaign").answers::<CampaignView>(200, "the campaign"),
         get("/v1/campaigns/{id}/members", "List its tenants, and what became of each")
-            .query::<campaigns::Filter>()
-            .answers::<Page<MemberView>>(200, "a page of members"),
+            .query::<campaigns::MemberFilter>()
+            .page::<MemberView>("a page of members"),
         control("pause", "Start no more moves"),
         control("resume", "Start moves again, with a new allowance of failures"),
-        post("/v1/campaigns/{id}/cancel", "Cancel it for the tenants that wait, and for those that are moved if asked for")
-            .body::<CancelCampaign>()
-            .answers::<CampaignView>(200, "the campaign"),
+        post(
+            "/v1/campaigns/{id}/cancel",
+            "Cancel it for the tenants that wait, and for those that are moved if asked for",
+        )
+        .body::<CancelCampaign>()
+        .answers::<CampaignView>(200, "the campaign"),
     ]
 }
 
 fn of_removals() -> Vec<Describes> {
     let control = |verb: &str, summary: &str| {
-        post(&format!("/v1/removals/{{id}}/{verb}"), summary).body::<Change>().answers::<RemovalDetail>(200, "the removal")
+        post(&format!("/v1/removals/{{id}}/{verb}"), summary)
+            .body::<Change>()
+            .answers::<RemovalDetail>(200, "the removal")
     };
     vec![
         get("/v1/removals", "List removals, newest first")
             .query::<removals::Filter>()
-            .answers::<Page<RemovalDetail>>(200, "a page of removals"),
+            .page::<RemovalDetail>("a page of removals"),
         post("/v1/removals/replay", "Run every failed removal again")
             .body::<ReplayAll>()
             .answers::<ReplayedAll>(200, "those that run again, and those that could not"),
         get("/v1/removals/{id}", "Show a removal").answers::<RemovalDetail>(200, "the removal"),
         get("/v1/removals/{id}/late-writes", "List every key that was written late")
             .streams::<LateWriteLine>(JSON_LINES, "a JSON object a line"),
-        post("/v1/removals/{id}/replay", "Run a failed removal again").body::<Replay>().answers::<Replayed>(200, "the removal"),
+        post("/v1/removals/{id}/replay", "Run a failed removal again")
+            .body::<Replay>()
+            .answers::<Replayed>(200, "the removal"),
         control("pause", "Pause a removal"),
         control("resume", "Resume a paused removal"),
         control("retry", "Try again now instead of waiting"),
@@ -154,23 +166,30 @@ fn of_controls() -> Vec<Describes> {
 
 fn of_the_rest() -> Vec<Describes> {
     vec![
-        get("/v1/explain/{id}", "Explain what something waits for, and what can be done").answers::<Explained>(200, "the explanation"),
+        get("/v1/explain/{id}", "Explain what something waits for, and what can be done")
+            .answers::<Explained>(200, "the explanation"),
         get("/v1/audit", "List the audit trail, newest first")
             .query::<audit::Filter>()
-            .answers::<Page<AuditView>>(200, "a page of entries"),
-        get("/v1/audit/head", "Show the end of the audit trail's chain").answers::<AuditHead>(200, "the end of the chain"),
+            .page::<AuditView>("a page of entries"),
+        get("/v1/audit/head", "Show the end of the audit trail's chain")
+            .answers::<AuditHead>(200, "the end of the chain"),
         get("/v1/audit/export", "Export the audit trail, oldest first")
             .query::<audit::From>()
             .streams::<AuditLine>(JSON_LINES, "a JSON object a line, the last one is the end of the chain"),
-        get("/v1/status", "Show the deployment at a glance").answers::<StatusView>(200, "what needs a person, and what is under way"),
+        get("/v1/status", "Show the deployment at a glance")
+            .answers::<StatusView>(200, "what needs a person, and what is under way"),
         get("/v1/workers", "List the processes that do the work").answers::<WorkersView>(200, "the processes"),
         get("/v1/ids/{id}", "Find what has an id that begins like this")
             .query::<status::OfKind>()
             .answers::<IdsView>(200, "up to ten things"),
         get("/v1/tokens", "List tokens, without their secrets")
             .query::<tokens::Filter>()
-            .answers::<Page<TokenView>>(200, "a page of tokens"),
-        post("/v1/tokens", "Make a token").body::<NewToken>().answers::<CreatedToken>(201, "the token, with its secret: the only time"),
-        find(&Method::DELETE, "/v1/tokens/{id}", "Revoke a token").body::<Change>().answers::<TokenView>(200, "it is refused from now on"),
+            .page::<TokenView>("a page of tokens"),
+        post("/v1/tokens", "Make a token")
+            .body::<NewToken>()
+            .answers::<CreatedToken>(201, "the token, with its secret: the only time"),
+        find(&Method::DELETE, "/v1/tokens/{id}", "Revoke a token")
+            .body::<Change>()
+            .answers::<TokenView>(200, "it is refused from now on"),
     ]
 }

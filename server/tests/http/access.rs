@@ -391,6 +391,6 @@ async fn the_audit_trail_says_whose_token_and_from_where_and_who_was_refused() {
     };
     assert_eq!(find("tenant.pause", "support (sam)").origin, "127.0.0.1");
     let forbidden = find("request.refused", "support");
-    assert_eq!((forbidden.why.as_str(), &forbidden.after["path"]), ("forbidden", &json!("/v1/pause")));
+    assert_eq!((&forbidden.after["code"], &forbidden.after["path"]), (&json!("forbidden"), &json!("/v1/pause")));
     assert_eq!(find("request.refused", "unknown").after["route"], json!("/v1/tenants/{id}"));
 }

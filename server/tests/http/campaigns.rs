@@ -62,9 +62,13 @@ async fn a_dry_run_plans_every_tenant_and_creates_nothing() {
 async fn what_can_not_be_a_campaign_is_refused() {
     let api = Api::with_tenants(&["acme"]).await;
     let refused: [(Value, StatusCode, &str); 15] = [
-        (json!({ "to": "eu" }), StatusCode::BAD_REQUEST, "invalid_tenants"),
-        (json!({ "to": "eu", "tenants": ["acme"], "fromRealm": "us" }), StatusCode::BAD_REQUEST, "invalid_tenants"),
-        (json!({ "to": "eu", "tenants": ["acme"], "limit": 3 }), StatusCode::BAD_REQUEST, "invalid_tenants"),
+        (json!({ "to": "eu" }), StatusCode::UNPROCESSABLE_ENTITY, "invalid_tenants"),
+        (
+            json!({ "to": "eu", "tenants": ["acme"], "fromRealm": "us" }),
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "invalid_tenants",
+        ),
+        (json!({ "to": "eu", "tenants": ["acme"], "limit": 3 }), StatusCode::UNPROCESSABLE_ENTITY, "invalid_tenants"),
         (json!({ "to": "eu", "tenants": ["A B"] }), StatusCode::BAD_REQUEST, "invalid_tenant_id"),
         (json!({ "to": "eu", "tenants": [] }), StatusCode::CONFLICT, "nothing_to_do"),
         (json!({ "to": "mars", "fromRealm": "us" }), StatusCode::NOT_FOUND, "unknown_realm"),
@@ -73,7 +77,7 @@ async fn what_can_not_be_a_campaign_is_refused() {
         (json!({ "to": "eu", "fromRealm": "us", "wavePause": "soon" }), StatusCode::BAD_REQUEST, "invalid_pause"),
         (json!({ "to": "eu", "fromRealm": "us", "maxFailures": 0 }), StatusCode::BAD_REQUEST, "invalid_max_failures"),
         (json!({ "to": "eu", "fromRealm": "us", "window": "22-4" }), StatusCode::BAD_REQUEST, "invalid_window"),
-        (json!({ "to": "eu", "fromRealm": "us", "budget": "1s" }), StatusCode::BAD_REQUEST, "invalid_budget"),
+        (json!({ "to": "eu", "fromRealm": "us", "budget": "1s" }), StatusCode::UNPROCESSABLE_ENTITY, "invalid_budget"),
         (json!({ "to": "eu", "fromRealm": "us", "priority": "urgent" }), StatusCode::BAD_REQUEST, "invalid_body"),
         (json!({ "to": "eu", "fromRealm": "us", "priority": 5 }), StatusCode::BAD_REQUEST, "invalid_body"),
         (json!({ "to": "eu", "fromRealm": "us", "wavesize": 1 }), StatusCode::BAD_REQUEST, "invalid_body"),
@@ -143,12 +147,14 @@ async fn a_scheduled_move_gets_another_time_or_a_window() {
     );
     api.post(&path, &json!({ "at": "2100-01-01T02:30:00Z" })).await.expect(StatusCode::OK);
     api.post(&path, &json!({ "at": "2001-01-01T00:00:00Z" })).await.problem(StatusCode::BAD_REQUEST, "time_has_passed");
-    api.post(&path, &json!({})).await.problem(StatusCode::BAD_REQUEST, "invalid_time");
+    api.post(&path, &json!({})).await.problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_time");
     api.post(&path, &json!({ "at": "2101-01-01T00:00:00Z", "window": window }))
         .await
-        .problem(StatusCode::BAD_REQUEST, "invalid_window");
+        .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_window");
     let upside_down = json!({ "from": "2100-01-01T04:00:00Z", "to": "2100-01-01T02:00:00Z" });
-    api.post(&path, &json!({ "window": upside_down })).await.problem(StatusCode::BAD_REQUEST, "invalid_window");
+    api.post(&path, &json!({ "window": upside_down }))
+        .await
+        .problem(StatusCode::UNPROCESSABLE_ENTITY, "invalid_window");
     api.post(&format!("/v1/moves/{}/cancel", started.id), &json!({})).await.expect(StatusCode::OK);
     api.post(&path, &json!({ "window": window })).await.problem(StatusCode::CONFLICT, "move_has_begun");
 }

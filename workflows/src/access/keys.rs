@@ -65,8 +65,8 @@ impl TokenKeys {
 
 impl TokenKey {
     fn of(text: &str) -> Self {
-        let name = blake3::derive_key("realmctl 2026-11-30 name of a token key", text.as_bytes());
-        let key = blake3::derive_key("realmctl 2026-11-30 hashes of tokens", text.as_bytes());
+        let name = blake3::derive_key("2026-11-30 realmctl, name of a token key", text.as_bytes());
+        let key = blake3::derive_key("2026-11-30 realmctl, hashes of tokens", text.as_bytes());
         Self { name: blake3::Hash::from_bytes(name).to_hex()[..8].to_owned(), key }
     }
 

@@ -49,6 +49,7 @@ pub struct PartReport {
     /// Which part.
     pub part: u32,
     /// How much of it was looked at again.
+    #[schema(value_type = String, pattern = "^(full|sampled|off)$")]
     pub mode: Verification,
     /// DynamoDB items at the source.
     pub items: u64,
@@ -58,9 +59,11 @@ pub struct PartReport {
     pub bytes: u64,
     /// The digest of what was read at the source; none for a location that nothing was copied to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub source_digest: Option<Digest>,
     /// The digest of what was read back from the location; none unless all of it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub target_digest: Option<Digest>,
     /// How many items or objects were read back.
     pub read_back: u64,

@@ -26,7 +26,7 @@ pub struct LateWritesDetail {
 }
 
 /// How many there are of a kind, and some of their keys.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LateKeys {
     /// How many.
