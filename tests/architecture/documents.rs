@@ -64,6 +64,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_file_that_a_document_names_is_there() {
     let mut missing = Vec::new();
+    let mut sources = Vec::new();
+    files_below(&root(), "rs", &mut sources);
+    let is_a_source = |name: &str| sources.iter().any(|file| file.file_name().is_some_and(|of| of == name));
     for document in documents() {
         if document.ends_with("CHANGELOG.md") {
             continue;
@@ -72,6 +75,9 @@ fn every_file_that_a_document_names_is_there() {
         for (number, inside) in text.split('`').enumerate() {
             let path = inside.split([':', ' ', '#']).next().unwrap_or_default();
             let plain = path.chars().all(|letter| letter.is_ascii_alphanumeric() || "_-./".contains(letter));
+            if number % 2 == 1 && plain && path.ends_with(".rs") && !path.contains('/') && !is_a_source(path) {
+                missing.push(format!("{}: `{path}`", document.display()));
+            }
             if number % 2 == 1
                 && plain
                 && FOLDERS.iter().any(|folder| path.starts_with(folder))

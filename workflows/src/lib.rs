@@ -1,7 +1,16 @@
 //! What realmctl does with tenants: creating them, moving them between realms, and removing what a move left behind.
 //!
-//! `plan` decides what a move would do; `realm_move` does it, one file a state; `removal` empties what is left; `campaign` moves many;
-//! `data_tasks` hands the bytes to the movers with permits from the ledger.
+//! **The idea.** The catalogue says where data of a tenant may be, in a ledger with an entry for each location. Nothing is written or
+//! deleted without a permit that a fresh reading of the ledger gave, so that a process that was lost or paused can do no harm later.
+//! A move is then a set difference: the locations of the new realm that the tenant has not yet are added and compared while it is
+//! offline, one transaction switches placements, realm, status and ledger, and what is in neither is removed afterwards. Whatever happens
+//! in between, one other transaction brings the tenant back online where it was.
+//!
+//! **The types.** [`plan::Plan`] is that difference, made by pure functions of [`plan`] and shown by [`dry_run`]. [`realm_move::RealmMove`]
+//! carries it out, one file a state; [`removal::Removal`] and [`removal::Recheck`] empty what is left; [`campaign::Campaign`] starts many
+//! moves; [`provision::Provision`] prepares a new tenant. All are [`engine::Workflow`]s, which [`registry`] lists with the tasks of
+//! [`data_tasks`]: these hand the bytes to the movers of the `workers` crate. A [`Deployment`] is what they share. People act on them by
+//! [`controls`], ask about them by [`explain`], and may do what [`access`] says.
 
 // Each module uses only modules that stand above it here: tests/architecture holds that.
 pub mod timestamps;

@@ -133,7 +133,7 @@ pub(crate) fn max_failures() -> Object {
         .schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]))
         .minimum(Some(1.0))
         .maximum(Some(1_000_000.0))
-        .description(Some("So many moves, or a share of them such as `5%`."))
+        .description(Some("A number of moves, or a share of them such as `5%`."))
         .build()
 }
 
