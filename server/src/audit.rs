@@ -113,7 +113,7 @@ async fn head_view(tx: &mut Tx) -> Result<AuditHead, StoreError> {
         digest: head.digest,
         sealed_at: (head.seq > 0).then(|| rfc3339(head.at)),
         unsealed: unsealed.entries,
-        oldest_unsealed_ms: unsealed.oldest.map(|oldest| now - oldest),
+        oldest_unsealed_ms: unsealed.oldest.map(|oldest| (now - oldest).max(0)),
     })
 }
 

@@ -2,8 +2,10 @@
 //! loopback only, and then answers only requests that were addressed to loopback: a web page that points its own name there (DNS
 //! rebinding) is turned away.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
@@ -12,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use catalogue::tokens;
 use store::{Store, StoreError};
+use tokio::time::Instant;
 use tracing::warn;
 use workflows::access::{Bearer, TokenKeys, TokenRefusal, check_token};
 
@@ -22,6 +25,9 @@ use crate::problem::ApiError;
 use crate::rate_limit::RateLimit;
 use crate::settings::ServerSettings;
 
+/// How often the use of a token is noted.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
 /// Checks tokens.
 #[derive(Clone)]
 pub(crate) struct Gate {
@@ -30,6 +36,8 @@ pub(crate) struct Gate {
     keys: Arc<TokenKeys>,
     store: Store,
     limit: RateLimit,
+    /// When the use of a token was last noted, or tried to be, by this process.
+    noted: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl Gate {
@@ -40,6 +48,7 @@ impl Gate {
             keys: Arc::clone(&app.token_keys),
             store: app.deployment.store.clone(),
             limit: RateLimit::new(settings.requests_per_second),
+            noted: Arc::default(),
         }
     }
 
@@ -71,22 +80,31 @@ impl Gate {
         let checked = check_token(&mut tx, &self.keys, shown).await?;
         tx.rollback().await?;
         let bearer = checked.map_err(refused)?;
-        self.note_use(&bearer).await;
+        self.note_use(&bearer);
         Ok(Principal::of(bearer, origin))
     }
 
-    /// Once a minute at most. A request does not fail for it.
-    async fn note_use(&self, bearer: &Bearer) {
+    /// Once a minute at most, and beside the request: it neither waits nor fails for it.
+    fn note_use(&self, bearer: &Bearer) {
         let Some(at) = bearer.note_use_at else { return };
-        let note = async {
-            let mut tx = self.store.begin().await?;
-            tokens::note_use(&mut tx, &bearer.token, at).await?;
-            tx.commit().await
-        };
-        let noted: Result<(), StoreError> = note.await;
-        if let Err(error) = noted {
-            warn!(token = bearer.name, error = error.chain(), "the use of a token could not be noted");
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.retain(|_, tried| tried.elapsed() < NOTE_EVERY);
+        if noted.contains_key(&bearer.token) {
+            return;
         }
+        noted.insert(bearer.token.clone(), Instant::now());
+        let (store, token, name) = (self.store.clone(), bearer.token.clone(), bearer.name.clone());
+        tokio::spawn(async move {
+            let note = async {
+                let mut tx = store.begin().await?;
+                tokens::note_use(&mut tx, &token, at).await?;
+                tx.commit().await
+            };
+            let noted: Result<(), StoreError> = note.await;
+            if let Err(error) = noted {
+                warn!(token = name, error = error.chain(), "the use of a token could not be noted");
+            }
+        });
     }
 }
 

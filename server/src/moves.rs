@@ -214,9 +214,12 @@ fn time(text: &str) -> Result<Millis, ApiError> {
 pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(given) = headers.get(IDEMPOTENCY_HEADER) else { return Ok(None) };
     match given.to_str() {
-        Ok(key) if (1..=KEY_MAX).contains(&key.len()) => Ok(Some(key.to_owned())),
+        // Campaigns start their moves with keys that begin so.
+        Ok(key) if (1..=KEY_MAX).contains(&key.len()) && !key.starts_with("campaign:") => Ok(Some(key.to_owned())),
         _ => {
-            let detail = format!("{IDEMPOTENCY_HEADER} is 1 to {KEY_MAX} printable ASCII characters");
+            let detail = format!(
+                "{IDEMPOTENCY_HEADER} is 1 to {KEY_MAX} printable ASCII characters, and does not begin with `campaign:`"
+            );
             Err(ApiError::invalid("invalid_idempotency_key", detail))
         }
     }

@@ -75,7 +75,7 @@ pub(crate) const TABLE: &[Rule] = &[
     get("/v1/removals", About::ListByTenant, EVERYBODY),
     post("/v1/removals/replay", About::Deployment, DECIDERS),
     get("/v1/removals/{id}", About::Workflow, EVERYBODY),
-    // It names keys of the tenant's data.
+    // It names all keys; errors, which everybody sees, up to ten.
     get("/v1/removals/{id}/late-writes", About::Workflow, DECIDERS),
     post("/v1/removals/{id}/replay", About::Workflow, DECIDERS),
     post("/v1/removals/{id}/pause", About::Workflow, DECIDERS),

@@ -20,7 +20,7 @@ use crate::api::{PROBLEM_JSON, Problem, TopologyProblem};
 const RETRY_AFTER_S: u16 = 1;
 
 /// Codes of refusals of what is of the right form in each part.
-const CONTRADICTIONS: [&str; 2] = ["invalid_budget", "invalid_window"];
+const CONTRADICTIONS: [&str; 3] = ["invalid_budget", "invalid_expiry", "invalid_window"];
 
 /// An error as an answer.
 #[derive(Debug)]

@@ -24,7 +24,7 @@ pub(crate) async fn record(State(app): State<App>, request: Request, next: Next)
         request.extensions().get::<MatchedPath>().map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let path =
         request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().path(), |OriginalUri(uri)| uri.path());
-    let path: String = path.chars().take(PATH_MAX).collect();
+    let path = without_tokens(&path.chars().take(PATH_MAX).collect::<String>());
     let origin = request.extensions().get::<Peer>().map_or_else(String::new, |Peer(address)| address.to_string());
     let response = next.run(request).await;
     let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
@@ -40,6 +40,14 @@ pub(crate) async fn record(State(app): State<App>, request: Request, next: Next)
         warn!(code, error = error.chain(), "a refusal could not be written to the audit trail");
     }
     response
+}
+
+/// Somebody may have put a token into a path, where it does not belong: nothing behind its beginning is kept.
+fn without_tokens(path: &str) -> String {
+    match path.split_once("rct_") {
+        Some((before, _)) => format!("{before}rct_…"),
+        None => path.to_owned(),
+    }
 }
 
 async fn write(app: &App, (who, origin): (String, String), after: Value) -> Result<(), StoreError> {

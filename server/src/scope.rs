@@ -7,6 +7,7 @@ use catalogue::tenants;
 use engine::tables::workflow_table;
 use store::Tx;
 use workflows::access::Scope;
+use workflows::refusal::Refusal;
 
 use crate::app_state::App;
 use crate::path::is_id;
@@ -67,6 +68,16 @@ pub(crate) async fn check(
 /// Whether the bearer may create this tenant in this realm.
 pub(crate) fn covers_new(principal: &Principal, tenant: &str, realm: &str) -> Result<(), ApiError> {
     if principal.scope.covers(tenant, realm) { Ok(()) } else { Err(refused(principal, "the new tenant is not in it")) }
+}
+
+/// A refusal to create a tenant, without what it tells of a tenant that is not the bearer's.
+pub(crate) fn without_others(principal: &Principal, refusal: Refusal) -> ApiError {
+    match refusal {
+        Refusal::Conflict { code, .. } if principal.scope != Scope::All => {
+            ApiError::new(StatusCode::CONFLICT, code, "the id, the host or the key is in use already")
+        }
+        refusal => refusal.into(),
+    }
 }
 
 async fn covers(app: &App, principal: &Principal, about: About, id: &str) -> Result<(), ApiError> {

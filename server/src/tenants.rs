@@ -60,7 +60,10 @@ pub(crate) async fn create(
     };
     scope::covers_new(&principal, new.id.as_str(), &new.realm)?;
     let actor = caller.because(asked.reason)?;
-    let (tenant, created) = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &actor).await?;
+    let created = create_tenant_by_key(&app.deployment, &new, key.as_deref(), &actor).await;
+    let (tenant, created) = created.map_err(|refusal| scope::without_others(&principal, refusal))?;
+    // It may have been there already, and live elsewhere by now.
+    scope::covers_new(&principal, &tenant.id, &tenant.realm)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let at = format!("/v1/tenants/{}", tenant.id);
     Ok((status, [(header::LOCATION, at)], Json(view(tenant))).into_response())

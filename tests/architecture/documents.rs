@@ -112,6 +112,25 @@ fn every_link_leads_somewhere() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// A threat without its test would look covered.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let mut sources = Vec::new();
+    files_below(&root(), "rs", &mut sources);
+    let sources: Vec<String> = sources.iter().map(|file| read(file)).collect();
+    let text = read(&root().join("docs/security.md"));
+    let rows = text.lines().filter(|line| line.starts_with("| ")).collect::<Vec<_>>().join("\n");
+    let named: Vec<&str> = between(&rows, "`", '`')
+        .filter(|name| {
+            name.matches('_').count() > 2 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+        })
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for name in named {
+        assert!(sources.iter().any(|source| source.contains(&format!("fn {name}("))), "there is no test {name}");
+    }
+}
+
 #[test]
 fn pages_keep_to_their_size() {
     let readme = read(&root().join("README.md"));

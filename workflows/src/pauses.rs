@@ -65,7 +65,12 @@ fn both_reasons(pause: &Pause, again: &Actor) -> String {
     if pause.why.len() > REASONS_MAX {
         return pause.why.clone();
     }
-    if pause.why.is_empty() { again.why.clone() } else { format!("{}; {}: {}", pause.why, again.who, again.why) }
+    match pause.why.as_str() {
+        // Whose it is stands with the pause.
+        "" if pause.who == again.who => again.why.clone(),
+        "" => format!("{}: {}", again.who, again.why),
+        why => format!("{why}; {}: {}", again.who, again.why),
+    }
 }
 
 /// A pause, in words.
@@ -122,10 +127,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_added_and_only_those_after_the_first_name_whose_they_are() {
+    fn reasons_are_added_and_those_of_others_name_whose_they_are() {
         let pause = |why: &str| Pause { scope: PauseScope::All, at: 0, who: "ann".to_owned(), why: why.to_owned() };
         let sam = Actor::new("sam", "incident 7");
-        assert_eq!(both_reasons(&pause(""), &sam), "incident 7");
+        assert_eq!(both_reasons(&pause(""), &sam), "sam: incident 7");
+        assert_eq!(both_reasons(&pause(""), &Actor::new("ann", "incident 7")), "incident 7");
         let both = both_reasons(&pause("audit"), &sam);
         assert_eq!(both, "audit; sam: incident 7");
         assert!(says_something_new(&pause("audit"), &sam));

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use catalogue::tokens;
 use clap::Args;
 use server::{Server, ServerSettings};
+use store::StoreError;
+use workflows::Deployment;
 
 use crate::exit::{Exit, Failure};
 use crate::globals::Globals;
@@ -54,6 +57,7 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     };
     Server::check_exposure(&args.listen, &settings).map_err(|error| Failure::usage(error.to_string()))?;
     let deployment = args.process.deployment().await?;
+    refuse_to_be_open(&deployment, &settings).await?;
     let listener = listen(args.listen).await?;
     args.process.hold_if_asked(&deployment, terminal).await?;
     let mut runner = args.process.runner_settings(&deployment);
@@ -65,6 +69,23 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     terminal.say(&format!("Serving http://{at}"));
     running.until_signal(terminal).await?;
     Ok(Exit::Done)
+}
+
+/// A server that asks nobody would let everybody on this machine do what tokens forbid.
+async fn refuse_to_be_open(deployment: &Deployment, settings: &ServerSettings) -> Result<(), Failure> {
+    if settings.token.is_some() || !settings.token_keys.is_empty() {
+        return Ok(());
+    }
+    let failed = |error: StoreError| Failure::failed(format!("the store can't be read: {}", error.chain()));
+    let mut tx = deployment.store.read().await.map_err(failed)?;
+    let any = tokens::any(&mut tx).await.map_err(failed)?;
+    tx.rollback().await.map_err(failed)?;
+    if any {
+        let message =
+            "this catalogue has tokens: start with --token-key-file FILE (or --token), or revoke them all first";
+        return Err(Failure::usage(message));
+    }
+    Ok(())
 }
 
 /// The server's settings from the global options.

@@ -113,12 +113,17 @@ pub(crate) async fn run(command: &TokenCommand, globals: &Globals, terminal: &Te
         }
         TokenCommand::Revoke(args) => {
             let change = Change { reason: args.reason.clone() };
-            let token = Client::of(globals)?.revoke_token(&args.which, &change).await?;
+            let token = Client::of(globals)?.revoke_token(id_or_name(&args.which), &change).await?;
             terminal.say(&format!("Token {} is revoked.", token.name));
             terminal.data(&token, show_table)?;
         }
     }
     Ok(Exit::Done)
+}
+
+/// Of a whole token, which must not go into a path, only its id.
+fn id_or_name(which: &str) -> &str {
+    which.strip_prefix("rct_").and_then(|rest| rest.split('_').next()).unwrap_or(which)
 }
 
 async fn create(args: &CreateArgs, globals: &Globals, terminal: &Terminal) -> Result<(), Failure> {

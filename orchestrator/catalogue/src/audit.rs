@@ -69,9 +69,8 @@ pub(crate) async fn unsealed(tx: &mut Tx, limit: i64) -> Result<Vec<AuditEntry>,
 }
 
 pub(crate) fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
-    let json = |text: String| {
-        serde_json::from_str(&text).map_err(|error| StoreError::Corrupt(format!("audit entry: {error}")))
-    };
+    // What is no JSON, because somebody wrote to the database, is shown as the text that it is: it keeps nothing from being sealed.
+    let json = |text: String| serde_json::from_str(&text).unwrap_or(Value::String(text));
     Ok(AuditEntry {
         id: row.text("id")?,
         at: row.int("at")?,
@@ -80,7 +79,7 @@ pub(crate) fn entry(row: &Row) -> Result<AuditEntry, StoreError> {
         action: row.text("action")?,
         tenant: row.opt_text("tenant")?,
         why: row.text("why")?,
-        before: json(row.text("before")?)?,
-        after: json(row.text("after")?)?,
+        before: json(row.text("before")?),
+        after: json(row.text("after")?),
     })
 }

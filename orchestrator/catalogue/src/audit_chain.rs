@@ -189,13 +189,19 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// From the beginning, with heads that were kept elsewhere.
+    /// From the beginning, or from the entry after a head that was kept elsewhere.
     pub fn new(kept: Vec<(i64, String)>) -> Self {
         Self { seq: 0, digest: String::new(), kept, entries: 0, findings: Vec::new() }
     }
 
     /// The next one.
     pub fn push(&mut self, sealed: &Sealed) {
+        if self.entries == 0
+            && let Some((before, digest)) = self.kept.iter().find(|(before, _)| *before + 1 == sealed.seq)
+        {
+            // A part of the chain, which follows what was kept.
+            (self.seq, self.digest) = (*before, digest.clone());
+        }
         self.entries += 1;
         let (seq, id) = (sealed.seq, sealed.entry.id.clone());
         if seq <= self.seq {
@@ -267,6 +273,9 @@ mod tests {
         let (sealed, head) = chain(20);
         let kept = vec![(7, sealed[6].digest.clone()), (20, head.digest.clone())];
         assert_eq!(findings(&sealed, &head, kept), []);
+        // A part of it, after a head that was kept.
+        assert_eq!(findings(&sealed[7..], &head, vec![(7, sealed[6].digest.clone())]), []);
+        assert_eq!(findings(&sealed[7..], &head, Vec::new()), [Finding::Missing { from: 1, to: 7 }]);
         assert_eq!(findings(&[], &Head { seq: 0, digest: String::new(), at: 0 }, Vec::new()), []);
     }
 

@@ -1,16 +1,15 @@
 //! What texts in requests look like, for the OpenAPI document: as exactly as a pattern can say it.
 
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, OneOfBuilder, SchemaType};
+use utoipa::openapi::schema::{
+    AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, OneOfBuilder, SchemaFormat, SchemaType,
+};
 use utoipa::openapi::{Object, ObjectBuilder, Schema, Type};
 
 /// Without control characters other than tab and line feed.
 const REASON: &str = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$";
 
 /// Labels of letters, digits and inner hyphens, the last one not all digits: that would be an address.
-const HOST: &str = "^([a-zA-Z0-9]([a-zA-Z0-9-]{0,20}[a-zA-Z0-9])?\\.){0,5}[a-zA-Z]([a-zA-Z0-9-]{0,20}[a-zA-Z0-9])?$";
-
-const TIME: &str =
-    "^20[2-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?Z$";
+const HOST: &str = "^([a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?\\.)*[a-zA-Z]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$";
 
 fn text(pattern: &str, longest: usize, example: &str) -> ObjectBuilder {
     ObjectBuilder::new()
@@ -29,14 +28,21 @@ pub(crate) fn reason() -> Object {
     optional(text(REASON, 1000, "contract 4711"))
 }
 
-/// A moment, in RFC 3339. Other zones than UTC are taken as well; patterns can't say every time that there is.
+/// A moment, in RFC 3339.
 pub(crate) fn time() -> Object {
-    text(TIME, 40, "2027-01-31T02:00:00Z").description(Some("In RFC 3339, with its zone.")).build()
+    moment().build()
 }
 
 /// The same, or none.
 pub(crate) fn optional_time() -> Object {
-    optional(text(TIME, 40, "2027-01-31T02:00:00Z").description(Some("In RFC 3339, with its zone.")))
+    optional(moment())
+}
+
+fn moment() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .examples([serde_json::json!("2027-01-31T02:00:00Z")])
 }
 
 /// The id of a tenant.
@@ -62,7 +68,7 @@ pub(crate) fn tenants() -> Schema {
 
 /// The host of a tenant.
 pub(crate) fn host() -> Object {
-    text(HOST, 150, "acme.example").build()
+    text(HOST, 253, "acme.example").build()
 }
 
 /// Whose a token is.
@@ -71,8 +77,10 @@ pub(crate) fn token_name() -> Object {
 }
 
 /// Until when a token is good.
-pub(crate) fn expiry() -> Object {
-    optional(text("^never$", 40, "never").description(Some("A time in RFC 3339 in the next five years, or `never`.")))
+pub(crate) fn expiry() -> Schema {
+    let never = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["never"]));
+    let nothing = ObjectBuilder::new().schema_type(Type::Null);
+    Schema::AnyOf(AnyOfBuilder::new().item(never).item(moment()).item(nothing).build())
 }
 
 /// The hash of late writes.
@@ -82,10 +90,8 @@ pub(crate) fn hash() -> Object {
 
 /// A span of every day.
 pub(crate) fn daily_window() -> Object {
-    optional(
-        text("^([01][0-9]|2[0-2]):[0-5][0-9]-23:[0-5][0-9]$", 11, "22:00-23:30")
-            .description(Some("Every day, in UTC: `22:00-04:00`.")),
-    )
+    let time = "([01][0-9]|2[0-3]):[0-5][0-9]";
+    optional(text(&format!("^{time}-{time}$"), 11, "22:00-04:00").description(Some("Every day, in UTC.")))
 }
 
 /// Units a second.
@@ -110,7 +116,7 @@ fn number(least: u64, most: u64) -> Object {
 
 /// A duration longer than 0: as people write it, or a number of seconds.
 pub(crate) fn budget() -> Object {
-    duration("^[1-9][0-9]{0,5}[smh]?$", 1, "20m")
+    duration("^([1-9][0-9]{0,2}h)?[1-9][0-9]{0,4}[smh]?$", 1, "20m")
 }
 
 /// A duration, which may be 0.
@@ -123,7 +129,9 @@ fn duration(pattern: &str, least: u64, example: &str) -> Object {
         .schema_type(SchemaType::from_iter([Type::String, Type::Integer, Type::Null]))
         .minimum(Some(least as f64))
         .maximum(Some(1_000_000_000.0))
-        .description(Some("A duration such as `90s`, `10m` or `1h30m`, or a number of seconds."))
+        .description(Some(
+            "A duration such as `90s`, `10m` or `1h30m`, or a number of seconds; the pattern has the usual ones.",
+        ))
         .build()
 }
 

@@ -32,10 +32,11 @@ pub(super) struct Describes {
 }
 
 /// What may go wrong with any request, with its body, and with what it asks for.
-const ANY: [(u16, &str); 6] = [
+const ANY: [(u16, &str); 7] = [
     (400, "the request itself is wrong"),
     (401, "no token, or one that is not good"),
     (403, "the role or the scope of the token does not allow it, or the server was addressed by a foreign name"),
+    (404, "there is no such thing, or no topology yet"),
     (429, "too many requests"),
     (500, "the server failed; its log has the instance"),
     (503, "the catalogue is not available, or too much is in use: try again"),
@@ -47,7 +48,6 @@ const WITH_A_BODY: [(u16, &str); 5] = [
     (415, "the body has another media type"),
     (422, "each part is of the right form, and together they make no sense; or the topology file is refused"),
 ];
-const NOT_FOUND: (u16, &str) = (404, "there is no such thing");
 
 impl Describes {
     pub(super) fn new(rule: &'static Rule, summary: &str) -> Self {
@@ -65,9 +65,6 @@ impl Describes {
         }
         if rule.path.contains("{id}") {
             operation = operation.parameter(id(rule.path));
-        }
-        if rule.path.contains("{id}") || rule.method != Method::GET {
-            operation = operation.response(NOT_FOUND.0.to_string(), problem(NOT_FOUND.1));
         }
         if rule.method != Method::GET {
             operation = operation.parameter(user());
@@ -137,9 +134,8 @@ impl Describes {
     /// It answers with text of this media type, in which each line or event is one of these.
     pub(super) fn streams<T: ToSchema>(mut self, media_type: &str, what: &str) -> Self {
         self.learn::<T>();
-        // Of no type: what reads it takes each line or event for an object of the type that the description names.
+        // Of no type: readers take each line or event for an object. The description says which.
         let content = Content::new(None::<Schema>);
-        let what = format!("{what}: each is a `{}`", T::name());
         let response = ResponseBuilder::new().description(what).content(media_type, content).build();
         Self { operation: self.operation.response("200", response), ..self }
     }

@@ -85,7 +85,10 @@ fn of_moves() -> Vec<Describes> {
         get("/v1/moves/{id}", "Show a move").answers::<MoveView>(200, "the move"),
         get("/v1/moves/{id}/events", "Follow a move: changes of its state, and the move whenever it has changed")
             .number_header("Last-Event-ID", "Only events after this one.")
-            .streams::<StateEvent>(EVENTS, "server-sent events"),
+            .streams::<StateEvent>(
+                EVENTS,
+                "server-sent events: `state`, each a `StateEvent`, and `move`, each a `MoveView`",
+            ),
         control("cancel", "Cancel a move before it commits: its tenant is online where it was"),
         control("pause", "Pause a move whose tenant is online"),
         control("resume", "Resume a paused move"),
@@ -141,7 +144,7 @@ fn of_removals() -> Vec<Describes> {
             .answers::<ReplayedAll>(200, "those that run again, and those that could not"),
         get("/v1/removals/{id}", "Show a removal").answers::<RemovalDetail>(200, "the removal"),
         get("/v1/removals/{id}/late-writes", "List every key that was written late")
-            .streams::<LateWriteLine>(JSON_LINES, "a JSON object a line"),
+            .streams::<LateWriteLine>(JSON_LINES, "a `LateWriteLine` a line"),
         post("/v1/removals/{id}/replay", "Run a failed removal again")
             .body::<Replay>()
             .answers::<Replayed>(200, "the removal"),
@@ -175,7 +178,7 @@ fn of_the_rest() -> Vec<Describes> {
             .answers::<AuditHead>(200, "the end of the chain"),
         get("/v1/audit/export", "Export the audit trail, oldest first")
             .query::<audit::From>()
-            .streams::<AuditLine>(JSON_LINES, "a JSON object a line, the last one is the end of the chain"),
+            .streams::<AuditLine>(JSON_LINES, "an `AuditLine` a line, the last one is the end of the chain"),
         get("/v1/status", "Show the deployment at a glance")
             .answers::<StatusView>(200, "what needs a person, and what is under way"),
         get("/v1/workers", "List the processes that do the work").answers::<WorkersView>(200, "the processes"),

@@ -163,7 +163,14 @@ async fn a_token_is_shown_once_and_kept_as_a_hash() {
     assert_eq!(answer.header(CACHE_CONTROL.as_str()), "no-store");
     let created: CreatedToken = answer.json();
     get(&api, &created.secret, "/v1/tenants").await.expect(StatusCode::OK);
-    let listed: Page<TokenView> = get(&api, ADMIN, "/v1/tokens").await.expect(StatusCode::OK).json();
+    // Its use is noted beside the request.
+    let mut listed: Page<TokenView>;
+    loop {
+        listed = get(&api, ADMIN, "/v1/tokens").await.expect(StatusCode::OK).json();
+        if listed.items[0].last_used_at.is_some() {
+            break;
+        }
+    }
     let [token] = &listed.items[..] else { panic!("{listed:?}") };
     assert!(token.last_used_at.is_some() && token.expires_at.is_some(), "{token:?}");
     assert_eq!((token.name.as_str(), token.role.as_str()), ("ci", "support"));
@@ -207,6 +214,23 @@ async fn a_token_that_is_no_longer_good_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_given_other_rights_fits_its_hash_no_longer() {
+    let api = with_tenants(&[]).await;
+    let created = create(&api, &json!({ "name": "ci", "role": "viewer" })).await;
+    for change in [
+        "UPDATE tokens SET role = 'admin'",
+        "UPDATE tokens SET role = 'viewer', name = 'ada'",
+        "UPDATE tokens SET name = 'ci', scope = '{\"realm\":\"us\"}'",
+        "UPDATE tokens SET scope = '\"all\"', expires_at = NULL",
+    ] {
+        let mut tx = api.deployment.store.begin().await.expect("the store");
+        sql(change).execute(&mut tx).await.expect(change);
+        tx.commit().await.expect("the store");
+        get(&api, &created.secret, "/v1/tenants").await.problem(StatusCode::UNAUTHORIZED, "unauthorized");
+    }
+}
+
+#[tokio::test]
 async fn what_can_not_be_a_token_is_refused_in_words() {
     let api = with_tenants(&[]).await;
     create(&api, &json!({ "name": "ci", "role": "viewer" })).await;
@@ -214,6 +238,7 @@ async fn what_can_not_be_a_token_is_refused_in_words() {
         (json!({ "name": "ci", "role": "viewer" }), StatusCode::CONFLICT, "token_name_taken"),
         (json!({ "name": "a b", "role": "viewer" }), StatusCode::BAD_REQUEST, "invalid_token_name"),
         (json!({ "name": "", "role": "viewer" }), StatusCode::BAD_REQUEST, "invalid_token_name"),
+        (json!({ "name": "realmctl", "role": "viewer" }), StatusCode::BAD_REQUEST, "invalid_token_name"),
         (json!({ "name": "x", "role": "root" }), StatusCode::BAD_REQUEST, "invalid_body"),
         (json!({ "name": "x", "role": "viewer", "scope": "some" }), StatusCode::BAD_REQUEST, "invalid_body"),
         (
@@ -234,12 +259,12 @@ async fn what_can_not_be_a_token_is_refused_in_words() {
         (json!({ "name": "x", "role": "viewer", "expiresAt": "soon" }), StatusCode::BAD_REQUEST, "invalid_expiry"),
         (
             json!({ "name": "x", "role": "viewer", "expiresAt": "2020-01-01T00:00:00Z" }),
-            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_expiry",
         ),
         (
             json!({ "name": "x", "role": "viewer", "expiresAt": "2999-01-01T00:00:00Z" }),
-            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
             "invalid_expiry",
         ),
     ] {
@@ -359,6 +384,11 @@ async fn a_provisioner_creates_tenants_in_its_scope() {
     let named =
         create(&api, &json!({ "name": "n", "role": "provisioner", "scope": { "tenants": ["x", "y"] } })).await.secret;
     let new = |id: &str, realm: &str| json!({ "id": id, "host": format!("{id}.example.com"), "realm": realm });
+    // Somebody else's tenant is not told of.
+    ask(&api, ADMIN, "POST", "/v1/tenants", &new("taken", "us")).await.expect(StatusCode::CREATED);
+    let told = ask(&api, &realm, "POST", "/v1/tenants", &new("taken", "eu")).await;
+    let told = told.problem(StatusCode::CONFLICT, "tenant_exists");
+    assert_eq!(told.detail, "the id, the host or the key is in use already");
     for (token, body, created) in [
         (&realm, new("a", "eu"), true),
         (&realm, new("b", "us"), false),
@@ -383,6 +413,11 @@ async fn the_audit_trail_says_whose_token_and_from_where_and_who_was_refused() {
     };
     Answer::of(pause(&support).header("x-realmctl-user", "sam")).await.expect(StatusCode::OK);
     ask(&api, &support, "POST", "/v1/pause", &json!({})).await.problem(StatusCode::FORBIDDEN, "forbidden");
+    // A token in a path is not kept.
+    let lost = "/v1/tokens/rct_0123456789abcdef_secret";
+    ask(&api, &support, "DELETE", lost, &json!({})).await.problem(StatusCode::FORBIDDEN, "forbidden");
+    let trail = get(&api, ADMIN, "/v1/audit").await.expect(StatusCode::OK).body;
+    assert!(trail.contains("/v1/tokens/rct_…") && !trail.contains("0123456789abcdef"), "{trail}");
     get(&api, "nonsense", "/v1/tenants/acme").await.problem(StatusCode::UNAUTHORIZED, "unauthorized");
     let trail: Page<AuditView> = get(&api, ADMIN, "/v1/audit").await.expect(StatusCode::OK).json();
     let find = |action: &str, who: &str| {

@@ -70,9 +70,15 @@ impl TokenKey {
         Self { name: blake3::Hash::from_bytes(name).to_hex()[..8].to_owned(), key }
     }
 
-    /// The hash of a secret. Comparing it takes as long for a near miss as for any other.
-    pub(super) fn hash(&self, secret: &str) -> blake3::Hash {
-        blake3::keyed_hash(&self.key, secret.as_bytes())
+    /// The hash of a secret, and of what its bearer may do: a row with other rights does not fit its hash. Comparing it takes as long for a
+    /// near miss as for any other.
+    pub(super) fn hash(&self, secret: &str, rights: &[&str]) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        for part in std::iter::once(&secret).chain(rights) {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
+        hasher.finalize()
     }
 }
 
@@ -98,8 +104,9 @@ mod tests {
             TokenKeys::parse("an-example-key-of-2026").expect("a key").newest().map(|key| &key.name),
             Some(&newest.name)
         );
-        assert_ne!(newest.hash("a"), newest.hash("b"));
-        assert_ne!(newest.hash("a"), keys.0[1].hash("a"));
+        assert_ne!(newest.hash("a", &[]), newest.hash("b", &[]));
+        assert_ne!(newest.hash("a", &[]), keys.0[1].hash("a", &[]));
+        assert_ne!(newest.hash("a", &["viewer", "x"]), newest.hash("a", &["viewerx", ""]));
     }
 
     #[test]

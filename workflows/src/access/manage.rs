@@ -9,7 +9,7 @@ use catalogue::topologies;
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
 
-use super::keys::TokenKeys;
+use super::keys::{TokenKey, TokenKeys};
 use super::role::Role;
 use super::scope::{Scope, TENANTS_MAX};
 use super::secret::TokenText;
@@ -20,6 +20,9 @@ use crate::timestamps::rfc3339;
 
 /// The longest name.
 const NAME_MAX: usize = 64;
+
+/// What the audit trail calls realmctl itself, and those who are not known.
+const OURS: [&str; 3] = ["realmctl", "anonymous", "unknown"];
 
 /// How long a token is good for unless its maker says otherwise, and at most: 90 days, 5 years.
 const GOOD_FOR: Millis = 90 * DAY;
@@ -117,10 +120,10 @@ pub async fn create_token(
         );
         return Err(Refusal::conflict("token_name_taken", message));
     }
-    let token = StoredToken {
+    let mut token = StoredToken {
         id: text.id.clone(),
         name: new.name.clone(),
-        hash: key.hash(&text.secret).to_hex().to_string(),
+        hash: String::new(),
         hash_key: key.name.clone(),
         role: new.role.as_str().to_owned(),
         scope: json!(new.scope).to_string(),
@@ -131,6 +134,7 @@ pub async fn create_token(
         revoked_by: None,
         last_used_at: None,
     };
+    token.hash = hash_of(&token, key, &text.secret).to_hex().to_string();
     tokens::insert(&mut tx, &token).await?;
     record(deployment, &mut tx, "token.create", (Value::Null, shown(&token, &new.scope)), actor).await?;
     tx.commit().await?;
@@ -187,7 +191,7 @@ pub async fn check_token(
     let kept = blake3::Hash::from_hex(&token.hash)
         .map_err(|error| StoreError::Corrupt(format!("hash of token {}: {error}", token.id)))?;
     // `blake3::Hash` compares in constant time (its documentation, "impl PartialEq for Hash").
-    if key.hash(&shown.secret) != kept {
+    if hash_of(&token, key, &shown.secret) != kept {
         return Ok(Err(TokenRefusal::Unknown));
     }
     if token.revoked_at.is_some() {
@@ -212,6 +216,12 @@ pub async fn is_still_good(tx: &mut Tx, id: &str) -> Result<bool, StoreError> {
     Ok(token.revoked_at.is_none() && token.expires_at.is_none_or(|end| end > now))
 }
 
+/// Over all that its bearer may do: who can write to the database can't give a token other rights.
+fn hash_of(token: &StoredToken, key: &TokenKey, secret: &str) -> blake3::Hash {
+    let expires_at = token.expires_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    key.hash(secret, &[&token.id, &token.name, &token.role, &token.scope, &expires_at])
+}
+
 fn scope_of(token: &StoredToken) -> Result<Scope, StoreError> {
     serde_json::from_str(&token.scope)
         .map_err(|error| StoreError::Corrupt(format!("scope of token {}: {error}", token.id)))
@@ -219,6 +229,9 @@ fn scope_of(token: &StoredToken) -> Result<Scope, StoreError> {
 
 fn check_name(name: &str) -> Result<(), Refusal> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
+    if OURS.contains(&name) {
+        return Err(Refusal::invalid("invalid_token_name", format!("{name} is what the audit trail calls others")));
+    }
     if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(());
     }

@@ -40,6 +40,7 @@ pub(crate) struct ExportArgs {
 #[command(after_help = "Examples:
   realmctl audit verify
   realmctl audit verify --file audit.jsonl
+  realmctl audit verify --file audit-2.jsonl --head 120000:5f1d0f6e0b8c4c0d…
   realmctl audit verify --head 120000:5f1d0f6e0b8c4c0d…")]
 pub(crate) struct VerifyArgs {
     /// An export, instead of asking the server
@@ -91,6 +92,9 @@ pub(crate) async fn export(args: &ExportArgs, client: &Client, terminal: &Termin
     terminal.say(&format!("Exported {}.", format::counted(entries.saturating_sub(1), "entry")));
     Ok(())
 }
+
+/// Entries that are older than this should have been sealed.
+const LATE_MS: i64 = 60_000;
 
 /// Longer than the last line.
 const END: usize = 1024;
@@ -146,6 +150,9 @@ pub(crate) async fn verify(args: &VerifyArgs, client: Option<&Client>, terminal:
     let verifier = verifier.finish(&Head { seq: head.seq, digest: head.digest.clone(), at: 0 });
     let checked = Checked { entries: verifier.entries, head, findings: verifier.findings };
     terminal.data(&checked, in_words)?;
+    if checked.head.oldest_unsealed_ms.is_some_and(|age| age > LATE_MS) {
+        terminal.say("Entries are not sealed for more than a minute, and can be changed unseen: look at the logs of the servers.");
+    }
     if checked.findings.is_empty() {
         return Ok(());
     }
