@@ -120,7 +120,10 @@ fn every_test_that_the_threat_model_names_is_there() {
     let sources: Vec<String> = sources.iter().map(|file| read(file)).collect();
     let text = read(&root().join("docs/security.md"));
     let rows = text.lines().filter(|line| line.starts_with("| ")).collect::<Vec<_>>().join("\n");
-    let named: Vec<&str> = between(&rows, "`", '`')
+    let named: Vec<&str> = rows
+        .split('`')
+        .skip(1)
+        .step_by(2)
         .filter(|name| {
             name.matches('_').count() > 2 && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
         })
