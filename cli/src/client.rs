@@ -314,10 +314,15 @@ impl Client {
         tracing::debug!(detail = problem.detail, "unauthorised");
         let address = self.address();
         let what = match self.token {
+            // It says itself what to do: the token expired, was revoked, or its key is missing.
+            Some(_) if problem.code != "unauthorized" => {
+                let message = format!("the server at {address} does not accept the token: {}", problem.detail);
+                return Failure::new(Exit::Refused, problem.code.clone(), message);
+            }
             Some(_) => {
                 "does not accept the token that was given: check --token or REALMCTL_TOKEN, and that --server is the right one"
             }
-            None => "wants a token and none was given: set --token or REALMCTL_TOKEN to the server's",
+            None => "wants a token and none was given: set --token or REALMCTL_TOKEN to yours",
         };
         Failure::new(Exit::Refused, problem.code.clone(), format!("the server at {address} {what}"))
     }

@@ -110,6 +110,30 @@ fn what_was_done_to_the_trail_is_named() {
     assert!(inserted.contains(&json!({ "kind": "changed", "seq": 5, "id": "planted" })), "{inserted:?}");
     plant(&world, restore);
 
+    // Where nobody looks: before the first, after the last.
+    let insert = |seq: i64| {
+        format!(
+            "INSERT INTO audit (id, at, who, action, tenant, why, before, after, seq, digest)
+             SELECT 'planted', at, 'sam', action, tenant, why, before, after, {seq}, digest FROM audit WHERE seq = 4"
+        )
+    };
+    plant(&world, &insert(-5));
+    assert_eq!(found(&world, &[]), [json!({ "kind": "out_of_order", "seq": -5, "id": "planted" })]);
+    plant(&world, restore);
+    plant(&world, &insert(last + 1));
+    let beyond = found(&world, &[]);
+    assert!(beyond.contains(&json!({ "kind": "head", "ends": last + 1, "head": last })), "{beyond:?}");
+    plant(&world, restore);
+    let lower =
+        format!("UPDATE audit_head SET seq = {last} - 2, digest = (SELECT digest FROM audit WHERE seq = {last} - 2)");
+    let raise = format!("UPDATE audit_head SET seq = {last}, digest = (SELECT digest FROM audit WHERE seq = {last})");
+    plant(&world, &lower);
+    assert_eq!(found(&world, &[]), [json!({ "kind": "head", "ends": last, "head": last - 2 })]);
+    plant(&world, &raise);
+    plant(&world, "UPDATE audit SET after = '{oops' WHERE seq = 6");
+    assert_eq!(found(&world, &[]), [json!({ "kind": "changed", "seq": 6, "id": id(6) })]);
+    plant(&world, restore);
+
     // The end is cut off, and the head says so, too: only one that was kept elsewhere tells.
     let kept = format!("{last}:{}", head["digest"].as_str().expect("a digest"));
     plant(

@@ -64,30 +64,25 @@ const LINES: i64 = 500;
 
 /// `GET /v1/audit/export`: the sealed entries in the order of the chain, as JSON lines, and its end as the last one.
 pub(crate) async fn export(State(app): State<App>, Params(from): Params<From>) -> Result<Response, ApiError> {
-    let from = from.after.unwrap_or(0);
-    if from < 0 {
+    if from.after.is_some_and(|after| after < 0) {
         return Err(ApiError::invalid("invalid_query", "`after` must be the number of an entry"));
     }
-    // Read first: what is sealed meanwhile comes after the end that is told.
-    let mut tx = app.deployment.store.read().await?;
-    let head = head_view(&mut tx).await?;
-    tx.rollback().await?;
+    // All of them, also those that no chain begins with.
+    let from = from.after.filter(|after| *after > 0).unwrap_or(i64::MIN);
     let lines = stream::try_unfold(Some(from), move |after| {
-        let (app, head) = (app.clone(), head.clone());
+        let app = app.clone();
         async move {
             let Some(after) = after else { return Ok(None) };
             let mut tx = app.deployment.store.read().await?;
             let sealed = audit_chain::list(&mut tx, after, LINES).await?;
-            tx.rollback().await?;
-            let within = sealed.into_iter().take_while(|sealed| sealed.seq <= head.seq);
-            let mut lines: Vec<AuditLine> = within.map(|sealed| AuditLine::Entry(sealed_view(sealed))).collect();
-            let next = match lines.last() {
-                Some(AuditLine::Entry(last)) if lines.len() == LINES as usize => Some(last.seq),
-                _ => {
-                    lines.push(AuditLine::Head { head });
-                    None
+            let (lines, next) = match sealed.last().map(|last| last.seq) {
+                Some(last) => {
+                    (sealed.into_iter().map(|sealed| AuditLine::Entry(sealed_view(sealed))).collect(), Some(last))
                 }
+                // Read with the end of the list, so that nothing is beyond it but what does not belong there.
+                None => (vec![AuditLine::Head { head: head_view(&mut tx).await? }], None),
             };
+            tx.rollback().await?;
             let json = |line: &AuditLine| serde_json::to_string(line).map(|line| line + "\n");
             let text = lines.iter().map(json).collect::<Result<String, _>>().expect("plain data with text keys");
             Ok::<_, StoreError>(Some((text, next)))

@@ -60,7 +60,7 @@ impl Gate {
     async fn let_in(&self, headers: &HeaderMap, origin: String) -> Result<Principal, ApiError> {
         if self.is_open() {
             if is_addressed_to_loopback(headers) {
-                return Ok(Principal::trusted(origin));
+                return Ok(Principal::trusted(origin, false));
             }
             let detail =
                 "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";
@@ -73,7 +73,7 @@ impl Gate {
         };
         // `blake3::Hash` compares in constant time (its documentation, "impl PartialEq for Hash").
         if self.own.is_some_and(|own| blake3::hash(shown) == own) {
-            return Ok(Principal::trusted(origin));
+            return Ok(Principal::trusted(origin, !self.keys.is_empty()));
         }
         let shown = std::str::from_utf8(shown).unwrap_or_default();
         let mut tx = self.store.read().await?;
@@ -122,7 +122,13 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
             request.extensions_mut().insert(principal.clone());
             of(principal, next.run(request).await)
         }
-        Err(error) => error.into_response(),
+        Err(error) => {
+            // Its token may have been good before: the connection makes room like any other.
+            if let Some(connection) = request.extensions().get::<LetIn>() {
+                connection.forget();
+            }
+            error.into_response()
+        }
     }
 }
 

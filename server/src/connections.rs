@@ -34,6 +34,10 @@ impl LetIn {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    pub(crate) fn forget(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
     fn is_noted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -17,6 +17,8 @@ pub(crate) struct Principal {
     pub(crate) scope: Scope,
     /// The address that the request came from.
     pub(crate) origin: String,
+    /// It has shown the token that several may share, where others have tokens of their own.
+    shares: bool,
 }
 
 /// The other end of a connection.
@@ -25,12 +27,12 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 
 impl Principal {
     /// Whoever may do everything: who shows the server's token, or is on this machine where none is wanted.
-    pub(crate) fn trusted(origin: String) -> Self {
-        Self { token: None, role: Role::Admin, scope: Scope::All, origin }
+    pub(crate) fn trusted(origin: String, shares: bool) -> Self {
+        Self { token: None, role: Role::Admin, scope: Scope::All, origin, shares }
     }
 
     pub(crate) fn of(bearer: Bearer, origin: String) -> Self {
-        Self { token: Some((bearer.token, bearer.name)), role: bearer.role, scope: bearer.scope, origin }
+        Self { token: Some((bearer.token, bearer.name)), role: bearer.role, scope: bearer.scope, origin, shares: false }
     }
 
     /// In words.
@@ -43,6 +45,8 @@ impl Principal {
         match (&self.token, named) {
             (Some((_, name)), Some(named)) if *name != named => format!("{name} ({named})"),
             (Some((_, name)), _) => name.clone(),
+            // Who has a token of that name has proved it.
+            (None, Some(named)) if self.shares => format!("server token ({named})"),
             (None, Some(named)) => named,
             (None, None) => "anonymous".to_owned(),
         }

@@ -53,7 +53,7 @@ pub(crate) async fn check(
             let tenant = tenant.ok_or_else(|| refused(principal, "ask for one tenant: add `tenant=ID`"))?;
             covers_tenant(app, principal, &tenant).await?;
         }
-        About::ListByRealm => covers_list(principal, parameter(&request, "realm"))?,
+        About::ListByRealm => covers_list(principal, parameter(&request, "realm").as_deref())?,
         About::Tenant | About::Workflow | About::TenantOrWorkflow => {
             let id = path_id(&mut request).await;
             // What can't be an id is nobody's: the handler says so.
@@ -109,10 +109,10 @@ async fn is_covered(tx: &mut Tx, principal: &Principal, tenant: &str) -> Result<
     Ok(found.is_some_and(|found| principal.scope.covers(&found.id, &found.realm)))
 }
 
-fn covers_list(principal: &Principal, asked: Option<String>) -> Result<(), ApiError> {
+fn covers_list(principal: &Principal, asked: Option<&str>) -> Result<(), ApiError> {
     match &principal.scope {
         Scope::All => Ok(()),
-        Scope::Realm(realm) if asked.as_ref() == Some(realm) => Ok(()),
+        Scope::Realm(realm) if asked == Some(realm) => Ok(()),
         Scope::Realm(realm) => Err(refused(principal, &format!("ask for that realm: add `realm={realm}`"))),
         Scope::Tenants(_) => Err(refused(principal, "ask for each of them: `GET /v1/tenants/{id}`")),
     }

@@ -90,6 +90,11 @@ async fn refuse_to_be_open(deployment: &Deployment, settings: &ServerSettings) -
 
 /// The server's settings from the global options.
 pub(crate) fn settings(globals: &Globals) -> Result<ServerSettings, Failure> {
+    if globals.token().is_some_and(|token| token.starts_with("rct_")) {
+        let message = "--token (REALMCTL_TOKEN) of a server is a token that may do everything and can't be revoked, and the one given was \
+                       made for somebody: unset REALMCTL_TOKEN where the server starts, and give it --token-key-file";
+        return Err(Failure::usage(message));
+    }
     let token = globals.token().map(str::parse).transpose();
     let token = token.map_err(|error: server::InvalidToken| Failure::usage(format!("--token: {error}")))?;
     Ok(ServerSettings { token, ..ServerSettings::default() })

@@ -133,7 +133,7 @@ async fn create(args: &CreateArgs, globals: &Globals, terminal: &Terminal) -> Re
         (None, true) => Scope::All,
     };
     let created = match (&args.store, &args.token_key_file) {
-        (Some(store), Some(keys)) => create_in(store, keys, args, scope).await?,
+        (Some(store), Some(keys)) => create_in(store, keys, args, scope, terminal).await?,
         _ => {
             let new = NewToken {
                 name: args.name.clone(),
@@ -160,9 +160,14 @@ async fn create_in(
     keys: &std::path::Path,
     args: &CreateArgs,
     scope: Scope,
+    terminal: &Terminal,
 ) -> Result<CreatedToken, Failure> {
     let keys = token_keys::read(keys)?;
+    let is_new = store.strip_prefix("sqlite:").is_some_and(|path| !std::path::Path::new(path).exists());
     let store = open_store(store, CONNECTIONS).await?;
+    if is_new {
+        terminal.say("A new database was made there: look that it is the one that the servers use.");
+    }
     let movers = Movers::new(CredentialsFrom::Environment, Settings::default());
     let deployment = Deployment::new(store.clone(), movers, Timing::default());
     let expiry = match args.expires {

@@ -39,7 +39,7 @@ fn in_text(text: &str) -> Vec<Shown> {
             }
             (Some((kind, _)), None) if kind == "json" => json.push(line),
             (Some((kind, indent)), None) if kind == "console" => {
-                take(line.get(*indent..).unwrap_or(""), number + 1, &mut found)
+                take(line.get(*indent..).unwrap_or(""), number + 1, &mut found);
             }
             _ => {}
         }

@@ -47,8 +47,8 @@ const COUNTED: i64 = 10_000;
 pub fn digest(before: &str, entry: &AuditEntry) -> String {
     let mut hasher = blake3::Hasher::new_derive_key("2026-11-30 realmctl, entries of the audit trail");
     let (at, was, is) = (entry.at.to_string(), entry.before.to_string(), entry.after.to_string());
-    let tenant = entry.tenant.as_deref().unwrap_or_default();
-    for part in [before, &entry.id, &at, &entry.who, &entry.origin, &entry.action, tenant, &entry.why, &was, &is] {
+    let tenant = entry.tenant.as_ref().map_or_else(|| "-".to_owned(), |tenant| format!("={tenant}"));
+    for part in [before, &entry.id, &at, &entry.who, &entry.origin, &entry.action, &tenant, &entry.why, &was, &is] {
         // With its length, so that no two entries read alike.
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
@@ -288,7 +288,7 @@ mod tests {
             |entry| entry.who = "mallory".to_owned(),
             |entry| entry.origin.clear(),
             |entry| entry.action.push('x'),
-            |entry| entry.tenant = Some("other".to_owned()),
+            |entry| entry.tenant = Some(String::new()),
             |entry| entry.why = "because".to_owned(),
             |entry| entry.before = json!({}),
             |entry| entry.after["to"] = json!("us"),

@@ -73,7 +73,7 @@ pub(crate) fn host() -> Object {
 
 /// Whose a token is.
 pub(crate) fn token_name() -> Object {
-    text("^[A-Za-z0-9_.@-]{1,64}$", 64, "sign-up").min_length(Some(1)).build()
+    text("^[g-z][A-Za-z0-9_.@-]{0,63}$", 64, "sign-up").min_length(Some(1)).build()
 }
 
 /// Until when a token is good.

@@ -228,14 +228,21 @@ fn scope_of(token: &StoredToken) -> Result<Scope, StoreError> {
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {
+    if TokenText::is_id(name) {
+        let message = "a token's name must not look like the id of one, which has 16 hexadecimal digits";
+        return Err(Refusal::invalid("invalid_token_name", message));
+    }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@".contains(&byte);
     if OURS.contains(&name) {
         return Err(Refusal::invalid("invalid_token_name", format!("{name} is what the audit trail calls others")));
     }
-    if (1..=NAME_MAX).contains(&name.len()) && name.bytes().all(plain) {
+    let begins = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if begins && name.len() <= NAME_MAX && name.bytes().all(plain) {
         return Ok(());
     }
-    let message = format!("a token's name is 1 to {NAME_MAX} letters, digits, `-`, `_`, `.` and `@`: who uses it");
+    let message = format!(
+        "a token's name is 1 to {NAME_MAX} letters, digits, `-`, `_`, `.` and `@`, beginning with a letter or digit: who uses it"
+    );
     Err(Refusal::invalid("invalid_token_name", message))
 }
 

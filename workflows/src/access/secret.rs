@@ -19,13 +19,15 @@ impl TokenText {
         Some(Self { id: random_hex(ID_BYTES)?, secret: random_hex(SECRET_BYTES)? })
     }
 
+    /// Whether it looks like the id of a token.
+    pub(super) fn is_id(text: &str) -> bool {
+        is_hex(text, ID_BYTES)
+    }
+
     /// Reads it; none if it is no text of ours.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let hex = |text: &str, bytes: usize| {
-            text.len() == 2 * bytes && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        };
-        let ours = hex(id, ID_BYTES) && hex(secret, SECRET_BYTES);
+        let ours = is_hex(id, ID_BYTES) && is_hex(secret, SECRET_BYTES);
         ours.then(|| Self { id: id.to_owned(), secret: secret.to_owned() })
     }
 
@@ -33,6 +35,10 @@ impl TokenText {
     pub(super) fn reveal(&self) -> String {
         format!("{PREFIX}{}_{}", self.id, self.secret)
     }
+}
+
+fn is_hex(text: &str, bytes: usize) -> bool {
+    text.len() == 2 * bytes && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn random_hex(bytes: usize) -> Option<String> {

@@ -203,7 +203,8 @@ fn in_words(checked: &Checked) -> String {
         let entries = format::counted(checked.entries, "entry");
         return format!("OK: {entries}, up to {}:{}.{unsealed}", checked.head.seq, checked.head.digest);
     }
-    let found = checked.findings.iter().map(|finding| format!("- {finding}"));
+    let found =
+        checked.findings.iter().map(|finding| format!("- {}", finding.to_string().replace(char::is_control, "?")));
     found.collect::<Vec<_>>().join("\n")
 }
 
