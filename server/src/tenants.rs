@@ -90,7 +90,9 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Tena
     let mut tx = app.deployment.store.read().await?;
     let tenant = planning::tenant(&mut tx, &id).await?;
     let shards = placements::of_tenant(&mut tx, &id).await?;
-    let entries = ledger::of_tenant(&mut tx, &id).await?;
+    let mut entries = ledger::of_tenant(&mut tx, &id).await?;
+    // By name: keys of locations may hold ports, which say nothing to a reader.
+    entries.sort_by(|a, b| (&a.service, &a.location.name).cmp(&(&b.service, &b.location.name)));
     tx.rollback().await?;
     let placements = shards.into_iter().map(|(service, shard)| PlacementView { service, shard }).collect();
     let entries = entries.into_iter().map(entry_view).collect();

@@ -116,7 +116,7 @@ fn number(least: u64, most: u64) -> Object {
 
 /// A duration longer than 0: as people write it, or a number of seconds.
 pub(crate) fn budget() -> Object {
-    duration("^([1-9][0-9]{0,2}h)?[1-9][0-9]{0,4}[smh]?$", 1, "20m")
+    duration("^(([1-9][0-9]{0,2}h)?[1-9][0-9]{0,4}m|[1-9][0-9]{0,4}[sh]?)$", 1, "20m")
 }
 
 /// A duration, which may be 0.
