@@ -16,8 +16,9 @@ pub(super) fn optional_u64<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
     from.deserialize_option(Optional(Unsigned))
 }
 
+/// For one of several forms, which are told apart by what is there.
 pub(super) fn u64<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    from.deserialize_u64(Unsigned)
+    from.deserialize_any(Unsigned)
 }
 
 struct Optional<V>(V);
@@ -122,6 +123,22 @@ mod tests {
         signed: Option<i64>,
         #[serde(default, deserialize_with = "optional_u64")]
         unsigned: Option<u64>,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Number(#[serde(deserialize_with = "u64")] u64),
+        Text(String),
+    }
+
+    #[test]
+    fn a_whole_number_is_found_among_several_forms() {
+        let read = |text: &str| serde_json::from_str::<Either>(text).ok();
+        assert_eq!(read("60.0"), Some(Either::Number(60)));
+        assert_eq!(read("60"), Some(Either::Number(60)));
+        assert_eq!(read("\"60\""), Some(Either::Text("60".to_owned())));
+        assert_eq!(read("60.5"), None);
     }
 
     #[test]
