@@ -56,7 +56,7 @@ pub(crate) fn setting<T: FromStr>(name: &str) -> Option<T> {
     known
 }
 
-/// Whether this machine knows any certificate authority, as far as is known: see [`look_for_authorities`].
+/// Whether this machine knows any certificate authority, as far as is known: see `look_for_authorities`.
 pub fn has_authorities() -> bool {
     AUTHORITIES.load(Ordering::SeqCst)
 }

@@ -63,13 +63,13 @@ pub trait Checkpoints: Send + Sync {
     async fn alive(&self) -> Result<(), WorkError>;
 
     /// Whether more urgent work needs the room of this one: then it ends, once no request of its is on its way, with what
-    /// [`handed_over`] says, and somebody goes on from its last checkpoint.
+    /// `handed_over` says, and somebody goes on from its last checkpoint.
     fn is_wanted_back(&self) -> bool {
         false
     }
 }
 
-/// The code of [`handed_over`].
+/// The code of `handed_over`.
 pub const HANDED_OVER: &str = "handed_over";
 
 /// How work ends that was wanted back.
