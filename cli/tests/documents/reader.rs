@@ -226,7 +226,7 @@ impl Reader {
         // A pause lets the move go on, because its tenant is offline, and holds the removals.
         self.prepare(
             "realmctl move acme --to eu || exit
-             until realmctl tenants show acme | grep -q 'Status *moving'; do :; done
+             until realmctl tenants show acme | grep -Eq 'Status *moving|Realm *eu'; do :; done
              realmctl tenants pause acme || exit
              until realmctl tenants show acme | grep -q 'Status *online'; do :; done",
         );
@@ -235,7 +235,7 @@ impl Reader {
         let write = testkit::fixtures::write_object(&client, "media-us-east-1", "acme/late.txt", "late");
         self.runtime.block_on(write).expect("it is written");
         self.prepare(
-            "realmctl tenants resume acme && until realmctl removals list --failed | grep -q media-service; do :; done",
+            "realmctl tenants resume acme && for look in $(seq 300); do realmctl removals list --failed | grep -q media-service && exit; done; exit 1",
         );
     }
 }
