@@ -4,11 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use catalogue::tokens::StoredToken;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_token};
-use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{Change, CreatedToken, NewToken, Page, TokenView};
@@ -47,7 +45,7 @@ pub(crate) async fn create(
     let actor = caller.because(asked.reason)?;
     let created = create_token(&app.deployment, &app.token_keys, &new, &actor).await?;
     let at = format!("/v1/tokens/{}", created.token.id);
-    let body = CreatedToken { secret: created.text, token: view(created.token, new.scope) };
+    let body = CreatedToken { secret: created.text, token: TokenView::of(created.token, new.scope) };
     // No cache on the way may keep it.
     let headers = [(header::LOCATION, at), (header::CACHE_CONTROL, "no-store".to_owned())];
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
@@ -62,7 +60,7 @@ pub(crate) async fn list(
     let mut tx = app.deployment.store.read().await?;
     let found = list_tokens(&mut tx, window.cursor.as_deref(), window.fetch()).await?;
     tx.rollback().await?;
-    let views = found.into_iter().map(|(token, scope)| view(token, scope)).collect();
+    let views = found.into_iter().map(|(token, scope)| TokenView::of(token, scope)).collect();
     Ok(Json(window.page(views, |token: &TokenView| &token.id)))
 }
 
@@ -74,7 +72,7 @@ pub(crate) async fn revoke(
     JsonBody(asked): JsonBody<Change>,
 ) -> Result<Json<TokenView>, ApiError> {
     let (token, scope) = revoke_token(&app.deployment, &id, &caller.because(asked.reason)?).await?;
-    Ok(Json(view(token, scope)))
+    Ok(Json(TokenView::of(token, scope)))
 }
 
 fn expiry(asked: Option<&str>) -> Result<Expiry, ApiError> {
@@ -88,20 +86,5 @@ fn expiry(asked: Option<&str>) -> Result<Expiry, ApiError> {
             })?;
             Ok(Expiry::At(at.as_millisecond()))
         }
-    }
-}
-
-fn view(token: StoredToken, scope: Scope) -> TokenView {
-    TokenView {
-        id: token.id,
-        name: token.name,
-        role: token.role,
-        scope,
-        created_at: rfc3339(token.created_at),
-        created_by: token.created_by,
-        expires_at: token.expires_at.map(rfc3339),
-        revoked_at: token.revoked_at.map(rfc3339),
-        revoked_by: token.revoked_by,
-        last_used_at: token.last_used_at.map(rfc3339),
     }
 }

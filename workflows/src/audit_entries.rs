@@ -1,10 +1,35 @@
-//! Entries of the audit trail about what workflows find and how they fail, which nobody asked for. They carry codes and never
+//! Entries of the audit trail about changes that are no tenant's, and about what workflows find and how they fail, which nobody asked for.
+//! The latter carry codes and never
 //! the messages of errors: those may quote keys of the tenant's data, and the audit trail is kept for ever.
 
 use catalogue::audit::{self, AuditEntry};
-use engine::{StepTx, StoredError};
+use engine::{Ids, StepTx, StoredError};
 use serde_json::{Value, json};
-use store::StoreError;
+use store::{StoreError, Tx};
+
+use crate::actor::Actor;
+
+/// Somebody changes something that belongs to no tenant.
+pub(crate) async fn changed(
+    tx: &mut Tx,
+    ids: &dyn Ids,
+    action: &str,
+    (before, after): (Value, Value),
+    actor: &Actor,
+) -> Result<(), StoreError> {
+    let entry = AuditEntry {
+        id: ids.next(),
+        at: tx.now().await?,
+        who: actor.who.clone(),
+        origin: actor.origin.clone(),
+        action: action.to_owned(),
+        tenant: None,
+        why: actor.why.clone(),
+        before,
+        after,
+    };
+    audit::append(tx, &entry).await
+}
 
 /// The step's workflow, of this kind, fails.
 pub(crate) async fn failed(step: &mut StepTx<'_>, kind: &str, error: &StoredError) -> Result<(), StoreError> {

@@ -9,8 +9,7 @@ use engine::tables::in_doubt_table::{InDoubtRequests, UNANSWERED};
 use engine::{StepError, StepTx};
 use store::Millis;
 
-use crate::clock_checks;
-use crate::clock_checks::CLOCKS_TO_AGREE;
+use crate::clock_checks::{self, CLOCKS_TO_AGREE};
 use crate::data_tasks::{CompareTask, VerifyTask};
 use crate::deployment::Deployment;
 use crate::plan::Plan;

@@ -18,9 +18,8 @@ use workflows::data_tasks::{CompareInput, CopyInput, LeftReplica, RemoveInput, V
 use workflows::partitioning::Partitioning;
 use workflows::plan::{Plan, ServicePlan};
 use workflows::provision::{self, Provision, ProvisionStage, ProvisionState};
-use workflows::realm_move;
 use workflows::realm_move::{
-    Committed, ComparedPart, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, Stage, Window,
+    self, Committed, ComparedPart, CopiedPart, MoveState, OfflinePeriod, Pace, RealmMove, Stage, Window,
 };
 use workflows::removal::RemovalRef;
 use workflows::removal::{

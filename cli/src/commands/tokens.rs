@@ -182,20 +182,7 @@ async fn create_in(
     let created = access::create_token(&deployment, &keys, &new, &actor).await;
     store.close().await;
     let created = created.map_err(|refusal| Failure::new(Exit::Refused, refusal.code(), refusal.to_string()))?;
-    let token = created.token;
-    let token = TokenView {
-        id: token.id,
-        name: token.name,
-        role: token.role,
-        scope,
-        created_at: rfc3339(token.created_at),
-        created_by: token.created_by,
-        expires_at: token.expires_at.map(rfc3339),
-        revoked_at: None,
-        revoked_by: None,
-        last_used_at: None,
-    };
-    Ok(CreatedToken { secret: created.text, token })
+    Ok(CreatedToken { secret: created.text, token: TokenView::of(created.token, scope) })
 }
 
 /// Enough for one transaction, and for what hears announcements.

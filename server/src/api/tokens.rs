@@ -1,7 +1,9 @@
 //! Tokens on the wire.
 
+use catalogue::tokens::StoredToken;
 use serde::{Deserialize, Serialize};
 use workflows::access::{Role, Scope};
+use workflows::timestamps::rfc3339;
 
 use super::text_schemas;
 
@@ -52,6 +54,25 @@ pub struct TokenView {
     pub revoked_by: Option<String>,
     /// When it was last used, to within a minute.
     pub last_used_at: Option<String>,
+}
+
+impl TokenView {
+    /// A token as it is kept, for the outside.
+    #[must_use]
+    pub fn of(token: StoredToken, scope: Scope) -> Self {
+        Self {
+            id: token.id,
+            name: token.name,
+            role: token.role,
+            scope,
+            created_at: rfc3339(token.created_at),
+            created_by: token.created_by,
+            expires_at: token.expires_at.map(rfc3339),
+            revoked_at: token.revoked_at.map(rfc3339),
+            revoked_by: token.revoked_by,
+            last_used_at: token.last_used_at.map(rfc3339),
+        }
+    }
 }
 
 /// A token that was made.

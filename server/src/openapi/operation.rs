@@ -6,8 +6,8 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::{
-    Content, ContentBuilder, HttpMethod, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
-    SecurityRequirement, Type,
+    Content, HttpMethod, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema, SecurityRequirement,
+    Type,
 };
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
@@ -83,7 +83,7 @@ impl Describes {
 
     /// It takes this body.
     pub(super) fn body<T: ToSchema>(mut self) -> Self {
-        let content = self.content::<T>(None);
+        let content = self.content::<T>();
         let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True));
         Self { operation: self.operation.request_body(Some(body.build())), ..self }
     }
@@ -116,7 +116,7 @@ impl Describes {
 
     /// It answers with this.
     pub(super) fn answers<T: ToSchema>(mut self, status: u16, what: &str) -> Self {
-        let content = self.content::<T>(None);
+        let content = self.content::<T>();
         let response = ResponseBuilder::new().description(what).content("application/json", content).build();
         Self { operation: self.operation.response(status.to_string(), response), ..self }
     }
@@ -156,9 +156,8 @@ impl Describes {
         RefOr::Ref(Ref::from_schema_name(T::name()))
     }
 
-    fn content<T: ToSchema>(&mut self, example: Option<serde_json::Value>) -> Content {
-        let schema = self.learn::<T>();
-        ContentBuilder::new().schema(Some(schema)).example(example).build()
+    fn content<T: ToSchema>(&mut self) -> Content {
+        Content::new(Some(self.learn::<T>()))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use catalogue::audit::{self, AuditEntry};
 use catalogue::tenant_id::TenantId;
 use catalogue::tokens::{self, StoredToken};
 use catalogue::topologies;
@@ -14,6 +13,7 @@ use super::role::Role;
 use super::scope::{Scope, TENANTS_MAX};
 use super::secret::TokenText;
 use crate::actor::Actor;
+use crate::audit_entries;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::timestamps::rfc3339;
@@ -136,7 +136,8 @@ pub async fn create_token(
     };
     token.hash = hash_of(&token, key, &text.secret).to_hex().to_string();
     tokens::insert(&mut tx, &token).await?;
-    record(deployment, &mut tx, "token.create", (Value::Null, shown(&token, &new.scope)), actor).await?;
+    let change = (Value::Null, shown(&token, &new.scope));
+    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "token.create", change, actor).await?;
     tx.commit().await?;
     Ok(Created { token, text: text.reveal() })
 }
@@ -163,8 +164,8 @@ pub async fn revoke_token(
         return Ok((found, scope));
     }
     let revoked = StoredToken { revoked_at: Some(now), revoked_by: Some(actor.who.clone()), ..found.clone() };
-    let (before, after) = (shown(&found, &scope), shown(&revoked, &scope));
-    record(deployment, &mut tx, "token.revoke", (before, after), actor).await?;
+    let change = (shown(&found, &scope), shown(&revoked, &scope));
+    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "token.revoke", change, actor).await?;
     tx.commit().await?;
     Ok((revoked, scope))
 }
@@ -296,25 +297,4 @@ fn shown(token: &StoredToken, scope: &Scope) -> Value {
         "expiresAt": token.expires_at.map(rfc3339),
         "revokedAt": token.revoked_at.map(rfc3339),
     })
-}
-
-async fn record(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    action: &str,
-    (before, after): (Value, Value),
-    actor: &Actor,
-) -> Result<(), StoreError> {
-    let entry = AuditEntry {
-        id: deployment.ids.next(),
-        at: tx.now().await?,
-        who: actor.who.clone(),
-        origin: actor.origin.clone(),
-        action: action.to_owned(),
-        tenant: None,
-        why: actor.why.clone(),
-        before,
-        after,
-    };
-    audit::append(tx, &entry).await
 }

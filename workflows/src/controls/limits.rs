@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use catalogue::audit::{self, AuditEntry};
 use catalogue::capacity::{self, Limit};
 use catalogue::topologies;
 use catalogue::topology::{Topology, UNITS_MAX};
@@ -12,6 +11,7 @@ use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
 use crate::actor::Actor;
+use crate::audit_entries;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::scopes::{OVERALL, region_scope, table_scope};
@@ -105,8 +105,8 @@ pub async fn set_limit(
         why: actor.why.clone(),
     };
     capacity::set_limit(&mut tx, &limit).await?;
-    record(deployment, &mut tx, "limit.set", (shown(scope, before.as_ref()), shown(scope, Some(&limit))), actor)
-        .await?;
+    let change = (shown(scope, before.as_ref()), shown(scope, Some(&limit)));
+    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "limit.set", change, actor).await?;
     let (used, waiting) = capacity::totals(&mut tx, scope).await?;
     tx.commit().await?;
     Ok(LimitUse { limit, used, waiting })
@@ -117,7 +117,8 @@ pub async fn unset_limit(deployment: &Deployment, scope: &str, actor: &Actor) ->
     let mut tx = deployment.store.begin().await?;
     capacity::lock(&mut tx).await?;
     let Some(before) = capacity::unset_limit(&mut tx, scope).await? else { return Ok(false) };
-    record(deployment, &mut tx, "limit.unset", (shown(scope, Some(&before)), shown(scope, None)), actor).await?;
+    let change = (shown(scope, Some(&before)), shown(scope, None));
+    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "limit.unset", change, actor).await?;
     // Where there is a limit a sweep finds whose turn it is. Rows that are locked are not waited for: whoever steps one asks after this.
     let waiting = capacity::all_waiting(&mut tx, scope).await?;
     workflow_table::wake_all(&mut tx, &waiting).await?;
@@ -169,25 +170,4 @@ fn shown(scope: &str, limit: Option<&Limit>) -> Value {
         "writeUnits": limit.and_then(|limit| limit.write_units),
         "readUnits": limit.and_then(|limit| limit.read_units),
     })
-}
-
-async fn record(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    action: &str,
-    (before, after): (Value, Value),
-    actor: &Actor,
-) -> Result<(), StoreError> {
-    let entry = AuditEntry {
-        id: deployment.ids.next(),
-        at: tx.now().await?,
-        who: actor.who.clone(),
-        origin: actor.origin.clone(),
-        action: action.to_owned(),
-        tenant: None,
-        why: actor.why.clone(),
-        before,
-        after,
-    };
-    audit::append(tx, &entry).await
 }

@@ -8,8 +8,7 @@ use workers::fitness::is_own_failure;
 
 use super::state::{MoveState, Stage};
 use crate::audit_entries;
-use crate::clock_checks;
-use crate::clock_checks::Whose;
+use crate::clock_checks::{self, Whose};
 use crate::deployment::Deployment;
 use crate::realm_move::states::preflight::Preflight;
 use crate::realm_move::states::{

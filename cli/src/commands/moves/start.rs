@@ -11,8 +11,7 @@ use server::api::{Budget, CostClass, DryRun, NewMove, NewWindow, Priority, Verif
 use super::{show_table, to_its_end, view};
 use crate::client::Client;
 use crate::exit::{Exit, Failure};
-use crate::format;
-use crate::format::parse_duration;
+use crate::format::{self, parse_duration};
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::tables::facts;

@@ -10,8 +10,7 @@ use tracing::warn;
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
-use crate::realm_move::cause;
-use crate::realm_move::cause::Stopped;
+use crate::realm_move::cause::{self, Stopped};
 use crate::realm_move::commands::unreadable;
 use crate::realm_move::state_machine::RealmMove;
 use crate::realm_move::states::re_online::bring_back;

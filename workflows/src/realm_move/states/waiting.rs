@@ -7,8 +7,7 @@ use store::{Millis, StoreError, Tx};
 use workers::store_clocks::CLOCK_SKEW;
 
 use crate::capacity::{self, LOOK_AGAIN_MS, demands_of_move};
-use crate::clock_checks;
-use crate::clock_checks::CLOCKS_TO_AGREE;
+use crate::clock_checks::{self, CLOCKS_TO_AGREE};
 use crate::deployment::Deployment;
 use crate::plan::Plan;
 use crate::realm_move::state::{MoveState, Stage};
