@@ -71,8 +71,12 @@ pub(crate) struct ProcessArgs {
 impl ProcessArgs {
     /// How the runner of this process behaves.
     pub(crate) fn runner_settings(&self, deployment: &Deployment) -> RunnerSettings {
-        let keep_history = (!self.keep_history.is_zero()).then_some(self.keep_history);
-        RunnerSettings { keep_history, ..deployment.runner_settings() }
+        RunnerSettings { keep_history: self.keep_history(), ..deployment.runner_settings() }
+    }
+
+    /// How long history is kept; none: for ever.
+    pub(crate) fn keep_history(&self) -> Option<Duration> {
+        (!self.keep_history.is_zero()).then_some(self.keep_history)
     }
 
     /// Checks the constants, then opens the store. AWS credentials come from the environment, when first needed.

@@ -11,6 +11,7 @@ use workflows::Deployment;
 use workflows::access::TokenKeys;
 
 use crate::refusal_budget::RefusalBudget;
+use crate::settings::ServerSettings;
 
 /// Event streams open at a time; each asks the catalogue a few times a second.
 pub(crate) const STREAMS_MAX: usize = 256;
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) last_write: LastWrite,
     pub(crate) token_keys: Arc<TokenKeys>,
     pub(crate) refusals: RefusalBudget,
+    /// How long answers to requests with a key are kept.
+    pub(crate) keep_answers: Option<Duration>,
     waker: Arc<Notify>,
 }
 
@@ -35,7 +38,7 @@ impl App {
         deployment: Deployment,
         waker: Arc<Notify>,
         stop: CancellationToken,
-        token_keys: Arc<TokenKeys>,
+        settings: &ServerSettings,
     ) -> Self {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         Self {
@@ -43,7 +46,8 @@ impl App {
             stop,
             streams,
             last_write: LastWrite::default(),
-            token_keys,
+            token_keys: Arc::clone(&settings.token_keys),
+            keep_answers: settings.keep_answers,
             refusals: RefusalBudget::default(),
             waker,
         }

@@ -4,8 +4,8 @@ pub(crate) mod words;
 
 use std::time::Duration;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::error::Category;
@@ -90,6 +90,13 @@ fn require_type(headers: &HeaderMap, accepted: &[&str]) -> Result<(), ApiError> 
     }
     let detail = format!("send it with `Content-Type: {}`", accepted.join("` or `"));
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+/// A body of any route, before it is known what it is for.
+pub(crate) async fn whole(body: Body) -> Result<Bytes, ApiError> {
+    let mut request = Request::new(body);
+    DefaultBodyLimit::max(TOPOLOGY_MAX).apply(&mut request);
+    read(request, &(), TOPOLOGY_MAX).await
 }
 
 /// The limit itself is set on the route.

@@ -20,8 +20,7 @@ use crate::api::text_schemas;
 use crate::api::{CampaignAnswer, CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
 use crate::app_state::App;
 use crate::body::{JsonBody, LIST_MAX};
-use crate::budget;
-use crate::moves::idempotency_key;
+use crate::{budget, idempotency};
 use crate::paging::Window;
 use crate::path::Id;
 use crate::problem::ApiError;
@@ -77,7 +76,7 @@ pub(crate) async fn create(
         to: asked.to.clone(),
         options: options_of(&asked)?,
         tenants: tenants(&asked)?,
-        idempotency_key: idempotency_key(&headers)?,
+        idempotency_key: idempotency::key(&headers)?,
     };
     if asked.dry_run {
         let plan = dry_run_campaign(&app.deployment, &request).await?;

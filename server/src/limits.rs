@@ -2,24 +2,27 @@
 
 use axum::Json;
 use axum::extract::State;
-use workflows::controls::{LimitChange, LimitUse, list_limits, set_limit, unset_limit};
+use axum::response::{IntoResponse, Response};
+use workflows::controls::{LimitChange, LimitUse, limits_tag, list_limits, set_limit_if, unset_limit_if};
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 use crate::app_state::App;
 use crate::body::JsonBody;
+use crate::preconditions::{IfMatch, etag};
 use crate::problem::ApiError;
 
 /// `GET /v1/limits`
-pub(crate) async fn list(State(app): State<App>) -> Result<Json<LimitsView>, ApiError> {
-    all(&app).await.map(Json)
+pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
+    all(&app).await
 }
 
 /// `PUT /v1/limits`: sets one.
 pub(crate) async fn set(
     State(app): State<App>,
     caller: Caller,
+    IfMatch(on): IfMatch,
     JsonBody(asked): JsonBody<LimitSet>,
 ) -> Result<Json<LimitView>, ApiError> {
     let actor = caller.because(asked.reason)?;
@@ -28,7 +31,7 @@ pub(crate) async fn set(
         return Err(ApiError::contradictory("invalid_limit", detail));
     }
     let change = LimitChange { slots: asked.slots, write_units: asked.write_units, read_units: asked.read_units };
-    let set = set_limit(&app.deployment, &asked.scope, &change, &actor).await?;
+    let set = set_limit_if(&app.deployment, (&asked.scope, &change), &on, &actor).await?;
     // Somebody may have waited for more room.
     app.announce();
     Ok(Json(view(set)))
@@ -38,24 +41,25 @@ pub(crate) async fn set(
 pub(crate) async fn unset(
     State(app): State<App>,
     caller: Caller,
+    IfMatch(on): IfMatch,
     JsonBody(asked): JsonBody<LimitUnset>,
-) -> Result<Json<LimitsView>, ApiError> {
+) -> Result<Response, ApiError> {
     let actor = caller.because(asked.reason)?;
     // Text that can't be a scope is not looked up: Postgres, for one, refuses a NUL.
     let is_scope = asked.scope.bytes().all(|byte| byte.is_ascii_graphic());
-    if !is_scope || !unset_limit(&app.deployment, &asked.scope, &actor).await? {
+    if !is_scope || !unset_limit_if(&app.deployment, &asked.scope, &on, &actor).await? {
         let detail = format!("there is no limit on {}: see `realmctl limits list`", asked.scope);
         return Err(ApiError::not_found("unknown_limit", detail));
     }
     app.announce();
-    all(&app).await.map(Json)
+    all(&app).await
 }
 
-async fn all(app: &App) -> Result<LimitsView, ApiError> {
+async fn all(app: &App) -> Result<Response, ApiError> {
     let mut tx = app.deployment.store.read().await?;
-    let found = list_limits(&mut tx).await?;
+    let (found, tag) = (list_limits(&mut tx).await?, limits_tag(&mut tx).await?);
     tx.rollback().await?;
-    Ok(LimitsView { items: found.into_iter().map(view).collect() })
+    Ok((etag(&tag), Json(LimitsView { items: found.into_iter().map(view).collect() })).into_response())
 }
 
 fn view(found: LimitUse) -> LimitView {

@@ -20,16 +20,14 @@ use workflows::timing::{Timing, millis};
 use crate::actor::Caller;
 use crate::api::text_schemas;
 use crate::api::{
-    Change, DryRun, IDEMPOTENCY_HEADER, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule,
+    Change, DryRun, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule,
 };
 use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
-use crate::{budget, paging};
-
-const KEY_MAX: usize = 255;
+use crate::{budget, idempotency, paging};
 
 /// The query of `GET /v1/moves`.
 #[derive(Deserialize, IntoParams)]
@@ -66,7 +64,7 @@ pub(crate) async fn start(
         priority: asked.priority,
         verification: asked.verification,
         campaign: None,
-        idempotency_key: idempotency_key(&headers)?,
+        idempotency_key: idempotency::key(&headers)?,
     };
     let actor = caller.because(asked.reason)?;
     if asked.dry_run {
@@ -209,18 +207,4 @@ fn time(text: &str) -> Result<Millis, ApiError> {
             "a time is written in RFC 3339 with its zone, such as 2026-01-31T02:00:00Z or 2026-01-31T03:00:00+01:00";
         ApiError::invalid("invalid_time", detail)
     })
-}
-
-pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(given) = headers.get(IDEMPOTENCY_HEADER) else { return Ok(None) };
-    match given.to_str() {
-        // Campaigns start their moves with keys that begin so.
-        Ok(key) if (1..=KEY_MAX).contains(&key.len()) && !key.starts_with("campaign:") => Ok(Some(key.to_owned())),
-        _ => {
-            let detail = format!(
-                "{IDEMPOTENCY_HEADER} is 1 to {KEY_MAX} printable ASCII characters, and does not begin with `campaign:`"
-            );
-            Err(ApiError::invalid("invalid_idempotency_key", detail))
-        }
-    }
 }

@@ -35,6 +35,11 @@ impl Principal {
         Self { token: Some((bearer.token, bearer.name)), role: bearer.role, scope: bearer.scope, origin, shares: false }
     }
 
+    /// Whose idempotency keys it uses: those of its name, whichever token it shows. Without a name they are shared.
+    pub(crate) fn owner(&self) -> String {
+        self.token.as_ref().map(|(_, name)| name.clone()).unwrap_or_default()
+    }
+
     /// In words.
     pub(crate) fn shown(&self) -> String {
         self.token.as_ref().map_or_else(|| "the caller".to_owned(), |(_, name)| format!("token {name}"))

@@ -22,6 +22,9 @@ const RETRY_AFTER_S: u16 = 1;
 /// Codes of refusals of what is of the right form in each part.
 const CONTRADICTIONS: [&str; 3] = ["invalid_budget", "invalid_expiry", "invalid_window"];
 
+/// The code of the refusal of a change that was asked for on another state of things.
+const PRECONDITION: &str = "precondition_failed";
+
 /// An error as an answer.
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -91,6 +94,8 @@ pub(crate) struct ProblemCode(pub(crate) &'static str);
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, code) = (self.status, ProblemCode(self.code));
+        let may_try_again = self.retry_after.is_some()
+            || matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         let wait = self.retry_after.map_or(RETRY_AFTER_S, |wait| wait.as_secs_f64().ceil().max(1.0) as u16);
         let mut response = (status, Json(self.into_problem())).into_response();
         let headers = response.headers_mut();
@@ -98,7 +103,7 @@ impl IntoResponse for ApiError {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
-        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        if may_try_again {
             headers.insert(header::RETRY_AFTER, wait.into());
         }
         response.extensions_mut().insert(code);
@@ -111,6 +116,9 @@ impl From<Refusal> for ApiError {
         let detail = refusal.to_string();
         match refusal {
             Refusal::NotFound { code, .. } => Self::new(StatusCode::NOT_FOUND, code, detail),
+            Refusal::Conflict { code: PRECONDITION, .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, PRECONDITION, detail)
+            }
             Refusal::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, detail),
             Refusal::Invalid { code, .. } if CONTRADICTIONS.contains(&code) => Self::contradictory(code, detail),
             Refusal::Invalid { code, .. } => Self::new(StatusCode::BAD_REQUEST, code, detail),

@@ -7,6 +7,7 @@ use axum::routing::{delete, get, post, put};
 
 use crate::app_state::App;
 use crate::auth::{Gate, authenticate};
+use crate::idempotency::answer_once;
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
 use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
@@ -23,6 +24,7 @@ pub(crate) fn router(app: App, settings: &ServerSettings) -> Router {
     let v1 = resources()
         .method_not_allowed_fallback(async || method_not_allowed())
         .fallback(unknown_route)
+        .layer(from_fn_with_state(app.clone(), answer_once))
         .layer(from_fn_with_state(app.clone(), authorize))
         .layer(from_fn_with_state(gate, authenticate))
         .layer(from_fn_with_state(app.clone(), refusals::record));

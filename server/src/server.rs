@@ -49,7 +49,7 @@ impl Server {
         Self::check_exposure(&at, &self.settings)
             .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
         info!(%at, "listening");
-        let app = App::new(self.deployment, self.waker, stop.clone(), Arc::clone(&self.settings.token_keys));
+        let app = App::new(self.deployment, self.waker, stop.clone(), &self.settings);
         let router = routes::router(app, &self.settings);
         tokio::select! {
             () = connections::serve(listener, router, &self.settings, stop.clone()) => {}

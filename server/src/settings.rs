@@ -17,6 +17,8 @@ pub struct ServerSettings {
     pub token_keys: Arc<TokenKeys>,
     /// Requests a second of one caller; none: as many as it likes.
     pub requests_per_second: Option<u32>,
+    /// How long answers to requests with an idempotency key are kept; none: for ever.
+    pub keep_answers: Option<Duration>,
     /// Connections that may be open at a time.
     pub connections: usize,
     /// How long a client may take to say what it wants, after it has connected and after each answer.
@@ -29,6 +31,7 @@ impl Default for ServerSettings {
             token: None,
             token_keys: Arc::default(),
             requests_per_second: None,
+            keep_answers: None,
             connections: CONNECTIONS,
             headers_within: HEADERS_WITHIN,
         }

@@ -17,13 +17,12 @@ use crate::actor::Caller;
 use crate::api::{LedgerEntryView, NewTenant, Page, PlacementView, TenantView};
 use crate::app_state::App;
 use crate::body::JsonBody;
-use crate::moves::idempotency_key;
 use crate::paging::Window;
 use crate::path::{Id, is_id};
 use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present};
-use crate::scope;
+use crate::{idempotency, scope};
 
 /// The query of `GET /v1/tenants`.
 #[derive(Deserialize, IntoParams)]
@@ -49,7 +48,7 @@ pub(crate) async fn create(
     headers: HeaderMap,
     JsonBody(asked): JsonBody<NewTenant>,
 ) -> Result<Response, ApiError> {
-    let key = idempotency_key(&headers)?;
+    let key = idempotency::key(&headers)?;
     let new = provision::NewTenant {
         id: asked.id.parse().map_err(|error| invalid_tenant_id(&error))?,
         host: asked

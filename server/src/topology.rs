@@ -2,16 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use catalogue::topologies;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use workflows::timestamps::rfc3339;
-use workflows::topology_change::{Applied, apply_topology_accepting, check_topology};
+use workflows::topology_change::{Applied, Edit, Rename, apply_edit, check_topology, rename, topology_tag};
 
 use crate::actor::Caller;
 use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
 use crate::app_state::App;
 use crate::body::{JsonBody, YamlBody};
+use crate::preconditions::{IfMatch, etag, is_known};
 use crate::problem::ApiError;
 use crate::query::Params;
 
@@ -35,6 +38,7 @@ pub(crate) async fn apply(
     State(app): State<App>,
     Params(query): Params<Apply>,
     caller: Caller,
+    IfMatch(on): IfMatch,
     YamlBody(yaml): YamlBody,
 ) -> Result<Json<TopologyApplied>, ApiError> {
     let actor = caller.because(query.reason)?;
@@ -43,24 +47,20 @@ pub(crate) async fn apply(
         let hash = topology.version_hash();
         return Ok(Json(TopologyApplied { version: None, hash, changed: false, consequences, topology }));
     }
-    Ok(Json(answer(apply_topology_accepting(&app.deployment, &yaml, query.accept, &actor).await?)))
+    let edit = Edit { yaml, accept: query.accept, on };
+    Ok(Json(answer(apply_edit(&app.deployment, &edit, &actor).await?)))
 }
 
 /// `POST /v1/topology/rename-endpoint`
 pub(crate) async fn rename_endpoint(
     State(app): State<App>,
     caller: Caller,
+    IfMatch(on): IfMatch,
     JsonBody(asked): JsonBody<RenameEndpoint>,
 ) -> Result<Json<TopologyApplied>, ApiError> {
     let actor = caller.because(asked.reason)?;
-    let applied = workflows::topology_change::rename_endpoint(
-        &app.deployment,
-        (&asked.region, asked.kind),
-        &asked.address,
-        &actor,
-    )
-    .await?;
-    Ok(Json(answer(applied)))
+    let asked = Rename { region: asked.region, kind: asked.kind, address: asked.address, on };
+    Ok(Json(answer(rename(&app.deployment, &asked, &actor).await?)))
 }
 
 fn answer(Applied { stored, changed, consequences }: Applied) -> TopologyApplied {
@@ -74,7 +74,7 @@ fn answer(Applied { stored, changed, consequences }: Applied) -> TopologyApplied
 }
 
 /// `GET /v1/topology`
-pub(crate) async fn show(State(app): State<App>) -> Result<Json<TopologyView>, ApiError> {
+pub(crate) async fn show(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     let mut tx = app.deployment.store.read().await?;
     let stored = topologies::current(&mut tx).await?;
     tx.rollback().await?;
@@ -82,11 +82,16 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<TopologyView>, A
         let detail = "no topology has been applied yet: run `realmctl topology apply FILE` first";
         ApiError::not_found("no_topology", detail)
     })?;
-    Ok(Json(TopologyView {
+    let tag = topology_tag(&stored);
+    if is_known(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, etag(&tag)).into_response());
+    }
+    let view = TopologyView {
         version: stored.version,
         hash: stored.hash,
         applied_at: rfc3339(stored.applied_at),
         applied_by: stored.applied_by,
         topology: stored.topology,
-    }))
+    };
+    Ok((etag(&tag), Json(view)).into_response())
 }

@@ -11,5 +11,6 @@ pub use manage::{
     Bearer, Created, Expiry, NewToken, TokenRefusal, check_token, create_token, is_still_good, list_tokens,
     revoke_token,
 };
+pub(crate) use manage::{insert_in, make_token};
 pub use role::Role;
 pub use scope::Scope;

@@ -5,7 +5,10 @@ mod limits;
 mod pause;
 mod retry;
 
-pub use limits::{LimitChange, LimitUse, list_limits, set_limit, unset_limit};
+pub(crate) use limits::set_limit_in;
+pub use limits::{
+    LimitChange, LimitUse, limits_tag, list_limits, set_limit, set_limit_if, unset_limit, unset_limit_if,
+};
 pub use pause::{
     GoesOn, Paused, Pauses, list_pauses, pause_all, pause_tenant, pause_workflow, resume_all, resume_tenant,
     resume_workflow,

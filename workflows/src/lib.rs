@@ -16,6 +16,7 @@
 pub mod timestamps;
 pub mod timing;
 pub mod refusal;
+pub mod precondition;
 pub mod error_codes;
 pub mod actor;
 mod audit_entries;

@@ -22,7 +22,7 @@ pub(crate) use commands::cancelled::CANCELLED;
 pub use commands::cancelled::CancelOutcome;
 pub use commands::lapse::LapseSweep;
 pub use commands::reschedule::reschedule_move;
-pub(crate) use commands::start::start_in;
+pub(crate) use commands::start::{start_in, start_perhaps_paused_in};
 pub use commands::start::{MoveRequest, Started, start_move, start_move_paused};
 pub use forecast::budget_check::Pace;
 pub use forecast::dry_run_estimate::{CostClass, Estimate};

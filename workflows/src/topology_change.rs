@@ -9,15 +9,18 @@ use catalogue::audit::{self, AuditEntry};
 use catalogue::topologies::{self, StoredTopology};
 use catalogue::topology::{InUse, Lines, Topology};
 use catalogue::{ledger, placements, tenants};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
 use crate::actor::Actor;
 use crate::deployment::Deployment;
+use crate::precondition::{Precondition, Tag};
 use crate::refusal::Refusal;
 
 pub use consequences::Consequence;
-pub use rename_endpoint::rename_endpoint;
+pub use rename_endpoint::{Rename, rename, rename_endpoint};
+pub(crate) use rename_endpoint::{Proven, prove_rename, put_proven_in};
 
 /// Checks the file, also against what is in use, and stores nothing. Says what it would do besides.
 pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<(Topology, Vec<Consequence>), Refusal> {
@@ -63,30 +66,74 @@ pub async fn apply_topology_accepting(
     accepting: bool,
     actor: &Actor,
 ) -> Result<Applied, Refusal> {
-    let document = Document::read(yaml)?;
+    let edit = Edit { yaml: yaml.to_owned(), accept: accepting, on: Precondition::Any };
+    apply_edit(deployment, &edit, actor).await
+}
+
+/// A topology file that somebody wants to be in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// The file.
+    pub yaml: String,
+    /// Whatever it does besides.
+    #[serde(default)]
+    pub accept: bool,
+    /// In the place of what.
+    #[serde(default)]
+    pub on: Precondition,
+}
+
+/// Puts it in force.
+pub async fn apply_edit(deployment: &Deployment, edit: &Edit, actor: &Actor) -> Result<Applied, Refusal> {
+    let document = Document::read(&edit.yaml)?;
     // Nobody has to wait for a file that changes nothing.
     let mut look = deployment.store.read().await?;
     let current = topologies::current(&mut look).await?;
     look.rollback().await?;
+    edit.on.check(&tag(current.as_ref()), "the topology")?;
     if let Some(stored) = current.filter(|current| document.is(Some(current))) {
         return Ok(Applied { stored, changed: false, consequences: Vec::new() });
     }
     let mut tx = deployment.store.begin().await?;
-    let current = topologies::pin(&mut tx).await?;
+    let applied = apply_in(deployment, &mut tx, document, edit, actor).await?;
+    if applied.changed {
+        tx.commit().await?;
+    }
+    Ok(applied)
+}
+
+/// The same in the caller's transaction, of a file that was read before. After a refusal it has to be rolled back.
+pub(crate) async fn apply_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    document: Document,
+    edit: &Edit,
+    actor: &Actor,
+) -> Result<Applied, Refusal> {
+    let current = topologies::pin(tx).await?;
+    edit.on.check(&tag(current.as_ref()), "the topology")?;
     if let Some(stored) = current.as_ref().filter(|current| document.is(Some(current))) {
         return Ok(Applied { stored: stored.clone(), changed: false, consequences: Vec::new() });
     }
-    document.strands_nothing(&mut tx, current.as_ref()).await?;
+    document.strands_nothing(tx, current.as_ref()).await?;
     let Document { topology, .. } = document;
     let before = current.as_ref().map(|current| &current.topology);
-    let consequences = consequences::consequences(&mut tx, before, &topology).await?;
-    if !consequences.is_empty() && !accepting {
+    let consequences = consequences::consequences(tx, before, &topology).await?;
+    if !consequences.is_empty() && !edit.accept {
         return Err(not_accepted(&consequences));
     }
     let how = How { action: "topology.apply", says: json!({ "accepted": consequences }) };
-    let stored = put_in_force(deployment, &mut tx, (current.as_ref(), topology), how, actor).await?;
-    tx.commit().await?;
+    let stored = put_in_force(deployment, tx, (current.as_ref(), topology), how, actor).await?;
     Ok(Applied { stored, changed: true, consequences })
+}
+
+/// Names the topology in force: its version and what it says.
+pub fn topology_tag(stored: &StoredTopology) -> Tag {
+    Tag::new(format!("{}-{}", stored.version, stored.hash.get(..16).unwrap_or(&stored.hash)))
+}
+
+fn tag(stored: Option<&StoredTopology>) -> Tag {
+    stored.map_or_else(|| Tag::new("none"), topology_tag)
 }
 
 /// What the audit trail has of a change of the topology.
@@ -140,14 +187,14 @@ fn not_accepted(consequences: &[Consequence]) -> Refusal {
 }
 
 /// A file whose form is right.
-struct Document {
+pub(crate) struct Document {
     topology: Topology,
     lines: Lines,
     hash: String,
 }
 
 impl Document {
-    fn read(yaml: &str) -> Result<Self, Refusal> {
+    pub(crate) fn read(yaml: &str) -> Result<Self, Refusal> {
         let (topology, lines) = Topology::parse_with_lines(yaml).map_err(Refusal::Topology)?;
         let hash = topology.version_hash();
         Ok(Self { topology, lines, hash })

@@ -52,6 +52,7 @@ pub(crate) struct ServeArgs {
 pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
     let settings = ServerSettings {
         token_keys: Arc::new(args.token_keys.read()?),
+        keep_answers: args.process.keep_history(),
         requests_per_second: Some(args.requests_per_second).filter(|most| *most > 0),
         ..settings(globals)?
     };

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::SCHEME;
 use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON, Page, USER_HEADER};
 use crate::permissions::Rule;
+use crate::preconditions::IF_MATCH;
 
 /// A route as it is described.
 pub(super) struct Described {
@@ -67,7 +68,8 @@ impl Describes {
             operation = operation.parameter(id(rule.path));
         }
         if rule.method != Method::GET {
-            operation = operation.parameter(user());
+            let again = "The same request again with this key gets the answer of the first one.";
+            operation = operation.parameter(user()).parameter(header(IDEMPOTENCY_HEADER, again, 255));
             for (status, what) in WITH_A_BODY {
                 operation = operation.response(status.to_string(), problem(what));
             }
@@ -95,11 +97,13 @@ impl Describes {
         Self { operation: self.operation.request_body(Some(body.required(Some(Required::True)).build())), ..self }
     }
 
-    /// It may be repeated with the same key.
-    pub(super) fn repeatable(self) -> Self {
-        let key =
-            header(IDEMPOTENCY_HEADER, "The same request again with this key finds what the first one made.", 255);
-        Self { operation: self.operation.parameter(key), ..self }
+    /// It may be made to depend on what is in force: the entity tag of a `GET` before.
+    pub(super) fn conditional(self) -> Self {
+        let what = "Only if what is in force has this entity tag: the `ETag` of the `GET` of this path. Else 412.";
+        let pattern = r#"^(\*|"[!#-~]+"( *, *"[!#-~]+")*)$"#;
+        let header = parameter(IF_MATCH, what, ParameterIn::Header, (Required::False, 1_000, pattern));
+        let changed = problem("what is in force has another entity tag; nothing was changed");
+        Self { operation: self.operation.parameter(header).response("412", changed), ..self }
     }
 
     /// It takes this header.

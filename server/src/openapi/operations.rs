@@ -43,9 +43,11 @@ fn of_the_topology() -> Vec<Describes> {
         find(&Method::PUT, "/v1/topology", "Check a topology, or put it in force")
             .query::<topology::Apply>()
             .file(&YAML)
+            .conditional()
             .answers::<TopologyApplied>(200, "it is in force, or was checked"),
         post("/v1/topology/rename-endpoint", "Reach a store at another address, once it is proved to be the same")
             .body::<RenameEndpoint>()
+            .conditional()
             .answers::<TopologyApplied>(200, "it is reached there from now on"),
     ]
 }
@@ -60,14 +62,12 @@ fn of_tenants() -> Vec<Describes> {
     vec![
         get("/v1/tenants", "List tenants").query::<tenants::Filter>().page::<TenantView>("a page of tenants"),
         post("/v1/tenants", "Create a tenant")
-            .repeatable()
             .body::<NewTenant>()
             .answers::<TenantView>(201, "it was created")
             .answers::<TenantView>(200, "the same request had created it"),
         get("/v1/tenants/{id}", "Show a tenant, where it is placed, and where its data may be")
             .answers::<TenantView>(200, "the tenant"),
         post("/v1/tenants/{id}/moves", "Start a move, or show what it would do")
-            .repeatable()
             .body::<NewMove>()
             .answers::<MoveView>(202, "the move was started")
             .answers::<MoveAnswer>(200, "the same move, open already; or what the move would do"),
@@ -110,7 +110,6 @@ fn of_campaigns() -> Vec<Describes> {
             .query::<campaigns::Filter>()
             .page::<CampaignView>("a page of campaigns"),
         post("/v1/campaigns", "Move many tenants, or show what that would be")
-            .repeatable()
             .body::<NewCampaign>()
             .answers::<CampaignView>(202, "the campaign was created")
             .answers::<CampaignAnswer>(200, "the same request had created it; or what it would do"),
@@ -163,6 +162,7 @@ fn of_controls() -> Vec<Describes> {
         find(&Method::PUT, "/v1/limits", "Set a limit").body::<LimitSet>().answers::<LimitView>(200, "the limit"),
         find(&Method::DELETE, "/v1/limits", "Take a limit away")
             .body::<LimitUnset>()
+            .conditional()
             .answers::<LimitsView>(200, "those that are left"),
     ]
 }

@@ -19,7 +19,7 @@ async fn a_campaign_is_created_once_shown_and_listed() {
     let facts = (created.state.as_str(), created.total, created.waiting, created.wave_pause_ms, created.at_once);
     assert_eq!(facts, ("running", 2, 2, 600_000, 5));
     assert_eq!((created.max_failures.as_str(), created.window.as_deref()), ("50%", Some("22:00-04:00")));
-    let again: CampaignView = create(&body).await.expect(StatusCode::OK).json();
+    let again: CampaignView = create(&body).await.expect(StatusCode::ACCEPTED).json();
     assert_eq!(again.id, created.id);
     create(&json!({ "to": "eu", "fromRealm": "us" })).await.problem(StatusCode::CONFLICT, "idempotency_key_reused");
 

@@ -7,6 +7,8 @@ mod campaigns;
 mod connections;
 mod controls;
 mod harness;
+mod idempotency;
+mod preconditions;
 mod health;
 mod move_events;
 mod moves;

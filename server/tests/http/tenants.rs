@@ -138,10 +138,10 @@ async fn an_idempotency_key_finds_its_tenant_and_no_other() {
         Answer::of(api.request(Method::POST, "/v1/tenants").header(IDEMPOTENCY_HEADER, key).json(&body)).await
     };
     let created: TenantView = create("acme", "key-1").await.expect(StatusCode::CREATED).json();
-    let again: TenantView = create("acme", "key-1").await.expect(StatusCode::OK).json();
+    let again: TenantView = create("acme", "key-1").await.expect(StatusCode::CREATED).json();
     assert_eq!(again, created);
     let other = create("beta", "key-1").await.problem(StatusCode::CONFLICT, "idempotency_key_reused");
-    assert!(other.detail.contains("acme"), "{}", other.detail);
+    assert!(other.detail.contains("POST /v1/tenants"), "{}", other.detail);
     api.get("/v1/tenants/beta").await.problem(StatusCode::NOT_FOUND, "unknown_tenant");
     create("acme", "key-2").await.expect(StatusCode::OK);
     create("gamma", "key-2").await.problem(StatusCode::CONFLICT, "idempotency_key_reused");

@@ -100,26 +100,41 @@ pub async fn create_token(
     new: &NewToken,
     actor: &Actor,
 ) -> Result<Created, Refusal> {
-    let Some(key) = keys.newest() else {
+    let key = newest(keys)?;
+    let mut tx = deployment.store.begin().await?;
+    let made = make_in(&mut tx, key, new, actor).await?;
+    insert_in(deployment, &mut tx, &made.token, actor).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// Makes a token that is good once somebody else has approved it: what is kept until then holds nothing of its secret.
+pub(crate) async fn make_token(
+    tx: &mut Tx,
+    keys: &TokenKeys,
+    new: &NewToken,
+    actor: &Actor,
+) -> Result<Created, Refusal> {
+    make_in(tx, newest(keys)?, new, actor).await
+}
+
+fn newest(keys: &TokenKeys) -> Result<&TokenKey, Refusal> {
+    keys.newest().ok_or_else(|| {
         let message = "this process has no key for tokens: start every server with --token-key-file FILE, where FILE has a line of \
                        random text (`head -c 32 /dev/urandom | base64 > token.key`)";
-        return Err(Refusal::conflict("no_token_key", message));
-    };
+        Refusal::conflict("no_token_key", message)
+    })
+}
+
+/// Makes a token that is not good yet.
+async fn make_in(tx: &mut Tx, key: &TokenKey, new: &NewToken, actor: &Actor) -> Result<Created, Refusal> {
     check_name(&new.name)?;
     let random = TokenText::random();
     let text =
         random.ok_or_else(|| Refusal::conflict("no_randomness", "the system gave no random bytes: try again"))?;
-    let mut tx = deployment.store.begin().await?;
-    check_scope(&mut tx, &new.scope).await?;
+    check_scope(tx, &new.scope).await?;
     let now = tx.now().await?;
     let expires_at = expires_at(new.expiry, now)?;
-    if let Some(other) = tokens::find_by_name(&mut tx, &new.name).await? {
-        let message = format!(
-            "there is a token {} already (id {}): revoke it first, or choose another name",
-            other.name, other.id
-        );
-        return Err(Refusal::conflict("token_name_taken", message));
-    }
     let mut token = StoredToken {
         id: text.id.clone(),
         name: new.name.clone(),
@@ -135,11 +150,26 @@ pub async fn create_token(
         last_used_at: None,
     };
     token.hash = hash_of(&token, key, &text.secret).to_hex().to_string();
-    tokens::insert(&mut tx, &token).await?;
-    let change = (Value::Null, shown(&token, &new.scope));
-    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "token.create", change, actor).await?;
-    tx.commit().await?;
     Ok(Created { token, text: text.reveal() })
+}
+
+/// From now on the token is good.
+pub(crate) async fn insert_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    token: &StoredToken,
+    actor: &Actor,
+) -> Result<(), Refusal> {
+    if let Some(other) = tokens::find_by_name(tx, &token.name).await? {
+        let message = format!(
+            "there is a token {} already (id {}): revoke it first, or choose another name",
+            other.name, other.id
+        );
+        return Err(Refusal::conflict("token_name_taken", message));
+    }
+    tokens::insert(tx, token).await?;
+    let change = (Value::Null, shown(token, &scope_of(token)?));
+    Ok(audit_entries::changed(tx, deployment.ids.as_ref(), "token.create", change, actor).await?)
 }
 
 /// From now on the token with this id or name is refused, everywhere.

@@ -7,6 +7,7 @@ use catalogue::campaigns;
 use engine::Workflow;
 use engine::tables::workflow_table;
 use engine::tables::workflow_table::NewWorkflow;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{StoreError, Tx};
 
@@ -19,7 +20,8 @@ use crate::refusal::Refusal;
 use crate::timing::{Timing, millis};
 
 /// A request to move many tenants.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CampaignRequest {
     /// The realm they shall be in.
     pub to: String,
@@ -28,11 +30,13 @@ pub struct CampaignRequest {
     /// How they are moved.
     pub options: CampaignOptions,
     /// A second request with the same key finds the first.
+    #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
 
 /// Which tenants a campaign moves. Decided when it is created: who comes later is not of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Tenants {
     /// These.
     Listed(BTreeSet<String>),
@@ -72,11 +76,23 @@ async fn try_create(
     request: &CampaignRequest,
     actor: &Actor,
 ) -> Result<CampaignStarted, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let created = create_in(deployment, &mut tx, request, actor).await?;
+    tx.commit().await?;
+    Ok(created)
+}
+
+/// Creates a campaign in the caller's transaction. After a refusal it has to be rolled back.
+pub(crate) async fn create_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    request: &CampaignRequest,
+    actor: &Actor,
+) -> Result<CampaignStarted, Refusal> {
     check_orders(&deployment.timing, &request.options)?;
     let digest = request_digest(request);
-    let mut tx = deployment.store.begin().await?;
     if let Some(key) = &request.idempotency_key
-        && let Some(first) = workflow_table::by_start_key(&mut tx, key).await?
+        && let Some(first) = workflow_table::by_start_key(tx, key).await?
     {
         if first.kind == Campaign::KIND && first.request == digest {
             return Ok(CampaignStarted { id: first.id, new: false });
@@ -84,7 +100,7 @@ async fn try_create(
         let message = "that Idempotency-Key was used for another request";
         return Err(Refusal::conflict("idempotency_key_reused", message));
     }
-    check_realms(&mut tx, request).await?;
+    check_realms(tx, request).await?;
     let id = deployment.ids.next();
     let now = tx.now().await?;
     let state = CampaignState {
@@ -107,8 +123,8 @@ async fn try_create(
         wake_at: now,
         priority: request.options.priority,
     };
-    workflow_table::insert(&mut tx, new, now).await?;
-    let total = add_members(&mut tx, &id, &request.tenants, now).await?;
+    workflow_table::insert(tx, new, now).await?;
+    let total = add_members(tx, &id, &request.tenants, now).await?;
     if total == 0 {
         return Err(Refusal::conflict("nothing_to_do", "there is no such tenant: the campaign would move no tenant"));
     }
@@ -123,8 +139,7 @@ async fn try_create(
         before: json!(null),
         after: json!({ "campaign": id, "to": request.to, "tenants": total, "options": request.options }),
     };
-    audit::append(&mut tx, &entry).await?;
-    tx.commit().await?;
+    audit::append(tx, &entry).await?;
     Ok(CampaignStarted { id, new: true })
 }
 

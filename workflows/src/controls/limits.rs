@@ -7,12 +7,14 @@ use catalogue::capacity::{self, Limit};
 use catalogue::topologies;
 use catalogue::topology::{Topology, UNITS_MAX};
 use engine::tables::workflow_table;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{StoreError, Tx};
 
 use crate::actor::Actor;
 use crate::audit_entries;
 use crate::deployment::Deployment;
+use crate::precondition::{Precondition, Tag};
 use crate::refusal::Refusal;
 use crate::scopes::{OVERALL, region_scope, table_scope};
 
@@ -28,7 +30,8 @@ pub struct LimitUse {
 }
 
 /// What to limit in a scope; what is not named stays as it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct LimitChange {
     /// Data tasks at a time; 0 admits nothing new.
     pub slots: Option<i64>,
@@ -85,16 +88,41 @@ pub async fn set_limit(
     change: &LimitChange,
     actor: &Actor,
 ) -> Result<LimitUse, Refusal> {
-    change.check()?;
+    set_limit_if(deployment, (scope, change), &Precondition::Any, actor).await
+}
+
+/// The same if the limits in force are those that the caller has seen.
+pub async fn set_limit_if(
+    deployment: &Deployment,
+    asked: (&str, &LimitChange),
+    on: &Precondition,
+    actor: &Actor,
+) -> Result<LimitUse, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    check_scope(&mut tx, scope).await?;
+    let set = set_limit_in(deployment, &mut tx, asked, on, actor).await?;
+    tx.commit().await?;
+    Ok(set)
+}
+
+/// The same in the caller's transaction. After a refusal it has to be rolled back.
+pub(crate) async fn set_limit_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (scope, change): (&str, &LimitChange),
+    on: &Precondition,
+    actor: &Actor,
+) -> Result<LimitUse, Refusal> {
+    change.check()?;
+    check_scope(tx, scope).await?;
     if change.limits_units() && scope.starts_with(TABLES) && !scope.starts_with(DYNAMODB_TABLES) {
         let message =
             format!("only tables of DynamoDB have write and read units: limit the data tasks of {scope} instead");
         return Err(Refusal::invalid("invalid_limit", message));
     }
-    capacity::lock(&mut tx).await?;
-    let before = capacity::limits(&mut tx).await?.into_iter().find(|limit| limit.scope == scope);
+    capacity::lock(tx).await?;
+    let all = capacity::limits(tx).await?;
+    on.check(&tag(&all), "the limits")?;
+    let before = all.into_iter().find(|limit| limit.scope == scope);
     let limit = Limit {
         scope: scope.to_owned(),
         slots: change.slots.or(before.as_ref().and_then(|before| before.slots)),
@@ -104,18 +132,28 @@ pub async fn set_limit(
         who: actor.who.clone(),
         why: actor.why.clone(),
     };
-    capacity::set_limit(&mut tx, &limit).await?;
+    capacity::set_limit(tx, &limit).await?;
     let change = (shown(scope, before.as_ref()), shown(scope, Some(&limit)));
-    audit_entries::changed(&mut tx, deployment.ids.as_ref(), "limit.set", change, actor).await?;
-    let (used, waiting) = capacity::totals(&mut tx, scope).await?;
-    tx.commit().await?;
+    audit_entries::changed(tx, deployment.ids.as_ref(), "limit.set", change, actor).await?;
+    let (used, waiting) = capacity::totals(tx, scope).await?;
     Ok(LimitUse { limit, used, waiting })
 }
 
 /// Takes a limit away; `false`: there was none.
 pub async fn unset_limit(deployment: &Deployment, scope: &str, actor: &Actor) -> Result<bool, Refusal> {
+    unset_limit_if(deployment, scope, &Precondition::Any, actor).await
+}
+
+/// The same if the limits in force are those that the caller has seen.
+pub async fn unset_limit_if(
+    deployment: &Deployment,
+    scope: &str,
+    on: &Precondition,
+    actor: &Actor,
+) -> Result<bool, Refusal> {
     let mut tx = deployment.store.begin().await?;
     capacity::lock(&mut tx).await?;
+    on.check(&tag(&capacity::limits(&mut tx).await?), "the limits")?;
     let Some(before) = capacity::unset_limit(&mut tx, scope).await? else { return Ok(false) };
     let change = (shown(scope, Some(&before)), shown(scope, None));
     audit_entries::changed(&mut tx, deployment.ids.as_ref(), "limit.unset", change, actor).await?;
@@ -134,6 +172,16 @@ pub async fn list_limits(tx: &mut Tx) -> Result<Vec<LimitUse>, StoreError> {
         found.push(LimitUse { limit, used, waiting });
     }
     Ok(found)
+}
+
+/// Names the limits that are in force, however they are used.
+pub async fn limits_tag(tx: &mut Tx) -> Result<Tag, StoreError> {
+    Ok(tag(&capacity::limits(tx).await?))
+}
+
+fn tag(limits: &[Limit]) -> Tag {
+    let shown: Vec<Value> = limits.iter().map(|limit| shown(&limit.scope, Some(limit))).collect();
+    Tag::of(&Value::Array(shown))
 }
 
 /// A limit on something that does not exist would limit nothing, and nobody would notice.

@@ -4,6 +4,7 @@
 use catalogue::audit::{self, AuditEntry};
 use engine::ExternalTransition;
 use serde_json::json;
+use store::Tx;
 use workers::late::{LATE_WRITES, LateWrites};
 
 use super::compare::erase_evidence;
@@ -55,15 +56,29 @@ pub async fn replay_removal(
     accepted: Accepted<'_>,
     actor: &Actor,
 ) -> Result<ReplayOutcome, Refusal> {
+    let mut tx = deployment.store.begin().await?;
+    let outcome = replay_in(deployment, &mut tx, (id, accepted), actor).await?;
+    if outcome == ReplayOutcome::Replayed {
+        tx.commit().await?;
+    }
+    Ok(outcome)
+}
+
+/// The same in the caller's transaction. After a refusal it has to be rolled back.
+pub(crate) async fn replay_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (id, accepted): (&str, Accepted<'_>),
+    actor: &Actor,
+) -> Result<ReplayOutcome, Refusal> {
     let accept = accepted.late_writes;
     if let Some(hash) = accept.filter(|hash| !LateWrites::is_hash(hash)) {
         let message =
             format!("`{hash}` is no hash of late writes, which has 16 digits: see `realmctl removals show {id}`");
         return Err(Refusal::invalid("hash_invalid", message));
     }
-    let mut tx = deployment.store.begin().await?;
     let mut held =
-        ExternalTransition::<Removal>::lock(&mut tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+        ExternalTransition::<Removal>::lock(tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
             Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
         })?;
     let mut state = held.state()?;
@@ -129,6 +144,5 @@ pub async fn replay_removal(
     audit::append(held.step.tx, &entry).await?;
     let next = begin(deployment, &mut held.step, state).await?;
     held.go(&next, None).await?;
-    tx.commit().await?;
     Ok(ReplayOutcome::Replayed)
 }

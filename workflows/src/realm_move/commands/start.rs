@@ -5,6 +5,7 @@ use catalogue::tenants::{self, Tenant, TenantStatus};
 use engine::tables::workflow_table;
 use engine::tables::workflow_table::NewWorkflow;
 use engine::{Priority, Workflow, WorkflowRecord};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
 use workers::Verification;
@@ -24,13 +25,15 @@ use crate::timestamps::utc;
 use crate::timing::millis;
 
 /// A request to move a tenant.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct MoveRequest {
     /// The tenant.
     pub tenant: String,
     /// The realm it shall be in.
     pub to: String,
     /// When to begin; at once when it says nothing.
+    #[serde(flatten)]
     pub when: When,
     /// The longest time offline, in milliseconds; the deployment's deadline bounds it anyway.
     pub budget_ms: Option<i64>,
@@ -39,8 +42,10 @@ pub struct MoveRequest {
     /// How much of what is copied is looked at again.
     pub verification: Verification,
     /// The campaign that asks.
+    #[serde(skip)]
     pub campaign: Option<String>,
     /// A second request with the same key finds the first.
+    #[serde(skip)]
     pub idempotency_key: Option<String>,
 }
 
@@ -87,11 +92,22 @@ async fn try_start(
     paused: bool,
 ) -> Result<Started, Refusal> {
     let mut tx = deployment.store.begin().await?;
-    let started = start_in(deployment, &mut tx, request, actor).await?;
-    if paused && started.new {
-        pause_in(deployment, &mut tx, (&started.id, &request.tenant), actor).await?;
-    }
+    let started = start_perhaps_paused_in(deployment, &mut tx, (request, paused), actor).await?;
     tx.commit().await?;
+    Ok(started)
+}
+
+/// Starts a move in the caller's transaction, paused if that is asked for.
+pub(crate) async fn start_perhaps_paused_in(
+    deployment: &Deployment,
+    tx: &mut Tx,
+    (request, paused): (&MoveRequest, bool),
+    actor: &Actor,
+) -> Result<Started, Refusal> {
+    let started = start_in(deployment, tx, request, actor).await?;
+    if paused && started.new {
+        pause_in(deployment, tx, (&started.id, &request.tenant), actor).await?;
+    }
     Ok(started)
 }
 

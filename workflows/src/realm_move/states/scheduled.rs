@@ -1,6 +1,7 @@
 //! When a move may begin, and by when its tenant must be offline: a time, or a window. Decides, and changes nothing.
 
 use engine::StepError;
+use serde::{Deserialize, Serialize};
 use store::Millis;
 
 use crate::plan::Plan;
@@ -11,11 +12,13 @@ use crate::timestamps::utc;
 use crate::timing::{Timing, millis};
 
 /// When a move shall begin: at once, at a time, or within a window. A move that has a window can be given a time within it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct When {
     /// Not before this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Millis>,
     /// Within this window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
 }
 
