@@ -3,6 +3,7 @@
 //! Requests refuse unknown fields; answers may gain fields, so clients ignore those they don't know.
 
 mod answers;
+mod approvals;
 mod campaigns;
 mod controls;
 mod requests;
@@ -13,9 +14,12 @@ mod tokens;
 mod whole_numbers;
 
 pub use answers::{
-    AuditHead, AuditLine, AuditView, CampaignAnswer, DryRun, LedgerEntryView, MoveAnswer, Outcome, Page, PlacementView,
-    Problem, Replayed, ReplayedAll, SealedView, StateEvent, StillFailed, TenantView, TopologyApplied, TopologyProblem,
-    TopologyView,
+    AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer, DryRun, LedgerEntryView, MoveAccepted,
+    MoveAnswer, Outcome, Page, PlacementView, Problem, Replayed, ReplayedAll, SealedView, StateEvent, StillFailed,
+    TenantView, TopologyApplied, TopologyProblem, TopologyView,
+};
+pub use approvals::{
+    ApprovalNeeded, ApprovalPolicyView, ApprovalView, Approve, SetApprovalPolicy, TokenAwaitsApproval,
 };
 pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
@@ -24,6 +28,7 @@ pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint
 pub use status::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 pub use tokens::{CreatedToken, NewToken, TokenView};
 pub use workflows::access::{Role, Scope};
+pub use workflows::approval::{Action, ApprovalState, Outcome as ApprovalOutcome};
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
 pub use workflows::controls::GoesOn;
 pub use workflows::dry_run::InTheWay;
@@ -41,7 +46,7 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// The request header that says who asks.
 pub const USER_HEADER: &str = "X-Realmctl-User";
 
-/// The request header with which the start of a move may be repeated.
+/// The request header with which a change may be repeated.
 pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 
 /// Most items on a page.

@@ -10,6 +10,7 @@ use catalogue::campaigns::MemberState;
 use catalogue::tenant_id::TenantId;
 use serde::Deserialize;
 use utoipa::IntoParams;
+use workflows::approval::Content;
 use workflows::campaign::{
     Allowance, CampaignOptions, CampaignRequest, Tenants, cancel_campaign, create_campaign, dry_run_campaign,
     list_campaigns, list_members, pause_campaign, resume_campaign, view_campaign,
@@ -20,11 +21,12 @@ use crate::api::text_schemas;
 use crate::api::{CampaignAnswer, CampaignView, CancelCampaign, Change, MaxFailures, MemberView, NewCampaign, Page};
 use crate::app_state::App;
 use crate::body::{JsonBody, LIST_MAX};
-use crate::{budget, idempotency};
 use crate::paging::Window;
 use crate::path::Id;
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::{Params, invalid_tenant_id, present, state_filter};
+use crate::{approvals, budget, idempotency};
 
 const WAVE_SIZE: u64 = 10;
 const AT_ONCE: u64 = 5;
@@ -68,6 +70,7 @@ pub(crate) struct MemberFilter {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    principal: Principal,
     headers: HeaderMap,
     JsonBody(asked): JsonBody<NewCampaign, LIST_MAX>,
 ) -> Result<Response, ApiError> {
@@ -81,6 +84,10 @@ pub(crate) async fn create(
     if asked.dry_run {
         let plan = dry_run_campaign(&app.deployment, &request).await?;
         return Ok(Json(CampaignAnswer::Plan(Box::new(plan))).into_response());
+    }
+    let content = Content::Campaign { request: CampaignRequest { idempotency_key: None, ..request.clone() } };
+    if let Some(waits) = approvals::needed(&app, &principal, content, &actor).await? {
+        return Ok(waits);
     }
     let created = create_campaign(&app.deployment, &request, &actor).await?;
     app.announce();

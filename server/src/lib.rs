@@ -5,6 +5,7 @@
 
 pub mod api;
 mod app_state;
+mod approvals;
 mod audit;
 mod auth;
 mod body;

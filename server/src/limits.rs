@@ -3,14 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use workflows::approval::Content;
 use workflows::controls::{LimitChange, LimitUse, limits_tag, list_limits, set_limit_if, unset_limit_if};
 use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{LimitSet, LimitUnset, LimitView, LimitsView};
 use crate::app_state::App;
+use crate::approvals;
 use crate::body::JsonBody;
 use crate::preconditions::{IfMatch, etag};
+use crate::principal::Principal;
 use crate::problem::ApiError;
 
 /// `GET /v1/limits`
@@ -22,19 +25,26 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
 pub(crate) async fn set(
     State(app): State<App>,
     caller: Caller,
+    principal: Principal,
     IfMatch(on): IfMatch,
     JsonBody(asked): JsonBody<LimitSet>,
-) -> Result<Json<LimitView>, ApiError> {
+) -> Result<Response, ApiError> {
     let actor = caller.because(asked.reason)?;
     if asked.slots.is_none() && asked.write_units.is_none() && asked.read_units.is_none() {
         let detail = "nothing to limit is named: data tasks, write units or read units";
         return Err(ApiError::contradictory("invalid_limit", detail));
     }
     let change = LimitChange { slots: asked.slots, write_units: asked.write_units, read_units: asked.read_units };
+    if change.slots == Some(0) {
+        let content = Content::Limit { scope: asked.scope.clone(), change, on: on.clone() };
+        if let Some(waits) = approvals::needed(&app, &principal, content, &actor).await? {
+            return Ok(waits);
+        }
+    }
     let set = set_limit_if(&app.deployment, (&asked.scope, &change), &on, &actor).await?;
     // Somebody may have waited for more room.
     app.announce();
-    Ok(Json(view(set)))
+    Ok(Json(view(set)).into_response())
 }
 
 /// `DELETE /v1/limits`: takes one away, and shows those that are left.

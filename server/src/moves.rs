@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use store::Millis;
 use utoipa::IntoParams;
+use workflows::approval::Content;
 use workflows::dry_run::{Rehearsal, dry_run, estimate_move};
 use workflows::explain::explain_workflow;
 use workflows::realm_move::{
@@ -19,15 +20,14 @@ use workflows::timing::{Timing, millis};
 
 use crate::actor::Caller;
 use crate::api::text_schemas;
-use crate::api::{
-    Change, DryRun, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule,
-};
+use crate::api::{Change, DryRun, MoveAnswer, MoveView, NewMove, NewWindow, Page, PlanView, Reschedule};
 use crate::app_state::App;
 use crate::body::JsonBody;
 use crate::path::Id;
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
-use crate::{budget, idempotency, paging};
+use crate::{approvals, budget, idempotency, paging};
 
 /// The query of `GET /v1/moves`.
 #[derive(Deserialize, IntoParams)]
@@ -53,6 +53,7 @@ pub(crate) async fn start(
     State(app): State<App>,
     Id(tenant): Id,
     caller: Caller,
+    principal: Principal,
     headers: HeaderMap,
     JsonBody(asked): JsonBody<NewMove>,
 ) -> Result<Response, ApiError> {
@@ -64,14 +65,23 @@ pub(crate) async fn start(
         priority: asked.priority,
         verification: asked.verification,
         campaign: None,
-        idempotency_key: idempotency::key(&headers)?,
+        idempotency_key: None,
     };
     let actor = caller.because(asked.reason)?;
+    let request = MoveRequest { idempotency_key: idempotency::key(&headers)?, ..request };
     if asked.dry_run {
         let rehearsal = dry_run(&app.deployment, &request).await?;
         let estimate = estimate_move(&app.deployment, &rehearsal.plan, rehearsal.allowed_ms).await;
         let shown = dry_run_view(rehearsal, estimate, request.budget_ms, &app.deployment.timing);
         return Ok(Json(MoveAnswer::DryRun(Box::new(shown))).into_response());
+    }
+    let content = Content::Move {
+        request: MoveRequest { idempotency_key: None, ..request.clone() },
+        paused: asked.paused,
+        plan_hash: None,
+    };
+    if let Some(waits) = approvals::needed(&app, &principal, content, &actor).await? {
+        return Ok(waits);
     }
     let started = if asked.paused {
         start_move_paused(&app.deployment, &request, &actor).await?

@@ -94,6 +94,13 @@ pub(crate) const TABLE: &[Rule] = &[
     get("/v1/status", About::Deployment, WATCHERS),
     get("/v1/workers", About::Deployment, WATCHERS),
     get("/v1/ids/{id}", About::Deployment, WATCHERS),
+    get("/v1/approvals", About::ListByTenant, WATCHERS),
+    get("/v1/approvals/{id}", About::Approval, WATCHERS),
+    // Their handlers ask for the roles of the action besides.
+    post("/v1/approvals/{id}/approve", About::Approval, MOVERS),
+    post("/v1/approvals/{id}/decline", About::Approval, MOVERS),
+    get("/v1/approval-policy", About::Nothing, WATCHERS),
+    put("/v1/approval-policy", About::Deployment, ADMINS),
     get("/v1/tokens", About::Deployment, ADMINS),
     post("/v1/tokens", About::Deployment, ADMINS),
     delete("/v1/tokens/{id}", About::Deployment, ADMINS),

@@ -40,6 +40,16 @@ impl Principal {
         self.token.as_ref().map(|(_, name)| name.clone()).unwrap_or_default()
     }
 
+    /// Who it is, if that is proved.
+    pub(crate) fn person(&self) -> Option<&str> {
+        self.token.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// The id of the token that was shown.
+    pub(crate) fn token_id(&self) -> Option<&str> {
+        self.token.as_ref().map(|(id, _)| id.as_str())
+    }
+
     /// In words.
     pub(crate) fn shown(&self) -> String {
         self.token.as_ref().map_or_else(|| "the caller".to_owned(), |(_, name)| format!("token {name}"))

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use store::StoreError;
 use utoipa::IntoParams;
 use workflows::actor::Actor;
+use workflows::approval::Content;
 use workflows::explain::explain_workflow;
 use workflows::planning;
 use workflows::refusal::Refusal;
@@ -21,9 +22,11 @@ use crate::actor::Caller;
 use crate::api::text_schemas;
 use crate::api::{Outcome, Page, RemovalDetail, Replay, ReplayAll, Replayed, ReplayedAll, StillFailed};
 use crate::app_state::App;
+use crate::approvals;
 use crate::body::JsonBody;
 use crate::paging::Window;
 use crate::path::Id;
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::{Params, state_filter, tenant_filter};
 
@@ -98,13 +101,21 @@ pub(crate) async fn replay(
     State(app): State<App>,
     Id(id): Id,
     caller: Caller,
+    principal: Principal,
     JsonBody(asked): JsonBody<Replay>,
-) -> Result<Json<Replayed>, ApiError> {
+) -> Result<Response, ApiError> {
     let actor = caller.because(asked.reason)?;
+    if asked.accept_late_writes.is_some() || asked.accept_table.is_some() {
+        let (accept_late_writes, accept_table) = (asked.accept_late_writes.clone(), asked.accept_table.clone());
+        let content = Content::Replay { removal: id.clone(), accept_late_writes, accept_table };
+        if let Some(waits) = approvals::needed(&app, &principal, content, &actor).await? {
+            return Ok(waits);
+        }
+    }
     let accepted = Accepted { late_writes: asked.accept_late_writes.as_deref(), table: asked.accept_table.as_deref() };
     let outcome = replay_removal(&app.deployment, &id, accepted, &actor).await?;
     app.announce();
-    Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }))
+    Ok(Json(Replayed { outcome: shown(outcome), removal: find(&app, &id).await? }).into_response())
 }
 
 /// `POST /v1/removals/replay`: every failed one, each in its own transaction. One that can't be replayed does not keep the

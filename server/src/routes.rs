@@ -7,14 +7,14 @@ use axum::routing::{delete, get, post, put};
 
 use crate::app_state::App;
 use crate::auth::{Gate, authenticate};
-use crate::idempotency::answer_once;
 use crate::body::{JSON_MAX, LIST_MAX, TOPOLOGY_MAX};
+use crate::idempotency::answer_once;
 use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log,
-    status, tenants, tokens, topology,
+    approvals, audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals,
+    request_log, status, tenants, tokens, topology,
 };
 
 /// Everything that the server answers.
@@ -84,6 +84,11 @@ fn resources() -> Router<App> {
         .route("/status", get(status::show))
         .route("/workers", get(status::list_workers))
         .route("/ids/{id}", get(status::ids))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::show))
+        .route("/approvals/{id}/approve", post(approvals::approve))
+        .route("/approvals/{id}/decline", post(approvals::decline))
+        .route("/approval-policy", get(approvals::show_policy).put(approvals::set_policy))
         .route("/tokens", post(tokens::create).get(tokens::list))
         .route("/tokens/{id}", delete(tokens::revoke))
 }

@@ -3,7 +3,7 @@
 use axum::RequestExt;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::http::StatusCode;
-use catalogue::tenants;
+use catalogue::{approvals, tenants};
 use engine::tables::workflow_table;
 use store::Tx;
 use workflows::access::Scope;
@@ -25,6 +25,8 @@ pub(crate) enum About {
     Tenant,
     /// The move or removal in the path, and so its tenant.
     Workflow,
+    /// The request for approval in the path, and so its tenant.
+    Approval,
     /// The tenant, move or removal in the path.
     TenantOrWorkflow,
     /// A list, which such a token must filter by `tenant`.
@@ -54,7 +56,7 @@ pub(crate) async fn check(
             covers_tenant(app, principal, &tenant).await?;
         }
         About::ListByRealm => covers_list(principal, parameter(&request, "realm").as_deref())?,
-        About::Tenant | About::Workflow | About::TenantOrWorkflow => {
+        About::Tenant | About::Workflow | About::TenantOrWorkflow | About::Approval => {
             let id = path_id(&mut request).await;
             // What can't be an id is nobody's: the handler says so.
             if is_id(&id) {
@@ -84,6 +86,8 @@ async fn covers(app: &App, principal: &Principal, about: About, id: &str) -> Res
     let mut tx = app.deployment.store.read().await?;
     let tenant = match about {
         About::Tenant => Some(id.to_owned()),
+        // One that is about more than a tenant is nobody's who has some.
+        About::Approval => approvals::find(&mut tx, id).await?.and_then(|found| found.tenant),
         _ => workflow_table::get(&mut tx, id).await?.map(|workflow| workflow.subject),
     };
     // An id that no workflow has may be a tenant's.

@@ -11,9 +11,11 @@ use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_t
 use crate::actor::Caller;
 use crate::api::{Change, CreatedToken, NewToken, Page, TokenView};
 use crate::app_state::App;
+use crate::approvals;
 use crate::body::JsonBody;
 use crate::paging::Window;
 use crate::path::Id;
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::Params;
 
@@ -34,6 +36,7 @@ pub(crate) struct Filter {
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
+    principal: Principal,
     JsonBody(asked): JsonBody<NewToken>,
 ) -> Result<Response, ApiError> {
     let new = access::NewToken {
@@ -43,6 +46,9 @@ pub(crate) async fn create(
         expiry: expiry(asked.expires_at.as_deref())?,
     };
     let actor = caller.because(asked.reason)?;
+    if let Some(waits) = approvals::needed_for_token(&app, &principal, &new, &actor).await? {
+        return Ok(waits);
+    }
     let created = create_token(&app.deployment, &app.token_keys, &new, &actor).await?;
     let at = format!("/v1/tokens/{}", created.token.id);
     let body = CreatedToken { secret: created.text, token: TokenView::of(created.token, new.scope) };

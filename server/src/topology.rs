@@ -7,14 +7,17 @@ use axum::response::{IntoResponse, Response};
 use catalogue::topologies;
 use serde::Deserialize;
 use utoipa::IntoParams;
+use workflows::approval::Content;
 use workflows::timestamps::rfc3339;
 use workflows::topology_change::{Applied, Edit, Rename, apply_edit, check_topology, rename, topology_tag};
 
 use crate::actor::Caller;
 use crate::api::{RenameEndpoint, TopologyApplied, TopologyView};
 use crate::app_state::App;
+use crate::approvals;
 use crate::body::{JsonBody, YamlBody};
 use crate::preconditions::{IfMatch, etag, is_known};
+use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::query::Params;
 
@@ -38,29 +41,38 @@ pub(crate) async fn apply(
     State(app): State<App>,
     Params(query): Params<Apply>,
     caller: Caller,
+    principal: Principal,
     IfMatch(on): IfMatch,
     YamlBody(yaml): YamlBody,
-) -> Result<Json<TopologyApplied>, ApiError> {
+) -> Result<Response, ApiError> {
     let actor = caller.because(query.reason)?;
     if query.check {
         let (topology, consequences) = check_topology(&app.deployment, &yaml).await?;
         let hash = topology.version_hash();
-        return Ok(Json(TopologyApplied { version: None, hash, changed: false, consequences, topology }));
+        let checked = TopologyApplied { version: None, hash, changed: false, consequences, topology };
+        return Ok(Json(checked).into_response());
     }
     let edit = Edit { yaml, accept: query.accept, on };
-    Ok(Json(answer(apply_edit(&app.deployment, &edit, &actor).await?)))
+    if let Some(waits) = approvals::needed(&app, &principal, Content::Topology(edit.clone()), &actor).await? {
+        return Ok(waits);
+    }
+    Ok(Json(answer(apply_edit(&app.deployment, &edit, &actor).await?)).into_response())
 }
 
 /// `POST /v1/topology/rename-endpoint`
 pub(crate) async fn rename_endpoint(
     State(app): State<App>,
     caller: Caller,
+    principal: Principal,
     IfMatch(on): IfMatch,
     JsonBody(asked): JsonBody<RenameEndpoint>,
-) -> Result<Json<TopologyApplied>, ApiError> {
+) -> Result<Response, ApiError> {
     let actor = caller.because(asked.reason)?;
     let asked = Rename { region: asked.region, kind: asked.kind, address: asked.address, on };
-    Ok(Json(answer(rename(&app.deployment, &asked, &actor).await?)))
+    if let Some(waits) = approvals::needed(&app, &principal, Content::RenameEndpoint(asked.clone()), &actor).await? {
+        return Ok(waits);
+    }
+    Ok(Json(answer(rename(&app.deployment, &asked, &actor).await?)).into_response())
 }
 
 fn answer(Applied { stored, changed, consequences }: Applied) -> TopologyApplied {

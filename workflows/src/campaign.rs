@@ -13,6 +13,7 @@ mod view;
 mod waves;
 
 pub use control::{cancel_campaign, pause_campaign, resume_campaign};
+pub(crate) use create::create_in;
 pub use create::{CampaignRequest, CampaignStarted, Tenants, create_campaign};
 pub use daily::{DailyWindow, InvalidDailyWindow};
 pub use dry_run::{CampaignPlan, SkippedView, dry_run_campaign};

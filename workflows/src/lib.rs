@@ -57,6 +57,7 @@ pub mod explain;
 pub mod dry_run;
 pub mod controls;
 pub mod topology_change;
+pub mod approval;
 pub mod upgrade_check;
 
 pub use deployment::Deployment;

@@ -15,6 +15,7 @@ mod view;
 pub use late_writes::{LateKeys, LateWriteLine, LateWritesDetail, late_write_lines};
 pub use queue::{Found, RemovalRef, queue_removal};
 pub use recheck::{Recheck, RecheckStage, RecheckState, STATES as RECHECK_STATES};
+pub(crate) use replay::replay_in;
 pub use replay::{Accepted, ReplayOutcome, replay_removal};
 pub use state::{Cause, RemovalStage, RemovalState, VerifiedPart};
 pub use state_machine::{Removal, STATES};

@@ -19,8 +19,8 @@ use crate::precondition::{Precondition, Tag};
 use crate::refusal::Refusal;
 
 pub use consequences::Consequence;
-pub use rename_endpoint::{Rename, rename, rename_endpoint};
 pub(crate) use rename_endpoint::{Proven, prove_rename, put_proven_in};
+pub use rename_endpoint::{Rename, rename, rename_endpoint};
 
 /// Checks the file, also against what is in use, and stores nothing. Says what it would do besides.
 pub async fn check_topology(deployment: &Deployment, yaml: &str) -> Result<(Topology, Vec<Consequence>), Refusal> {

@@ -4,6 +4,7 @@
 //! the `workflows` crate.
 
 pub mod answers;
+pub mod approvals;
 pub mod audit;
 pub mod audit_chain;
 pub mod campaigns;

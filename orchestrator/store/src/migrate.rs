@@ -16,6 +16,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "create tokens", include_str!("../../../migrations/0004_create_tokens.sql")),
     (5, "seal the audit trail", include_str!("../../../migrations/0005_seal_the_audit_trail.sql")),
     (6, "keep answers", include_str!("../../../migrations/0006_keep_answers.sql")),
+    (7, "create approvals", include_str!("../../../migrations/0007_create_approvals.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.

@@ -9,6 +9,8 @@ use workflows::realm_move::{Estimate, MoveView, PlanView};
 use workflows::removal::RemovalDetail;
 use workflows::topology_change::Consequence;
 
+use super::ApprovalNeeded;
+
 /// An error (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -213,6 +215,26 @@ pub enum CampaignAnswer {
     Campaign(Box<CampaignView>),
     /// What the campaign would do, for `dryRun`.
     Plan(Box<CampaignPlan>),
+}
+
+/// What `POST /v1/tenants/{id}/moves` answers with 202.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum MoveAccepted {
+    /// The move, which was started.
+    Move(Box<MoveView>),
+    /// It waits for the approval of another person.
+    Waits(Box<ApprovalNeeded>),
+}
+
+/// What `POST /v1/campaigns` answers with 202.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+#[serde(untagged)]
+pub enum CampaignAccepted {
+    /// The campaign, which was created.
+    Campaign(Box<CampaignView>),
+    /// It waits for the approval of another person.
+    Waits(Box<ApprovalNeeded>),
 }
 
 /// One change of a move's state, as `GET /v1/moves/{id}/events` tells it in `event: state`.

@@ -4,6 +4,7 @@ use utoipa::openapi::schema::{
     AdditionalProperties, AnyOfBuilder, ArrayBuilder, KnownFormat, OneOfBuilder, SchemaFormat, SchemaType,
 };
 use utoipa::openapi::{Object, ObjectBuilder, Schema, Type};
+use workflows::approval::Action;
 
 /// Without control characters other than tab and line feed.
 const REASON: &str = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$";
@@ -69,6 +70,13 @@ pub(crate) fn tenants() -> Schema {
 /// The host of a tenant.
 pub(crate) fn host() -> Object {
     text(HOST, 253, "acme.example").build()
+}
+
+/// Actions that wait for approval.
+pub(crate) fn approval_actions() -> Schema {
+    let names = Action::NAMED.map(|action| serde_json::json!(action.as_str()));
+    let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(names));
+    Schema::Array(ArrayBuilder::new().items(name.build()).build())
 }
 
 /// Whose a token is.

@@ -12,7 +12,7 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::SCHEME;
-use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON, Page, USER_HEADER};
+use crate::api::{ApprovalNeeded, IDEMPOTENCY_HEADER, PROBLEM_JSON, Page, USER_HEADER};
 use crate::permissions::Rule;
 use crate::preconditions::IF_MATCH;
 
@@ -104,6 +104,11 @@ impl Describes {
         let header = parameter(IF_MATCH, what, ParameterIn::Header, (Required::False, 1_000, pattern));
         let changed = problem("what is in force has another entity tag; nothing was changed");
         Self { operation: self.operation.parameter(header).response("412", changed), ..self }
+    }
+
+    /// It may have to wait for the approval of another person.
+    pub(super) fn may_wait(self) -> Self {
+        self.answers::<ApprovalNeeded>(202, "it waits for the approval of another person; nothing was changed yet")
     }
 
     /// It takes this header.

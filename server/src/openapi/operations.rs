@@ -4,13 +4,15 @@ use axum::http::Method;
 
 use super::operation::{Described, Describes};
 use crate::api::{
-    AuditHead, AuditLine, AuditView, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, Explained,
-    IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, MemberView, MoveAnswer, MoveView, NewCampaign,
-    NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed,
-    ReplayedAll, Reschedule, StateEvent, StatusView, TenantView, TokenView, TopologyApplied, TopologyView, WorkersView,
+    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer,
+    CampaignView, CancelCampaign, Change, CreatedToken, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset,
+    LimitView, LimitsView, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken,
+    PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
+    SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied,
+    TopologyView, WorkersView,
 };
 use crate::permissions::TABLE;
-use crate::{audit, campaigns, moves, removals, status, tenants, tokens, topology};
+use crate::{approvals, audit, campaigns, moves, removals, status, tenants, tokens, topology};
 
 const YAML: [&str; 2] = ["application/yaml", "application/json"];
 const JSON_LINES: &str = "application/x-ndjson";
@@ -44,11 +46,13 @@ fn of_the_topology() -> Vec<Describes> {
             .query::<topology::Apply>()
             .file(&YAML)
             .conditional()
-            .answers::<TopologyApplied>(200, "it is in force, or was checked"),
+            .answers::<TopologyApplied>(200, "it is in force, or was checked")
+            .may_wait(),
         post("/v1/topology/rename-endpoint", "Reach a store at another address, once it is proved to be the same")
             .body::<RenameEndpoint>()
             .conditional()
-            .answers::<TopologyApplied>(200, "it is reached there from now on"),
+            .answers::<TopologyApplied>(200, "it is reached there from now on")
+            .may_wait(),
     ]
 }
 
@@ -69,7 +73,7 @@ fn of_tenants() -> Vec<Describes> {
             .answers::<TenantView>(200, "the tenant"),
         post("/v1/tenants/{id}/moves", "Start a move, or show what it would do")
             .body::<NewMove>()
-            .answers::<MoveView>(202, "the move was started")
+            .answers::<MoveAccepted>(202, "the move was started, or waits for the approval of another person")
             .answers::<MoveAnswer>(200, "the same move, open already; or what the move would do"),
         control("pause"),
         control("resume"),
@@ -111,7 +115,7 @@ fn of_campaigns() -> Vec<Describes> {
             .page::<CampaignView>("a page of campaigns"),
         post("/v1/campaigns", "Move many tenants, or show what that would be")
             .body::<NewCampaign>()
-            .answers::<CampaignView>(202, "the campaign was created")
+            .answers::<CampaignAccepted>(202, "the campaign was created, or waits for the approval of another person")
             .answers::<CampaignAnswer>(200, "the same request had created it; or what it would do"),
         get("/v1/campaigns/{id}", "Show a campaign").answers::<CampaignView>(200, "the campaign"),
         get("/v1/campaigns/{id}/members", "List its tenants, and what became of each")
@@ -146,7 +150,8 @@ fn of_removals() -> Vec<Describes> {
             .streams::<LateWriteLine>(JSON_LINES, "a `LateWriteLine` a line"),
         post("/v1/removals/{id}/replay", "Run a failed removal again")
             .body::<Replay>()
-            .answers::<Replayed>(200, "the removal"),
+            .answers::<Replayed>(200, "the removal")
+            .may_wait(),
         control("pause", "Pause a removal"),
         control("resume", "Resume a paused removal"),
         control("retry", "Try again now instead of waiting"),
@@ -159,7 +164,11 @@ fn of_controls() -> Vec<Describes> {
         post("/v1/resume", "Resume everything").body::<Change>().answers::<PauseAnswer>(200, "everything goes on"),
         get("/v1/pauses", "List pauses").answers::<PausesView>(200, "what is paused, by whom and why"),
         get("/v1/limits", "List limits").answers::<LimitsView>(200, "the limits, and how they are used"),
-        find(&Method::PUT, "/v1/limits", "Set a limit").body::<LimitSet>().answers::<LimitView>(200, "the limit"),
+        find(&Method::PUT, "/v1/limits", "Set a limit")
+            .body::<LimitSet>()
+            .conditional()
+            .answers::<LimitView>(200, "the limit")
+            .may_wait(),
         find(&Method::DELETE, "/v1/limits", "Take a limit away")
             .body::<LimitUnset>()
             .conditional()
@@ -185,12 +194,30 @@ fn of_the_rest() -> Vec<Describes> {
         get("/v1/ids/{id}", "Find what has an id that begins like this")
             .query::<status::OfKind>()
             .answers::<IdsView>(200, "up to ten things"),
+        get("/v1/approvals", "List requests for approval, newest first")
+            .query::<approvals::Filter>()
+            .page::<ApprovalView>("a page of requests"),
+        get("/v1/approvals/{id}", "Show a request for approval").answers::<ApprovalView>(200, "the request"),
+        post("/v1/approvals/{id}/approve", "Approve exactly what was asked for, which carries it out")
+            .body::<Approve>()
+            .answers::<ApprovalView>(200, "it was carried out"),
+        post("/v1/approvals/{id}/decline", "Decline a request, or withdraw one's own")
+            .body::<Change>()
+            .answers::<ApprovalView>(200, "it is not carried out"),
+        get("/v1/approval-policy", "Show which actions wait for another person")
+            .answers::<ApprovalPolicyView>(200, "the policy"),
+        find(&Method::PUT, "/v1/approval-policy", "Say which actions wait for another person")
+            .body::<SetApprovalPolicy>()
+            .conditional()
+            .answers::<ApprovalPolicyView>(200, "it is in force")
+            .may_wait(),
         get("/v1/tokens", "List tokens, without their secrets")
             .query::<tokens::Filter>()
             .page::<TokenView>("a page of tokens"),
         post("/v1/tokens", "Make a token")
             .body::<NewToken>()
-            .answers::<CreatedToken>(201, "the token, with its secret: the only time"),
+            .answers::<CreatedToken>(201, "the token, with its secret: the only time")
+            .answers::<TokenAwaitsApproval>(202, "it is good once another person has approved it"),
         find(&Method::DELETE, "/v1/tokens/{id}", "Revoke a token")
             .body::<Change>()
             .answers::<TokenView>(200, "it is refused from now on"),

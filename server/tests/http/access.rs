@@ -101,6 +101,12 @@ const ROUTES: &str = "
     GET    /v1/status                      vsoa
     GET    /v1/workers                     vsoa
     GET    /v1/ids/0199f3a1                vsoa
+    GET    /v1/approvals                   vsoa
+    GET    /v1/approvals/x                 vsoa
+    POST   /v1/approvals/x/approve         soa
+    POST   /v1/approvals/x/decline         soa
+    GET    /v1/approval-policy             vsoa
+    PUT    /v1/approval-policy             a
     GET    /v1/tokens                      a
     POST   /v1/tokens                      a
     DELETE /v1/tokens/x                    a

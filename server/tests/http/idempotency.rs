@@ -95,13 +95,15 @@ async fn taken_on_and_left(api: &Api, key: &str, body: &Value, seconds_ago: i64)
     keyed(api, (Method::POST, "/v1/pause"), key, body).await.expect(StatusCode::OK);
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
     let now = tx.now().await.expect("a clock");
-    store::sql("UPDATE answers SET status = NULL, location = NULL, body = NULL, at = $2 WHERE key = $1 AND request = $3")
-        .bind(key)
-        .bind(now - seconds_ago * 1_000)
-        .bind(&named)
-        .execute(&mut tx)
-        .await
-        .expect("the row is there");
+    store::sql(
+        "UPDATE answers SET status = NULL, location = NULL, body = NULL, at = $2 WHERE key = $1 AND request = $3",
+    )
+    .bind(key)
+    .bind(now - seconds_ago * 1_000)
+    .bind(&named)
+    .execute(&mut tx)
+    .await
+    .expect("the row is there");
     tx.commit().await.expect("it is committed");
 }
 
@@ -168,7 +170,8 @@ async fn a_secret_is_not_kept_with_an_answer() {
 
 #[tokio::test]
 async fn answers_are_forgotten_with_the_history() {
-    let settings = ServerSettings { keep_answers: Some(std::time::Duration::from_secs(60)), ..ServerSettings::default() };
+    let settings =
+        ServerSettings { keep_answers: Some(std::time::Duration::from_secs(60)), ..ServerSettings::default() };
     let api = Api::with(settings).await;
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
     for (key, age) in [("old", 61_000), ("young", 0)] {

@@ -2,6 +2,7 @@
 //! them.
 
 mod access;
+mod approvals;
 mod audit;
 mod campaigns;
 mod connections;

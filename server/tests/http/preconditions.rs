@@ -16,7 +16,9 @@ async fn a_topology_that_changed_since_is_not_replaced() {
     let api = Api::new().await;
     let (seen, tag) = seen(&api, "/v1/topology").await;
     let edited = TOPOLOGY.replacen("realms:", "realms:\n  apac: { dataRegions: [us-east-1] }", 1);
-    apply(&api, &edited, "\"1-0000000000000000\"").await.problem(StatusCode::PRECONDITION_FAILED, "precondition_failed");
+    apply(&api, &edited, "\"1-0000000000000000\"")
+        .await
+        .problem(StatusCode::PRECONDITION_FAILED, "precondition_failed");
     apply(&api, &edited, "none").await.problem(StatusCode::BAD_REQUEST, "invalid_if_match");
     apply(&api, &edited, &format!("W/{tag}")).await.problem(StatusCode::BAD_REQUEST, "invalid_if_match");
     assert_eq!(seen_version(&api).await, seen["version"]);
@@ -50,7 +52,11 @@ async fn limits_that_changed_since_are_not_replaced() {
     };
     change(Method::PUT, &none, json!({ "scope": "overall", "slots": 4 })).await.expect(StatusCode::OK);
     for method in [Method::PUT, Method::DELETE] {
-        let body = if method == Method::PUT { json!({ "scope": "overall", "slots": 9 }) } else { json!({ "scope": "overall" }) };
+        let body = if method == Method::PUT {
+            json!({ "scope": "overall", "slots": 9 })
+        } else {
+            json!({ "scope": "overall" })
+        };
         change(method, &none, body).await.problem(StatusCode::PRECONDITION_FAILED, "precondition_failed");
     }
     let (limits, tag) = seen(&api, "/v1/limits").await;

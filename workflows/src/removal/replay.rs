@@ -77,10 +77,9 @@ pub(crate) async fn replay_in(
             format!("`{hash}` is no hash of late writes, which has 16 digits: see `realmctl removals show {id}`");
         return Err(Refusal::invalid("hash_invalid", message));
     }
-    let mut held =
-        ExternalTransition::<Removal>::lock(tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
-            Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
-        })?;
+    let mut held = ExternalTransition::<Removal>::lock(tx, deployment.ids.as_ref(), id).await?.ok_or_else(|| {
+        Refusal::not_found("unknown_removal", format!("there is no removal {id}: see `realmctl removals list`"))
+    })?;
     let mut state = held.state()?;
     let error = match &state.stage {
         RemovalStage::Done { .. } => return Ok(ReplayOutcome::AlreadyDone),
