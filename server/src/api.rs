@@ -46,6 +46,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 /// The request header that says who asks.
 pub const USER_HEADER: &str = "X-Realmctl-User";
 
+/// The header of every answer to a caller who was let in, in which the server tells its version.
+pub const VERSION_HEADER: &str = "Realmctl-Version";
+
 /// The request header with which a change may be repeated.
 pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use catalogue::tokens;
@@ -27,6 +27,9 @@ use crate::settings::ServerSettings;
 
 /// How often the use of a token is noted.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// As [`crate::api::VERSION_HEADER`] spells it.
+const VERSION: HeaderName = HeaderName::from_static("realmctl-version");
 
 /// Checks tokens.
 #[derive(Clone)]
@@ -132,9 +135,10 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
     }
 }
 
-/// The answer with whose it was, for those who look at answers.
+/// The answer with whose it was, for those who look at answers, and with the server's version, which strangers are not told.
 fn of(principal: Principal, mut response: Response) -> Response {
     response.extensions_mut().insert(principal);
+    response.headers_mut().insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     response
 }
 

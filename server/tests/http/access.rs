@@ -6,7 +6,7 @@ use reqwest::header::{CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::ServerSettings;
-use server::api::{AuditView, CreatedToken, Page, TokenView};
+use server::api::{AuditView, CreatedToken, Page, TokenView, VERSION_HEADER};
 use store::sql;
 use workflows::access::TokenKeys;
 use workflows::timestamps::rfc3339;
@@ -160,6 +160,26 @@ async fn no_route_is_open_and_none_is_left_out_here() {
         allowed.sort_unstable();
         expected.sort_unstable();
         assert_eq!(allowed, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_let_in_is_told_the_servers_version_and_nobody_else() {
+    let api = with_tenants(&[]).await;
+    let viewer = with_role(&api, "viewer").await;
+    for (method, path, status) in [
+        ("GET", "/v1/tenants", StatusCode::OK),
+        ("GET", "/v1/tenants/nobody", StatusCode::NOT_FOUND),
+        ("GET", "/v1/nothing", StatusCode::NOT_FOUND),
+        ("DELETE", "/v1/tenants", StatusCode::METHOD_NOT_ALLOWED),
+        ("GET", "/v1/tokens", StatusCode::FORBIDDEN),
+    ] {
+        let answer = ask(&api, &viewer, method, path, &json!({})).await.expect(status);
+        assert_eq!(answer.header(VERSION_HEADER), env!("CARGO_PKG_VERSION"), "{method} {path}");
+        for token in ["wrong", "rct_0199f3a17c00_wrong"] {
+            let answer = ask(&api, token, method, path, &json!({})).await.expect(StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.header(VERSION_HEADER), "", "{method} {path}");
+        }
     }
 }
 
