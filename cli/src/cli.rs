@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants, tokens,
-    topology, upgrade_check, worker, workers,
+    audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status,
+    tenants, tokens, topology, upgrade_check, worker, workers,
 };
 #[cfg(feature = "playground")]
 use crate::commands::{demo, dev};
@@ -97,7 +97,10 @@ pub(crate) enum Command {
     #[cfg(feature = "bench")]
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
     /// Print the version
     #[command(after_help = "Examples:\n  realmctl version\n  realmctl version --output json")]
     Version,

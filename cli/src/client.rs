@@ -5,6 +5,7 @@
 mod controls;
 mod status;
 mod tokens;
+mod versions;
 
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use serde::de::DeserializeOwned;
 use server::api::{
     AuditHead, AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove,
     NewTenant, Page, Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
-    TenantView, TopologyApplied, TopologyView, USER_HEADER,
+    TenantView, TopologyApplied, TopologyView, USER_HEADER, VERSION_HEADER,
 };
 
+use self::versions::{Difference, Notes};
 use crate::exit::{Exit, Failure, chain};
 use crate::globals::Globals;
+use crate::output::Terminal;
+use crate::profiles::{Connection, connection};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one whole request and its answer; not for streams.
@@ -33,18 +37,35 @@ pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     token: Option<String>,
+    /// What names the server and the token, for messages.
+    server_from: String,
+    token_from: String,
+    terminal: Option<Terminal>,
+    notes: Notes,
 }
 
 /// Parameters of a query; those that are `None` are left out.
 type Query<'a> = &'a [(&'a str, Option<String>)];
 
 impl Client {
-    /// A client as the global options say. Connects when first used.
+    /// A client as the global options and profiles say. Connects when first used.
     pub(crate) fn of(globals: &Globals) -> Result<Self, Failure> {
-        Self::new(globals.server(), globals.token())
+        let connection = connection(globals)?;
+        if let Some(terminal) = &globals.terminal {
+            connection.notes.iter().for_each(|note| terminal.say(note));
+        }
+        let client = Self::with(connection)?;
+        Ok(Self { terminal: globals.terminal.clone(), ..client })
     }
 
+    /// A client of this server.
+    #[cfg(feature = "playground")]
     pub(crate) fn new(server: &str, token: Option<&str>) -> Result<Self, Failure> {
+        Self::with(Connection::to(server, token))
+    }
+
+    fn with(connection: Connection) -> Result<Self, Failure> {
+        let Connection { server, token, server_from, token_from, .. } = connection;
         let base: Url = server
             .parse()
             .ok()
@@ -62,7 +83,7 @@ impl Client {
             builder = builder.no_proxy();
         }
         let http = builder.build().map_err(|error| Failure::failed(format!("no HTTP client: {}", chain(&error))))?;
-        Ok(Self { http, base, token: token.map(str::to_owned) })
+        Ok(Self { http, base, token, server_from, token_from, terminal: None, notes: Notes::default() })
     }
 
     /// The server's address as it was given, without anything secret.
@@ -272,24 +293,34 @@ impl Client {
             None => request,
         };
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let differs = Difference::of(response.headers());
+        let tells_version = response.headers().contains_key(VERSION_HEADER);
         if response.status().is_success() {
+            self.notes.of(differs.as_ref(), self.terminal.as_ref());
             return Ok(response);
         }
         let status = response.status();
         let body = response.bytes().await.unwrap_or_default();
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) if status == StatusCode::UNAUTHORIZED => Err(self.unauthorised(&problem)),
-            Ok(problem) => Err(refused(status, &problem)),
-            Err(_) => Err(self.stranger(status)),
-        }
+        let failure = match serde_json::from_slice::<Problem>(&body) {
+            Ok(problem) if status == StatusCode::UNAUTHORIZED => self.unauthorised(&problem),
+            // Every server of this release or a later one says which it is.
+            Ok(problem) if problem.code == "unknown_route" && !tells_version => {
+                let message = "the server is of an earlier version, which does not answer this: upgrade it";
+                Failure::new(Exit::Refused, problem.code, message)
+            }
+            Ok(problem) => refused(status, &problem),
+            Err(_) => self.stranger(status),
+        };
+        Err(explained(differs, failure))
     }
 
     async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
         let status = response.status();
+        let differs = Difference::of(response.headers());
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         serde_json::from_slice(&body).map_err(|error| {
             tracing::debug!(%error, "unreadable answer");
-            self.stranger(status)
+            explained(differs, self.stranger(status))
         })
     }
 
@@ -304,7 +335,8 @@ impl Client {
         let why = innermost(error);
         let message = format!(
             "can't reach the server at {address}: check that it runs (`realmctl serve`, or `realmctl dev` for a playground) and that \
-             --server or REALMCTL_SERVER names it ({why})"
+             {} names it ({why})",
+            self.server_from
         );
         Failure::new(Exit::Failed, "unreachable", message)
     }
@@ -319,10 +351,11 @@ impl Client {
                 let message = format!("the server at {address} does not accept the token: {}", problem.detail);
                 return Failure::new(Exit::Refused, problem.code.clone(), message);
             }
-            Some(_) => {
-                "does not accept the token that was given: check --token or REALMCTL_TOKEN, and that --server is the right one"
-            }
-            None => "wants a token and none was given: set --token or REALMCTL_TOKEN to yours",
+            Some(_) => format!(
+                "does not accept the token that was given: check {}, and that --server is the right one",
+                self.token_from
+            ),
+            None => "wants a token and none was given: set --token or REALMCTL_TOKEN to yours".to_owned(),
         };
         Failure::new(Exit::Refused, problem.code.clone(), format!("the server at {address} {what}"))
     }
@@ -330,10 +363,19 @@ impl Client {
     fn stranger(&self, status: StatusCode) -> Failure {
         let address = self.address();
         let message = format!(
-            "what answered {status} at {address} is not a realmctl server of this version: check --server or REALMCTL_SERVER, then \
-             compare `realmctl version` here and there"
+            "what answered {status} at {address} is not a realmctl server of this version: check {}, then \
+             compare `realmctl version` here and there",
+            self.server_from
         );
         Failure::new(Exit::Failed, "not_a_server", message)
+    }
+}
+
+/// The failure, with a word on the server's version if that explains it.
+fn explained(differs: Option<Difference>, failure: Failure) -> Failure {
+    match differs {
+        Some(difference) => difference.explain(failure),
+        None => failure,
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod campaigns;
 pub(crate) mod completions;
+pub(crate) mod config;
 #[cfg(feature = "playground")]
 pub(crate) mod demo;
 #[cfg(feature = "playground")]
@@ -12,6 +13,7 @@ pub(crate) mod dev;
 pub(crate) mod errors;
 pub(crate) mod explain;
 pub(crate) mod limits;
+pub(crate) mod man;
 pub(crate) mod moves;
 pub(crate) mod pauses;
 pub(crate) mod removals;

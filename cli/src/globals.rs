@@ -1,8 +1,10 @@
 //! The options that every command takes.
 
-use clap::Args;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
-use crate::output::Format;
+use crate::output::{Format, Terminal};
+use crate::profiles::Given;
 
 /// Where a server is looked for when nobody says.
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
@@ -17,18 +19,38 @@ pub(crate) struct Globals {
     /// The API's token. For `serve` and `dev`: the token to ask clients for
     #[arg(long, global = true, env = "REALMCTL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// How to print data on stdout. Notes and errors go to stderr: in JSON, too, one object a line
+    /// The profile of `realmctl config` to use, in place of REALMCTL_SERVER and REALMCTL_TOKEN
+    #[arg(long, global = true, env = "REALMCTL_PROFILE", value_name = "NAME", hide_env_values = true)]
+    profile: Option<String>,
+    /// How to print data on stdout. Notes and errors go to stderr: with json and yaml as JSON, one object a line
     #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Format,
     /// Log more; twice for debugging. RUST_LOG overrides this
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Which of these were typed.
+    #[arg(skip)]
+    pub(crate) given: Given,
+    /// Where notes about the connection go.
+    #[arg(skip)]
+    pub(crate) terminal: Option<Terminal>,
 }
 
 impl Globals {
-    /// The server's address, the default if none was given.
-    pub(crate) fn server(&self) -> &str {
-        self.server.as_deref().unwrap_or(DEFAULT_SERVER)
+    /// Keeps apart what was typed and what variables say.
+    pub(crate) fn note_typed(&mut self, matches: &ArgMatches) {
+        let typed = |name| matches.value_source(name) == Some(ValueSource::CommandLine);
+        self.given = Given { server: typed("server"), token: typed("token"), profile: typed("profile") };
+    }
+
+    /// Whether a server was named, or a profile, which names one. The current profile and the default do not count.
+    pub(crate) fn names_a_server(&self) -> bool {
+        self.server.is_some() || self.profile().is_some()
+    }
+
+    /// The profile that was named; an empty one, as an unset variable of a script is, counts as none.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.profile.as_deref().filter(|profile| !profile.is_empty())
     }
 
     /// The token; one that is empty, as an unset variable of a script is, counts as none.

@@ -16,17 +16,19 @@ mod logging;
 mod number;
 mod output;
 mod process;
+mod profiles;
 mod progress;
 mod tables;
 mod timing_args;
 mod token_keys;
 mod watch;
+mod yaml;
 mod format;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::cli::{Cli, Command};
 use crate::exit::{Exit, Failure};
@@ -40,9 +42,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEAST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let cli = Cli::try_parse().unwrap_or_else(|error| misused(&without_environment(error)));
+    let mut cli = parse().unwrap_or_else(|error| misused(&without_environment(error)));
     let log = cli.command.log();
     let terminal = Terminal::new(cli.globals.output, log.format == LogFormat::Json);
+    cli.globals.terminal = Some(terminal.clone());
     logging::start(log, cli.globals.verbose, &terminal);
     match run(cli, &terminal) {
         Ok(exit) => exit.into(),
@@ -53,21 +56,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// The command line, and which of its global options were typed.
+fn parse() -> Result<Cli, clap::Error> {
+    let matches = Cli::command().try_get_matches()?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut Cli::command()))?;
+    cli.globals.note_typed(&matches);
+    Ok(cli)
+}
+
 /// The same error with a usage line of what was typed: an option that a variable gives would stand there as if it were required.
 fn without_environment(error: clap::Error) -> clap::Error {
     if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return error;
     }
     let typed = |option: clap::Arg| option.env(None::<&'static str>);
-    let command = Cli::command().mut_arg("server", typed).mut_arg("token", typed);
+    let command = Cli::command().mut_arg("server", typed).mut_arg("token", typed).mut_arg("profile", typed);
     command.try_get_matches().err().unwrap_or(error)
 }
 
 /// Prints the help that was asked for, or what is wrong with the command line, and ends the process.
 fn misused(error: &clap::Error) -> ! {
     let words: Vec<_> = std::env::args_os().collect();
-    let json = words.iter().any(|word| word == "--output=json")
-        || words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    let asked = |word: &std::ffi::OsStr| word == "json" || word == "yaml";
+    let json = words.iter().any(|word| word == "--output=json" || word == "--output=yaml")
+        || words.windows(2).any(|pair| pair[0] == "--output" && asked(&pair[1]));
     if !json || !error.use_stderr() {
         error.exit();
     }
@@ -93,8 +105,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        audit, campaigns, completions, errors, explain, limits, moves, pauses, removals, serve, status, tenants,
-        tokens, topology, upgrade_check, version, worker, workers,
+        audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status,
+        tenants, tokens, topology, upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -124,6 +136,8 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         #[cfg(feature = "bench")]
         Command::Bench(command) => Box::pin(commands::bench::run(&command, terminal)).await,
         Command::Completions(args) => completions::run(&args, Cli::command(), terminal),
+        Command::Man(args) => man::run(&args, Cli::command(), terminal),
+        Command::Config(command) => config::run(&command, globals, terminal),
         Command::Version => version::run(terminal),
     }
 }

@@ -1,5 +1,5 @@
-//! What goes where: stdout is data (text with tables, or JSON), stderr is everything else. With `--output json` notes and errors are JSON,
-//! too, one object a line: `{"note": …}` or `{"error": {"code", "message", "exit"}}`. (The log is apart: `--log-format`.) No meaning is
+//! What goes where: stdout is data (text with tables, JSON, or YAML), stderr is everything else. With `--output json` and `yaml` notes and
+//! errors are JSON, one object a line: `{"note": …}` or `{"error": {"code", "message", "exit"}}`. (The log is apart: `--log-format`.) No meaning is
 //! carried by colour.
 
 use std::io::{self, IsTerminal, Write};
@@ -17,10 +17,12 @@ pub(crate) enum Format {
     Table,
     /// For programs.
     Json,
+    /// The same as json, as YAML.
+    Yaml,
 }
 
 /// Where a command prints to. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terminal {
     /// How data is printed.
     pub(crate) format: Format,
@@ -44,7 +46,7 @@ impl Terminal {
         match self.format {
             _ if self.logs_json => tracing::info!("{text}"),
             Format::Table => self.line(text),
-            Format::Json => self.line(&json!({ "note": text }).to_string()),
+            Format::Json | Format::Yaml => self.line(&json!({ "note": text }).to_string()),
         }
     }
 
@@ -55,7 +57,7 @@ impl Terminal {
             _ if self.logs_json => tracing::error!(code, "{message}"),
             Format::Table if *exit == Exit::Interrupted => self.line(message),
             Format::Table => self.line(&format!("error: {message}")),
-            Format::Json => {
+            Format::Json | Format::Yaml => {
                 let error = json!({ "code": code, "message": message, "exit": *exit as u8 });
                 self.line(&json!({ "error": error }).to_string());
             }
@@ -67,7 +69,7 @@ impl Terminal {
         self.bars.suspend(|| writeln!(io::stderr(), "{text}").ok());
     }
 
-    /// Data to stdout: as JSON, or whatever `table` makes of it.
+    /// Data to stdout: as JSON or YAML, or whatever `table` makes of it.
     pub(crate) fn data<T: Serialize>(&self, data: &T, table: impl FnOnce(&T) -> String) -> Result<(), Failure> {
         match self.format {
             Format::Table => self.text(&table(data)),
@@ -76,17 +78,34 @@ impl Terminal {
                     .map_err(|error| Failure::failed(format!("the answer can't be written as JSON: {error}")))?;
                 self.text(&json)
             }
+            Format::Yaml => {
+                let yaml = crate::yaml::text(data)
+                    .map_err(|error| Failure::failed(format!("the answer can't be written as YAML: {error}")))?;
+                // Blank lines at the end may belong to a text.
+                self.write(yaml.strip_suffix('\n').unwrap_or(&yaml))
+            }
+        }
+    }
+
+    /// Refuses `--output yaml` for what goes to stdout as JSON lines, one object a line, however it is asked for.
+    pub(crate) fn lines_are_json(&self) -> Result<(), Failure> {
+        match self.format {
+            Format::Yaml => {
+                Err(Failure::usage("this is printed as JSON lines, never as YAML: leave out --output yaml"))
+            }
+            Format::Table | Format::Json => Ok(()),
         }
     }
 
     /// Text to stdout, ending in one line break. A reader that has had enough (`| head`) is no failure.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
-        if text.is_empty() {
-            return Ok(());
-        }
+        if text.is_empty() { Ok(()) } else { self.write(text.trim_end()) }
+    }
+
+    fn write(&self, text: &str) -> Result<(), Failure> {
         let written = self.bars.suspend(|| {
             let mut stdout = io::stdout().lock();
-            writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush())
+            writeln!(stdout, "{text}").and_then(|()| stdout.flush())
         });
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {

@@ -241,7 +241,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// Commands that are processes of their own, or print what is no table: other tests have them.
-const ELSEWHERE: [&str; 11] = [
+const ELSEWHERE: [&str; 18] = [
     "demo",
     "dev",
     "serve",
@@ -253,6 +253,13 @@ const ELSEWHERE: [&str; 11] = [
     "audit export",
     "audit verify",
     "bench catalogue",
+    "man",
+    "config set",
+    "config use",
+    "config list",
+    "config show",
+    "config delete",
+    "config path",
 ];
 
 fn folder() -> PathBuf {

@@ -13,11 +13,11 @@ const SHORTEST: usize = 8;
 
 impl Client {
     pub(crate) async fn status(&self) -> Result<StatusView, Failure> {
-        self.get(&["status"], &[]).await.map_err(older)
+        self.get(&["status"], &[]).await
     }
 
     pub(crate) async fn workers(&self) -> Result<WorkersView, Failure> {
-        self.get(&["workers"], &[]).await.map_err(older)
+        self.get(&["workers"], &[]).await
     }
 
     /// The whole id of what is given by its beginning, of this kind or of any. What nothing begins with stays as it is, for the server to
@@ -49,13 +49,4 @@ impl Client {
             }
         }
     }
-}
-
-/// What a server that does not know the path is.
-fn older(failure: Failure) -> Failure {
-    if failure.code != "unknown_route" {
-        return failure;
-    }
-    let message = "the server is of an earlier version, which does not answer this: upgrade it";
-    Failure { message: message.to_owned(), ..failure }
 }

@@ -171,6 +171,9 @@ async fn show(args: &ShowArgs, client: &Client, terminal: &Terminal) -> Result<(
     let id = whole_id(client, &args.id).await?;
     let Some(path) = &args.keys else { return terminal.data(&client.removal(&id).await?, show_table) };
     let to_stdout = path.as_os_str() == "-";
+    if to_stdout {
+        terminal.lines_are_json()?;
+    }
     let unwritten = |error: std::io::Error| Failure::failed(format!("{} can't be written: {error}", path.display()));
     let mut keys = 0_usize;
     // Asked for first: what is refused leaves no file behind.

@@ -32,7 +32,7 @@ pub(crate) enum TopologyCommand {
 
 /// List every mistake in a topology file
 ///
-/// Works without a server. With --server or REALMCTL_SERVER it also asks that server whether the change would strand
+/// Works without a server. With --server or --profile, or their variables, it also asks that server whether the change would strand
 /// a tenant, and what else it would do to tenants and moves. Nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -107,7 +107,7 @@ async fn check(args: &CheckArgs, globals: &Globals, terminal: &Terminal) -> Resu
     };
     let hash = topology.version_hash();
     let (mut against, mut consequences) = (None, Vec::new());
-    if globals.server.is_some() {
+    if globals.names_a_server() {
         let client = Client::of(globals)?;
         consequences = client.check_topology(yaml).await?.consequences;
         against = Some(client.address());

@@ -68,6 +68,8 @@ fn clean(mut command: Command) -> Command {
     for name in ours.map(|(name, _)| name).chain(["RUST_LOG", "COLUMNS", "CLICOLOR_FORCE"].map(Into::into)) {
         command.env_remove(name);
     }
+    // Whoever runs the tests may have profiles.
+    command.env("REALMCTL_CONFIG", "/nonexistent/config.yaml");
     command.env("AWS_ACCESS_KEY_ID", "AKIDTEST").env("AWS_SECRET_ACCESS_KEY", "secret");
     command
 }

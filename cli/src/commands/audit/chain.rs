@@ -72,6 +72,9 @@ struct Checked {
 }
 
 pub(crate) async fn export(args: &ExportArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
+    if args.file.is_none() {
+        terminal.lines_are_json()?;
+    }
     let mut response = client.export_audit(args.after).await?;
     let mut out: Box<dyn Write> = match &args.file {
         Some(file) => Box::new(new_file(file)?),
