@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status,
-    tenants, tokens, topology, upgrade_check, worker, workers,
+    approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
+    status, tenants, tokens, topology, upgrade_check, worker, workers,
 };
 #[cfg(feature = "playground")]
 use crate::commands::{demo, dev};
@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Campaigns(campaigns::CampaignsCommand),
     #[command(subcommand)]
     Removals(removals::RemovalsCommand),
+    #[command(subcommand)]
+    Approvals(approvals::ApprovalsCommand),
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     #[command(subcommand)]

@@ -2,6 +2,7 @@
 //!
 //! It repeats nothing: whether a request may be sent again is for the person, or for `follow`, to say.
 
+mod approvals;
 mod controls;
 mod status;
 mod tokens;
@@ -14,11 +15,12 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
-    AuditHead, AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView, NewCampaign, NewMove,
-    NewTenant, Page, Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
-    TenantView, TopologyApplied, TopologyView, USER_HEADER, VERSION_HEADER,
+    ApprovalNeeded, AuditHead, AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView,
+    NewCampaign, NewMove, NewTenant, Page, Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed,
+    ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView, USER_HEADER, VERSION_HEADER,
 };
 
+pub(crate) use self::approvals::NewTokenAnswer;
 use self::versions::{Difference, Notes};
 use crate::exit::{Exit, Failure, chain};
 use crate::globals::Globals;
@@ -42,6 +44,14 @@ pub(crate) struct Client {
     token_from: String,
     terminal: Option<Terminal>,
     notes: Notes,
+}
+
+/// An answer with 202.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Accepted<T> {
+    Waits(Box<ApprovalNeeded>),
+    Done(T),
 }
 
 /// Parameters of a query; those that are `None` are left out.
@@ -314,7 +324,18 @@ impl Client {
         Err(explained(differs, failure))
     }
 
+    /// What was done. If it has to wait for another person, that is a failure: it was not done.
     async fn read<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
+        if response.status() != StatusCode::ACCEPTED {
+            return self.read_any(response).await;
+        }
+        match self.read_any(response).await? {
+            Accepted::Waits(needed) => Err(approvals::waits(&needed)),
+            Accepted::Done(done) => Ok(done),
+        }
+    }
+
+    async fn read_any<T: DeserializeOwned>(&self, response: Response) -> Result<T, Failure> {
         let status = response.status();
         let differs = Difference::of(response.headers());
         let body = response.bytes().await.map_err(|error| self.unreachable(&error))?;

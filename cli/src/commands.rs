@@ -1,5 +1,6 @@
 //! The commands, one file a group: each reads its options, calls the server (or starts one), and prints.
 
+pub(crate) mod approvals;
 pub(crate) mod audit;
 #[cfg(feature = "bench")]
 pub(crate) mod bench;

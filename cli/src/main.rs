@@ -105,8 +105,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status,
-        tenants, tokens, topology, upgrade_check, version, worker, workers,
+        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
+        status, tenants, tokens, topology, upgrade_check, version, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -121,6 +121,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Move(args) => moves::start(&args, globals, terminal).await,
         Command::Moves(command) => moves::run(&command, globals, terminal).await,
         Command::Campaigns(command) => campaigns::run(&command, globals, terminal).await,
+        Command::Approvals(command) => approvals::run(&command, globals, terminal).await,
         Command::Audit(command) => audit::run(&command, globals, terminal).await,
         Command::Token(command) => tokens::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,

@@ -20,6 +20,7 @@ macro_rules! on_both_databases {
 
 mod add_before_remove;
 mod aliases;
+mod approvals;
 mod audit_chain;
 mod audit_trail;
 mod back_and_forth;

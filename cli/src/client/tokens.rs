@@ -1,16 +1,12 @@
 //! Calls about tokens.
 
 use reqwest::Method;
-use server::api::{Change, CreatedToken, NewToken, Page, TokenView};
+use server::api::{Change, Page, TokenView};
 
 use super::{Client, Query};
 use crate::exit::Failure;
 
 impl Client {
-    pub(crate) async fn create_token(&self, new: &NewToken) -> Result<CreatedToken, Failure> {
-        self.post(&["tokens"], new).await
-    }
-
     pub(crate) async fn tokens(&self, query: Query<'_>) -> Result<Page<TokenView>, Failure> {
         self.get(&["tokens"], query).await
     }

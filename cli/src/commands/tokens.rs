@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
-use server::api::{Change, CreatedToken, NewToken, Page, Role, Scope, TokenView};
+use server::api::{ApprovalView, Change, CreatedToken, NewToken, Page, Role, Scope, TokenAwaitsApproval, TokenView};
 use workers::{CredentialsFrom, Movers, Settings};
 use workflows::Deployment;
 use workflows::access::{self, Expiry};
@@ -12,7 +12,7 @@ use workflows::actor::Actor;
 use workflows::timestamps::rfc3339;
 use workflows::timing::Timing;
 
-use crate::client::Client;
+use crate::client::{Client, NewTokenAnswer};
 use crate::exit::{Exit, Failure};
 use crate::format;
 use crate::globals::Globals;
@@ -145,13 +145,24 @@ async fn create(args: &CreateArgs, globals: &Globals, terminal: &Terminal) -> Re
                 }),
                 reason: args.reason.clone(),
             };
-            Client::of(globals)?.create_token(&new).await?
+            match Client::of(globals)?.create_token(&new).await? {
+                NewTokenAnswer::Created(created) => *created,
+                NewTokenAnswer::Waits(waits) => return terminal.data(&*waits, |waits| waits_table(waits, terminal)),
+            }
         }
     };
     terminal.say("Keep the secret now: it is not shown again. Its bearer sets REALMCTL_TOKEN to it.");
     terminal.data(&created, |created| {
         format!("{}\n{}", facts([("Secret", created.secret.clone())]), show_table(&created.token))
     })
+}
+
+/// A token that is not good yet.
+fn waits_table(waits: &TokenAwaitsApproval, terminal: &Terminal) -> String {
+    let ApprovalView { id, hash, .. } = &waits.approval;
+    terminal.say("Keep the secret now: it is not shown again. It is good once another person has approved the token.");
+    let next = format!("realmctl approvals approve {id} --hash {hash}");
+    facts([("Secret", waits.secret.clone()), ("Waits as", id.clone()), ("Approve with", next)])
 }
 
 /// Without a server, as whoever may write to the database.
