@@ -12,6 +12,7 @@ use engine::{Workflow, host_and_process};
 use serde::Deserialize;
 use store::{Millis, StoreError, Tx};
 use utoipa::IntoParams;
+use workflows::approval::count_pending;
 use workflows::clock_checks::{self, CLOCK_SKEW};
 use workflows::removal::Removal;
 use workflows::timestamps::rfc3339;
@@ -46,12 +47,14 @@ pub(crate) async fn show(State(app): State<App>) -> Result<Json<StatusView>, Api
     let failed = status_queries::count_ended(&mut tx, Removal::KIND, "failed").await?;
     let pauses = controls::list_pauses(&mut tx).await?;
     let offline = tenants::offline(&mut tx, NAMED).await?;
+    let waiting = count_pending(&mut tx).await?;
     let now = tx.now().await?;
     tx.rollback().await?;
     let skew = clock_checks::beyond_skew(&app.deployment).await?;
     let mut attention = Vec::new();
     attention.extend(offline.iter().filter_map(|tenant| lapsed(tenant, now)));
     attention.extend(failed_removals(failed));
+    attention.extend(approvals(waiting));
     attention.extend(skew.into_iter().map(|text| wants(CLOCK_SKEW, text, "realmctl workers list")));
     attention.extend(idle(&workers));
     attention.extend(failing(&open));
@@ -141,6 +144,12 @@ fn lapsed(tenant: &tenants::Tenant, now: Millis) -> Option<Attention> {
 fn failed_removals(failed: i64) -> Option<Attention> {
     let text = format!("{} failed: data that moves left behind has not been removed", many(failed, "removal"));
     (failed > 0).then(|| wants("failed_removals", text, "realmctl removals list --failed"))
+}
+
+fn approvals(waiting: i64) -> Option<Attention> {
+    let verb = if waiting == 1 { "waits" } else { "wait" };
+    let text = format!("{} {verb} for the approval of another person", many(waiting, "request"));
+    (waiting > 0).then(|| wants("approvals", text, "realmctl approvals list"))
 }
 
 /// Each pause of everything or of a tenant; those of single workflows together.

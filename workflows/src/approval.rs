@@ -10,6 +10,7 @@ mod carry_out;
 mod content;
 mod decide;
 mod policy;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -17,5 +18,5 @@ pub use action::Action;
 pub use ask::{Asker, ask_for_token, ask_if_needed};
 pub use carry_out::Outcome;
 pub use content::Content;
-pub use decide::{Approval, ApprovalState, approve, decline, find_approval, list_approvals};
+pub use decide::{Approval, ApprovalState, approve, count_pending, decline, find_approval, list_approvals};
 pub use policy::{Policy, policy, policy_tag, set_policy_if};

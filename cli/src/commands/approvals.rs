@@ -192,8 +192,7 @@ fn carried_out(approved: &ApprovalView) -> String {
 fn list_table(page: &Page<ApprovalView>) -> String {
     let columns = [
         Column::whole("ID"),
-        Column::whole("ACTION"),
-        Column::new("TENANT"),
+        Column::new("WHAT"),
         Column::new("REQUESTED BY"),
         Column::whole("STATE"),
         Column::new("UNTIL"),
@@ -201,8 +200,7 @@ fn list_table(page: &Page<ApprovalView>) -> String {
     let rows = page.items.iter().map(|approval| {
         [
             approval.id.clone(),
-            approval.action.as_str().to_owned(),
-            approval.tenant.clone().unwrap_or_else(|| "-".to_owned()),
+            approval.summary.clone(),
             approval.requested_by.clone(),
             state(approval).to_owned(),
             format::time(&approval.expires_at),
@@ -214,8 +212,7 @@ fn list_table(page: &Page<ApprovalView>) -> String {
 fn show_table(approval: &ApprovalView) -> String {
     let mut lines = vec![
         ("Id", approval.id.clone()),
-        ("Action", approval.action.as_str().to_owned()),
-        ("Tenant", approval.tenant.clone().unwrap_or_else(|| "-".to_owned())),
+        ("What", approval.summary.clone()),
         ("State", state(approval).to_owned()),
         ("Requested", format!("{} by {}", format::time(&approval.requested_at), approval.requested_by)),
         ("Reason", if approval.reason.is_empty() { "-".to_owned() } else { approval.reason.clone() }),
@@ -228,7 +225,12 @@ fn show_table(approval: &ApprovalView) -> String {
     }
     let mut text = facts(lines);
     let content = yaml::text(&approval.content).unwrap_or_else(|_| approval.content.to_string());
-    text.push_str("\n\nTo be carried out\n");
+    let heading = match approval.state {
+        ApprovalState::Approved => "Carried out",
+        ApprovalState::Pending => "To be carried out",
+        _ => "Not carried out",
+    };
+    text.push_str(&format!("\n\n{heading}\n"));
     for line in content.lines() {
         text.push_str(&format!("  {line}\n"));
     }

@@ -85,7 +85,8 @@ fn list_table(page: &Page<AuditView>) -> String {
 }
 
 /// What entries that are about no location tell of: the names in their JSON, and the words for them.
-const NAMED: [(&str, &str); 13] = [
+const NAMED: [(&str, &str); 14] = [
+    ("summary", "to"),
     ("to", "to"),
     ("realm", "realm"),
     ("move", "move"),

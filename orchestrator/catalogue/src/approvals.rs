@@ -148,6 +148,12 @@ pub async fn list(
     rows.bind(tenant).bind(state).bind(before).bind(limit).fetch_all(tx).await?.iter().map(approval).collect()
 }
 
+/// How many wait that are good after `now`.
+pub async fn count_pending(tx: &mut Tx, now: Millis) -> Result<i64, StoreError> {
+    let count = sql("SELECT COUNT(*) AS waiting FROM approvals WHERE state = 'pending' AND expires_at > $1");
+    count.bind(now).fetch_one(tx).await?.int("waiting")
+}
+
 /// It is decided, by somebody, for a reason, at a time.
 pub async fn decide(
     tx: &mut Tx,

@@ -38,6 +38,8 @@ pub struct ApprovalView {
     pub tenant: Option<String>,
     /// Where it stands.
     pub state: ApprovalState,
+    /// What is asked for, in a sentence.
+    pub summary: String,
     /// All that is carried out once it is approved.
     #[schema(value_type = Object)]
     pub content: Value,
@@ -63,12 +65,13 @@ pub struct ApprovalView {
 
 impl From<Approval> for ApprovalView {
     fn from(found: Approval) -> Self {
-        let Approval { stored, action, content, state, outcome } = found;
+        let Approval { stored, action, summary, content, state, outcome } = found;
         Self {
             id: stored.id,
             action,
             tenant: stored.tenant,
             state,
+            summary,
             content,
             hash: stored.hash,
             requested_by: stored.requested_by,

@@ -9,6 +9,7 @@ use super::carry_out::{carry_out, hash_of_plan, prepare};
 use super::content::{Content, hash};
 use super::decide::{Approval, PENDING};
 use super::policy::policy;
+use super::shown::summary;
 use crate::access::{Created, NewToken, TokenKeys, make_token};
 use crate::actor::Actor;
 use crate::deployment::Deployment;
@@ -140,7 +141,7 @@ async fn keep(
     };
     approvals::insert(&mut tx, &new).await?;
     let after = json!({
-        "approval": new.id, "action": new.action, "hash": new.hash, "expiresAt": rfc3339(new.expires_at),
+        "approval": new.id, "action": new.action, "summary": summary(content), "hash": new.hash, "expiresAt": rfc3339(new.expires_at),
     });
     record(deployment, &mut tx, "approval.request", (&new, after), asker.actor).await?;
     tx.commit().await?;

@@ -124,6 +124,14 @@ impl From<&StoredToken> for NewTokenRow {
 }
 
 impl NewTokenRow {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn role(&self) -> &str {
+        &self.role
+    }
+
     pub(super) fn token(&self) -> StoredToken {
         StoredToken {
             id: self.id.clone(),

@@ -9,6 +9,7 @@ use super::action::Action;
 use super::ask::{Asker, person, record};
 use super::carry_out::{Outcome, carry_out, prepare};
 use super::content::Content;
+use super::shown::{readable, summary};
 use crate::access::is_still_good;
 use crate::actor::Actor;
 use crate::deployment::Deployment;
@@ -43,7 +44,9 @@ pub struct Approval {
     pub stored: StoredApproval,
     /// The action.
     pub action: Action,
-    /// All that is carried out, without hashes of secrets.
+    /// What is asked for, in a sentence.
+    pub summary: String,
+    /// All that is carried out, as people read it.
     pub content: Value,
     /// Where it stands.
     pub state: ApprovalState,
@@ -55,10 +58,8 @@ impl Approval {
     pub(super) fn read(stored: StoredApproval, now: Millis) -> Result<Self, StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt(format!("{what} of approval {}", stored.id));
         let action = Action::find(&stored.action).ok_or_else(|| corrupt("the action"))?;
-        let mut content: Value = serde_json::from_str(&stored.content).map_err(|_| corrupt("the content"))?;
-        if let (Action::Token, Value::Object(fields)) = (action, &mut content) {
-            fields.retain(|name, _| name != "hash" && name != "hashKey");
-        }
+        let content = Content::read(&stored.content)?;
+        let (summary, content) = (summary(&content), readable(&content));
         let state = match stored.state.as_str() {
             PENDING if stored.expires_at <= now => ApprovalState::Expired,
             PENDING => ApprovalState::Pending,
@@ -69,7 +70,7 @@ impl Approval {
         };
         let outcome = stored.outcome.as_deref().map(serde_json::from_str).transpose();
         let outcome = outcome.map_err(|_| corrupt("the outcome"))?;
-        Ok(Self { stored, action, content, state, outcome })
+        Ok(Self { stored, action, summary, content, state, outcome })
     }
 }
 
@@ -91,6 +92,12 @@ pub async fn list_approvals(
     let state = only_pending.then_some(PENDING);
     let found = approvals::list(tx, (tenant, state), before, limit).await?;
     found.into_iter().map(|stored| Approval::read(stored, now)).collect()
+}
+
+/// How many wait.
+pub async fn count_pending(tx: &mut Tx) -> Result<i64, StoreError> {
+    let now = tx.now().await?;
+    approvals::count_pending(tx, now).await
 }
 
 /// Approves exactly what has this hash, and carries it out, in one transaction.
@@ -131,7 +138,7 @@ pub async fn approve(
     let decided = (by, approver.actor.why.as_str(), now);
     approvals::decide(&mut tx, (id, APPROVED), decided, Some(shown.to_string())).await?;
     let after = json!({
-        "approval": id, "action": asked.action, "hash": asked.hash, "requestedBy": asked.requested_by, "outcome": shown,
+        "approval": id, "action": asked.action, "summary": summary(&content), "hash": asked.hash, "requestedBy": asked.requested_by, "outcome": shown,
     });
     record(deployment, &mut tx, "approval.approve", (&asked, after), approver.actor).await?;
     let approved = approvals::find(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
@@ -155,8 +162,10 @@ pub async fn decline(deployment: &Deployment, id: &str, by: Asker<'_>) -> Result
         (DECLINED, "approval.decline")
     };
     approvals::decide(&mut tx, (id, state), (name, &by.actor.why, now), None).await?;
-    let after =
-        json!({ "approval": id, "action": asked.action, "hash": asked.hash, "requestedBy": asked.requested_by });
+    let after = json!({
+        "approval": id, "action": asked.action, "summary": summary(&Content::read(&asked.content)?), "hash": asked.hash,
+        "requestedBy": asked.requested_by,
+    });
     record(deployment, &mut tx, action, (&asked, after), by.actor).await?;
     let declined = approvals::find(&mut tx, id).await?.ok_or_else(|| unknown(id))?;
     tx.commit().await?;
