@@ -26,6 +26,7 @@ use crate::exit::{Exit, Failure, chain};
 use crate::globals::Globals;
 use crate::output::Terminal;
 use crate::profiles::{Connection, connection};
+use crate::trust::{TrustArgs, cut_off, untrusted};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For one whole request and its answer; not for streams.
@@ -44,6 +45,8 @@ pub(crate) struct Client {
     token_from: String,
     terminal: Option<Terminal>,
     notes: Notes,
+    /// It shows a certificate.
+    certified: bool,
 }
 
 /// An answer with 202.
@@ -64,17 +67,17 @@ impl Client {
         if let Some(terminal) = &globals.terminal {
             connection.notes.iter().for_each(|note| terminal.say(note));
         }
-        let client = Self::with(connection)?;
+        let client = Self::with(connection, &globals.trust)?;
         Ok(Self { terminal: globals.terminal.clone(), ..client })
     }
 
-    /// A client of this server.
+    /// A client of this server, that trusts whom this machine trusts.
     #[cfg(feature = "playground")]
     pub(crate) fn new(server: &str, token: Option<&str>) -> Result<Self, Failure> {
-        Self::with(Connection::to(server, token))
+        Self::with(Connection::to(server, token), &TrustArgs::default())
     }
 
-    fn with(connection: Connection) -> Result<Self, Failure> {
+    fn with(connection: Connection, trust: &TrustArgs) -> Result<Self, Failure> {
         let Connection { server, token, server_from, token_from, .. } = connection;
         let base: Url = server
             .parse()
@@ -92,8 +95,12 @@ impl Client {
         if base.host_str().is_some_and(|host| matches!(host, "127.0.0.1" | "localhost" | "[::1]")) {
             builder = builder.no_proxy();
         }
-        let http = builder.build().map_err(|error| Failure::failed(format!("no HTTP client: {}", chain(&error))))?;
-        Ok(Self { http, base, token, server_from, token_from, terminal: None, notes: Notes::default() })
+        let http = trust
+            .apply(builder)?
+            .build()
+            .map_err(|error| Failure::failed(format!("no HTTP client: {}", chain(&error))))?;
+        let certified = trust.shows_a_certificate();
+        Ok(Self { http, base, token, server_from, token_from, terminal: None, notes: Notes::default(), certified })
     }
 
     /// The server's address as it was given, without anything secret.
@@ -353,6 +360,10 @@ impl Client {
             );
             return Failure::new(Exit::Failed, "no_answer", message);
         }
+        let lost = || (self.certified && !error.is_connect()).then(|| cut_off(&innermost(error)));
+        if let Some(why) = untrusted(error).or_else(lost) {
+            return Failure::new(Exit::Failed, "untrusted", format!("can't talk to the server at {address}: {why}"));
+        }
         let why = innermost(error);
         let message = format!(
             "can't reach the server at {address}: check that it runs (`realmctl serve`, or `realmctl dev` for a playground) and that \
@@ -376,6 +387,10 @@ impl Client {
                 "does not accept the token that was given: check {}, and that --server is the right one",
                 self.token_from
             ),
+            None if self.certified => {
+                let message = format!("the server at {address} lets nobody in for the certificate: {}", problem.detail);
+                return Failure::new(Exit::Refused, problem.code.clone(), message);
+            }
             None => "wants a token and none was given: set --token or REALMCTL_TOKEN to yours".to_owned(),
         };
         Failure::new(Exit::Refused, problem.code.clone(), format!("the server at {address} {what}"))

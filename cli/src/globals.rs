@@ -5,6 +5,7 @@ use clap::{ArgMatches, Args};
 
 use crate::output::{Format, Terminal};
 use crate::profiles::Given;
+use crate::trust::TrustArgs;
 
 /// Where a server is looked for when nobody says.
 pub(crate) const DEFAULT_SERVER: &str = "http://127.0.0.1:8642";
@@ -22,6 +23,8 @@ pub(crate) struct Globals {
     /// The profile of `realmctl config` to use, in place of REALMCTL_SERVER and REALMCTL_TOKEN
     #[arg(long, global = true, env = "REALMCTL_PROFILE", value_name = "NAME", hide_env_values = true)]
     profile: Option<String>,
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
     /// How to print data on stdout. Notes and errors go to stderr: with json and yaml as JSON, one object a line
     #[arg(long, global = true, value_enum, default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Format,

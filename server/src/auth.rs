@@ -1,4 +1,5 @@
-//! Lets a caller of `/v1` in who shows a token: the server's own, or one that was made for somebody. A server without either listens on
+//! Lets a caller of `/v1` in who shows a token: the server's own, or one that was made for somebody; or, where the server knows authorities
+//! of clients, a certificate. What stands in `Authorization` counts alone if there is anything. A server without any of these listens on
 //! loopback only, and then answers only requests that were addressed to loopback: a web page that points its own name there (DNS
 //! rebinding) is turned away.
 
@@ -24,6 +25,7 @@ use crate::principal::{Peer, Principal};
 use crate::problem::ApiError;
 use crate::rate_limit::RateLimit;
 use crate::settings::ServerSettings;
+use crate::tls::{CertificateRefusal, ShownCertificate};
 
 /// How often the use of a token is noted.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
@@ -39,6 +41,9 @@ pub(crate) struct Gate {
     keys: Arc<TokenKeys>,
     store: Store,
     limit: RateLimit,
+    /// Everybody on this machine is let in.
+    open: bool,
+    certificates: bool,
     /// When the use of a token was last noted, or tried to be, by this process.
     noted: Arc<Mutex<HashMap<String, Instant>>>,
 }
@@ -51,17 +56,19 @@ impl Gate {
             keys: Arc::clone(&app.token_keys),
             store: app.deployment.store.clone(),
             limit: RateLimit::new(settings.requests_per_second),
+            open: settings.is_open(),
+            certificates: settings.asks_for_certificates(),
             noted: Arc::default(),
         }
     }
 
-    /// Whether everybody on this machine is let in.
-    fn is_open(&self) -> bool {
-        self.own.is_none() && self.keys.is_empty()
-    }
-
-    async fn let_in(&self, headers: &HeaderMap, origin: String) -> Result<Principal, ApiError> {
-        if self.is_open() {
+    async fn let_in(
+        &self,
+        headers: &HeaderMap,
+        shown: Option<ShownCertificate>,
+        origin: String,
+    ) -> Result<Principal, ApiError> {
+        if self.open {
             if is_addressed_to_loopback(headers) {
                 return Ok(Principal::trusted(origin, false));
             }
@@ -69,14 +76,22 @@ impl Gate {
                 "this server has no token and answers on loopback only: address it as 127.0.0.1, ::1 or localhost";
             return Err(ApiError::new(StatusCode::FORBIDDEN, "foreign_host", detail));
         }
+        if let Some(certificate) = shown.filter(|_| !headers.contains_key(header::AUTHORIZATION)) {
+            let holder = certificate.holder().map_err(refused_certificate)?;
+            return Ok(Principal::with_certificate(certificate, holder, origin));
+        }
         let Some(shown) = shown_token(headers) else {
-            let detail =
-                "this server wants a token: send `Authorization: Bearer TOKEN` (clients: --token or REALMCTL_TOKEN)";
+            let detail = if self.certificates {
+                "this server wants a token or a certificate: send `Authorization: Bearer TOKEN`, or connect with a certificate (clients: \
+                 --token, or --client-cert and --client-key)"
+            } else {
+                "this server wants a token: send `Authorization: Bearer TOKEN` (clients: --token or REALMCTL_TOKEN)"
+            };
             return Err(ApiError::unauthorized("unauthorized", detail));
         };
         // `blake3::Hash` compares in constant time (its documentation, "impl PartialEq for Hash").
         if self.own.is_some_and(|own| blake3::hash(shown) == own) {
-            return Ok(Principal::trusted(origin, !self.keys.is_empty()));
+            return Ok(Principal::trusted(origin, !self.keys.is_empty() || self.certificates));
         }
         let shown = std::str::from_utf8(shown).unwrap_or_default();
         let mut tx = self.store.read().await?;
@@ -114,7 +129,8 @@ impl Gate {
 /// Answers 401, or 403 to a foreign `Host`, unless a token is right.
 pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Peer>().map_or_else(String::new, |Peer(address)| address.to_string());
-    match gate.let_in(request.headers(), origin).await {
+    let shown = request.extensions().get::<ShownCertificate>().cloned();
+    match gate.let_in(request.headers(), shown, origin).await {
         Ok(principal) => {
             if let Err(error) = gate.limit.check(&principal) {
                 return of(principal, error.into_response());
@@ -150,6 +166,22 @@ fn refused(why: TokenRefusal) -> ApiError {
         TokenRefusal::KeyMissing => (
             "token_key_missing",
             "this server lacks the key that the token was made with: start it with the --token-key-file of the others",
+        ),
+    };
+    ApiError::unauthorized(code, detail)
+}
+
+fn refused_certificate(why: CertificateRefusal) -> ApiError {
+    let (code, detail) = match why {
+        CertificateRefusal::Expired => ("certificate_expired", "the certificate has expired: connect with a new one"),
+        CertificateRefusal::Foreign => (
+            "certificate_refused",
+            "the certificate is not, or no longer, issued by an authority of --tls-client-ca: connect with another one",
+        ),
+        CertificateRefusal::Nameless => (
+            "invalid_certificate_name",
+            "the certificate's common name, or its first DNS name if it has none, is not one of 1 to 64 printable ASCII characters: get \
+             one that has such a name",
         ),
     };
     ApiError::unauthorized(code, detail)

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use tracing::{debug, error, warn};
 
 use crate::principal::Peer;
 use crate::settings::ServerSettings;
+use crate::tls::{self, ShownCertificate, Tls};
 
 /// The wait after a connection could not be accepted: this process or machine has too many files open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -83,7 +85,8 @@ impl Drop for Place {
 
 /// Serves `router` until `stop`; then the requests in hand are answered and all connections end.
 pub(crate) async fn serve(listener: TcpListener, router: Router, settings: &ServerSettings, stop: CancellationToken) {
-    let (most, headers_within) = (settings.connections, settings.headers_within);
+    let most = settings.connections;
+    let speaking = Speaking { router, headers_within: settings.headers_within, tls: settings.tls.clone() };
     let open = Arc::new(Open::default());
     let mut serving = JoinSet::new();
     let mut number = 0;
@@ -106,11 +109,11 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, settings: &Serv
         let (let_in, end) = (LetIn::default(), CancellationToken::new());
         open.add(number, let_in.clone(), end.clone());
         let place = Place(Arc::clone(&open), number);
-        let (router, stop) = (router.clone(), stop.clone());
+        let (speaking, stop) = (speaking.clone(), stop.clone());
         serving.spawn(async move {
             let _place = place;
             // What is served is dropped where it stands if it has to make room.
-            end.run_until_cancelled(serve_one((stream, peer), (router, headers_within), let_in, &stop)).await;
+            end.run_until_cancelled(serve_one((stream, peer), speaking, let_in, &stop)).await;
         });
     }
     drop(listener);
@@ -135,23 +138,43 @@ async fn not_accepted(error: &io::Error, open: &Open) {
     tokio::time::sleep(ACCEPT_AGAIN).await;
 }
 
-async fn serve_one(
-    (stream, peer): (TcpStream, Peer),
-    (router, headers_within): (Router, Duration),
-    let_in: LetIn,
-    stop: &CancellationToken,
-) {
+/// What is spoken on a connection, and how.
+#[derive(Clone)]
+struct Speaking {
+    router: Router,
+    headers_within: Duration,
+    tls: Option<Arc<Tls>>,
+}
+
+async fn serve_one((stream, peer): (TcpStream, Peer), speaking: Speaking, let_in: LetIn, stop: &CancellationToken) {
     // Events are small and should not wait for each other. A connection that is gone already fails by itself.
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%error, "a connection ended as it began");
     }
+    let Some(tls) = &speaking.tls else { return speak(stream, (let_in, peer, None), &speaking, stop).await };
+    let accepted = stop.run_until_cancelled(tls::accept(tls, stream, speaking.headers_within)).await;
+    if let Some(Some((stream, shown))) = accepted {
+        speak(stream, (let_in, peer, shown), &speaking, stop).await;
+    }
+}
+
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    (let_in, peer, shown): (LetIn, Peer, Option<ShownCertificate>),
+    speaking: &Speaking,
+    stop: &CancellationToken,
+) {
+    let router = speaking.router.clone();
     let answer = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(let_in.clone());
         request.extensions_mut().insert(peer);
+        if let Some(shown) = shown.clone() {
+            request.extensions_mut().insert(shown);
+        }
         router.clone().call(request)
     });
     let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(headers_within);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(speaking.headers_within);
     let connection = builder.serve_connection(TokioIo::new(stream), answer);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -39,8 +39,10 @@ mod server;
 mod settings;
 mod status;
 mod tenants;
+mod tls;
 mod tokens;
 mod topology;
 
 pub use server::Server;
 pub use settings::{ExposureError, InvalidToken, ServerSettings, Token};
+pub use tls::{BadTlsFile, Tls, TlsClients, TlsFiles, check_pair};

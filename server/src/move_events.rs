@@ -29,6 +29,7 @@ use crate::moves::unknown_move;
 use crate::path::Id;
 use crate::principal::Principal;
 use crate::problem::ApiError;
+use crate::tls::ShownCertificate;
 
 /// How often the history is looked at.
 const POLL: Duration = Duration::from_millis(250);
@@ -57,6 +58,7 @@ pub(crate) async fn follow(
     let mut follower = Follower {
         app,
         token: principal.token.map(|(token, _)| token),
+        certificate: principal.certificate.map(|(shown, _)| shown),
         id,
         seq,
         told: None,
@@ -88,6 +90,8 @@ struct Follower {
     app: App,
     /// The token that opened the stream: it ends when that is no longer good.
     token: Option<String>,
+    /// Likewise.
+    certificate: Option<ShownCertificate>,
     id: String,
     /// The last history row told.
     seq: i64,
@@ -120,6 +124,10 @@ impl Follower {
 
     /// Queues what is new. `false`: there is no such move.
     async fn look(&mut self) -> Result<bool, StoreError> {
+        if self.certificate.as_ref().is_some_and(|shown| shown.holder().is_err()) {
+            self.ended = true;
+            return Ok(true);
+        }
         let mut tx = self.app.deployment.store.read().await?;
         if let Some(token) = &self.token
             && !is_still_good(&mut tx, token).await?

@@ -1,4 +1,4 @@
-//! Who asks, as far as it is proved: by a token of their own, by the server's one token, or by being on this machine.
+//! Who asks, as far as it is proved: by a token or a certificate of their own, by the server's one token, or by being on this machine.
 
 use std::net::IpAddr;
 
@@ -7,12 +7,15 @@ use axum::http::request::Parts;
 use workflows::access::{Bearer, Role, Scope};
 
 use crate::problem::ApiError;
+use crate::tls::{Holder, ShownCertificate};
 
 /// Somebody who was let in.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Principal {
     /// The token's id and whose it is; none for the server's own token, and without any.
     pub(crate) token: Option<(String, String)>,
+    /// The certificate that was shown instead of a token, and whose it is.
+    pub(crate) certificate: Option<(ShownCertificate, String)>,
     pub(crate) role: Role,
     pub(crate) scope: Scope,
     /// The address that the request came from.
@@ -28,11 +31,27 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 impl Principal {
     /// Whoever may do everything: who shows the server's token, or is on this machine where none is wanted.
     pub(crate) fn trusted(origin: String, shares: bool) -> Self {
-        Self { token: None, role: Role::Admin, scope: Scope::All, origin, shares }
+        Self { token: None, certificate: None, role: Role::Admin, scope: Scope::All, origin, shares }
     }
 
     pub(crate) fn of(bearer: Bearer, origin: String) -> Self {
-        Self { token: Some((bearer.token, bearer.name)), role: bearer.role, scope: bearer.scope, origin, shares: false }
+        let token = Some((bearer.token, bearer.name));
+        Self { token, certificate: None, role: bearer.role, scope: bearer.scope, origin, shares: false }
+    }
+
+    /// Who has shown a certificate. It is for all tenants.
+    pub(crate) fn with_certificate(shown: ShownCertificate, holder: Holder, origin: String) -> Self {
+        let certificate = Some((shown, holder.name));
+        Self { token: None, certificate, role: holder.role, scope: Scope::All, origin, shares: false }
+    }
+
+    /// Tells callers apart that have something of their own; those that share a token, or need none, have the same.
+    pub(crate) fn key(&self) -> String {
+        match (&self.token, &self.certificate) {
+            (Some((id, _)), _) => id.clone(),
+            (None, Some((_, name))) => format!("certificate {name}"),
+            (None, None) => String::new(),
+        }
     }
 
     /// Whose idempotency keys it uses: those of its name, whichever token it shows. Without a name they are shared.
@@ -52,11 +71,21 @@ impl Principal {
 
     /// In words.
     pub(crate) fn shown(&self) -> String {
-        self.token.as_ref().map_or_else(|| "the caller".to_owned(), |(_, name)| format!("token {name}"))
+        match (&self.token, &self.certificate) {
+            (Some((_, name)), _) => format!("token {name}"),
+            (None, Some((_, name))) => format!("certificate {name}"),
+            (None, None) => "the caller".to_owned(),
+        }
     }
 
-    /// What the audit trail calls it: whose token it is, and whom the request names besides, which is not proved.
+    /// What the audit trail calls it: whose token or certificate it is, and whom the request names besides, which is not proved.
     pub(crate) fn who(&self, named: Option<String>) -> String {
+        if let Some((_, name)) = &self.certificate {
+            return match named {
+                Some(named) if *name != named => format!("certificate {name} ({named})"),
+                _ => format!("certificate {name}"),
+            };
+        }
         match (&self.token, named) {
             (Some((_, name)), Some(named)) if *name != named => format!("{name} ({named})"),
             (Some((_, name)), _) => name.clone(),

@@ -1,5 +1,5 @@
 //! How many requests a second one caller may make, so that a loop somewhere does not keep the others waiting. Each process counts by
-//! itself. Callers are told apart by their tokens; those of the server's own token share one count.
+//! itself. Callers are told apart by their tokens and certificates; those of the server's own token share one count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,8 +39,7 @@ impl RateLimit {
 
     /// Refuses a request too many.
     pub(crate) fn check(&self, principal: &Principal) -> Result<(), ApiError> {
-        let name = principal.token.as_ref().map_or("", |(id, _)| id);
-        let Some(wait) = self.take(name, Instant::now()) else { return Ok(()) };
+        let Some(wait) = self.take(&principal.key(), Instant::now()) else { return Ok(()) };
         let per_second = self.per_second.unwrap_or_default();
         let detail = format!("{} makes more than {per_second} requests a second: ask less often", principal.shown());
         Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(wait))

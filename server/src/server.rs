@@ -31,7 +31,7 @@ impl Server {
         Self { deployment, waker, settings }
     }
 
-    /// Refuses a public address without a token.
+    /// Refuses a public address where callers need not show anything.
     ///
     /// # Errors
     /// The address, and what to do.
@@ -48,15 +48,30 @@ impl Server {
         let at = listener.local_addr()?;
         Self::check_exposure(&at, &self.settings)
             .map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error))?;
-        info!(%at, "listening");
+        info!(%at, tls = self.settings.tls.is_some(), "listening");
+        if settings::exposes_tokens(&at, &self.settings) {
+            warn!(
+                "tokens travel to this address in clear: give the server a certificate with --tls-cert and --tls-key, or put a proxy \
+                 that ends TLS in front of it and keep the port itself private"
+            );
+        }
         let app = App::new(self.deployment, self.waker, stop.clone(), &self.settings);
         let router = routes::router(app, &self.settings);
         tokio::select! {
             () = connections::serve(listener, router, &self.settings, stop.clone()) => {}
-            () = grace(stop) => warn!("requests in hand took too long to end; they are cut off"),
+            () = keep_tls_fresh(&self.settings, &stop) => {}
+            () = grace(stop.clone()) => warn!("requests in hand took too long to end; they are cut off"),
         }
         Ok(())
     }
+}
+
+/// Looks at the files of TLS for as long as anything is served.
+async fn keep_tls_fresh(settings: &ServerSettings, stop: &CancellationToken) {
+    if let Some(tls) = &settings.tls {
+        tls.watch(stop).await;
+    }
+    std::future::pending::<()>().await;
 }
 
 async fn grace(stop: CancellationToken) {

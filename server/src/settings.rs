@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use workflows::access::TokenKeys;
 
+use crate::tls::Tls;
+
 /// How a server behaves.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -15,6 +17,8 @@ pub struct ServerSettings {
     pub token: Option<Token>,
     /// The keys of the tokens that were made for somebody. With any, callers must show a token.
     pub token_keys: Arc<TokenKeys>,
+    /// The server's certificate, and whose certificates let clients in; without it, the server speaks plain HTTP.
+    pub tls: Option<Arc<Tls>>,
     /// Requests a second of one caller; none: as many as it likes.
     pub requests_per_second: Option<u32>,
     /// How long answers to requests with an idempotency key are kept; none: for ever.
@@ -30,6 +34,7 @@ impl Default for ServerSettings {
         Self {
             token: None,
             token_keys: Arc::default(),
+            tls: None,
             requests_per_second: None,
             keep_answers: None,
             connections: CONNECTIONS,
@@ -52,11 +57,23 @@ pub struct Token(String);
 #[error("a token is 1 to {TOKEN_MAX} visible ASCII characters without spaces")]
 pub struct InvalidToken;
 
+impl ServerSettings {
+    /// Whether callers may show a certificate instead of a token.
+    pub fn asks_for_certificates(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.asks_clients())
+    }
+
+    /// Whether everybody who reaches the server is let in.
+    pub fn is_open(&self) -> bool {
+        self.token.is_none() && self.token_keys.is_empty() && !self.asks_for_certificates()
+    }
+}
+
 /// An address that others can reach, and no token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "refusing to listen on {0} without a token, because other machines could reach it: set REALMCTL_TOKEN (or --token) or --token-key-file, or \
-     listen on a loopback address such as 127.0.0.1:{port}", port = .0.port()
+    "refusing to listen on {0} without a token, because other machines could reach it: set REALMCTL_TOKEN (or --token), --token-key-file or \
+     --tls-client-ca, or listen on a loopback address such as 127.0.0.1:{port}", port = .0.port()
 )]
 pub struct ExposureError(pub SocketAddr);
 
@@ -84,14 +101,22 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Refuses an address that other machines can reach, unless there is a token.
+/// Refuses an address that other machines can reach, unless callers must show something.
 pub(crate) fn check_exposure(listen: &SocketAddr, settings: &ServerSettings) -> Result<(), ExposureError> {
-    // Canonical, because ::ffff:127.0.0.1 is loopback too.
-    let closed = settings.token.is_some() || !settings.token_keys.is_empty();
-    if closed || listen.ip().to_canonical().is_loopback() {
-        return Ok(());
+    if settings.is_open() && is_public(listen) {
+        return Err(ExposureError(*listen));
     }
-    Err(ExposureError(*listen))
+    Ok(())
+}
+
+/// Whether tokens would travel to this address in clear.
+pub(crate) fn exposes_tokens(listen: &SocketAddr, settings: &ServerSettings) -> bool {
+    settings.tls.is_none() && is_public(listen)
+}
+
+/// Whether other machines can reach it. Canonical, because ::ffff:127.0.0.1 is loopback too.
+fn is_public(listen: &SocketAddr) -> bool {
+    !listen.ip().to_canonical().is_loopback()
 }
 
 #[cfg(test)]

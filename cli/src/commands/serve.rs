@@ -14,6 +14,7 @@ use crate::globals::Globals;
 use crate::number::number;
 use crate::output::Terminal;
 use crate::process::{ProcessArgs, Running, listen};
+use crate::tls_args::TlsArgs;
 use crate::token_keys::TokenKeyArgs;
 
 /// Run the HTTP API and carry out moves and removals
@@ -25,10 +26,12 @@ use crate::token_keys::TokenKeyArgs;
   realmctl serve --store sqlite:realmctl.db
   REALMCTL_TOKEN=... realmctl serve --store postgres://realmctl@db/realmctl \\
       --listen 0.0.0.0:8642 --log-format json
+  realmctl serve --store postgres://realmctl@db/realmctl --listen 0.0.0.0:8642 \\
+      --tls-cert tls.crt --tls-key tls.key --token-key-file token.key
   realmctl serve --store postgres://realmctl@db/realmctl --no-tasks
   realmctl serve --store sqlite:realmctl.db --start-paused")]
 pub(crate) struct ServeArgs {
-    /// Where to listen. Anything but loopback needs a token
+    /// Where to listen. Anything but loopback needs a token, or certificates of clients
     #[arg(
         long,
         env = "REALMCTL_LISTEN",
@@ -46,6 +49,8 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     token_keys: TokenKeyArgs,
     #[command(flatten)]
+    tls: TlsArgs,
+    #[command(flatten)]
     pub(crate) process: ProcessArgs,
 }
 
@@ -53,6 +58,7 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
     let settings = ServerSettings {
         token_keys: Arc::new(args.token_keys.read()?),
         keep_answers: args.process.keep_history(),
+        tls: args.tls.read()?,
         requests_per_second: Some(args.requests_per_second).filter(|most| *most > 0),
         ..settings(globals)?
     };
@@ -66,15 +72,16 @@ pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal
         runner.tasks_at_once = 0;
     }
     let at = listener.local_addr().unwrap_or(args.listen);
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
     let running = Running::start(&deployment, runner, Some((listener, settings)));
-    terminal.say(&format!("Serving http://{at}"));
+    terminal.say(&format!("Serving {scheme}://{at}"));
     running.until_signal(terminal).await?;
     Ok(Exit::Done)
 }
 
 /// A server that asks nobody would let everybody on this machine do what tokens forbid.
 async fn refuse_to_be_open(deployment: &Deployment, settings: &ServerSettings) -> Result<(), Failure> {
-    if settings.token.is_some() || !settings.token_keys.is_empty() {
+    if !settings.is_open() {
         return Ok(());
     }
     let failed = |error: StoreError| Failure::failed(format!("the store can't be read: {}", error.chain()));

@@ -19,6 +19,7 @@ use crate::globals::Globals;
 use crate::listing::LimitArgs;
 use crate::output::Terminal;
 use crate::process::open_store;
+use crate::role_arg::parse_role;
 use crate::tables::{Column, facts, table};
 use crate::token_keys;
 
@@ -203,11 +204,6 @@ fn end_of(long: std::time::Duration) -> Result<i64, Failure> {
     let long = jiff::SignedDuration::try_from(long).ok();
     let end = long.and_then(|long| Timestamp::now().checked_add(long).ok());
     end.map(Timestamp::as_millisecond).ok_or_else(|| Failure::usage("--expires: that is too far ahead"))
-}
-
-fn parse_role(text: &str) -> Result<Role, String> {
-    let names: Vec<&str> = Role::ALL.iter().map(|role| role.as_str()).collect();
-    Role::find(text).ok_or_else(|| format!("roles are {}", names.join(", ")))
 }
 
 fn parse_lifetime(text: &str) -> Result<Lifetime, String> {
