@@ -56,10 +56,14 @@ impl Principal {
 
     /// Whose idempotency keys it uses: those of its name, whichever token it shows. Without a name they are shared.
     pub(crate) fn owner(&self) -> String {
-        self.token.as_ref().map(|(_, name)| name.clone()).unwrap_or_default()
+        match (&self.token, &self.certificate) {
+            (Some((_, name)), _) => name.clone(),
+            (None, Some((_, name))) => format!("certificate {name}"),
+            (None, None) => String::new(),
+        }
     }
 
-    /// Who it is, if that is proved.
+    /// Which person it is, if that is proved. A certificate is a machine's.
     pub(crate) fn person(&self) -> Option<&str> {
         self.token.as_ref().map(|(_, name)| name.as_str())
     }

@@ -87,8 +87,8 @@ pub async fn ask_for_token(
 /// Several may share what proves no name: two of them could be one person.
 pub(super) fn person(asker: Asker<'_>) -> Result<&str, Refusal> {
     asker.person.ok_or_else(|| {
-        let message = "two people have to agree to this, so each has to show a token of their own: the server's token, or none, tells \
-                       nobody apart";
+        let message = "two people have to agree to this, so each has to show a token of their own: the server's token, a certificate, or none, \
+                       tells no people apart";
         Refusal::conflict("approval_needs_a_name", message)
     })
 }
