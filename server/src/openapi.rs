@@ -1,7 +1,11 @@
 //! The OpenAPI document at `/openapi.json`: one description for each row of the table of permissions, from the handlers' own types.
 
+mod fields;
+mod names;
 mod operation;
 mod operations;
+#[cfg(test)]
+mod page;
 
 use std::sync::LazyLock;
 
@@ -34,6 +38,8 @@ pub(crate) fn document() -> OpenApi {
         schemas.extend(described.schemas);
         paths = paths.path(described.rule.path, PathItem::new(described.method, described.operation));
     }
+    fields::name_members(&mut schemas);
+    schemas.iter_mut().for_each(|(name, schema)| fields::describe(name, schema));
     let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let components = ComponentsBuilder::new().schemas_from_iter(schemas).security_scheme(SCHEME, bearer);
     OpenApiBuilder::new().info(info()).paths(paths.build()).components(Some(components.build())).build()

@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::SCHEME;
+use super::{SCHEME, fields, names};
 use crate::api::{ApprovalNeeded, IDEMPOTENCY_HEADER, PROBLEM_JSON, Page, USER_HEADER};
 use crate::permissions::Rule;
 use crate::preconditions::IF_MATCH;
@@ -57,7 +57,7 @@ impl Describes {
         let mut operation = OperationBuilder::new()
             .summary(Some(summary))
             .description(Some(format!("Roles: {}.", roles.join(", "))))
-            .operation_id(Some(operation_id(rule)))
+            .operation_id(Some(names::operation(rule)))
             .tag(tag)
             .security(SecurityRequirement::new(SCHEME, Vec::<String>::new()))
             .extensions(Some(ExtensionsBuilder::new().add("x-roles", json!(roles)).build()));
@@ -79,7 +79,8 @@ impl Describes {
 
     /// It takes these parameters after the `?`.
     pub(super) fn query<P: IntoParams>(self) -> Self {
-        let operation = self.operation.parameters(Some(P::into_params(|| Some(ParameterIn::Query))));
+        let parameters = P::into_params(|| Some(ParameterIn::Query)).into_iter().map(fields::describe_parameter);
+        let operation = self.operation.parameters(Some(parameters));
         Self { operation, ..self }
     }
 
@@ -170,12 +171,6 @@ impl Describes {
     }
 }
 
-/// `get_tenants_id`: by method and path.
-fn operation_id(rule: &Rule) -> String {
-    let path = rule.path.trim_start_matches("/v1/").replace(['{', '}'], "").replace(['/', '-'], "_");
-    format!("{}_{path}", rule.method.as_str().to_lowercase())
-}
-
 fn problem(what: &str) -> Response {
     let content = Content::new(Some(RefOr::<Schema>::Ref(Ref::from_schema_name("Problem"))));
     ResponseBuilder::new().description(what).content(PROBLEM_JSON, content).build()
@@ -185,6 +180,10 @@ fn id(path: &str) -> Parameter {
     let what = match path.split('/').nth(2) {
         Some("tokens") => "The token's id or name.",
         Some("ids") => "The beginning of an id: at least 8 hexadecimal digits and hyphens.",
+        Some("tenants") => "The tenant's id.",
+        Some("moves") => "The move's id.",
+        Some("removals") => "The removal's id.",
+        Some("campaigns") => "The campaign's id.",
         Some("explain") => "The id of a move, removal, campaign or tenant.",
         _ => "Its id.",
     };

@@ -57,11 +57,9 @@ fn of_the_topology() -> Vec<Describes> {
 }
 
 fn of_tenants() -> Vec<Describes> {
-    let control = |verb: &str| {
+    let control = |verb: &str, summary: &str| {
         let path = format!("/v1/tenants/{{id}}/{verb}");
-        post(&path, &format!("{verb} all work on a tenant"))
-            .body::<Change>()
-            .answers::<PauseAnswer>(200, "it is as asked for")
+        post(&path, summary).body::<Change>().answers::<PauseAnswer>(200, "it is as asked for")
     };
     vec![
         get("/v1/tenants", "List tenants").query::<tenants::Filter>().page::<TenantView>("a page of tenants"),
@@ -75,8 +73,8 @@ fn of_tenants() -> Vec<Describes> {
             .body::<NewMove>()
             .answers::<MoveAccepted>(202, "the move was started, or waits for the approval of another person")
             .answers::<MoveAnswer>(200, "the same move, open already; or what the move would do"),
-        control("pause"),
-        control("resume"),
+        control("pause", "Pause all work on a tenant"),
+        control("resume", "Resume all work on a tenant"),
     ]
 }
 
