@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test quick release check contract model simulate mutants soak poolers toolchain
+.PHONY: demo test quick release check contract client model simulate mutants soak poolers toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -37,6 +37,11 @@ check: toolchain
 contract: toolchain
 	cargo build --quiet --package realmctl
 	testkit/contract
+
+# Generates a client from the OpenAPI document and moves a tenant with it, in a playground.
+client: toolchain
+	cargo build --quiet --package realmctl
+	testkit/generated-client
 
 # Checks the protocol's model in every order of events and prints what was explored (docs/model.md). Part of `make test`.
 model: toolchain
