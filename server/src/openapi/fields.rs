@@ -5,7 +5,7 @@ use utoipa::openapi::path::Parameter;
 use utoipa::openapi::{Ref, RefOr, Schema};
 
 /// Type, field, meaning. A test holds that no field of the document is without one.
-const MEANINGS: [(&str, &str, &str); 14] = [
+const MEANINGS: [(&str, &str, &str); 15] = [
     ("LimitSet", "readUnits", "Read units a second that all processes together ask of tables."),
     ("LimitSet", "slots", "Data tasks at a time; 0 admits nothing new."),
     ("LimitSet", "writeUnits", "Write units a second that all processes together ask of tables."),
@@ -18,6 +18,7 @@ const MEANINGS: [(&str, &str, &str); 14] = [
     ("NewToken", "expiresAt", "Until when it is good: a time, or `never`; 90 days when absent."),
     ("NewToken", "name", "Who is to use it; the audit trail calls its bearer so."),
     ("NewToken", "scope", "With which tenants; all when absent."),
+    ("SetApprovalPolicy", "actions", "The actions that wait from now on."),
     ("Replay", "acceptLateWrites", "Delete also what was written late, if it is exactly what this hash stands for."),
     ("ReplayAll", "tenant", "Only this tenant's."),
 ];

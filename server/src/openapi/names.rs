@@ -14,7 +14,7 @@ pub(super) fn operation(rule: &Rule) -> String {
     }
     match (&rule.method, parts.as_slice()) {
         (&Method::GET, [list]) if !about_one && list.ends_with('s') => format!("list_{}", of(list)),
-        (&Method::GET, [kind]) => format!("get_{}", one(kind)),
+        (&Method::GET, [kind]) => format!("get_{}", of(one(kind))),
         (&Method::GET, [kind, what]) => format!("get_{}_{}", one(kind), of(what)),
         (&Method::POST, [kind]) => format!("create_{}", one(kind)),
         (&Method::POST, [kind, verb]) => format!("{}_{}", of(verb), one(kind)),
@@ -23,7 +23,7 @@ pub(super) fn operation(rule: &Rule) -> String {
 }
 
 /// What the rule above would call otherwise than people do.
-const IRREGULAR: [(&str, &str); 15] = [
+const IRREGULAR: [(&str, &str); 18] = [
     ("PUT /v1/topology", "apply_topology"),
     ("POST /v1/topology/rename-endpoint", "rename_endpoint"),
     ("POST /v1/tenants/{id}/moves", "start_move"),
@@ -38,6 +38,9 @@ const IRREGULAR: [(&str, &str); 15] = [
     ("GET /v1/audit", "list_audit_entries"),
     ("GET /v1/audit/export", "export_audit_trail"),
     ("GET /v1/status", "get_status"),
+    ("POST /v1/approvals/{id}/approve", "approve_request"),
+    ("POST /v1/approvals/{id}/decline", "decline_request"),
+    ("PUT /v1/approval-policy", "set_approval_policy"),
     ("DELETE /v1/tokens/{id}", "revoke_token"),
 ];
 

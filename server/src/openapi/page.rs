@@ -18,7 +18,7 @@ const INTRODUCTION: &str = include_str!("page/introduction.md.in");
 const REST: &str = include_str!("page/rest.md.in");
 
 /// The chapters of operations: heading, and the first part of their paths below `/v1`.
-const CHAPTERS: [(&str, &[&str]); 8] = [
+const CHAPTERS: [(&str, &[&str]); 9] = [
     ("Tenants", &["tenants"]),
     ("Moves", &["moves"]),
     ("Removals", &["removals"]),
@@ -26,6 +26,7 @@ const CHAPTERS: [(&str, &[&str]); 8] = [
     ("Topology", &["topology"]),
     ("Pauses and limits", &["pause", "resume", "pauses", "limits"]),
     ("Status and audit trail", &["status", "workers", "explain", "ids", "audit"]),
+    ("Approvals", &["approvals", "approval-policy"]),
     ("Tokens", &["tokens"]),
 ];
 

@@ -24,7 +24,6 @@ const OWN: &[(&str, &[&str])] = &[
         &[
             "creation_being_undone",
             "host_taken",
-            "idempotency_key_reused",
             "invalid_host",
             "invalid_realm",
             "invalid_tenant_id",
@@ -39,7 +38,6 @@ const OWN: &[(&str, &[&str])] = &[
     (
         "start_move",
         &[
-            "idempotency_key_reused",
             "invalid_budget",
             "invalid_time",
             "invalid_window",
@@ -83,7 +81,6 @@ const OWN: &[(&str, &[&str])] = &[
     (
         "create_campaign",
         &[
-            "idempotency_key_reused",
             "invalid_budget",
             "invalid_max_failures",
             "invalid_pause",
@@ -114,10 +111,27 @@ const OWN: &[(&str, &[&str])] = &[
     ("explain", &["unknown_id"]),
     ("list_audit_entries", &["invalid_cursor", "invalid_limit"]),
     ("get_ids", &["invalid_id"]),
+    ("list_approvals", &["invalid_cursor", "invalid_limit", "unknown_state"]),
+    ("get_approval", &["unknown_approval"]),
+    (
+        "approve_request",
+        &[
+            "approval_expired",
+            "approval_not_pending",
+            "approval_other_content",
+            "approval_own",
+            "approval_requester_gone",
+            "plan_changed",
+            "unknown_approval",
+        ],
+    ),
+    ("decline_request", &["approval_not_pending", "unknown_approval"]),
+    ("set_approval_policy", &["invalid_policy"]),
     ("list_tokens", &["invalid_cursor", "invalid_limit"]),
     (
         "create_token",
         &[
+            "answer_not_kept",
             "invalid_expiry",
             "invalid_scope",
             "invalid_token_name",

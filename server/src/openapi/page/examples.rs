@@ -2,11 +2,14 @@
 
 use serde_json::Value;
 
-use crate::api::{LimitSet, LimitUnset, NewCampaign, NewMove, NewTenant, NewToken, RenameEndpoint, Replay, Reschedule};
+use crate::api::{
+    Approve, LimitSet, LimitUnset, NewCampaign, NewMove, NewTenant, NewToken, RenameEndpoint, Replay, Reschedule,
+    SetApprovalPolicy,
+};
 use crate::permissions::Rule;
 
 /// Bodies by their type; `{"reason": …}` where nothing else is asked for.
-const BODIES: [(&str, &str); 9] = [
+const BODIES: [(&str, &str); 11] = [
     ("NewTenant", r#"{"id": "acme", "host": "acme.example", "realm": "us", "reason": "sign-up 7f3c"}"#),
     ("NewMove", r#"{"to": "eu", "budget": "20m", "reason": "contract 4711"}"#),
     ("Reschedule", r#"{"at": "2027-01-31T02:00:00Z", "reason": "after the release"}"#),
@@ -15,6 +18,8 @@ const BODIES: [(&str, &str); 9] = [
     ("LimitSet", r#"{"scope": "region:eu-west-1", "slots": 20, "reason": "throttled"}"#),
     ("LimitUnset", r#"{"scope": "region:eu-west-1"}"#),
     ("NewToken", r#"{"name": "sign-up", "role": "provisioner", "scope": {"realm": "eu"}}"#),
+    ("Approve", r#"{"hash": "9f86d081884c7d659a2feaa0c55ad015", "reason": "checked with legal"}"#),
+    ("SetApprovalPolicy", r#"{"actions": ["move", "topology"], "validFor": "4h"}"#),
     ("Replay", r#"{"reason": "the bucket is back"}"#),
 ];
 
@@ -70,4 +75,6 @@ fn examples_are_what_the_server_reads() {
     read::<LimitUnset>("LimitUnset");
     read::<NewToken>("NewToken");
     read::<Replay>("Replay");
+    read::<Approve>("Approve");
+    read::<SetApprovalPolicy>("SetApprovalPolicy");
 }
