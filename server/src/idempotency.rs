@@ -13,7 +13,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, response};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use catalogue::answers::{self, Answer, Found, Keyed};
+use catalogue::kept_answers;
+use catalogue::kept_answers::{Answer, Found, Keyed};
 use serde_json::{Value, json};
 use store::{Millis, StoreError};
 use tokio::time::{Instant, sleep};
@@ -149,9 +150,9 @@ async fn look(app: &App, keyed: &Keyed) -> Result<Found, StoreError> {
     let mut tx = app.deployment.store.begin().await?;
     if let Some(keep) = app.keep_answers {
         let before = tx.now().await? - millis(keep);
-        answers::forget(&mut tx, before).await?;
+        kept_answers::forget(&mut tx, before).await?;
     }
-    let found = answers::take_on(&mut tx, keyed, LAPSES_AFTER).await?;
+    let found = kept_answers::take_on(&mut tx, keyed, LAPSES_AFTER).await?;
     tx.commit().await?;
     Ok(found)
 }
@@ -208,13 +209,13 @@ fn answer(parts: &response::Parts, body: &[u8]) -> Answer {
 
 async fn keep(app: &App, keyed: &Keyed, taken_on: Millis, answer: &Answer) -> Result<(), StoreError> {
     let mut tx = app.deployment.store.begin().await?;
-    answers::keep(&mut tx, keyed, taken_on, answer).await?;
+    kept_answers::keep(&mut tx, keyed, taken_on, answer).await?;
     tx.commit().await
 }
 
 async fn give_back(app: &App, keyed: &Keyed, taken_on: Millis) -> Result<(), StoreError> {
     let mut tx = app.deployment.store.begin().await?;
-    answers::give_back(&mut tx, keyed, taken_on).await?;
+    kept_answers::give_back(&mut tx, keyed, taken_on).await?;
     tx.commit().await
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use acceptance::world::{TENANT, deploy, deploy_on, fresh_store, request};
 use acceptance::{Database, World};
-use catalogue::answers::{self, Answer, Found, Keyed};
+use catalogue::kept_answers;
+use catalogue::kept_answers::{Answer, Found, Keyed};
 use futures::future::join_all;
 use store::{Admission, CommitFate, Faults, Store, StoreUrl};
 use workflows::Deployment;
@@ -140,7 +141,7 @@ async fn taken_on_once(database: Database) {
     };
     let look = async |store: &Store, keyed: &Keyed, lapses_after: i64| {
         let mut tx = store.begin().await.expect("the store");
-        let found = answers::take_on(&mut tx, keyed, lapses_after).await.expect("an answer");
+        let found = kept_answers::take_on(&mut tx, keyed, lapses_after).await.expect("an answer");
         tx.commit().await.expect("committed");
         found
     };
@@ -158,8 +159,8 @@ async fn taken_on_once(database: Database) {
         let last = last.expect("somebody took it over");
         let answer = Answer { status: 200, location: None, body: "{}".to_owned() };
         let mut tx = stores[0].begin().await.expect("the store");
-        assert!(!answers::keep(&mut tx, &keyed, ours[0], &answer).await.expect("the store"));
-        assert!(answers::keep(&mut tx, &keyed, last, &answer).await.expect("the store"));
+        assert!(!kept_answers::keep(&mut tx, &keyed, ours[0], &answer).await.expect("the store"));
+        assert!(kept_answers::keep(&mut tx, &keyed, last, &answer).await.expect("the store"));
         tx.commit().await.expect("committed");
         assert_eq!(look(&stores[1], &keyed, 0).await, Found::Answer(answer));
         let other = Keyed { digest: "other".to_owned(), ..keyed };

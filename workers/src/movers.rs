@@ -1,6 +1,6 @@
 //! The movers, and how they open what they work on. Each operation is a file of its own.
 
-mod compare;
+mod compare_before_removal;
 mod copy;
 mod digest;
 mod dropped_replica;

@@ -31,7 +31,7 @@ pub struct Settings {
     /// How many times copying, verifying or removing looks again before it gives up, where an index may be behind.
     pub settle_rounds: u32,
     /// How old a reading of the ledger may be when it backs a permit: for the callers that build
-    /// [`Permits`](crate::permit::Permits).
+    /// [`Permits`](crate::ledger_permit::Permits).
     pub permit_fresh_for: Duration,
     /// At most this much time of work between two checkpoints (taken at the next page or object).
     pub checkpoint_every: Duration,

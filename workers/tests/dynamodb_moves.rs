@@ -12,7 +12,7 @@ use serde_json::Value;
 use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
 use workers::error::{Treatment, WorkError};
-use workers::permit::EntryState;
+use workers::ledger_permit::EntryState;
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{Movers, PartAt, PartCopy};

@@ -17,7 +17,7 @@ use testkit::stores::{Side, Stores};
 use testkit::{RequestAge, fixtures, observe, on_both_stores};
 use tokio::time::Instant;
 use workers::error::{Treatment, WorkError};
-use workers::late::Known;
+use workers::late_writes::Known;
 use workers::place::Place;
 use workers::tables::{Change, Counted, Expires, Got, Item, Page, Query, TableApi, TableFacts, Tables};
 use workers::verification::Verification;

@@ -19,7 +19,7 @@ use testkit::fault_proxies::lag::Lag;
 use testkit::fault_proxies::throttle::{Clock, Limits, Settings as Capacity, Throttle};
 use testkit::region::{dynamodb_client, dynamodb_client_at, s3_client};
 use testkit::{Ports, Region, Storage, fixtures, observe};
-use workers::late::Known;
+use workers::late_writes::Known;
 use workers::place::Place;
 use workers::{PartAt, PartCopy};
 

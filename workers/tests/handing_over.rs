@@ -12,9 +12,9 @@ use common::{Allows, Kept, acme_at, bucket, movers, table};
 use serde_json::Value;
 use testkit::{Ports, Region, Storage, fixtures, observe, region};
 use workers::error::WorkError;
-use workers::outstanding::Outstanding;
 use workers::place::Place;
 use workers::progress::{Checkpoints, HANDED_OVER, Tally};
+use workers::unanswered::Outstanding;
 
 /// Is wanted back once it has saved so often.
 struct WantedAfter {

@@ -20,7 +20,7 @@ use testkit::{observe, on_both_stores};
 use workers::error::{Treatment, WorkError};
 use workers::fingerprint::Fingerprint;
 use workers::inspection::{KeyAttribute, KeyRole};
-use workers::late::Known;
+use workers::late_writes::Known;
 use workers::place::Place;
 use workers::progress::Tally;
 use workers::tables::{Change, Counted, Got, IndexFacts, Item, Page, Query, TableApi, TableFacts, Tables};

@@ -14,7 +14,7 @@ use testkit::fixtures;
 use testkit::region::dynamodb_client;
 use testkit::{Ports, Region, Storage};
 use workers::fingerprint::Fingerprint;
-use workers::late::{Known, Late};
+use workers::late_writes::{Known, Late};
 use workers::place::Place;
 use workers::progress::Tally;
 use workers::{Movers, PartAt};

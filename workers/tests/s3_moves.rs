@@ -12,7 +12,7 @@ use testkit::stores::{Side, Stores};
 use testkit::{fixtures, observe, on_both_stores};
 use workers::Movers;
 use workers::error::Treatment;
-use workers::permit::EntryState;
+use workers::ledger_permit::EntryState;
 use workers::place::Place;
 use workers::progress::Tally;
 

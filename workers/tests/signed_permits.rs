@@ -12,7 +12,7 @@ use common::*;
 use testkit::region::{dynamodb_client, s3_client};
 use testkit::{Ports, Region, Storage, fixtures};
 use workers::error::{Treatment, WorkError};
-use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
+use workers::ledger_permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::{CredentialsFrom, Movers, Settings};
 

@@ -9,7 +9,7 @@ use engine::{Priority, StoredError, Workflow};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use workers::Verification;
-use workers::late::LateWrites;
+use workers::late_writes::LateWrites;
 use workers::progress::Tally;
 use workflows::actor::Actor;
 use workflows::amount::Amount;

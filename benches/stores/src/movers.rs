@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use futures::future::try_join_all;
 use serde_json::Value;
 use workers::error::WorkError;
-use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
+use workers::ledger_permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{Movers, PartCopy, Settings, Verification};

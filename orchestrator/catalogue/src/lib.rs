@@ -3,7 +3,7 @@
 //! SQL stands in these modules only; their functions take a transaction and never open one. What moves tenants lives in
 //! the `workflows` crate.
 
-pub mod answers;
+pub mod kept_answers;
 pub mod approvals;
 pub mod audit;
 pub mod audit_chain;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use catalogue::answers::{self, Found, Keyed};
+use catalogue::kept_answers;
+use catalogue::kept_answers::{Found, Keyed};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::ServerSettings;
@@ -176,7 +177,9 @@ async fn answers_are_forgotten_with_the_history() {
     let mut tx = api.deployment.store.begin().await.expect("a transaction");
     for (key, age) in [("old", 61_000), ("young", 0)] {
         let row = Keyed { caller: String::new(), key: key.to_owned(), request: "-".to_owned(), digest: "-".to_owned() };
-        let Found::TakenOn(at) = answers::take_on(&mut tx, &row, 1).await.expect("it is new") else { panic!("{key}") };
+        let Found::TakenOn(at) = kept_answers::take_on(&mut tx, &row, 1).await.expect("it is new") else {
+            panic!("{key}")
+        };
         store::sql("UPDATE answers SET at = $1 WHERE key = $2")
             .bind(at - age)
             .bind(key)

@@ -8,7 +8,7 @@ use super::{Item, Part, Table, keys};
 use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::tables::AttributeValue;
 
 /// Batches that wait between reader and writer.

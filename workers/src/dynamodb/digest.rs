@@ -2,8 +2,8 @@
 
 use futures::TryStreamExt;
 
-use super::{Part, Table, compare, keys, read};
 use crate::checkpointed_pass::Run;
+use crate::dynamodb::{Part, Table, differing_keys, keys, read};
 use crate::error::WorkError;
 
 /// Tallies what `run`'s cursor has not passed yet.
@@ -29,7 +29,7 @@ pub(crate) async fn look_pass(at: &Table, to: &Table, part: &Part, run: &mut Run
     let mut batches = std::pin::pin!(at.batches(part, run.cursor(), &heartbeat)?);
     while let Some(batch) = batches.try_next().await? {
         let passing = batch.items.into_iter().filter(|item| !at.is_lasting(item)).collect();
-        let lacks = compare::lacking(at, to, passing, part, &heartbeat).await?;
+        let lacks = differing_keys::lacking(at, to, passing, part, &heartbeat).await?;
         run.count(&batch.tally);
         run.note(batch.marks);
         run.pass_over(&batch.besides);

@@ -4,12 +4,12 @@
 
 use futures::TryStreamExt;
 
-use super::compare::{by_key, matching};
 use super::read::Read;
 use super::{Item, Part, Table, canonical, keys};
 use crate::checkpointed_pass::Run;
 use crate::digest::Digest;
 use crate::dropped_replica::Looks;
+use crate::dynamodb::differing_keys::{by_key, matching};
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
 use crate::mismatch::{Differs, Mismatch};

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use futures::stream::{Stream, TryStreamExt};
 
-use super::compare::{by_key, matching};
 use super::read::{self, Read};
 use super::values::occupied;
 use super::{Item, Part, Table, canonical, keys};
 use crate::digest::Digest;
+use crate::dynamodb::differing_keys::{by_key, matching};
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
 use crate::heartbeat::Heartbeat;
-use crate::late::{Difference, Found, Late, Suspects};
+use crate::late_writes::{Difference, Found, Late, Suspects};
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`.
 pub(crate) async fn late_writes(

@@ -5,7 +5,7 @@
 
 mod canonical;
 mod rate_controller;
-mod compare;
+mod differing_keys;
 mod copy;
 mod digest;
 mod expiry;
@@ -26,7 +26,6 @@ mod table;
 mod values;
 mod write;
 
-pub(crate) use self::compare::{differing_keys, lacking_keys};
 pub(crate) use self::copy::copy_pass;
 pub(crate) use self::digest::{digest_pass, keys_pass, look_pass};
 pub(crate) use self::inspect::inspect;
@@ -37,6 +36,7 @@ pub(crate) use self::remove::remove;
 pub(crate) use self::sample::{count, differing_sample};
 pub(crate) use self::table::{Part, Table};
 pub(crate) use self::values::{check_values, remove_strays};
+pub(crate) use crate::dynamodb::differing_keys::{differing_keys, lacking_keys};
 pub(crate) use crate::dynamodb::dropped_replica::lasting_differences;
 pub(crate) use crate::dynamodb::identity::is_same;
 pub(crate) use crate::dynamodb::table_description_cache::{Described, DescriptionCache};

@@ -9,7 +9,7 @@ use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::fingerprint::{Fingerprint, Mark};
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::progress::Tally;
 
 /// One that deletes, and two that find nothing.

@@ -2,9 +2,9 @@
 
 use futures::TryStreamExt;
 
-use super::compare::{by_key, matching};
 use super::{Item, Part, Table, size};
 use crate::bounded_retry::BoundedRetry;
+use crate::dynamodb::differing_keys::{by_key, matching};
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
 use crate::mismatch::Mismatch;

@@ -10,8 +10,8 @@ use super::{Item, Part, Table, keys};
 use crate::error::WorkError;
 use crate::fingerprint::Fingerprint;
 use crate::heartbeat::Heartbeat;
+use crate::ledger_permit::Permits;
 use crate::mismatch::MOST_NAMED;
-use crate::permit::Permits;
 use crate::progress::Tally;
 
 /// How many index values past the last are looked at. An index can only be asked for one value at a time.

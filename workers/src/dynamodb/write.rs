@@ -8,7 +8,7 @@ use super::{Item, Table, size};
 use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::{Permits, RemovalPermit, WritePermit};
+use crate::ledger_permit::{Permits, RemovalPermit, WritePermit};
 use crate::tables::Change;
 
 /// BatchWriteItem takes at most this many requests (DynamoDB API Reference, "BatchWriteItem").

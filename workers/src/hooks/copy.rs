@@ -12,7 +12,7 @@ use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 
 /// The stored form of a checkpoint: names are never renamed.

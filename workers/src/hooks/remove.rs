@@ -9,7 +9,7 @@ use super::verify::tally;
 use super::waits::Waits;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 
 /// Removes everything; returns how many items went as far as the service tells.

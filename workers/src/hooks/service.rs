@@ -16,7 +16,7 @@ use crate::error::WorkError;
 use crate::failure::{BAD_ANSWER, Site};
 use crate::heartbeat::Heartbeat;
 use crate::inspection::{Inspection, Size};
-use crate::permit::{LivePermit, Permits, RemovalPermit, WritePermit};
+use crate::ledger_permit::{LivePermit, Permits, RemovalPermit, WritePermit};
 use crate::place::Place;
 use crate::progress::Tally;
 use crate::settings::Settings;

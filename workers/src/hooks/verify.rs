@@ -6,7 +6,7 @@ use super::service::Service;
 use super::waits::Waits;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::late::{Compared, Known, LateWrites};
+use crate::late_writes::{Compared, Known, LateWrites};
 use crate::progress::Tally;
 
 /// Count and digest of what is there, asked for until the service has counted.

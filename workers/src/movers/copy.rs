@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::Movers;
 use crate::checkpointed_pass::Operation;
-use crate::converge;
+use crate::copy_until_settled;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
+use crate::ledger_permit::Permits;
 use crate::part::PartCopy;
-use crate::permit::Permits;
 use crate::progress::{Checkpoints, Tally};
 use crate::verification::Verification;
 
@@ -41,7 +41,7 @@ impl Movers {
         let mut run = self.run(Operation::Copy, checkpoints, resume);
         // A service may have come to write under more values since preflight looked.
         source.check_values(copy.source(), &run.heartbeat()).await?;
-        let copied = converge::copy(&source, &target, &copy, permits, &mut run, self.settings()).await?;
+        let copied = copy_until_settled::copy(&source, &target, &copy, permits, &mut run, self.settings()).await?;
         // The verification looks last, where there is one.
         if copy.verification == Verification::Off {
             source.check_values(copy.source(), &run.heartbeat()).await?;

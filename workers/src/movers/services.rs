@@ -4,7 +4,7 @@ use super::Movers;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
 use crate::hooks::Change;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::place::Place;
 
 impl Movers {

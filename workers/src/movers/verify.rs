@@ -2,13 +2,13 @@
 
 use super::Movers;
 use crate::checkpointed_pass::Operation;
-use crate::converge;
-use crate::converge::ReadBack;
 use crate::dynamodb::Described;
 use crate::error::WorkError;
 use crate::hooks;
 use crate::part::PartCopy;
 use crate::progress::{Checkpoints, Tally};
+use crate::read_back;
+use crate::read_back::ReadBack;
 use crate::replicated;
 use crate::verification::{Verification, Verified};
 
@@ -58,7 +58,7 @@ impl Movers {
         let target = self.open(copy.target(), Described::Lately).await?;
         let source = self.open(copy.source(), Described::Lately).await?;
         let mut run = self.run(Operation::Verify, checkpoints, None);
-        let verified = converge::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
+        let verified = read_back::verify((&source, &target, what), &copy, expected, &mut run, self.settings()).await?;
         target.check_still_complete().await?;
         // The last look at the source before the switch.
         source.check_values(copy.source(), &run.heartbeat()).await?;

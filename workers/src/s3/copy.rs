@@ -14,7 +14,7 @@ use crate::checkpointed_pass::{Listed, Run, Stage};
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::s3::copy_cursor::{Counted, Underway};
 use crate::s3::copy_strategy::Route;
 

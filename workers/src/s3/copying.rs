@@ -10,7 +10,7 @@ use super::read::{CHANGED, Opened};
 use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::s3::copy_cursor::{Counted, Underway};
 use crate::s3::copy_strategy::Route;
 use crate::s3::part_layout::Layout;

@@ -10,7 +10,7 @@ use super::Bucket;
 use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
 use crate::heartbeat::Heartbeat;
-use crate::permit::{Permits, RemovalPermit};
+use crate::ledger_permit::{Permits, RemovalPermit};
 use crate::request_timestamp;
 
 /// A version of an object, or a delete marker.

@@ -9,7 +9,7 @@ use crate::bounded_retry::BoundedRetry;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
 use crate::heartbeat::Heartbeat;
-use crate::late::{Difference, Found, Suspects};
+use crate::late_writes::{Difference, Found, Suspects};
 
 /// Finds what was added or changed at `at`, and what was deleted there and still is in `live`. Keys are whole.
 pub(crate) async fn late_writes(

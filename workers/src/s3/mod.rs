@@ -5,7 +5,7 @@
 
 mod bucket;
 mod budget;
-mod compare;
+mod differing_keys;
 mod copy;
 mod copying;
 mod split_points;
@@ -33,12 +33,12 @@ mod write;
 
 pub(crate) use self::bucket::Bucket;
 pub(crate) use self::budget::Budget;
-pub(crate) use self::compare::differing_keys;
 pub(crate) use self::copy::{copy_pass, digest_pass};
 pub(crate) use self::inspect::inspect;
 pub(crate) use self::late::late_writes;
 pub(crate) use self::measure::{measure, measure_and_look};
 pub(crate) use self::remove::remove;
+pub(crate) use crate::s3::differing_keys::differing_keys;
 pub(crate) use crate::s3::dropped_replica::lasting_differences;
 pub(crate) use crate::s3::identity::is_same;
 pub(crate) use crate::s3::key_range::Share;

@@ -14,7 +14,7 @@ use super::deleting::Version;
 use crate::checkpointed_pass::Run;
 use crate::error::WorkError;
 use crate::fingerprint::Mark;
-use crate::permit::Permits;
+use crate::ledger_permit::Permits;
 use crate::progress::Tally;
 
 /// Which versions are deleted. Those that nobody sees go first: if the latest went before an older one, and the work stopped in between,

@@ -11,7 +11,7 @@ use super::deleting::survives_xml;
 use super::write::Stored;
 use crate::error::WorkError;
 use crate::failure::UNREADABLE;
-use crate::permit::{Permits, RemovalPermit, WritePermit};
+use crate::ledger_permit::{Permits, RemovalPermit, WritePermit};
 use crate::request_timestamp;
 
 /// What an upload may be aborted with: aborting one in a place that is being filled belongs to filling it.

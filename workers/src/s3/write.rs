@@ -14,7 +14,7 @@ use super::encoding::url_encoded;
 use super::object::{Attributes, Head};
 use crate::error::WorkError;
 use crate::failure::UNREADABLE;
-use crate::permit::WritePermit;
+use crate::ledger_permit::WritePermit;
 use crate::request_timestamp;
 use crate::s3::copy_strategy::Source;
 

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 use workers::error::WorkError;
 use workers::fingerprint::{Fingerprint, Mark};
-use workers::late::{Difference, Known, Late};
+use workers::late_writes::{Difference, Known, Late};
 use workers::progress::{Checkpoints, Notes, Tally};
 
 /// Keeps notes as a catalogue would, and loses the lease after a number of checkpoints.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use testkit::Region;
 use testkit::stores::Side;
 use workers::error::WorkError;
-use workers::permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
+use workers::ledger_permit::{EntryFacts, EntryState, Ledger, Permits, Reading};
 use workers::place::Place;
 use workers::progress::{Checkpoints, Tally};
 use workers::{CredentialsFrom, Movers, PartAt, PartCopy, Settings};

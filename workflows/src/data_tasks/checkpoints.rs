@@ -14,9 +14,9 @@ use serde_json::Value;
 use store::Tx;
 use workers::error::{Treatment, WorkError};
 use workers::fingerprint::Fingerprint;
-use workers::late::Difference;
-use workers::outstanding::{ANSWERS_WITHIN, Outstanding};
+use workers::late_writes::Difference;
 use workers::progress::{Checkpoints, Notes, Tally};
+use workers::unanswered::{ANSWERS_WITHIN, Outstanding};
 
 use super::evidence::{DELETED, DOOMED, Evidence, FOUND, MOST_DELETED, MOST_SEEN, STRAYS, put_together};
 use crate::amount::Amount;

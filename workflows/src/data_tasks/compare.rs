@@ -11,7 +11,7 @@ use serde_json::Value;
 use store::{Millis, Tx};
 use workers::PartAt;
 use workers::fingerprint::Fingerprint;
-use workers::late::Known;
+use workers::late_writes::Known;
 use workers::progress::Tally;
 
 use super::checkpoints::TaskCheckpoints;

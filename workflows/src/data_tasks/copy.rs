@@ -10,7 +10,7 @@ use engine::{StepError, TaskRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{Millis, Tx};
-use workers::permit::Permits;
+use workers::ledger_permit::Permits;
 use workers::{PartCopy, Verification};
 
 use super::checkpoints::{TaskCheckpoints, requests_of};

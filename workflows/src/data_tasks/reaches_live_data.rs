@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use workers::Movers;
 use workers::error::WorkError;
-use workers::permit::{Ledger, Reading};
+use workers::ledger_permit::{Ledger, Reading};
 
 use crate::data_tasks::store_identity::{check_apart, check_is_itself};
 use crate::data_tasks::task_ledger::TaskLedger;

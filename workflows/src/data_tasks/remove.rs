@@ -11,7 +11,7 @@ use serde_json::Value;
 use store::Tx;
 use workers::PartAt;
 use workers::fingerprint::Fingerprint;
-use workers::permit::Permits;
+use workers::ledger_permit::Permits;
 use workers::place::Place;
 use workers::progress::Tally;
 

@@ -12,7 +12,7 @@ use engine::tables::task_table;
 use engine::task::driven;
 use store::{Store, StoreError, Tx};
 use workers::error::WorkError;
-use workers::permit::{EntryFacts, Ledger, Reading};
+use workers::ledger_permit::{EntryFacts, Ledger, Reading};
 
 use crate::database_clock::time_of;
 use crate::mover_errors::work_error;
@@ -120,11 +120,11 @@ impl EntryLedger {
     }
 }
 
-fn state_of(state: EntryState) -> workers::permit::EntryState {
+fn state_of(state: EntryState) -> workers::ledger_permit::EntryState {
     match state {
-        EntryState::Absent => workers::permit::EntryState::Absent,
-        EntryState::Adding => workers::permit::EntryState::Adding,
-        EntryState::Live => workers::permit::EntryState::Live,
-        EntryState::Removing => workers::permit::EntryState::Removing,
+        EntryState::Absent => workers::ledger_permit::EntryState::Absent,
+        EntryState::Adding => workers::ledger_permit::EntryState::Adding,
+        EntryState::Live => workers::ledger_permit::EntryState::Live,
+        EntryState::Removing => workers::ledger_permit::EntryState::Removing,
     }
 }

@@ -3,7 +3,7 @@
 use engine::tables::pause_table::{Pause, PauseScope};
 use engine::{StoredError, TaskStatus, WorkflowRecord, host_and_process};
 use store::Millis;
-use workers::late::LATE_WRITES;
+use workers::late_writes::LATE_WRITES;
 
 use super::claims::{holder, nobody_comes, seconds, since, unclaimed};
 use super::facts::{Facts, StageFacts, Waits};

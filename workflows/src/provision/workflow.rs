@@ -11,7 +11,7 @@ use engine::{Next, OnFailure, StepError, StepTx, StoredError, Workflow, Workflow
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use store::{StoreError, Tx};
-use workers::permit::Permits;
+use workers::ledger_permit::Permits;
 
 use crate::actor::Actor;
 use crate::data_tasks::EntryLedger;

@@ -7,7 +7,7 @@ use engine::task::NewTask;
 use engine::{StepError, StepTx, StoredError, TaskRecord};
 use serde_json::Value;
 use store::Millis;
-use workers::late::{Compared, LATE_WRITES, LateWrites};
+use workers::late_writes::{Compared, LATE_WRITES, LateWrites};
 
 use super::state::{Cause, RemovalState, VerifiedPart};
 use crate::data_tasks::evidence::{DELETED, DOOMED, FOUND, NOT_ACCEPTED, SEEN, STRAYS, VERIFIED};

@@ -4,7 +4,7 @@ use catalogue::late_writes::{self, LateWrite};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::{StoreError, Tx};
-use workers::late::{Difference, Late, LateWrites};
+use workers::late_writes::{Difference, Late, LateWrites};
 
 /// How many keys of each kind are named at once.
 const MOST_NAMED: i64 = 10;

@@ -5,7 +5,7 @@ use catalogue::audit::{self, AuditEntry};
 use engine::ExternalTransition;
 use serde_json::json;
 use store::Tx;
-use workers::late::{LATE_WRITES, LateWrites};
+use workers::late_writes::{LATE_WRITES, LateWrites};
 
 use super::compare::erase_evidence;
 use super::state::{Cause, OF_STRAYS, RemovalStage};

@@ -4,7 +4,7 @@ use catalogue::location::Location;
 use engine::StoredError;
 use serde::{Deserialize, Serialize};
 use store::Millis;
-use workers::late::LateWrites;
+use workers::late_writes::LateWrites;
 use workers::progress::Tally;
 
 use crate::amount::Amount;

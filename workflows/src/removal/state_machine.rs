@@ -10,7 +10,7 @@ use engine::{
     Next, OnFailure, Priority, StepError, StepTx, StoredError, TaskRecord, TaskStatus, Workflow, WorkflowRecord,
 };
 use store::{Millis, StoreError, Tx};
-use workers::late::{LATE_WRITES, LateWrites};
+use workers::late_writes::{LATE_WRITES, LateWrites};
 use workers::progress::Tally;
 
 use super::compare::{

@@ -6,7 +6,7 @@ use catalogue::location::{Address, Location};
 use engine::{Next, StepError};
 use tracing::warn;
 use workers::fitness::is_own_failure;
-use workers::permit::Permits;
+use workers::ledger_permit::Permits;
 
 use crate::data_tasks::EntryLedger;
 use crate::deployment::Deployment;

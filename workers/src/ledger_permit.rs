@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::error::{Treatment, WorkError};
 use crate::failure::{REQUEST_TOO_OLD, Site};
 use crate::fingerprint::{Fingerprint, Mark};
-use crate::late::LATE_WRITES;
-use crate::outstanding::{ANSWERS_WITHIN, Nobody, Outstanding, Sent};
+use crate::late_writes::LATE_WRITES;
 use crate::store_clocks::{ClockWatch, Read};
+use crate::unanswered::{ANSWERS_WITHIN, Nobody, Outstanding, Sent};
 
 /// What the ledger says about one entry (tenant, service, location) right now.
 #[derive(Debug, Clone, PartialEq, Eq)]

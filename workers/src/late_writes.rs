@@ -1,5 +1,5 @@
 //! What was written to a location after a move had left it: found by comparing fingerprints with what was verified, less what the removal
-//! itself has deleted. Which items are worth a look is decided here; the looking is in `movers/compare.rs`.
+//! itself has deleted. Which items are worth a look is decided here; the looking is in `movers/compare_before_removal.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -13,7 +13,7 @@ use crate::failure::Site;
 use crate::fingerprint::Fingerprint;
 use crate::heartbeat::Heartbeat;
 use crate::hooks;
-use crate::late::{Compared, Found, Known, LateWrites, Suspects};
+use crate::late_writes::{Compared, Found, Known, LateWrites, Suspects};
 use crate::mismatch::Differs;
 use crate::part::PartAt;
 use crate::place::Place;
