@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use store::{Store, StoreError};
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use workflows::Deployment;
@@ -12,9 +12,7 @@ use workflows::access::TokenKeys;
 
 use crate::refusal_budget::RefusalBudget;
 use crate::settings::ServerSettings;
-
-/// Event streams open at a time; each asks the catalogue a few times a second.
-pub(crate) const STREAMS_MAX: usize = 256;
+use crate::streams::Streams;
 
 /// What handlers share. Cheap to clone.
 #[derive(Clone)]
@@ -22,8 +20,7 @@ pub(crate) struct App {
     pub(crate) deployment: Deployment,
     /// Ends the event streams.
     pub(crate) stop: CancellationToken,
-    /// One permit for each open event stream.
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Streams,
     pub(crate) last_write: LastWrite,
     pub(crate) token_keys: Arc<TokenKeys>,
     pub(crate) refusals: RefusalBudget,
@@ -40,11 +37,10 @@ impl App {
         stop: CancellationToken,
         settings: &ServerSettings,
     ) -> Self {
-        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         Self {
             deployment,
             stop,
-            streams,
+            streams: Streams::default(),
             last_write: LastWrite::default(),
             token_keys: Arc::clone(&settings.token_keys),
             keep_answers: settings.keep_answers,

@@ -136,7 +136,7 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
                 return of(principal, error.into_response());
             }
             if let Some(connection) = request.extensions().get::<LetIn>() {
-                connection.note();
+                connection.note(principal.key());
             }
             request.extensions_mut().insert(principal.clone());
             of(principal, next.run(request).await)

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,21 +26,21 @@ use crate::tls::{self, ShownCertificate, Tls};
 /// The wait after a connection could not be accepted: this process or machine has too many files open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Set once a request on this connection was let in.
+/// Who was let in with the last request on this connection; empty for those who share a token.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LetIn(Arc<AtomicBool>);
+pub(crate) struct LetIn(Arc<Mutex<Option<String>>>);
 
 impl LetIn {
-    pub(crate) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+    pub(crate) fn note(&self, caller: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(caller);
     }
 
     pub(crate) fn forget(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn is_noted(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    fn noted(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -58,20 +57,35 @@ impl Open {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&number);
     }
 
-    /// Ends the oldest of which nobody was let in, if there are as many as there may be; `false`: there is no such, and no room.
+    /// If there are as many as there may be, ends the oldest of which nobody was let in, or else the oldest of a caller that has more than
+    /// half of them; `false`: there is no such, and no room.
     fn make_room(&self, most: usize) -> bool {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() < most {
             return true;
         }
-        let Some(oldest) = open.iter().find(|(_, (let_in, _))| !let_in.is_noted()).map(|(number, _)| *number) else {
-            return false;
-        };
+        let callers: Vec<(u64, Option<String>)> =
+            open.iter().map(|(number, (let_in, _))| (*number, let_in.noted())).collect();
+        let Some(oldest) = whose_turn_it_is(&callers, most) else { return false };
         if let Some((_, end)) = open.remove(&oldest) {
             end.cancel();
         }
         true
     }
+}
+
+/// Which of the connections, given in the order in which they came, makes room.
+fn whose_turn_it_is(callers: &[(u64, Option<String>)], most: usize) -> Option<u64> {
+    if let Some((number, _)) = callers.iter().find(|(_, caller)| caller.is_none()) {
+        return Some(*number);
+    }
+    let mut counts = BTreeMap::<&str, usize>::new();
+    for caller in callers.iter().filter_map(|(_, caller)| caller.as_deref()) {
+        *counts.entry(caller).or_default() += 1;
+    }
+    // Who shares a token has no share of its own.
+    let greedy = counts.into_iter().find(|(caller, count)| !caller.is_empty() && *count > most / 2)?.0;
+    callers.iter().find(|(_, caller)| caller.as_deref() == Some(greedy)).map(|(number, _)| *number)
 }
 
 /// A connection's place, free again once it is dropped: also if a handler panics.
@@ -186,5 +200,23 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     };
     if let Err(error) = ended {
         debug!(error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_make_room_first_and_then_whoever_has_more_than_half() {
+        let of = |callers: &[Option<&str>]| {
+            let callers: Vec<_> = (0..).zip(callers).map(|(n, caller)| (n, caller.map(str::to_owned))).collect();
+            whose_turn_it_is(&callers, 4)
+        };
+        let (a, b, shared) = (Some("a"), Some("b"), Some(""));
+        assert_eq!(of(&[a, None, a, a]), Some(1));
+        assert_eq!(of(&[b, a, a, a]), Some(1));
+        assert_eq!(of(&[a, a, b, b]), None);
+        assert_eq!(of(&[shared, shared, shared, shared]), None);
     }
 }

@@ -38,6 +38,7 @@ mod actor;
 mod server;
 mod settings;
 mod status;
+mod streams;
 mod tenants;
 mod tls;
 mod tokens;

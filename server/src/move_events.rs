@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use axum::Error;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use engine::tables::history;
 use engine::tables::history::HistoryRow;
 use futures::stream::{self, Stream};
 use store::StoreError;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::warn;
 use workflows::access::is_still_good;
@@ -24,11 +23,12 @@ use workflows::realm_move::view_move;
 use workflows::timestamps::rfc3339;
 
 use crate::api::{MoveView, StateEvent};
-use crate::app_state::{App, STREAMS_MAX};
+use crate::app_state::App;
 use crate::moves::unknown_move;
 use crate::path::Id;
 use crate::principal::Principal;
 use crate::problem::ApiError;
+use crate::streams::Place;
 use crate::tls::ShownCertificate;
 
 /// How often the history is looked at.
@@ -51,10 +51,7 @@ pub(crate) async fn follow(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Error>>>, ApiError> {
     let seq = last_event_id(&headers)?;
-    let place = app.streams.clone().try_acquire_owned().map_err(|_| {
-        let detail = format!("{STREAMS_MAX} event streams are open already");
-        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_streams", detail)
-    })?;
+    let place = app.streams.enter(&principal)?;
     let mut follower = Follower {
         app,
         token: principal.token.map(|(token, _)| token),
@@ -100,7 +97,7 @@ struct Follower {
     ready: VecDeque<Result<Event, Error>>,
     ended: bool,
     until: Instant,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Follower {

@@ -6,17 +6,21 @@
 
 mod action;
 mod ask;
+mod asker;
 mod carry_out;
 mod content;
 mod decide;
 mod policy;
+mod request;
 mod shown;
 #[cfg(test)]
 mod tests;
 
 pub use action::Action;
-pub use ask::{Asker, ask_for_token, ask_if_needed};
+pub use ask::{ask_for_token, ask_if_needed};
+pub use asker::Asker;
 pub use carry_out::Outcome;
 pub use content::Content;
-pub use decide::{Approval, ApprovalState, approve, count_pending, decline, find_approval, list_approvals};
+pub use decide::{approve, decline};
 pub use policy::{Policy, policy, policy_tag, set_policy_if};
+pub use request::{Approval, ApprovalState, count_pending, find_approval, list_approvals};

@@ -1,33 +1,20 @@
 //! Asks for approval, if the policy says so.
 
 use catalogue::approvals::{self, StoredApproval};
-use catalogue::audit::{self, AuditEntry};
-use serde_json::{Value, json};
+use serde_json::json;
 use store::{Millis, Tx};
 
+use super::asker::{Asker, person, record};
 use super::carry_out::{carry_out, hash_of_plan, prepare};
 use super::content::{Content, hash};
-use super::decide::{Approval, PENDING};
 use super::policy::policy;
+use super::request::{Approval, PENDING};
 use super::shown::summary;
 use crate::access::{Created, NewToken, TokenKeys, make_token};
 use crate::actor::Actor;
 use crate::deployment::Deployment;
 use crate::refusal::Refusal;
 use crate::timestamps::rfc3339;
-
-/// Who asks.
-#[derive(Debug, Clone, Copy)]
-pub struct Asker<'a> {
-    /// As the audit trail calls the caller, and why.
-    pub actor: &'a Actor,
-    /// Who it is, if that is proved.
-    pub person: Option<&'a str>,
-    /// The token that was shown.
-    pub token: Option<&'a str>,
-    /// How long requests are kept once they can't be approved any more; none: for ever.
-    pub keep: Option<Millis>,
-}
 
 /// Asks for approval if the policy wants it; nothing: go on. What would be refused is refused now.
 ///
@@ -84,15 +71,6 @@ pub async fn ask_for_token(
     Ok(asked.map(|approval| (approval, made)))
 }
 
-/// Several may share what proves no name: two of them could be one person.
-pub(super) fn person(asker: Asker<'_>) -> Result<&str, Refusal> {
-    asker.person.ok_or_else(|| {
-        let message = "two people have to agree to this, so each has to show a token of their own: the server's token, a certificate, or none, \
-                       tells no people apart";
-        Refusal::conflict("approval_needs_a_name", message)
-    })
-}
-
 async fn tenant(tx: &mut Tx, content: &Content) -> Result<Option<String>, Refusal> {
     Ok(match content {
         Content::Move { request, .. } => Some(request.tenant.clone()),
@@ -146,26 +124,4 @@ async fn keep(
     record(deployment, &mut tx, "approval.request", (&new, after), asker.actor).await?;
     tx.commit().await?;
     Ok(Approval::read(new, now)?)
-}
-
-/// What the audit trail has of a request.
-pub(super) async fn record(
-    deployment: &Deployment,
-    tx: &mut Tx,
-    action: &str,
-    (approval, after): (&StoredApproval, Value),
-    actor: &Actor,
-) -> Result<(), Refusal> {
-    let entry = AuditEntry {
-        id: deployment.ids.next(),
-        at: tx.now().await?,
-        who: actor.who.clone(),
-        origin: actor.origin.clone(),
-        action: action.to_owned(),
-        tenant: approval.tenant.clone(),
-        why: actor.why.clone(),
-        before: Value::Null,
-        after,
-    };
-    Ok(audit::append(tx, &entry).await?)
 }

@@ -5,8 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::ServicePlan;
 
-/// What a move does in one service. Locations are shown by name: the region, plus the table or bucket where the shard has a
-/// store of its own.
+/// What a move does in one service. A location is shown by name: its region, and its table or bucket if that is its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanView {

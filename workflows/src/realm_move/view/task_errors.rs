@@ -22,7 +22,7 @@ pub struct TaskErrorView {
     pub tasks: u64,
     /// The most failed attempts of one of them since it last got further.
     pub attempts: u32,
-    /// After so many it fails for good; absent where it is tried for as long as the cause may pass.
+    /// After this many it fails for good; absent where it is tried for as long as the cause may pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempts_max: Option<u32>,
 }
