@@ -34,7 +34,7 @@ pub struct NewCampaign {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole_numbers::optional_u64")]
     #[schema(schema_with = text_schemas::moves)]
     pub at_once: Option<u64>,
-    /// Halt once so many moves have rolled back or failed; 1 when absent.
+    /// Halt once this many moves have rolled back or failed; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = text_schemas::max_failures)]
     pub max_failures: Option<MaxFailures>,

@@ -3,6 +3,7 @@
 
 mod codes;
 mod examples;
+mod samples;
 mod types;
 
 use std::fmt::Write as _;
