@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test quick release check contract client model simulate mutants soak poolers toolchain
+.PHONY: demo test quick release check contract client fuzz model simulate mutants soak poolers toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -69,6 +69,12 @@ poolers: toolchain
 # prints its trace. `make test` plays a few.
 simulate: toolchain
 	REALMCTL_SEEDS=$(or $(SEEDS),10000) cargo test --workspace --quiet --test simulator -- --nocapture
+
+# Broken topologies, locations, bodies, headers, cursors and tokens, 120 times as many as `make test` tries; prints how many. N=1000 for
+# other numbers.
+fuzz: toolchain
+	REALMCTL_FUZZ=$(or $(N),120) cargo test --quiet --package catalogue --test fuzz -- --nocapture
+	REALMCTL_FUZZ=$(or $(N),120) cargo test --quiet --package server --test http fuzz:: -- --nocapture
 
 # Plants one bug at a time and counts the seeds until the simulator finds it. Takes about half an hour. ARGS="no_fence" for one.
 mutants: toolchain

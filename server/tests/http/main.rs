@@ -8,6 +8,7 @@ mod campaigns;
 mod certificates;
 mod connections;
 mod controls;
+mod fuzz;
 mod harness;
 mod idempotency;
 mod preconditions;
