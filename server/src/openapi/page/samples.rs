@@ -1,8 +1,6 @@
 //! What an answer may look like: made from its type, with values that go by the names of fields.
 
-use serde_json::{Value, json};
-
-use super::types::{reference, schemas};
+use serde_json::{Map, Value, json};
 
 /// Nested deeper than this, an example tells nothing more.
 const DEEPEST: u32 = 3;
@@ -128,4 +126,12 @@ fn in_line(value: &Value) -> String {
         Value::Array(items) => format!("[{}]", items.iter().map(in_line).collect::<Vec<_>>().join(", ")),
         other => other.to_string(),
     }
+}
+
+pub(super) fn schemas(document: &Value) -> Option<&Map<String, Value>> {
+    document["components"]["schemas"].as_object()
+}
+
+pub(super) fn reference(schema: &Value) -> Option<&str> {
+    schema["$ref"].as_str()?.rsplit('/').next()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-use super::samples::{laid_out, sample};
+use super::samples::{laid_out, reference, sample, schemas};
 use super::text;
 
 /// The chapter of types.
@@ -25,10 +25,6 @@ pub(super) fn all(document: &Value) -> String {
         }
     }
     page
-}
-
-pub(super) fn schemas(document: &Value) -> Option<&Map<String, Value>> {
-    document["components"]["schemas"].as_object()
 }
 
 /// Requests are read strictly; names are no documents.
@@ -154,10 +150,6 @@ pub(super) fn kind(schema: &Value) -> String {
         other => other.to_owned(),
     };
     kinds.into_iter().map(word).collect::<Vec<_>>().join(" or ")
-}
-
-pub(super) fn reference(schema: &Value) -> Option<&str> {
-    schema["$ref"].as_str()?.rsplit('/').next()
 }
 
 #[test]
