@@ -8,14 +8,22 @@ use serde_json::Value;
 use crate::root;
 
 /// From the top down. What stands in one row knows nothing of each other, but for the crates of one folder.
-const FLOORS: [&[&str]; 6] =
-    [&["tests"], &["cli"], &["server", "benches"], &["workflows"], &["workers", "orchestrator"], &["testkit", "model"]];
+const FLOORS: [&[&str]; 7] = [
+    &["tests"],
+    &["cli"],
+    &["benches"],
+    &["server"],
+    &["workflows"],
+    &["workers", "orchestrator"],
+    &["testkit", "model"],
+];
 
 /// Within `orchestrator` and `benches`: (crate, what it may use of its own folder).
-const WITHIN: [(&str, &[&str]); 6] = [
+const WITHIN: [(&str, &[&str]); 7] = [
     ("store", &[]),
     ("engine", &["store"]),
     ("catalogue", &["store"]),
+    ("bench-api", &["bench-engine"]),
     ("bench-engine", &[]),
     ("bench-stores", &["bench-engine"]),
     ("bench-catalogue", &["bench-engine"]),

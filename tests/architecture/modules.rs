@@ -14,6 +14,7 @@ const CRATES: [&str; 12] = [
     "workflows",
     "server",
     "cli",
+    "benches/api",
     "benches/engine",
     "benches/stores",
     "benches/catalogue",

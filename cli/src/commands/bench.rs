@@ -1,5 +1,6 @@
 //! `realmctl bench`: how fast the parts of realmctl are on this machine.
 
+mod api;
 mod catalogue;
 mod copy;
 mod plot;
@@ -23,6 +24,7 @@ pub(crate) enum BenchCommand {
     Engine(EngineArgs),
     Copy(copy::CopyArgs),
     Catalogue(catalogue::CatalogueArgs),
+    Api(api::ApiArgs),
     #[command(hide = true)]
     Part(copy::PartArgs),
 }
@@ -62,6 +64,7 @@ pub(crate) async fn run(command: &BenchCommand, terminal: &Terminal) -> Result<E
         BenchCommand::Engine(args) => args,
         BenchCommand::Copy(args) => return Box::pin(copy::measure(args, terminal)).await,
         BenchCommand::Catalogue(args) => return Box::pin(catalogue::measure(args, terminal)).await,
+        BenchCommand::Api(args) => return Box::pin(api::measure(args, terminal)).await,
         BenchCommand::Part(args) => return Box::pin(copy::run_part(args)).await,
     };
     args.plot.check()?;
