@@ -1,11 +1,33 @@
 //! Files that a person has written.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// The file's text, without the mark with which some editors begin UTF-8.
 pub(crate) fn read_text(file: &Path) -> std::io::Result<String> {
     Ok(without_mark(std::fs::read_to_string(file)?))
 }
+
+/// The same of a file with a secret. That others can read it is told in the log and no more: a secret that is mounted into a container
+/// is readable by everybody there.
+pub(crate) fn read_secret(file: &Path) -> std::io::Result<String> {
+    warn_of_readers(file);
+    read_text(file)
+}
+
+/// Warns if others than its owner and group can read the file.
+pub(crate) fn warn_of_readers(file: &Path) {
+    let is_open = std::fs::metadata(file).is_ok_and(|found| found.mode() & OTHERS != 0);
+    if is_open {
+        tracing::warn!(
+            file = %file.display(),
+            "every user of this machine can read this secret: take that away with `chmod o= FILE`"
+        );
+    }
+}
+
+/// Bits of a file's mode that let others do anything with it.
+const OTHERS: u32 = 0o007;
 
 /// A text without the byte order mark that it may begin with.
 pub(crate) fn without_mark(text: String) -> String {

@@ -20,7 +20,7 @@ use workflows::actor::Actor;
 use workflows::controls::pause_all;
 
 use crate::exit::{Failure, chain};
-use crate::files::read_text;
+use crate::files::read_secret;
 use crate::format::parse_duration;
 use crate::logging::LogFormat;
 use crate::number::number;
@@ -103,7 +103,7 @@ impl ProcessArgs {
         let Some(file) = &self.hook_secret_file else { return Ok(HookSecrets::default()) };
         let said =
             |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
-        let text = read_text(file).map_err(|error| said(&error))?;
+        let text = read_secret(file).map_err(|error| said(&error))?;
         HookSecrets::parse(&text).map_err(|error| said(&error))
     }
 }

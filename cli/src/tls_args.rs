@@ -8,6 +8,7 @@ use server::api::Role;
 use server::{Tls, TlsClients, TlsFiles};
 
 use crate::exit::Failure;
+use crate::files::warn_of_readers;
 use crate::role_arg::parse_role;
 
 /// Where the certificates are.
@@ -34,6 +35,7 @@ impl TlsArgs {
         let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) else { return Ok(None) };
         let role = self.tls_client_role.unwrap_or(Role::Viewer);
         let clients = self.tls_client_ca.clone().map(|authorities| TlsClients { authorities, role });
+        warn_of_readers(key);
         let files = TlsFiles { clients, ..TlsFiles::new(certificate.clone(), key.clone()) };
         let tls = Tls::open(files).map_err(|error| Failure::usage(error.to_string()))?;
         Ok(Some(Arc::new(tls)))

@@ -6,7 +6,7 @@ use clap::Args;
 use workflows::access::TokenKeys;
 
 use crate::exit::Failure;
-use crate::files::read_text;
+use crate::files::read_secret;
 
 /// Where the keys of tokens are.
 #[derive(Debug, Args)]
@@ -27,6 +27,6 @@ impl TokenKeyArgs {
 /// What is in the file is never repeated.
 pub(crate) fn read(file: &Path) -> Result<TokenKeys, Failure> {
     let said = |error: &dyn std::fmt::Display| Failure::usage(format!("--token-key-file {}: {error}", file.display()));
-    let text = read_text(file).map_err(|error| said(&error))?;
+    let text = read_secret(file).map_err(|error| said(&error))?;
     TokenKeys::parse(&text).map_err(|error| said(&error))
 }

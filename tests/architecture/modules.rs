@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::{read, root};
 
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 13] = [
     "orchestrator/store",
     "orchestrator/engine",
     "orchestrator/catalogue",
