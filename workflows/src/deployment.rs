@@ -9,6 +9,7 @@ use workers::Movers;
 use crate::known_limits::Known;
 use crate::partitioning::PartSize;
 use crate::timing::Timing;
+use crate::webhook_settings::Webhooks;
 
 /// What the workflows of a process share. Cheap to clone.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub struct Deployment {
     pub known: Arc<Known>,
     /// How much of a bucket is worth a part of its own.
     pub part_size: PartSize,
+    /// Who is told what happens, and how fast. None unless the operator configured some.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl Deployment {
@@ -36,13 +39,20 @@ impl Deployment {
     pub fn new(store: Store, movers: Movers, timing: Timing) -> Self {
         let (ids, liveness) = (Arc::new(RandomIds), Arc::new(NoProof));
         let (timing, owner, known) = (Arc::new(timing), engine::process_name(), Arc::default());
-        Self { store, movers, timing, ids, owner, liveness, known, part_size: PartSize::default() }
+        let webhooks = Arc::default();
+        Self { store, movers, timing, ids, owner, liveness, known, part_size: PartSize::default(), webhooks }
     }
 
     /// The same with a lock that proves the death of this process to others of its host, and theirs to it.
     #[must_use]
     pub fn with_locks(self, locks: HostLocks) -> Self {
         Self { owner: locks.owner().to_owned(), liveness: Arc::new(locks), ..self }
+    }
+
+    /// The same with webhooks.
+    #[must_use]
+    pub fn with_webhooks(self, webhooks: Webhooks) -> Self {
+        Self { webhooks: Arc::new(webhooks), ..self }
     }
 
     /// Runner settings that follow the constants.

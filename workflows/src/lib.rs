@@ -28,6 +28,7 @@ pub mod partitioning;
 pub mod scopes;
 mod known_limits;
 mod database_clock;
+pub mod webhook_settings;
 pub mod deployment;
 pub mod plan;
 pub mod planning;
@@ -40,6 +41,7 @@ pub mod unit_limits;
 pub mod clock_checks;
 mod host_fitness;
 pub mod audit_seal;
+pub mod webhooks;
 
 // The work.
 pub mod data_tasks;

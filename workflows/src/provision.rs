@@ -129,7 +129,9 @@ async fn try_create(
         tenant: Some(tenant.id.clone()),
         why: actor.why.clone(),
         before: Value::Null,
-        after: json!({ "host": tenant.host, "realm": tenant.realm, "shards": shards }),
+        after: json!({
+            "host": tenant.host, "realm": tenant.realm, "shards": shards, "status": tenant.status.as_str(), "epoch": tenant.epoch,
+        }),
     };
     audit::append(&mut tx, &entry).await?;
     changes::append(&mut tx, &tenant.id, tenant.epoch, "created").await?;

@@ -23,3 +23,5 @@ pub mod tenants;
 pub mod tokens;
 pub mod topologies;
 pub mod topology;
+pub mod webhook_deliveries;
+pub mod webhooks;

@@ -21,6 +21,7 @@ mod validation_context;
 mod unit_limits;
 mod validate;
 mod validate_store;
+mod webhook_file;
 
 pub use addresses::{AddressError, EndpointKind};
 pub use edit::InUse;
@@ -31,6 +32,7 @@ pub(crate) use names::is_plain_name;
 pub use problem::Problem;
 pub use resolve::LocationError;
 pub use unit_limits::{UNITS_MAX, UnitLimits};
+pub use webhook_file::{WEBHOOKS_MAX, WebhookSpec};
 
 impl Topology {
     /// Reads and validates a topology file. YAML, of which JSON is a part.

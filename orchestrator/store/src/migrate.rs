@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "seal the audit trail", include_str!("../../../migrations/0005_seal_the_audit_trail.sql")),
     (6, "keep answers", include_str!("../../../migrations/0006_keep_answers.sql")),
     (7, "create approvals", include_str!("../../../migrations/0007_create_approvals.sql")),
+    (8, "create webhooks", include_str!("../../../migrations/0008_create_webhooks.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.

@@ -151,12 +151,12 @@ impl HookClient {
 }
 
 /// For a machine without any authority, on which plain HTTP goes on.
-fn trusts_nobody() -> rustls::ClientConfig {
+pub(super) fn trusts_nobody() -> rustls::ClientConfig {
     rustls::ClientConfig::builder().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
 }
 
 /// Why the service's certificate was not taken, if that was it: then nothing of the request was sent.
-fn distrust(error: &reqwest::Error) -> Option<String> {
+pub(super) fn distrust(error: &reqwest::Error) -> Option<String> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {
         // An I/O error that wraps another names that one's source as its own.

@@ -10,6 +10,7 @@ mod service;
 mod signing;
 mod verify;
 mod waits;
+mod webhook;
 
 pub(crate) use client::HookClient;
 pub(crate) use copy::copy;
@@ -19,3 +20,4 @@ pub use secrets::{HookSecrets, SecretsError};
 pub(crate) use service::Service;
 pub(crate) use signing::delivery_id;
 pub(crate) use verify::{compare, compare_replica, tally, verify};
+pub use webhook::{WEBHOOK_GONE, WebhookAnswer, WebhookClient, WebhookRequest};

@@ -53,6 +53,11 @@ impl HookSecrets {
         Ok(Self(Arc::new(secrets)))
     }
 
+    /// Whether there is a secret of that name, or a default one.
+    pub fn has(&self, name: Option<&str>) -> bool {
+        self.named(name).is_ok()
+    }
+
     /// The secret of that name, or the default one; `Err` with the name when there is none.
     pub(super) fn named<'a>(&'a self, name: Option<&'a str>) -> Result<&'a hmac::Key, &'a str> {
         let name = name.unwrap_or(DEFAULT);

@@ -69,6 +69,11 @@ pub(super) fn join(path: &str, name: &str) -> String {
 }
 
 impl Reader {
+    /// Everything that was wrong, with its lines.
+    pub(super) fn finish(self) -> Vec<Problem> {
+        self.lines.locate(self.problems)
+    }
+
     fn region(&mut self, node: &Node, path: &str) -> Region {
         let mut fields = self.fields(node, path, &["dynamodb", "s3"]);
         let mut endpoint = |name: &str| {
