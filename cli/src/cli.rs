@@ -5,8 +5,7 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
-    status, tenants, tokens, topology, upgrade_check, worker, workers,
+    approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status, tenants, tokens, topology, upgrade_check, webhooks, worker, workers,
 };
 #[cfg(feature = "playground")]
 use crate::commands::{demo, dev};
@@ -85,6 +84,8 @@ pub(crate) enum Command {
     Audit(audit::AuditCommand),
     #[command(subcommand)]
     Token(tokens::TokenCommand),
+    #[command(subcommand)]
+    Webhooks(webhooks::WebhooksCommand),
     Status(status::StatusArgs),
     Explain(explain::ExplainArgs),
     Errors(errors::ErrorsArgs),

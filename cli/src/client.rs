@@ -7,6 +7,7 @@ mod controls;
 mod status;
 mod tokens;
 mod versions;
+mod webhooks;
 
 use std::time::Duration;
 

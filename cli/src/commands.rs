@@ -25,5 +25,6 @@ pub(crate) mod tokens;
 pub(crate) mod topology;
 pub(crate) mod upgrade_check;
 pub(crate) mod version;
+pub(crate) mod webhooks;
 pub(crate) mod worker;
 pub(crate) mod workers;

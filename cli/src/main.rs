@@ -108,8 +108,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
-        status, tenants, tokens, topology, upgrade_check, version, worker, workers,
+        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status, tenants, tokens, topology, upgrade_check, version, webhooks, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -127,6 +126,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Approvals(command) => approvals::run(&command, globals, terminal).await,
         Command::Audit(command) => audit::run(&command, globals, terminal).await,
         Command::Token(command) => tokens::run(&command, globals, terminal).await,
+        Command::Webhooks(command) => webhooks::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Status(args) => status::run(&args, globals, terminal).await,
         Command::Workers(command) => workers::run(&command, globals, terminal).await,

@@ -18,6 +18,7 @@ use workers::{CredentialsFrom, HookSecrets, Movers, Settings, host};
 use workflows::Deployment;
 use workflows::actor::Actor;
 use workflows::controls::pause_all;
+use workflows::webhook_settings::Webhooks;
 
 use crate::exit::{Failure, chain};
 use crate::files::read_secret;
@@ -58,6 +59,9 @@ pub(crate) struct ProcessArgs {
     /// The secrets that sign requests to services with hooks: NAME=SECRET a line, `default` for services that name none
     #[arg(long, env = "REALMCTL_HOOK_SECRET_FILE", value_name = "FILE", hide_env_values = true)]
     hook_secret_file: Option<PathBuf>,
+    /// Who is told what happens to tenants and moves: a YAML file of webhooks. The same for every process of a deployment
+    #[arg(long, env = "REALMCTL_WEBHOOKS", value_name = "FILE", hide_env_values = true)]
+    webhooks: Option<PathBuf>,
     /// How long finished workflows are kept, with their history; 0s keeps them for ever. The audit trail is always kept
     #[arg(long, env = "REALMCTL_KEEP_HISTORY", default_value = "90d", value_name = "DURATION", value_parser = parse_duration, hide_env_values = true)]
     keep_history: Duration,
@@ -85,6 +89,7 @@ impl ProcessArgs {
         look_at_the_host();
         let timing = self.timing.timing()?;
         let hook_secrets = self.hook_secrets()?;
+        let webhooks = self.webhooks(&hook_secrets)?;
         let store = open_store(&self.store, self.store_connections).await?;
         let settings = Settings {
             index_settle: timing.index_settle,
@@ -93,7 +98,7 @@ impl ProcessArgs {
             ..Settings::default()
         };
         let deployment = Deployment::new(store, Movers::new(CredentialsFrom::Environment, settings), timing);
-        Ok(with_lock(deployment, self.run_dir.as_deref()))
+        Ok(with_lock(deployment.with_webhooks(webhooks), self.run_dir.as_deref()))
     }
 }
 
@@ -105,6 +110,14 @@ impl ProcessArgs {
             |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
         let text = read_secret(file).map_err(|error| said(&error))?;
         HookSecrets::parse(&text).map_err(|error| said(&error))
+    }
+
+    /// The webhooks of the file, each with its secret.
+    fn webhooks(&self, secrets: &HookSecrets) -> Result<Webhooks, Failure> {
+        let Some(file) = &self.webhooks else { return Ok(Webhooks::default()) };
+        let said = |error: &dyn std::fmt::Display| Failure::usage(format!("--webhooks {}: {error}", file.display()));
+        let text = read_text(file).map_err(|error| said(&error))?;
+        Webhooks::read(&text, secrets.clone()).map_err(|error| said(&error))
     }
 }
 
@@ -235,6 +248,9 @@ impl Running {
                 served.map_err(|error| Failure::failed(format!("the API broke off: {}", chain(&error))))
             });
         }
+        if !deployment.webhooks.all.is_empty() {
+            tasks.spawn(tell_webhooks(deployment.clone(), stop.clone()));
+        }
         let stopped = stop.clone();
         tasks.spawn(async move {
             runner.run(stopped).await;
@@ -292,6 +308,18 @@ impl Running {
         };
         tokio::time::timeout(DRAIN, drain).await.unwrap_or_else(|_| Err(too_long()))
     }
+}
+
+/// Tells the webhooks of this process until it stops; what is being sent then is waited for.
+async fn tell_webhooks(deployment: Deployment, stop: CancellationToken) -> Result<(), Failure> {
+    let (tell, stops) = tokio::sync::watch::channel(false);
+    let telling = workflows::webhooks::run(deployment, stops);
+    let stopping = async {
+        stop.cancelled().await;
+        tell.send_replace(true);
+    };
+    tokio::join!(telling, stopping);
+    Ok(())
 }
 
 /// Ends when the process is told to stop.

@@ -11,6 +11,7 @@ pub(crate) mod problem_types;
 mod status;
 pub(crate) mod text_schemas;
 mod tokens;
+mod webhooks;
 mod whole_numbers;
 
 pub use answers::{
@@ -27,6 +28,7 @@ pub use engine::Priority;
 pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint, Replay, ReplayAll, Reschedule};
 pub use status::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 pub use tokens::{CreatedToken, NewToken, TokenView};
+pub use webhooks::{ReplayedDelivery, WebhooksView};
 pub use workflows::access::{Role, Scope};
 pub use workflows::approval::{Action, ApprovalState, Outcome as ApprovalOutcome};
 pub use workflows::campaign::{CampaignPlan, CampaignView, MemberView, SkippedView};
@@ -39,6 +41,7 @@ pub use workflows::realm_move::{
 };
 pub use workflows::removal::{LateWriteLine, LateWritesDetail, RecheckView, RemovalDetail};
 pub use workflows::topology_change::Consequence;
+pub use workflows::webhooks::{DeliveryView, WebhookView};
 
 /// The media type of an error (RFC 9457).
 pub const PROBLEM_JSON: &str = "application/problem+json";

@@ -43,6 +43,7 @@ mod tenants;
 mod tls;
 mod tokens;
 mod topology;
+mod webhooks;
 
 pub use server::Server;
 pub use settings::{ExposureError, InvalidToken, ServerSettings, Token};

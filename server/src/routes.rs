@@ -13,8 +13,7 @@ use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    approvals, audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals,
-    request_log, status, tenants, tokens, topology,
+    approvals, audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log, status, tenants, tokens, topology, webhooks,
 };
 
 /// Everything that the server answers.
@@ -89,6 +88,9 @@ fn resources() -> Router<App> {
         .route("/approvals/{id}/approve", post(approvals::approve))
         .route("/approvals/{id}/decline", post(approvals::decline))
         .route("/approval-policy", get(approvals::show_policy).put(approvals::set_policy))
+        .route("/webhooks", get(webhooks::list))
+        .route("/webhooks/deliveries", get(webhooks::deliveries))
+        .route("/webhooks/deliveries/{id}/replay", post(webhooks::replay))
         .route("/tokens", post(tokens::create).get(tokens::list))
         .route("/tokens/{id}", delete(tokens::revoke))
 }

@@ -184,6 +184,11 @@ pub(crate) fn state_of_a_removal() -> Object {
     one_of(&workflows::removal::STATES)
 }
 
+/// A state of a delivery to a webhook.
+pub(crate) fn state_of_a_delivery() -> Object {
+    one_of(&catalogue::webhook_deliveries::STATES)
+}
+
 /// A state of a campaign.
 pub(crate) fn state_of_a_campaign() -> Object {
     one_of(&workflows::campaign::STATES)

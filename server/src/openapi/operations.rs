@@ -4,15 +4,10 @@ use axum::http::Method;
 
 use super::operation::{Described, Describes};
 use crate::api::{
-    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer,
-    CampaignView, CancelCampaign, Change, CreatedToken, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset,
-    LimitView, LimitsView, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken,
-    PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, Reschedule,
-    SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied,
-    TopologyView, WorkersView,
+    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, DeliveryView, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, ReplayedDelivery, Reschedule, SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied, TopologyView, WebhooksView, WorkersView,
 };
 use crate::permissions::TABLE;
-use crate::{approvals, audit, campaigns, moves, removals, status, tenants, tokens, topology};
+use crate::{approvals, audit, campaigns, moves, removals, status, tenants, tokens, topology, webhooks};
 
 const YAML: [&str; 2] = ["application/yaml", "application/json"];
 const JSON_LINES: &str = "application/x-ndjson";
@@ -209,6 +204,14 @@ fn of_the_rest() -> Vec<Describes> {
             .conditional()
             .answers::<ApprovalPolicyView>(200, "it is in force")
             .may_wait(),
+        get("/v1/webhooks", "List webhooks, and how far each has been told")
+            .answers::<WebhooksView>(200, "the webhooks, by name"),
+        get("/v1/webhooks/deliveries", "List deliveries to webhooks, newest first")
+            .query::<webhooks::Filter>()
+            .page::<DeliveryView>("a page of deliveries"),
+        post("/v1/webhooks/deliveries/{id}/replay", "Send a delivery again, with the same id")
+            .body::<Change>()
+            .answers::<ReplayedDelivery>(200, "what it came to, and the delivery"),
         get("/v1/tokens", "List tokens, without their secrets")
             .query::<tokens::Filter>()
             .page::<TokenView>("a page of tokens"),

@@ -107,6 +107,9 @@ const ROUTES: &str = "
     POST   /v1/approvals/x/decline         soa
     GET    /v1/approval-policy             vsoa
     PUT    /v1/approval-policy             a
+    GET    /v1/webhooks                    vsoa
+    GET    /v1/webhooks/deliveries         vsoa
+    POST   /v1/webhooks/deliveries/x/replay oa
     GET    /v1/tokens                      a
     POST   /v1/tokens                      a
     DELETE /v1/tokens/x                    a
