@@ -25,7 +25,8 @@ pub(crate) use front::Front;
 
 use faults::Faults;
 use places::Places;
-use received::Received;
+pub(crate) use received::Received;
+pub(crate) use signature::refusal;
 use reply::Reply;
 
 /// The secret of the sample service. Known to everyone: it protects nothing.

@@ -20,6 +20,7 @@ pub mod s3;
 pub mod simulator;
 pub mod stores;
 mod topology;
+pub mod webhook_receiver;
 
 pub use error::Error;
 pub use hook_service::HookService;

@@ -22,7 +22,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    pub(super) async fn read(request: Request<Incoming>) -> Result<Self, Error> {
+    pub(crate) async fn read(request: Request<Incoming>) -> Result<Self, Error> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(Error::doing("read a request"))?.to_bytes();
         let header = |name: &str| {
@@ -37,6 +37,11 @@ impl Received {
             delivery: header("realmctl-delivery"),
             signature: header("realmctl-signature"),
         })
+    }
+
+    /// The body as it came.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The last part of the path; empty when it is not the service's.
