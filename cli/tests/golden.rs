@@ -232,6 +232,20 @@ fn of_tokens() -> Vec<Case> {
         ),
         case("token_list", "token list", get("GET /v1/tokens", scenes::tokens())),
         case("token_revoke", "token revoke sign-up", get("DELETE /v1/tokens/sign-up", scenes::revoked_token())),
+        case("webhooks_list", "webhooks list", get("GET /v1/webhooks", scenes::webhooks())),
+        case(
+            "webhooks_deliveries",
+            "webhooks deliveries --webhook billing",
+            get("GET /v1/webhooks/deliveries", scenes::deliveries()),
+        ),
+        case(
+            "webhooks_replay",
+            &format!("webhooks replay {}", scenes::DELIVERY),
+            get(
+                concat!("POST /v1/webhooks/deliveries/", "0199f3a2-0d10-7e15-8000-5f0000000006", "/replay"),
+                scenes::replayed_delivery(),
+            ),
+        ),
         case("audit_head", "audit head", get("GET /v1/audit/head", scenes::audit_head())),
     ]
 }

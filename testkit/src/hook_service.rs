@@ -26,7 +26,6 @@ pub(crate) use front::Front;
 use faults::Faults;
 use places::Places;
 pub(crate) use received::Received;
-pub(crate) use signature::refusal;
 use reply::Reply;
 
 /// The secret of the sample service. Known to everyone: it protects nothing.
@@ -34,6 +33,11 @@ pub const SECRET: &str = "testkit-hook-secret-for-loopback-only";
 
 /// Where below its address it takes the calls.
 const PATH: &str = "/realm-moves";
+
+/// Whether a request is signed with this secret, and no older than this.
+pub(crate) fn is_genuine(request: &Received, secret: &str, age: Duration) -> bool {
+    signature::refusal(request, secret, age).is_none()
+}
 
 /// One tenant's data in one region.
 pub type Pages = BTreeMap<String, String>;

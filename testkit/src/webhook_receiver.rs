@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::Error;
-use crate::hook_service::{Received, refusal};
+use crate::hook_service::{Received, is_genuine};
 
 /// The path that it is called at.
 const PATH: &str = "/told";
@@ -146,7 +146,7 @@ async fn take(
             seq: seq.parse().unwrap_or(-1),
             delivery,
             body: serde_json::from_slice(received.body()).unwrap_or_default(),
-            is_genuine: refusal(&received, secret, AGE).is_none(),
+            is_genuine: is_genuine(&received, secret, AGE),
             answer,
         });
         answer

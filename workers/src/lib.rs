@@ -49,9 +49,7 @@ pub use aws_credential_types::{Credentials, provider};
 pub use self::addresses::{Addresses, StoreKind, StoreName};
 pub use self::clients::CredentialsFrom;
 pub use self::failure::REQUEST_TOO_OLD;
-pub use self::hooks::{
-    Change, HookSecrets, SecretsError, WEBHOOK_GONE, WebhookAnswer, WebhookClient, WebhookRequest,
-};
+pub use self::hooks::{Change, HookSecrets, SecretsError, WEBHOOK_GONE, WebhookAnswer, WebhookClient, WebhookRequest};
 pub use self::inspection::{Depth, Inspection, KeyAttribute, KeyRole, Size, Survey, TableSchema};
 pub use self::mismatch::Differs;
 pub use self::movers::Movers;

@@ -70,7 +70,9 @@ pub enum WebhooksError {
     #[error("{}", lines(.0))]
     File(Vec<Problem>),
     /// A secret is not there.
-    #[error("webhooks.{webhook}: there is no secret `{secret}` to sign with: name it in the file of --hook-secret-file")]
+    #[error(
+        "webhooks.{webhook}: there is no secret `{secret}` to sign with: name it in the file of --hook-secret-file"
+    )]
     Secret {
         /// Which webhook wants it.
         webhook: String,
@@ -108,10 +110,7 @@ mod tests {
         let secrets = |text: &str| HookSecrets::parse(text).expect("secrets");
         assert_eq!(Webhooks::read(yaml, secrets("a=0123456789abcdef")).map(|read| read.all.len()), Ok(1));
         let said = Webhooks::read(yaml, secrets("default=0123456789abcdef")).expect_err("no such secret").to_string();
-        assert_eq!(
-            said,
-            "webhooks.a: there is no secret `a` to sign with: name it in the file of --hook-secret-file"
-        );
+        assert_eq!(said, "webhooks.a: there is no secret `a` to sign with: name it in the file of --hook-secret-file");
         let said = Webhooks::read("webhooks: { a: { events: all } }", HookSecrets::default()).expect_err("no URL");
         assert_eq!(said.to_string(), "line 1: webhooks.a.url: is missing");
     }

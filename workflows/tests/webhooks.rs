@@ -86,7 +86,9 @@ impl Catalogue {
         };
         let secrets = HookSecrets::parse(&format!("default={SECRET}")).expect("a secret");
         let webhooks = Webhooks { all: webhooks.iter().map(spec).collect(), secrets, pace };
-        Deployment::new(store, movers, Timing::default()).with_webhooks(webhooks)
+        let deployment = Deployment::new(store, movers, Timing::default()).with_webhooks(webhooks);
+        // All are of this process of the operating system.
+        Deployment { owner: deployment.ids.next(), ..deployment }
     }
 }
 

@@ -148,7 +148,11 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
 
 async fn replay_one(client: &Client, id: &str, change: &Change, done: &mut Replays) -> Result<(), Failure> {
     let answer = client.replay_delivery(id, change).await?;
-    if answer.replayed { done.replayed.push(answer.delivery.id) } else { done.pending.push(answer.delivery.id) }
+    if answer.replayed {
+        done.replayed.push(answer.delivery.id)
+    } else {
+        done.pending.push(answer.delivery.id)
+    }
     Ok(())
 }
 
@@ -159,7 +163,6 @@ fn list_table(all: &WebhooksView) -> String {
     let columns = [
         Column::new("NAME"),
         Column::new("URL"),
-        Column::new("EVENTS"),
         Column::figure("TOLD UP TO"),
         Column::figure("BEHIND"),
         Column::figure("PENDING"),
@@ -167,7 +170,6 @@ fn list_table(all: &WebhooksView) -> String {
         Column::new("LAST ERROR"),
     ];
     let rows = all.items.iter().map(|webhook| {
-        let events = if webhook.events.is_empty() { "all".to_owned() } else { webhook.events.join(", ") };
         let behind = match webhook.lag_entries {
             0 => "-".to_owned(),
             entries => {
@@ -178,7 +180,6 @@ fn list_table(all: &WebhooksView) -> String {
         [
             webhook.name.clone(),
             webhook.url.clone(),
-            events,
             webhook.delivered_seq.map_or_else(|| "-".to_owned(), |seq| seq.to_string()),
             behind,
             webhook.pending.to_string(),

@@ -9,6 +9,7 @@ pub(crate) const OTHER_MOVE: &str = "0199f3a1-7c00-7b52-8000-5f0000000002";
 pub(crate) const REMOVAL: &str = "0199f3a2-0d10-7c03-8000-5f0000000003";
 pub(crate) const OTHER_REMOVAL: &str = "0199f3a2-0d10-7d94-8000-5f0000000004";
 pub(crate) const CAMPAIGN: &str = "0199f3a0-11aa-7e05-8000-5f0000000005";
+pub(crate) const DELIVERY: &str = "0199f3a2-0d10-7e15-8000-5f0000000006";
 const HASH: &str = "9f1c2a0b77aa51de";
 const PLAN: &str = "5c1f0e5a3ac7f2d1b0c9e8d7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7";
 
@@ -397,4 +398,40 @@ pub(crate) fn revoked_token() -> Value {
 pub(crate) fn audit_head() -> Value {
     json!({ "seq": 12_345, "digest": "0123456789abcdef".repeat(4), "sealedAt": "2026-11-21T21:55:03.123Z", "unsealed": 2,
             "oldestUnsealedMs": 1_500 })
+}
+
+/// One that is told all, and one that is behind.
+pub(crate) fn webhooks() -> Value {
+    let webhook = |name: &str, url: &str| {
+        json!({ "name": name, "url": url, "events": [], "deliveredSeq": 4_711, "lagEntries": 0, "lagMs": 0, "pending": 0, "failed": 0,
+                "lastError": null, "nextAt": null, "seenAt": "2026-11-21T21:55:03.123Z" })
+    };
+    let mut behind = webhook("billing", "https://billing.example/realmctl");
+    for (name, value) in [
+        ("events", json!(["tenant.created", "tenant.moved"])),
+        ("lagEntries", json!(40)),
+        ("lagMs", json!(61_000)),
+        ("pending", json!(3)),
+        ("failed", json!(1)),
+        ("lastError", json!("webhook_unavailable")),
+        ("nextAt", json!("2026-11-21T21:56:03.123Z")),
+    ] {
+        behind[name] = value;
+    }
+    json!({ "items": [behind, webhook("support-tool", "https://support.example/hooks/realmctl")] })
+}
+
+fn delivery(state: &str, error: Option<&str>) -> Value {
+    json!({ "id": DELIVERY, "webhook": "billing", "seq": 4_711, "event": "tenant.moved", "tenant": "acme", "state": state, "attempts": 3,
+            "createdAt": ago(3), "nextAt": null, "httpStatus": 410, "error": error, "finishedAt": null })
+}
+
+/// One that was given up.
+pub(crate) fn deliveries() -> Value {
+    page(&[delivery("failed", Some("webhook_gone"))])
+}
+
+/// The same, to be sent again.
+pub(crate) fn replayed_delivery() -> Value {
+    json!({ "replayed": true, "delivery": delivery("pending", None) })
 }

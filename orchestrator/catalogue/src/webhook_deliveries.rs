@@ -161,18 +161,22 @@ pub async fn list(
     before: Option<&str>,
     limit: i64,
 ) -> Result<Vec<Delivery>, StoreError> {
-    let found =
-        sql(selected!("TRUE {given AND webhook = $1} {given AND state = $2} {given AND id < $3} ORDER BY id DESC LIMIT $4"));
+    let found = sql(selected!(
+        "TRUE {given AND webhook = $1} {given AND state = $2} {given AND id < $3} ORDER BY id DESC LIMIT $4"
+    ));
     let rows = found.bind(webhook).bind(state).bind(before).bind(limit).fetch_all(tx).await?;
     rows.iter().map(delivery).collect()
 }
 
 /// Forgets those that ended before then, and those of webhooks that are not known any more, up to `most` each.
 pub async fn forget(tx: &mut Tx, before: Millis, most: i64) -> Result<u64, StoreError> {
-    let ended = sql("DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE finished_at IS NOT NULL \
-                     AND finished_at < $1 ORDER BY finished_at LIMIT $2)");
+    let ended = sql(
+        "DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE finished_at IS NOT NULL \
+                     AND finished_at < $1 ORDER BY finished_at LIMIT $2)",
+    );
     let ended = ended.bind(before).bind(most).execute(tx).await?;
-    let unknown = sql("DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE NOT EXISTS \
+    let unknown =
+        sql("DELETE FROM webhook_deliveries WHERE id IN (SELECT id FROM webhook_deliveries WHERE NOT EXISTS \
                        (SELECT 1 FROM webhooks WHERE webhooks.name = webhook_deliveries.webhook) LIMIT $1)");
     Ok(ended + unknown.bind(most).execute(tx).await?)
 }

@@ -49,7 +49,9 @@ pub async fn see(tx: &mut Tx, name: &str, url: &str, events: &str) -> Result<(),
 
 /// The one of this name.
 pub async fn get(tx: &mut Tx, name: &str) -> Result<Option<Webhook>, StoreError> {
-    let found = sql("SELECT name, url, events, after_seq, delivered_seq, holder, lease_until, seen_at FROM webhooks WHERE name = $1");
+    let found = sql(
+        "SELECT name, url, events, after_seq, delivered_seq, holder, lease_until, seen_at FROM webhooks WHERE name = $1",
+    );
     found.bind(name).fetch_optional(tx).await?.as_ref().map(webhook).transpose()
 }
 

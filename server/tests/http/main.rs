@@ -21,3 +21,4 @@ mod status;
 mod tenants;
 mod tls;
 mod topology;
+mod webhooks;

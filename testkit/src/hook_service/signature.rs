@@ -9,7 +9,7 @@ use super::received::Received;
 use super::reply::Reply;
 
 /// Why the request is not to be believed, if it is not.
-pub(crate) fn refusal(request: &Received, secret: &str, age: Duration) -> Option<Reply> {
+pub(super) fn refusal(request: &Received, secret: &str, age: Duration) -> Option<Reply> {
     let digest = hex(&Sha256::digest(&request.body));
     let Received { method, path, timestamp, delivery, .. } = request;
     let text = format!("v1\n{method}\n{path}\n{digest}\n{timestamp}\n{delivery}");

@@ -50,7 +50,12 @@ async fn tell(mut endpoint: Endpoint, name: String, mut stop: watch::Receiver<bo
             Err(error) => {
                 let wait = failing.map_or(AGAIN_AFTER, |wait: Duration| (wait * 2).min(AGAIN_AT_MOST));
                 failing = Some(wait);
-                warn!(webhook = name, error = error.chain(), again_after_s = wait.as_secs(), "the catalogue can't be asked");
+                warn!(
+                    webhook = name,
+                    error = error.chain(),
+                    again_after_s = wait.as_secs(),
+                    "the catalogue can't be asked"
+                );
                 wait
             }
         };

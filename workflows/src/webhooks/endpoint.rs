@@ -117,8 +117,17 @@ impl Endpoint {
         let first = webhook_deliveries::first_pending(&mut tx, name).await?;
         let full = webhook_deliveries::count(&mut tx, name, PENDING, WAITING_MAX).await? >= WAITING_MAX;
         tx.rollback().await?;
+        let others = webhook.holder.as_ref().is_some_and(|holder| *holder != self.deployment.owner);
+        if others && webhook.lease_until.is_some_and(|until| until > now && until <= now + self.longest_lease()) {
+            return Ok(false);
+        }
         let sends = first.is_some_and(|first| first.next_at <= now);
         Ok(sends || (head.seq > webhook.after_seq && !full))
+    }
+
+    /// One that lasts longer is from before the database's clock was set back.
+    fn longest_lease(&self) -> Millis {
+        millis(self.deployment.webhooks.pace.lease) * 2
     }
 
     /// Makes deliveries of a batch of entries: `true` if there may be more, `None` if somebody else has the webhook.
@@ -206,7 +215,16 @@ impl Endpoint {
         tx.commit().await?;
         if let Some(code) = &attempt.error {
             let (attempts, status) = (delivery.attempts + 1, answer.status.unwrap_or_default());
-            warn!(webhook = name, delivery = id, event, code, status, attempts, state = attempt.state, "a webhook was not told");
+            warn!(
+                webhook = name,
+                delivery = id,
+                event,
+                code,
+                status,
+                attempts,
+                state = attempt.state,
+                "a webhook was not told"
+            );
         }
         Ok(attempt.state != PENDING)
     }

@@ -70,11 +70,18 @@ pub fn of_entry(seq: i64, entry: &AuditEntry) -> Vec<Event> {
         "move.reschedule" => vec![Event { starts_at: time(after, "at"), ..of_move("move.rescheduled", after) }],
         "move.commit" => {
             let (from, to) = (text(before, "realm"), text(after, "realm"));
-            let of = |event| Event { from: from.clone(), to: to.clone(), epoch: int(after, "epoch"), ..of_move(event, after) };
+            let of = |event| Event {
+                from: from.clone(),
+                to: to.clone(),
+                epoch: int(after, "epoch"),
+                ..of_move(event, after)
+            };
             vec![Event { state: Some("online".to_owned()), ..of("tenant.moved") }, of("move.completed")]
         }
         "move.cancel" => vec![Event { state: text(after, "state"), ..of_move("move.cancelled", after) }],
-        "move.failed" => vec![Event { state: text(after, "state"), code: text(after, "code"), ..of_move("move.failed", after) }],
+        "move.failed" => {
+            vec![Event { state: text(after, "state"), code: text(after, "code"), ..of_move("move.failed", after) }]
+        }
         "ledger.absent" => vec![Event {
             removal: text(after, "workflow"),
             state: Some("done".to_owned()),

@@ -13,11 +13,7 @@ use crate::timing::millis;
 ///
 /// # Errors
 /// `unknown_delivery`.
-pub async fn replay_delivery(
-    deployment: &Deployment,
-    id: &str,
-    actor: &Actor,
-) -> Result<(Delivery, bool), Refusal> {
+pub async fn replay_delivery(deployment: &Deployment, id: &str, actor: &Actor) -> Result<(Delivery, bool), Refusal> {
     let mut tx = deployment.store.begin().await?;
     let Some(delivery) = webhook_deliveries::lock(&mut tx, id).await? else {
         let message = format!("there is no delivery {id}: see `realmctl webhooks deliveries`");

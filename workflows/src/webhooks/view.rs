@@ -1,9 +1,9 @@
 //! What is shown of webhooks and their deliveries.
 
+use catalogue::audit_chain;
 use catalogue::topology::WEBHOOKS_MAX;
 use catalogue::webhook_deliveries::{self, Delivery, FAILED, PENDING};
 use catalogue::webhooks::{self, Webhook};
-use catalogue::audit_chain;
 use serde::{Deserialize, Serialize};
 use store::{StoreError, Tx};
 
