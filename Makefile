@@ -1,6 +1,6 @@
 # What a person types. Each target installs what it needs and is not there (Debian packages, as root or with sudo).
 
-.PHONY: demo test quick release check contract client fuzz model simulate mutants soak poolers toolchain
+.PHONY: demo test quick release check contract client fuzz login model simulate mutants soak poolers toolchain
 
 # Moves a tenant with tens of thousands of items and files from us to eu, on two embedded regions. ARGS="--items 100000" for more.
 demo: toolchain
@@ -42,6 +42,11 @@ contract: toolchain
 client: toolchain
 	cargo build --quiet --package realmctl
 	testkit/generated-client
+
+# Signs in with Chromium at an OpenID Connect provider, looks at what may be done, and tries what must be refused.
+login: toolchain
+	cargo build --quiet --package realmctl
+	testkit/login
 
 # Checks the protocol's model in every order of events and prints what was explored (docs/model.md). Part of `make test`.
 model: toolchain

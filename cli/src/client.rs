@@ -4,6 +4,7 @@
 
 mod approvals;
 mod controls;
+mod sessions;
 mod status;
 mod tokens;
 mod versions;

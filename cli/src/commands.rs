@@ -19,6 +19,7 @@ pub(crate) mod moves;
 pub(crate) mod pauses;
 pub(crate) mod removals;
 pub(crate) mod serve;
+pub(crate) mod sessions;
 pub(crate) mod status;
 pub(crate) mod tenants;
 pub(crate) mod tokens;

@@ -13,6 +13,7 @@ mod listing;
 #[cfg(feature = "playground")]
 mod playground;
 mod logging;
+mod login_args;
 mod number;
 mod output;
 mod process;
@@ -108,7 +109,7 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, status, tenants, tokens, topology, upgrade_check, version, webhooks, worker, workers,
+        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, sessions, status, tenants, tokens, topology, upgrade_check, version, webhooks, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {
@@ -127,6 +128,7 @@ async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
         Command::Audit(command) => audit::run(&command, globals, terminal).await,
         Command::Token(command) => tokens::run(&command, globals, terminal).await,
         Command::Webhooks(command) => webhooks::run(&command, globals, terminal).await,
+        Command::Sessions(command) => sessions::run(&command, globals, terminal).await,
         Command::Removals(command) => removals::run(&command, globals, terminal).await,
         Command::Status(args) => status::run(&args, globals, terminal).await,
         Command::Workers(command) => workers::run(&command, globals, terminal).await,

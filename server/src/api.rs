@@ -7,6 +7,7 @@ mod approvals;
 mod campaigns;
 mod controls;
 mod requests;
+mod sessions;
 pub(crate) mod problem_types;
 mod status;
 pub(crate) mod text_schemas;
@@ -26,6 +27,7 @@ pub use campaigns::{CancelCampaign, MaxFailures, NewCampaign};
 pub use controls::{LimitSet, LimitUnset, LimitView, LimitsView, PauseAnswer, PauseView, PausesView};
 pub use engine::Priority;
 pub use requests::{Budget, Change, NewMove, NewTenant, NewWindow, RenameEndpoint, Replay, ReplayAll, Reschedule};
+pub use sessions::{LogOut, LoggedOut, SessionView, SessionsEnded, WhoAmI};
 pub use status::{Attention, IdsView, NamedView, OfflineView, StatusView, WorkView, WorkerView, WorkersView};
 pub use tokens::{CreatedToken, NewToken, TokenView};
 pub use webhooks::{ReplayedDelivery, WebhooksView};
@@ -53,6 +55,10 @@ pub const USER_HEADER: &str = "X-Realmctl-User";
 pub const VERSION_HEADER: &str = "Realmctl-Version";
 
 /// The request header with which a change may be repeated.
+/// The request header that shows that a change by a session comes from a page of this server.
+pub const CSRF_HEADER: &str = "X-CSRF-Token";
+
+/// The request header with which the start of a move may be repeated.
 pub const IDEMPOTENCY_HEADER: &str = "Idempotency-Key";
 
 /// Most items on a page.

@@ -1,5 +1,6 @@
-//! Lets a caller of `/v1` in who shows a token: the server's own, or one that was made for somebody; or, where the server knows authorities
-//! of clients, a certificate. What stands in `Authorization` counts alone if there is anything. A server without any of these listens on
+//! Lets a caller of `/v1` in who shows a token, the server's own or one that was made for somebody; the cookie of a session; or, where the
+//! server knows authorities of clients, a certificate. What stands in `Authorization` counts alone if there is anything. A server without any
+//! of these listens on
 //! loopback only, and then answers only requests that were addressed to loopback: a web page that points its own name there (DNS
 //! rebinding) is turned away.
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use catalogue::tokens;
@@ -24,6 +25,7 @@ use crate::connections::LetIn;
 use crate::principal::{Peer, Principal};
 use crate::problem::ApiError;
 use crate::rate_limit::RateLimit;
+use crate::session_gate::SessionGate;
 use crate::settings::ServerSettings;
 use crate::tls::{CertificateRefusal, ShownCertificate};
 
@@ -39,6 +41,7 @@ pub(crate) struct Gate {
     /// A hash of the server's own token, so that comparing takes as long for a near miss as for any other.
     own: Option<blake3::Hash>,
     keys: Arc<TokenKeys>,
+    sessions: Option<SessionGate>,
     store: Store,
     limit: RateLimit,
     /// Everybody on this machine is let in.
@@ -51,8 +54,13 @@ pub(crate) struct Gate {
 impl Gate {
     pub(crate) fn new(app: &App, settings: &ServerSettings) -> Self {
         let own = settings.token.as_ref().map(|token| blake3::hash(token.reveal().as_bytes()));
+        let sessions = settings
+            .login
+            .as_ref()
+            .map(|login| SessionGate::new(Arc::clone(login), Arc::clone(&app.token_keys), app.deployment.clone()));
         Self {
             own,
+            sessions,
             keys: Arc::clone(&app.token_keys),
             store: app.deployment.store.clone(),
             limit: RateLimit::new(settings.requests_per_second),
@@ -62,7 +70,24 @@ impl Gate {
         }
     }
 
+    /// Who asks, and the cookie that takes the place of the one shown.
     async fn let_in(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        shown: Option<ShownCertificate>,
+        origin: String,
+    ) -> Result<(Principal, Option<HeaderValue>), ApiError> {
+        if let Some(sessions) = &self.sessions
+            && !headers.contains_key(header::AUTHORIZATION)
+            && let Some(visitor) = sessions.let_in(method, headers, &origin).await?
+        {
+            return Ok(visitor);
+        }
+        self.let_bearer_in(headers, shown, origin).await.map(|principal| (principal, None))
+    }
+
+    async fn let_bearer_in(
         &self,
         headers: &HeaderMap,
         shown: Option<ShownCertificate>,
@@ -130,16 +155,16 @@ impl Gate {
 pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request, next: Next) -> Response {
     let origin = request.extensions().get::<Peer>().map_or_else(String::new, |Peer(address)| address.to_string());
     let shown = request.extensions().get::<ShownCertificate>().cloned();
-    match gate.let_in(request.headers(), shown, origin).await {
-        Ok(principal) => {
+    match gate.let_in(request.method(), request.headers(), shown, origin).await {
+        Ok((principal, cookie)) => {
             if let Err(error) = gate.limit.check(&principal) {
-                return of(principal, error.into_response());
+                return of(principal, with_cookie(error.into_response(), cookie));
             }
             if let Some(connection) = request.extensions().get::<LetIn>() {
                 connection.note(principal.key());
             }
             request.extensions_mut().insert(principal.clone());
-            of(principal, next.run(request).await)
+            of(principal, with_cookie(next.run(request).await, cookie))
         }
         Err(error) => {
             // Its token may have been good before: the connection makes room like any other.
@@ -149,6 +174,17 @@ pub(crate) async fn authenticate(State(gate): State<Gate>, mut request: Request,
             error.into_response()
         }
     }
+}
+
+/// The answer with the new cookie of the session, unless it takes the cookie away.
+fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie
+        && !response.headers().contains_key(header::SET_COOKIE)
+    {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
 }
 
 /// The answer with whose it was, for those who look at answers, and with the server's version, which strangers are not told.

@@ -2,7 +2,7 @@
 //!
 //! `event: state` is one row of the history, with its number as the event's id, so that `Last-Event-ID` resumes after it.
 //! `event: move` is the whole move whenever it has changed, and at least once for each stream. A stream ends after the last
-//! state, when the server stops, when the catalogue does not answer, when the token that opened it is no longer good, or after an hour:
+//! state, when the server stops, when the catalogue does not answer, when the token or session that opened it is no longer good, or after an hour:
 //! whoever still wants more asks again.
 
 use std::collections::VecDeque;
@@ -18,7 +18,6 @@ use futures::stream::{self, Stream};
 use store::StoreError;
 use tokio::time::Instant;
 use tracing::warn;
-use workflows::access::is_still_good;
 use workflows::realm_move::view_move;
 use workflows::timestamps::rfc3339;
 
@@ -29,7 +28,6 @@ use crate::path::Id;
 use crate::principal::Principal;
 use crate::problem::ApiError;
 use crate::streams::Place;
-use crate::tls::ShownCertificate;
 
 /// How often the history is looked at.
 const POLL: Duration = Duration::from_millis(250);
@@ -54,8 +52,7 @@ pub(crate) async fn follow(
     let place = app.streams.enter(&principal)?;
     let mut follower = Follower {
         app,
-        token: principal.token.map(|(token, _)| token),
-        certificate: principal.certificate.map(|(shown, _)| shown),
+        principal,
         id,
         seq,
         told: None,
@@ -85,10 +82,8 @@ fn last_event_id(headers: &HeaderMap) -> Result<i64, ApiError> {
 /// Follows one move.
 struct Follower {
     app: App,
-    /// The token that opened the stream: it ends when that is no longer good.
-    token: Option<String>,
-    /// Likewise.
-    certificate: Option<ShownCertificate>,
+    /// Who opened the stream: it ends when the token, session or certificate is no longer good.
+    principal: Principal,
     id: String,
     /// The last history row told.
     seq: i64,
@@ -121,14 +116,8 @@ impl Follower {
 
     /// Queues what is new. `false`: there is no such move.
     async fn look(&mut self) -> Result<bool, StoreError> {
-        if self.certificate.as_ref().is_some_and(|shown| shown.holder().is_err()) {
-            self.ended = true;
-            return Ok(true);
-        }
         let mut tx = self.app.deployment.store.read().await?;
-        if let Some(token) = &self.token
-            && !is_still_good(&mut tx, token).await?
-        {
+        if !self.principal.is_still_good(&mut tx).await? {
             self.ended = true;
             tx.rollback().await?;
             return Ok(true);

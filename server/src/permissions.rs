@@ -46,6 +46,8 @@ const fn delete(path: &'static str, about: About, roles: &'static [Role]) -> Rul
     Rule { method: Method::DELETE, path, about, roles }
 }
 
+const OWN_SESSION: &str = "/v1/session";
+
 /// Every route below `/v1`.
 pub(crate) const TABLE: &[Rule] = &[
     get("/v1/topology", About::Nothing, EVERYBODY),
@@ -104,6 +106,11 @@ pub(crate) const TABLE: &[Rule] = &[
     get("/v1/webhooks", About::Deployment, WATCHERS),
     get("/v1/webhooks/deliveries", About::Deployment, WATCHERS),
     post("/v1/webhooks/deliveries/{id}/replay", About::Deployment, DECIDERS),
+    // Who may do nothing else may still sign out.
+    get(OWN_SESSION, About::Nothing, EVERYBODY),
+    delete(OWN_SESSION, About::Nothing, EVERYBODY),
+    get("/v1/sessions", About::Deployment, ADMINS),
+    delete("/v1/sessions/{id}", About::Deployment, ADMINS),
     get("/v1/tokens", About::Deployment, ADMINS),
     post("/v1/tokens", About::Deployment, ADMINS),
     delete("/v1/tokens/{id}", About::Deployment, ADMINS),
@@ -185,7 +192,7 @@ mod tests {
 
     #[test]
     fn who_only_looks_changes_nothing() {
-        let changes = TABLE.iter().filter(|rule| rule.method != Method::GET);
+        let changes = TABLE.iter().filter(|rule| rule.method != Method::GET && rule.path != OWN_SESSION);
         assert!(changes.into_iter().all(|rule| !rule.roles.contains(&Viewer)));
     }
 }

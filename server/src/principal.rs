@@ -1,10 +1,13 @@
-//! Who asks, as far as it is proved: by a token or a certificate of their own, by the server's one token, or by being on this machine.
+//! Who asks, as far as it is proved: by a token or a certificate of their own, by having signed in, by the server's one token, or by being
+//! on this machine.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use workflows::access::{Bearer, Role, Scope};
+use store::{StoreError, Tx};
+use workflows::access::{Bearer, Role, Scope, Visitor, is_session_still_good, is_still_good};
 
 use crate::problem::ApiError;
 use crate::tls::{Holder, ShownCertificate};
@@ -12,16 +15,26 @@ use crate::tls::{Holder, ShownCertificate};
 /// Somebody who was let in.
 #[derive(Debug, Clone)]
 pub(crate) struct Principal {
-    /// The token's id and whose it is; none for the server's own token, and without any.
-    pub(crate) token: Option<(String, String)>,
-    /// The certificate that was shown instead of a token, and whose it is.
-    pub(crate) certificate: Option<(ShownCertificate, String)>,
+    proof: Proof,
     pub(crate) role: Role,
     pub(crate) scope: Scope,
     /// The address that the request came from.
     pub(crate) origin: String,
-    /// It has shown the token that several may share, where others have tokens of their own.
-    shares: bool,
+}
+
+/// What has let somebody in.
+#[derive(Debug, Clone)]
+enum Proof {
+    /// The server's own token, which several may share, where others have tokens of their own.
+    SharedToken,
+    /// The same where nobody has, or being on this machine where nothing is wanted.
+    Nothing,
+    /// A token that was made for somebody.
+    Token { id: String, name: String },
+    /// A certificate of a client.
+    Certificate { shown: ShownCertificate, name: String },
+    /// The session of a person who has signed in.
+    Session(Arc<Visitor>),
 }
 
 /// The other end of a connection.
@@ -31,70 +44,95 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 impl Principal {
     /// Whoever may do everything: who shows the server's token, or is on this machine where none is wanted.
     pub(crate) fn trusted(origin: String, shares: bool) -> Self {
-        Self { token: None, certificate: None, role: Role::Admin, scope: Scope::All, origin, shares }
+        let proof = if shares { Proof::SharedToken } else { Proof::Nothing };
+        Self { proof, role: Role::Admin, scope: Scope::All, origin }
     }
 
     pub(crate) fn of(bearer: Bearer, origin: String) -> Self {
-        let token = Some((bearer.token, bearer.name));
-        Self { token, certificate: None, role: bearer.role, scope: bearer.scope, origin, shares: false }
+        let proof = Proof::Token { id: bearer.token, name: bearer.name };
+        Self { proof, role: bearer.role, scope: bearer.scope, origin }
     }
 
     /// Who has shown a certificate. It is for all tenants.
     pub(crate) fn with_certificate(shown: ShownCertificate, holder: Holder, origin: String) -> Self {
-        let certificate = Some((shown, holder.name));
-        Self { token: None, certificate, role: holder.role, scope: Scope::All, origin, shares: false }
+        let proof = Proof::Certificate { shown, name: holder.name };
+        Self { proof, role: holder.role, scope: Scope::All, origin }
+    }
+
+    pub(crate) fn signed_in(visitor: Visitor, origin: String) -> Self {
+        let role = visitor.role;
+        Self { proof: Proof::Session(Arc::new(visitor)), role, scope: Scope::All, origin }
     }
 
     /// Tells callers apart that have something of their own; those that share a token, or need none, have the same.
     pub(crate) fn key(&self) -> String {
-        match (&self.token, &self.certificate) {
-            (Some((id, _)), _) => id.clone(),
-            (None, Some((_, name))) => format!("certificate {name}"),
-            (None, None) => String::new(),
+        match &self.proof {
+            Proof::Token { id, .. } => id.clone(),
+            Proof::Certificate { name, .. } => format!("certificate {name}"),
+            Proof::Session(visitor) => visitor.session.id.clone(),
+            Proof::SharedToken | Proof::Nothing => String::new(),
         }
     }
 
-    /// Whose idempotency keys it uses: those of its name, whichever token it shows. Without a name they are shared.
+    /// Whose idempotency keys it uses: those of its name, whatever it shows. Without a name they are shared.
     pub(crate) fn owner(&self) -> String {
-        match (&self.token, &self.certificate) {
-            (Some((_, name)), _) => name.clone(),
-            (None, Some((_, name))) => format!("certificate {name}"),
-            (None, None) => String::new(),
-        }
+        self.proved_name().unwrap_or_default()
     }
 
     /// Which person it is, if that is proved. A certificate is a machine's.
     pub(crate) fn person(&self) -> Option<&str> {
-        self.token.as_ref().map(|(_, name)| name.as_str())
+        match &self.proof {
+            Proof::Token { name, .. } => Some(name),
+            Proof::Session(visitor) => Some(&visitor.session.name),
+            Proof::Certificate { .. } | Proof::SharedToken | Proof::Nothing => None,
+        }
     }
 
     /// The id of the token that was shown.
     pub(crate) fn token_id(&self) -> Option<&str> {
-        self.token.as_ref().map(|(id, _)| id.as_str())
+        if let Proof::Token { id, .. } = &self.proof { Some(id) } else { None }
+    }
+
+    /// The session of a person who has signed in.
+    pub(crate) fn session(&self) -> Option<&Arc<Visitor>> {
+        if let Proof::Session(visitor) = &self.proof { Some(visitor) } else { None }
+    }
+
+    /// Whether what let it in still would.
+    pub(crate) async fn is_still_good(&self, tx: &mut Tx) -> Result<bool, StoreError> {
+        match &self.proof {
+            Proof::Token { id, .. } => is_still_good(tx, id).await,
+            Proof::Session(visitor) => is_session_still_good(tx, &visitor.session.id).await,
+            Proof::Certificate { shown, .. } => Ok(shown.holder().is_ok()),
+            Proof::SharedToken | Proof::Nothing => Ok(true),
+        }
+    }
+
+    fn proved_name(&self) -> Option<String> {
+        match &self.proof {
+            Proof::Certificate { name, .. } => Some(format!("certificate {name}")),
+            _ => self.person().map(str::to_owned),
+        }
     }
 
     /// In words.
     pub(crate) fn shown(&self) -> String {
-        match (&self.token, &self.certificate) {
-            (Some((_, name)), _) => format!("token {name}"),
-            (None, Some((_, name))) => format!("certificate {name}"),
-            (None, None) => "the caller".to_owned(),
+        match &self.proof {
+            Proof::Token { name, .. } => format!("token {name}"),
+            Proof::Certificate { name, .. } => format!("certificate {name}"),
+            Proof::Session(visitor) => visitor.session.name.clone(),
+            Proof::SharedToken | Proof::Nothing => "the caller".to_owned(),
         }
     }
 
-    /// What the audit trail calls it: whose token or certificate it is, and whom the request names besides, which is not proved.
+    /// What the audit trail calls it: who it is as far as that is proved, and whom the request names besides, which is not.
     pub(crate) fn who(&self, named: Option<String>) -> String {
-        if let Some((_, name)) = &self.certificate {
-            return match named {
-                Some(named) if *name != named => format!("certificate {name} ({named})"),
-                _ => format!("certificate {name}"),
-            };
-        }
-        match (&self.token, named) {
-            (Some((_, name)), Some(named)) if *name != named => format!("{name} ({named})"),
-            (Some((_, name)), _) => name.clone(),
+        let same = self.person().is_some_and(|name| named.as_deref() == Some(name));
+        match (self.proved_name(), named.filter(|_| !same)) {
+            (Some(name), Some(named)) => format!("{name} ({named})"),
+            (Some(name), None) => name,
             // Who has a token of that name has proved it.
-            (None, Some(named)) if self.shares => format!("server token ({named})"),
+            (None, Some(named)) if matches!(self.proof, Proof::SharedToken) => format!("server token ({named})"),
             (None, Some(named)) => named,
             (None, None) => "anonymous".to_owned(),
         }

@@ -1,5 +1,5 @@
 //! How many requests a second one caller may make, so that a loop somewhere does not keep the others waiting. Each process counts by
-//! itself. Callers are told apart by their tokens and certificates; those of the server's own token share one count.
+//! itself. Callers are told apart by their tokens, certificates and sessions; those of the server's own token share one count.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,10 +39,15 @@ impl RateLimit {
 
     /// Refuses a request too many.
     pub(crate) fn check(&self, principal: &Principal) -> Result<(), ApiError> {
-        let Some(wait) = self.take(&principal.key(), Instant::now()) else { return Ok(()) };
+        let Some(wait) = self.wait(&principal.key()) else { return Ok(()) };
         let per_second = self.per_second.unwrap_or_default();
         let detail = format!("{} makes more than {per_second} requests a second: ask less often", principal.shown());
         Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(wait))
+    }
+
+    /// Takes one for this caller; how long to wait if there is none.
+    pub(crate) fn wait(&self, name: &str) -> Option<Duration> {
+        self.take(name, Instant::now())
     }
 
     /// Takes one; how long to wait if there is none.

@@ -32,14 +32,20 @@ pub(crate) async fn record(State(app): State<App>, request: Request, next: Next)
         return response;
     }
     let principal = response.extensions().get::<Principal>();
-    let Some(left_out) = app.refusals.take(principal.is_some()) else { return response };
     let code = response.extensions().get::<ProblemCode>().map_or("refused", |code| code.0);
     let who = principal.map_or_else(|| "unknown".to_owned(), |principal| principal.who(None));
-    let after = json!({ "method": method.as_str(), "route": route, "path": path, "code": code, "leftOut": left_out });
-    if let Err(error) = write(&app, (who, origin), after).await {
-        warn!(code, error = error.chain(), "a refusal could not be written to the audit trail");
-    }
+    let after = json!({ "method": method.as_str(), "route": route, "path": path, "code": code });
+    note(&app, "request.refused", principal.is_some(), (who, origin), after).await;
     response
+}
+
+/// Writes one, unless there were too many lately; the next one says how many were left out.
+pub(crate) async fn note(app: &App, action: &str, of_a_bearer: bool, who: (String, String), mut after: Value) {
+    let Some(left_out) = app.refusals.take(of_a_bearer) else { return };
+    after["leftOut"] = json!(left_out);
+    if let Err(error) = write(app, action, who, after).await {
+        warn!(action, error = error.chain(), "a refusal could not be written to the audit trail");
+    }
 }
 
 /// Somebody may have put a token into a path, where it does not belong: nothing behind its beginning is kept.
@@ -50,14 +56,14 @@ fn without_tokens(path: &str) -> String {
     }
 }
 
-async fn write(app: &App, (who, origin): (String, String), after: Value) -> Result<(), StoreError> {
+async fn write(app: &App, action: &str, (who, origin): (String, String), after: Value) -> Result<(), StoreError> {
     let mut tx = app.deployment.store.begin().await?;
     let entry = AuditEntry {
         id: app.deployment.ids.next(),
         at: tx.now().await?,
         who,
         origin,
-        action: "request.refused".to_owned(),
+        action: action.to_owned(),
         tenant: None,
         why: String::new(),
         before: Value::Null,

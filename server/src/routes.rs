@@ -1,5 +1,7 @@
 //! The routes: which path is answered by which handler, and what every request passes first.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -13,7 +15,7 @@ use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    approvals, audit, campaigns, controls, explain, health, limits, move_events, moves, openapi, refusals, removals, request_log, status, tenants, tokens, topology, webhooks,
+    approvals, audit, campaigns, controls, explain, health, limits, login, move_events, moves, openapi, refusals, removals, request_log, sessions, status, tenants, tokens, topology, webhooks,
 };
 
 /// Everything that the server answers.
@@ -27,7 +29,9 @@ pub(crate) fn router(app: App, settings: &ServerSettings) -> Router {
         .layer(from_fn_with_state(app.clone(), authorize))
         .layer(from_fn_with_state(gate, authenticate))
         .layer(from_fn_with_state(app.clone(), refusals::record));
+    let login = settings.login.as_ref().map_or_else(Router::new, |login| login::router(&app, Arc::clone(login)));
     Router::new()
+        .merge(login)
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/openapi.json", get(openapi::show))
@@ -91,6 +95,9 @@ fn resources() -> Router<App> {
         .route("/webhooks", get(webhooks::list))
         .route("/webhooks/deliveries", get(webhooks::deliveries))
         .route("/webhooks/deliveries/{id}/replay", post(webhooks::replay))
+        .route("/session", get(sessions::show).delete(sessions::end))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/{id}", delete(sessions::revoke))
         .route("/tokens", post(tokens::create).get(tokens::list))
         .route("/tokens/{id}", delete(tokens::revoke))
 }

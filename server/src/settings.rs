@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use workflows::access::TokenKeys;
 
+use crate::login::LoginSettings;
 use crate::tls::Tls;
 
 /// How a server behaves.
@@ -19,6 +20,8 @@ pub struct ServerSettings {
     pub token_keys: Arc<TokenKeys>,
     /// The server's certificate, and whose certificates let clients in; without it, the server speaks plain HTTP.
     pub tls: Option<Arc<Tls>>,
+    /// How people sign in; without it, nobody does. It takes keys of tokens.
+    pub login: Option<Arc<LoginSettings>>,
     /// Requests a second of one caller; none: as many as it likes.
     pub requests_per_second: Option<u32>,
     /// How long answers to requests with an idempotency key are kept; none: for ever.
@@ -35,6 +38,7 @@ impl Default for ServerSettings {
             token: None,
             token_keys: Arc::default(),
             tls: None,
+            login: None,
             requests_per_second: None,
             keep_answers: None,
             connections: CONNECTIONS,

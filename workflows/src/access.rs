@@ -4,7 +4,9 @@ mod keys;
 mod manage;
 mod role;
 mod scope;
+mod sealed;
 mod secret;
+mod sessions;
 
 pub use keys::{InvalidTokenKeys, TokenKeys};
 pub use manage::{
@@ -14,3 +16,7 @@ pub use manage::{
 pub(crate) use manage::{insert_in, make_token};
 pub use role::Role;
 pub use scope::Scope;
+pub use sessions::{
+    Person, SessionRefusal, SessionTimes, Visitor, begin_session, change_token, check_session, end_reused,
+    is_change_token, is_login_completed, is_session_still_good, log_out, revoke_sessions, rotate_session,
+};

@@ -11,6 +11,7 @@ use workflows::Deployment;
 
 use crate::exit::{Exit, Failure};
 use crate::globals::Globals;
+use crate::login_args::LoginArgs;
 use crate::number::number;
 use crate::output::Terminal;
 use crate::process::{ProcessArgs, Running, listen};
@@ -29,7 +30,10 @@ use crate::token_keys::TokenKeyArgs;
   realmctl serve --store postgres://realmctl@db/realmctl --listen 0.0.0.0:8642 \\
       --tls-cert tls.crt --tls-key tls.key --token-key-file token.key
   realmctl serve --store postgres://realmctl@db/realmctl --no-tasks
-  realmctl serve --store sqlite:realmctl.db --start-paused")]
+  realmctl serve --store sqlite:realmctl.db --start-paused
+  realmctl serve --store sqlite:realmctl.db --token-key-file token.key \\
+      --oidc-issuer https://login.example --oidc-client-id realmctl \\
+      --oidc-role ops=oncall --public-url https://realmctl.example")]
 pub(crate) struct ServeArgs {
     /// Where to listen. Anything but loopback needs a token, or certificates of clients
     #[arg(
@@ -52,11 +56,15 @@ pub(crate) struct ServeArgs {
     tls: TlsArgs,
     #[command(flatten)]
     pub(crate) process: ProcessArgs,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 pub(crate) async fn run(args: &ServeArgs, globals: &Globals, terminal: &Terminal) -> Result<Exit, Failure> {
+    let token_keys = Arc::new(args.token_keys.read()?);
     let settings = ServerSettings {
-        token_keys: Arc::new(args.token_keys.read()?),
+        login: args.login.read(&token_keys)?,
+        token_keys,
         keep_answers: args.process.keep_history(),
         tls: args.tls.read()?,
         requests_per_second: Some(args.requests_per_second).filter(|most| *most > 0),

@@ -19,6 +19,7 @@ pub mod placements;
 pub mod workflow_in_use;
 pub mod placement_groups;
 pub mod tenant_id;
+pub mod sessions;
 pub mod tenants;
 pub mod tokens;
 pub mod topologies;

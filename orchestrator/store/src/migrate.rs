@@ -18,6 +18,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "keep answers", include_str!("../../../migrations/0006_keep_answers.sql")),
     (7, "create approvals", include_str!("../../../migrations/0007_create_approvals.sql")),
     (8, "create webhooks", include_str!("../../../migrations/0008_create_webhooks.sql")),
+    (9, "create sessions", include_str!("../../../migrations/0009_create_sessions.sql")),
 ];
 
 /// What a migration says to Postgres besides: how tables are kept there, and what has no words in common.

@@ -178,6 +178,7 @@ fn problem(what: &str) -> Response {
 
 fn id(path: &str) -> Parameter {
     let what = match path.split('/').nth(2) {
+        Some("sessions") => "The session's id, or the name or subject of a person.",
         Some("tokens") => "The token's id or name.",
         Some("ids") => "The beginning of an id: at least 8 hexadecimal digits and hyphens.",
         Some("tenants") => "The tenant's id.",

@@ -4,10 +4,10 @@ use axum::http::Method;
 
 use super::operation::{Described, Describes};
 use crate::api::{
-    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, DeliveryView, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, ReplayedDelivery, Reschedule, SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied, TopologyView, WebhooksView, WorkersView,
+    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, DeliveryView, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, LogOut, LoggedOut, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, ReplayedDelivery, Reschedule, SessionView, SessionsEnded, SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied, TopologyView, WebhooksView, WhoAmI, WorkersView,
 };
 use crate::permissions::TABLE;
-use crate::{approvals, audit, campaigns, moves, removals, status, tenants, tokens, topology, webhooks};
+use crate::{approvals, audit, campaigns, moves, removals, sessions, status, tenants, tokens, topology, webhooks};
 
 const YAML: [&str; 2] = ["application/yaml", "application/json"];
 const JSON_LINES: &str = "application/x-ndjson";
@@ -15,8 +15,16 @@ const EVENTS: &str = "text/event-stream";
 
 /// All of them.
 pub(super) fn all() -> Vec<Described> {
-    let all =
-        [of_the_topology(), of_tenants(), of_moves(), of_campaigns(), of_removals(), of_controls(), of_the_rest()];
+    let all = [
+        of_the_topology(),
+        of_tenants(),
+        of_moves(),
+        of_campaigns(),
+        of_removals(),
+        of_controls(),
+        of_sessions(),
+        of_the_rest(),
+    ];
     all.into_iter().flatten().map(Describes::done).collect()
 }
 
@@ -166,6 +174,22 @@ fn of_controls() -> Vec<Describes> {
             .body::<LimitUnset>()
             .conditional()
             .answers::<LimitsView>(200, "those that are left"),
+    ]
+}
+
+fn of_sessions() -> Vec<Describes> {
+    let of = |path: &str, summary: &str| find(&Method::DELETE, path, summary);
+    vec![
+        get("/v1/session", "Show who asks").answers::<WhoAmI>(200, "whose token or session it is"),
+        of("/v1/session", "Sign out, here or everywhere")
+            .body::<LogOut>()
+            .answers::<LoggedOut>(200, "how many sessions were ended"),
+        get("/v1/sessions", "List the sessions of people who have signed in")
+            .query::<sessions::Filter>()
+            .page::<SessionView>("a page of sessions"),
+        of("/v1/sessions/{id}", "End a session, or all sessions of a person")
+            .body::<Change>()
+            .answers::<SessionsEnded>(200, "what was ended"),
     ]
 }
 

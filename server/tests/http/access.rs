@@ -110,6 +110,10 @@ const ROUTES: &str = "
     GET    /v1/webhooks                    vsoa
     GET    /v1/webhooks/deliveries         vsoa
     POST   /v1/webhooks/deliveries/x/replay oa
+    GET    /v1/session                     vspoa
+    DELETE /v1/session                     vspoa
+    GET    /v1/sessions                    a
+    DELETE /v1/sessions/x                  a
     GET    /v1/tokens                      a
     POST   /v1/tokens                      a
     DELETE /v1/tokens/x                    a

@@ -16,6 +16,8 @@ pub(super) struct TokenKey {
     /// Stands beside the hashes that were made with it.
     pub(super) name: String,
     key: [u8; 32],
+    /// For what browsers keep for us.
+    pub(super) sealing: [u8; 32],
 }
 
 /// The file does not hold keys.
@@ -58,6 +60,10 @@ impl TokenKeys {
         self.0.first()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &TokenKey> {
+        self.0.iter()
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<&TokenKey> {
         self.0.iter().find(|key| key.name == name)
     }
@@ -67,7 +73,8 @@ impl TokenKey {
     fn of(text: &str) -> Self {
         let name = blake3::derive_key("2026-11-30 realmctl, name of a token key", text.as_bytes());
         let key = blake3::derive_key("2026-11-30 realmctl, hashes of tokens", text.as_bytes());
-        Self { name: blake3::Hash::from_bytes(name).to_hex()[..8].to_owned(), key }
+        let sealing = blake3::derive_key("2026-12-01 realmctl, what browsers keep", text.as_bytes());
+        Self { name: blake3::Hash::from_bytes(name).to_hex()[..8].to_owned(), key, sealing }
     }
 
     /// The hash of a secret, and of what its bearer may do: a row with other rights does not fit its hash. Comparing it takes as long for a

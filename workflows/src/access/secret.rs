@@ -37,11 +37,11 @@ impl TokenText {
     }
 }
 
-fn is_hex(text: &str, bytes: usize) -> bool {
+pub(super) fn is_hex(text: &str, bytes: usize) -> bool {
     text.len() == 2 * bytes && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn random_hex(bytes: usize) -> Option<String> {
+pub(super) fn random_hex(bytes: usize) -> Option<String> {
     let mut random = vec![0; bytes];
     SystemRandom::new().fill(&mut random).ok()?;
     Some(random.iter().map(|byte| format!("{byte:02x}")).collect())
