@@ -92,11 +92,7 @@ impl LoginArgs {
             scopes: self.oidc_scopes.clone(),
             roles: self.roles()?,
             public_url: given(&self.public_url, "public-url")?,
-            times: SessionTimes {
-                lifetime: self.session_lifetime,
-                idle: self.session_idle,
-                ..SessionTimes::default()
-            },
+            times: SessionTimes { lifetime: self.session_lifetime, idle: self.session_idle, ..SessionTimes::default() },
         };
         let settings = LoginSettings::new(options).map_err(|error| Failure::usage(format!("--{error}")))?;
         Ok(Some(Arc::new(settings)))

@@ -246,6 +246,12 @@ fn of_tokens() -> Vec<Case> {
                 scenes::replayed_delivery(),
             ),
         ),
+        case("sessions_list", "sessions list", get("GET /v1/sessions", scenes::sessions())),
+        case(
+            "sessions_revoke",
+            "sessions revoke kim@example.com",
+            get("DELETE /v1/sessions/kim@example.com", scenes::revoked_sessions()),
+        ),
         case("audit_head", "audit head", get("GET /v1/audit/head", scenes::audit_head())),
     ]
 }

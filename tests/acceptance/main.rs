@@ -52,6 +52,7 @@ mod regions_away;
 mod rename_endpoint;
 mod replica_sets;
 mod reserved_slots;
+mod sessions;
 mod set_difference;
 mod shard_count;
 mod store_contract;

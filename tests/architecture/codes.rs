@@ -8,7 +8,7 @@ use crate::{read, root};
 const FOLDERS: [&str; 5] = ["orchestrator", "workers/src", "workflows/src", "server/src", "cli/src"];
 
 /// What a code is given to, as its first text.
-const GIVEN_TO: [&str; 16] = [
+const GIVEN_TO: [&str; 18] = [
     "WorkError::permanent(",
     "WorkError::retryable(",
     "WorkError::unfit(",
@@ -22,6 +22,8 @@ const GIVEN_TO: [&str; 16] = [
     "ApiError::invalid(",
     "ApiError::not_found(",
     "ApiError::new(",
+    "ApiError::unauthorized(",
+    "Refused::new(",
     "Failure::new(",
     "code: ",
     "WaitsFor::new(",

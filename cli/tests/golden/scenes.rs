@@ -394,6 +394,28 @@ pub(crate) fn revoked_token() -> Value {
     tokens()["items"][1].clone()
 }
 
+fn session(name: &str, role: &str, groups: &Value) -> Value {
+    json!({ "id": TOKEN, "name": name, "subject": "4711", "issuer": "https://login.example", "role": role, "groups": groups,
+            "createdAt": "2026-11-20T08:00:00.000Z", "expiresAt": "2026-11-20T20:00:00.000Z",
+            "rotatedAt": "2026-11-20T08:45:00.000Z", "lastUsedAt": "2026-11-20T08:55:03.123Z", "endedAt": null, "endedBy": null,
+            "endedWhy": null, "origin": "192.0.2.7", "userAgent": "Mozilla/5.0 (X11; Linux x86_64)" })
+}
+
+/// One that is good, and one that was ended.
+pub(crate) fn sessions() -> Value {
+    let items = [session("ada@example.com", "admin", &json!(["admins"])), revoked_sessions()["ended"][0].clone()];
+    page(&items)
+}
+
+/// What an admin has ended.
+pub(crate) fn revoked_sessions() -> Value {
+    let mut ended = session("kim@example.com", "oncall", &json!(["ops"]));
+    ended["endedAt"] = json!("2026-11-20T09:10:00.000Z");
+    ended["endedBy"] = json!("ada@example.com");
+    ended["endedWhy"] = json!("revoked");
+    json!({ "ended": [ended] })
+}
+
 /// The end of the audit trail's chain.
 pub(crate) fn audit_head() -> Value {
     json!({ "seq": 12_345, "digest": "0123456789abcdef".repeat(4), "sealedAt": "2026-11-21T21:55:03.123Z", "unsealed": 2,

@@ -242,7 +242,7 @@ impl Login {
         }
     }
 
-    /// The page, and an entry in the audit trail, of which up to N are written a minute.
+    /// The page, and an entry in the audit trail, unless there were too many lately.
     async fn refuse(&self, refused: Refused, origin: String) -> Response {
         let who = refused.who.unwrap_or_else(|| "unknown".to_owned());
         if refused.status != StatusCode::SERVICE_UNAVAILABLE {
