@@ -51,7 +51,7 @@ impl SessionGate {
             self.check_comes_from_here(&visitor, headers)?;
         }
         let rotated = if visitor.to_rotate {
-            rotate_session(&self.deployment, &self.keys, &visitor.session).await?
+            self.rotate(&visitor).await
         } else {
             self.note_use(&visitor);
             None
@@ -82,6 +82,17 @@ impl SessionGate {
             ));
         }
         Ok(visitor)
+    }
+
+    /// A database that takes no writes at the moment keeps nobody from looking: the next request tries again.
+    async fn rotate(&self, visitor: &Visitor) -> Option<String> {
+        match rotate_session(&self.deployment, &self.keys, &visitor.session).await {
+            Ok(text) => text,
+            Err(refusal) => {
+                warn!(code = refusal.code(), "the cookie of a session could not be replaced");
+                None
+            }
+        }
     }
 
     /// By what the browser says of the page that asks, and by a token that only a page of this server could read.

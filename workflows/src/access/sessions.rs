@@ -9,6 +9,7 @@ use std::time::Duration;
 use catalogue::sessions::{self, Ended, StoredSession};
 use serde_json::{Value, json};
 use store::{Millis, StoreError, Tx};
+use tracing::warn;
 
 use super::keys::{TokenKey, TokenKeys};
 use super::role::Role;
@@ -150,7 +151,6 @@ pub async fn begin_session(
     if !sessions::complete_login(&mut tx, &hash_of_state(key, state), now).await? {
         return Err(Refusal::conflict("login_replayed", "this login was completed already: begin a new one"));
     }
-    sessions::forget(&mut tx, now - LOGINS_REMEMBERED_FOR, now - LISTED_FOR).await?;
     let mut session = StoredSession {
         id: text.id.clone(),
         hash: String::new(),
@@ -176,7 +176,17 @@ pub async fn begin_session(
     let change = (Value::Null, shown(&session));
     audit_entries::changed(&mut tx, deployment.ids.as_ref(), "session.begin", change, &actor).await?;
     tx.commit().await?;
+    // Apart, so that logins at the same time never wait for each other's rows. What is left is forgotten with the next login.
+    if let Err(error) = forget(deployment, now).await {
+        warn!(error = error.chain(), "sessions that are over could not be forgotten; the next login tries again");
+    }
     Ok(text.reveal())
+}
+
+async fn forget(deployment: &Deployment, now: Millis) -> Result<(), StoreError> {
+    let mut tx = deployment.store.begin().await?;
+    sessions::forget(&mut tx, now - LOGINS_REMEMBERED_FOR, now - LISTED_FOR).await?;
+    tx.commit().await
 }
 
 /// Whether the login `state` was completed already.
