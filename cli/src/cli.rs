@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 #[cfg(feature = "bench")]
 use crate::commands::bench;
 use crate::commands::{
-    approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, sessions, status, tenants, tokens, topology, upgrade_check, webhooks, worker, workers,
+    approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
+    sessions, status, tenants, tokens, topology, upgrade_check, webhooks, worker, workers,
 };
 #[cfg(feature = "playground")]
 use crate::commands::{demo, dev};

@@ -109,7 +109,8 @@ fn run(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
 
 async fn dispatch(cli: Cli, terminal: &Terminal) -> Result<Exit, Failure> {
     use commands::{
-        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve, sessions, status, tenants, tokens, topology, upgrade_check, version, webhooks, worker, workers,
+        approvals, audit, campaigns, completions, config, errors, explain, limits, man, moves, pauses, removals, serve,
+        sessions, status, tenants, tokens, topology, upgrade_check, version, webhooks, worker, workers,
     };
     let globals = &cli.globals;
     match cli.command {

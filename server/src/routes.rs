@@ -15,7 +15,8 @@ use crate::permissions::{authorize, method_not_allowed};
 use crate::problem::ApiError;
 use crate::settings::ServerSettings;
 use crate::{
-    approvals, audit, campaigns, controls, explain, health, limits, login, move_events, moves, openapi, refusals, removals, request_log, sessions, status, tenants, tokens, topology, webhooks,
+    approvals, audit, campaigns, controls, explain, health, limits, login, move_events, moves, openapi, refusals,
+    removals, request_log, sessions, status, tenants, tokens, topology, webhooks,
 };
 
 /// Everything that the server answers.

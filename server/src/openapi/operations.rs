@@ -4,7 +4,12 @@ use axum::http::Method;
 
 use super::operation::{Described, Describes};
 use crate::api::{
-    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer, CampaignView, CancelCampaign, Change, CreatedToken, DeliveryView, Explained, IdsView, LateWriteLine, LimitSet, LimitUnset, LimitView, LimitsView, LogOut, LoggedOut, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign, NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed, ReplayedAll, ReplayedDelivery, Reschedule, SessionView, SessionsEnded, SetApprovalPolicy, StateEvent, StatusView, TenantView, TokenAwaitsApproval, TokenView, TopologyApplied, TopologyView, WebhooksView, WhoAmI, WorkersView,
+    ApprovalPolicyView, ApprovalView, Approve, AuditHead, AuditLine, AuditView, CampaignAccepted, CampaignAnswer,
+    CampaignView, CancelCampaign, Change, CreatedToken, DeliveryView, Explained, IdsView, LateWriteLine, LimitSet,
+    LimitUnset, LimitView, LimitsView, LogOut, LoggedOut, MemberView, MoveAccepted, MoveAnswer, MoveView, NewCampaign,
+    NewMove, NewTenant, NewToken, PauseAnswer, PausesView, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed,
+    ReplayedAll, ReplayedDelivery, Reschedule, SessionView, SessionsEnded, SetApprovalPolicy, StateEvent, StatusView,
+    TenantView, TokenAwaitsApproval, TokenView, TopologyApplied, TopologyView, WebhooksView, WhoAmI, WorkersView,
 };
 use crate::permissions::TABLE;
 use crate::{approvals, audit, campaigns, moves, removals, sessions, status, tenants, tokens, topology, webhooks};
