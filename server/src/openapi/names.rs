@@ -23,7 +23,7 @@ pub(super) fn operation(rule: &Rule) -> String {
 }
 
 /// What the rule above would call otherwise than people do.
-const IRREGULAR: [(&str, &str); 18] = [
+const IRREGULAR: [(&str, &str); 24] = [
     ("PUT /v1/topology", "apply_topology"),
     ("POST /v1/topology/rename-endpoint", "rename_endpoint"),
     ("POST /v1/tenants/{id}/moves", "start_move"),
@@ -41,6 +41,12 @@ const IRREGULAR: [(&str, &str); 18] = [
     ("POST /v1/approvals/{id}/approve", "approve_request"),
     ("POST /v1/approvals/{id}/decline", "decline_request"),
     ("PUT /v1/approval-policy", "set_approval_policy"),
+    ("GET /v1/webhooks/deliveries", "list_webhook_deliveries"),
+    ("POST /v1/webhooks/deliveries/{id}/replay", "replay_webhook_delivery"),
+    ("GET /v1/session", "get_own_session"),
+    ("DELETE /v1/session", "end_own_session"),
+    ("GET /v1/sessions", "list_sessions"),
+    ("DELETE /v1/sessions/{id}", "end_sessions"),
     ("DELETE /v1/tokens/{id}", "revoke_token"),
 ];
 

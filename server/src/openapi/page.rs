@@ -19,7 +19,7 @@ const INTRODUCTION: &str = include_str!("page/introduction.md.in");
 const REST: &str = include_str!("page/rest.md.in");
 
 /// The chapters of operations: heading, and the first part of their paths below `/v1`.
-const CHAPTERS: [(&str, &[&str]); 9] = [
+const CHAPTERS: [(&str, &[&str]); 11] = [
     ("Tenants", &["tenants"]),
     ("Moves", &["moves"]),
     ("Removals", &["removals"]),
@@ -28,7 +28,9 @@ const CHAPTERS: [(&str, &[&str]); 9] = [
     ("Pauses and limits", &["pause", "resume", "pauses", "limits"]),
     ("Status and audit trail", &["status", "workers", "explain", "ids", "audit"]),
     ("Approvals", &["approvals", "approval-policy"]),
+    ("Webhooks", &["webhooks"]),
     ("Tokens", &["tokens"]),
+    ("Sessions", &["session", "sessions"]),
 ];
 
 fn page(document: &Value) -> String {

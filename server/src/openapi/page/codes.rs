@@ -127,6 +127,11 @@ const OWN: &[(&str, &[&str])] = &[
     ),
     ("decline_request", &["approval_not_pending", "unknown_approval"]),
     ("set_approval_policy", &["invalid_policy"]),
+    ("list_webhook_deliveries", &["invalid_cursor", "invalid_limit", "unknown_state"]),
+    ("replay_webhook_delivery", &["unknown_delivery"]),
+    ("end_own_session", &["no_session"]),
+    ("list_sessions", &["invalid_cursor", "invalid_limit"]),
+    ("end_sessions", &["unknown_session"]),
     ("list_tokens", &["invalid_cursor", "invalid_limit"]),
     (
         "create_token",

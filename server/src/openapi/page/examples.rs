@@ -32,6 +32,7 @@ pub(super) fn request(rule: &Rule, operation: &Value) -> String {
         Some("tenants" | "explain") => "acme",
         Some("ids") => "0199f3a1",
         Some("tokens") => "sign-up",
+        Some("sessions") => "kim@example.com",
         _ => ID,
     };
     let mut lines = vec![format!("curl --fail-with-body \"$REALMCTL_SERVER{}\"", rule.path.replace("{id}", id))];
