@@ -199,7 +199,6 @@ fn deliveries_table(page: &Page<DeliveryView>) -> String {
         Column::new("EVENT"),
         Column::new("TENANT"),
         Column::new("STATE"),
-        Column::figure("ATTEMPTS"),
         Column::figure("AGE"),
     ];
     let rows = page.items.iter().map(|delivery| {
@@ -214,7 +213,6 @@ fn deliveries_table(page: &Page<DeliveryView>) -> String {
             delivery.event.clone(),
             delivery.tenant.clone().unwrap_or_else(|| "-".to_owned()),
             state,
-            delivery.attempts.to_string(),
             format::age(&delivery.created_at, now),
         ]
     });
