@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Token(tokens::TokenCommand),
     #[command(subcommand)]
     Webhooks(webhooks::WebhooksCommand),
+    #[command(subcommand)]
     Sessions(sessions::SessionsCommand),
     Status(status::StatusArgs),
     Explain(explain::ExplainArgs),

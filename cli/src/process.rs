@@ -21,7 +21,7 @@ use workflows::controls::pause_all;
 use workflows::webhook_settings::Webhooks;
 
 use crate::exit::{Failure, chain};
-use crate::files::read_secret;
+use crate::files::{read_secret, read_text};
 use crate::format::parse_duration;
 use crate::logging::LogFormat;
 use crate::number::number;

@@ -256,12 +256,39 @@ fn of_tokens() -> Vec<Case> {
     ]
 }
 
+fn of_approvals() -> Vec<Case> {
+    let path = format!("/v1/approvals/{}", scenes::APPROVAL);
+    let hash = "9f86d081884c7d659a2feaa0c55ad015";
+    let ask = |verb: &str, more: &str| format!("approvals {verb} {}{more}", scenes::APPROVAL);
+    let leak = |text: String| -> &'static str { text.leak() };
+    vec![
+        case("approvals_list", "approvals list --all", get("GET /v1/approvals", scenes::approvals())),
+        case("approvals_show", &ask("show", ""), get(leak(format!("GET {path}")), scenes::approval("pending"))),
+        case(
+            "approvals_approve",
+            &ask("approve", &format!(" --hash {hash}")),
+            get(leak(format!("POST {path}/approve")), scenes::approval("approved")),
+        ),
+        case(
+            "approvals_decline",
+            &ask("decline", ""),
+            get(leak(format!("POST {path}/decline")), scenes::approval("declined")),
+        ),
+        case("approvals_policy", "approvals policy", get("GET /v1/approval-policy", scenes::approval_policy())),
+        case(
+            "approvals_set-policy",
+            "approvals set-policy --action move --action topology",
+            get("PUT /v1/approval-policy", scenes::approval_policy()),
+        ),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(of_tokens()).chain(others()).collect()
+    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(of_tokens()).chain(of_approvals()).chain(others()).collect()
 }
 
 /// Commands that are processes of their own, or print what is no table: other tests have them.
-const ELSEWHERE: [&str; 18] = [
+const ELSEWHERE: [&str; 19] = [
     "demo",
     "dev",
     "serve",
@@ -273,6 +300,7 @@ const ELSEWHERE: [&str; 18] = [
     "audit export",
     "audit verify",
     "bench catalogue",
+    "bench api",
     "man",
     "config set",
     "config use",

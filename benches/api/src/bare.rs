@@ -16,7 +16,7 @@ use workflows::provision::create_tenant;
 use workflows::realm_move::list_moves;
 use workflows::timestamps::rfc3339;
 
-use crate::stage::{by, new_tenant};
+use crate::requests::{by, new_tenant};
 
 pub(crate) fn router(deployment: Deployment) -> Router {
     Router::new()

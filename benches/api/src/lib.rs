@@ -6,6 +6,7 @@
 
 mod bare;
 mod load;
+mod requests;
 mod sealing;
 mod stage;
 

@@ -7,7 +7,8 @@ use reqwest::{Client, RequestBuilder, StatusCode};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::stage::{Stage, Subject, tenant};
+use crate::requests::tenant;
+use crate::stage::{Stage, Subject};
 use crate::{Error, median};
 
 /// Items of a list.

@@ -8,7 +8,8 @@ use serde::Serialize;
 use workflows::audit_seal::SealSweep;
 use workflows::realm_move::start_move;
 
-use crate::stage::{Stage, by, move_of};
+use crate::requests::{by, move_of};
+use crate::stage::Stage;
 use crate::{Error, Settings, median};
 
 /// Moves of one measurement.

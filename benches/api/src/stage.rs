@@ -13,19 +13,16 @@ use tokio_util::sync::CancellationToken;
 use workers::{CredentialsFrom, Movers};
 use workflows::Deployment;
 use workflows::access::{Expiry, NewToken, Role, Scope, TokenKeys, create_token};
-use workflows::actor::Actor;
-use workflows::provision::{self, create_tenant};
-use workflows::realm_move::{MoveRequest, When, start_move};
+use workflows::provision::create_tenant;
+use workflows::realm_move::start_move;
 use workflows::timing::Timing;
 use workflows::topology_change::apply_topology;
 
+use crate::requests::{by, move_of, new_tenant, tenant};
 use crate::{Error, Settings, bare};
 
 /// Requests at a time while the catalogue is filled.
 const FILL_AT_ONCE: usize = 16;
-
-/// The beginning of 2100: moves that are scheduled for it never begin here.
-const NEVER: i64 = 4_102_444_800_000;
 
 /// Nobody is asked at these addresses.
 const TOPOLOGY: &str = "
@@ -110,29 +107,6 @@ impl Stage {
         self.stop.cancel();
         while self.serving.join_next().await.is_some() {}
     }
-}
-
-/// Who asks for everything.
-pub(crate) fn by() -> Actor {
-    Actor::new("bench", "to measure")
-}
-
-/// The id of a tenant.
-pub(crate) fn tenant(number: usize) -> String {
-    format!("tenant-{number}")
-}
-
-/// A tenant to be created.
-pub(crate) fn new_tenant(id: &str) -> Result<provision::NewTenant, Error> {
-    let host = format!("{id}.example").parse().map_err(|error| Error::Part(format!("{error}")))?;
-    let id = id.parse().map_err(|error| Error::Part(format!("{error}")))?;
-    Ok(provision::NewTenant { id, host, realm: "us".to_owned() })
-}
-
-/// A move that never begins.
-pub(crate) fn move_of(tenant: String) -> MoveRequest {
-    let when = When { at: Some(NEVER), window: None };
-    MoveRequest { tenant, to: "eu".to_owned(), when, ..MoveRequest::default() }
 }
 
 async fn listen() -> Result<(TcpListener, String), Error> {

@@ -394,6 +394,39 @@ pub(crate) fn revoked_token() -> Value {
     tokens()["items"][1].clone()
 }
 
+pub(crate) const APPROVAL: &str = "0199f3a2-0d10-7e15-8000-5f0000000007";
+
+/// A request for approval, in this state.
+pub(crate) fn approval(state: &str) -> Value {
+    let mut request = json!({
+        "id": APPROVAL, "action": "move", "tenant": "acme", "state": state, "summary": "move tenant acme to eu",
+        "content": { "kind": "move", "paused": false, "planHash": "ab".repeat(32),
+                     "request": { "tenant": "acme", "to": "eu", "budgetMs": null, "priority": "normal", "verification": "full" } },
+        "hash": "9f86d081884c7d659a2feaa0c55ad015", "requestedBy": "sam", "requestedAt": "2026-11-21T21:55:03.123Z",
+        "reason": "contract 4711", "expiresAt": "2026-11-22T21:55:03.123Z", "decidedBy": null, "decidedAt": null,
+        "decisionReason": null, "outcome": null,
+    });
+    if state != "pending" {
+        request["decidedBy"] = json!("ada");
+        request["decidedAt"] = json!("2026-11-21T22:05:03.123Z");
+        request["decisionReason"] = json!("checked with legal");
+    }
+    if state == "approved" {
+        request["outcome"] = json!({ "move": MOVE, "changed": true });
+    }
+    request
+}
+
+/// One that waits, and one that was declined.
+pub(crate) fn approvals() -> Value {
+    page(&[approval("pending"), approval("declined")])
+}
+
+/// Moves and the topology take two people.
+pub(crate) fn approval_policy() -> Value {
+    json!({ "actions": ["move", "topology"], "validForMs": 86_400_000, "setAt": "2026-11-21T21:55:03.123Z", "setBy": "ada" })
+}
+
 fn session(name: &str, role: &str, groups: &Value) -> Value {
     json!({ "id": TOKEN, "name": name, "subject": "4711", "issuer": "https://login.example", "role": role, "groups": groups,
             "createdAt": "2026-11-20T08:00:00.000Z", "expiresAt": "2026-11-20T20:00:00.000Z",
