@@ -257,23 +257,18 @@ fn of_tokens() -> Vec<Case> {
 }
 
 fn of_approvals() -> Vec<Case> {
-    let path = format!("/v1/approvals/{}", scenes::APPROVAL);
     let hash = "9f86d081884c7d659a2feaa0c55ad015";
     let ask = |verb: &str, more: &str| format!("approvals {verb} {}{more}", scenes::APPROVAL);
-    let leak = |text: String| -> &'static str { text.leak() };
+    let answer = |path: &str, state: &str| get(at(path, scenes::APPROVAL), scenes::approval(state));
     vec![
         case("approvals_list", "approvals list --all", get("GET /v1/approvals", scenes::approvals())),
-        case("approvals_show", &ask("show", ""), get(leak(format!("GET {path}")), scenes::approval("pending"))),
+        case("approvals_show", &ask("show", ""), answer("GET /v1/approvals/ID", "pending")),
         case(
             "approvals_approve",
             &ask("approve", &format!(" --hash {hash}")),
-            get(leak(format!("POST {path}/approve")), scenes::approval("approved")),
+            answer("POST /v1/approvals/ID/approve", "approved"),
         ),
-        case(
-            "approvals_decline",
-            &ask("decline", ""),
-            get(leak(format!("POST {path}/decline")), scenes::approval("declined")),
-        ),
+        case("approvals_decline", &ask("decline", ""), answer("POST /v1/approvals/ID/decline", "declined")),
         case("approvals_policy", "approvals policy", get("GET /v1/approval-policy", scenes::approval_policy())),
         case(
             "approvals_set-policy",
