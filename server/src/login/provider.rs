@@ -206,7 +206,7 @@ impl Metadata {
         if text("issuer") != Some(issuer) {
             return Err("the provider calls itself otherwise than --oidc-issuer does: write it in the same way");
         }
-        let url = |name: &str| text(name).and_then(|text| safe_url_with_query(text));
+        let url = |name: &str| text(name).and_then(safe_url_with_query);
         // What is not said is allowed (OpenID Connect Discovery, 3), but for S256, which is asked for in any case.
         let takes = |name: &str, wanted: &str| {
             said.get(name)
