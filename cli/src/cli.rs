@@ -66,7 +66,7 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     #[cfg(feature = "playground")]
     Dev(dev::DevArgs),
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     Worker(worker::WorkerArgs),
     #[command(subcommand)]
     Topology(topology::TopologyCommand),
