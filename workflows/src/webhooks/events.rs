@@ -186,7 +186,8 @@ mod tests {
         ];
         let mut all: Vec<&str> = all.into_iter().flatten().collect();
         let mut known = EVENTS.to_vec();
-        (all.sort_unstable(), known.sort_unstable());
+        all.sort_unstable();
+        known.sort_unstable();
         assert_eq!(all, known, "each type is told, and none that has no name");
         for action in ["limit.set", "token.create", "ledger.adding", "removal.recheck", "request.refused", ""] {
             assert!(types(action, nothing(), nothing()).is_empty(), "{action}");
@@ -205,7 +206,7 @@ mod tests {
         let [moved, completed]: [Event; 2] =
             of_entry(7, &entry("move.commit", json!({ "realm": "us" }), after)).try_into().expect("two events");
         let wanted = json!({
-            "id": "", "type": "tenant.moved", "seq": 7, "at": "1970-01-01T00:00:00Z", "tenant": "acme", "epoch": 5, "move": "m-1",
+            "id": "", "type": "tenant.moved", "seq": 7, "at": "1970-01-01T00:00:00.000Z", "tenant": "acme", "epoch": 5, "move": "m-1",
             "from": "us", "to": "eu", "state": "online",
         });
         assert_eq!(serde_json::to_value(moved).expect("JSON"), wanted);
