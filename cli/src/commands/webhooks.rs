@@ -120,18 +120,8 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
     for id in &args.ids {
         replay_one(client, id, &change, &mut done).await?;
     }
-    let mut cursor = None;
-    // Ends: ids only fall, and one that fails again meanwhile keeps its own.
-    while args.failed {
-        let which = (args.webhook.clone(), Some("failed".to_owned()));
-        let failed = page(client, which, cursor.take(), "100".to_owned()).await?;
-        for delivery in &failed.items {
-            replay_one(client, &delivery.id, &change, &mut done).await?;
-        }
-        cursor = failed.next_cursor;
-        if cursor.is_none() {
-            break;
-        }
+    if args.failed {
+        replay_failed(args, client, &change, &mut done).await?;
     }
     let sent = if done.replayed.len() == 1 { "delivery" } else { "deliveries" };
     terminal.say(&match (done.replayed.len(), done.pending.len()) {
@@ -146,12 +136,28 @@ async fn replay(args: &ReplayArgs, client: &Client, terminal: &Terminal) -> Resu
     })
 }
 
+/// Ends: ids only fall, and one that fails again meanwhile keeps its own.
+async fn replay_failed(args: &ReplayArgs, client: &Client, change: &Change, done: &mut Replays) -> Result<(), Failure> {
+    let mut cursor = None;
+    loop {
+        let which = (args.webhook.clone(), Some("failed".to_owned()));
+        let failed = page(client, which, cursor, "100".to_owned()).await?;
+        for delivery in &failed.items {
+            replay_one(client, &delivery.id, change, done).await?;
+        }
+        cursor = failed.next_cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
 async fn replay_one(client: &Client, id: &str, change: &Change, done: &mut Replays) -> Result<(), Failure> {
     let answer = client.replay_delivery(id, change).await?;
     if answer.replayed {
-        done.replayed.push(answer.delivery.id)
+        done.replayed.push(answer.delivery.id);
     } else {
-        done.pending.push(answer.delivery.id)
+        done.pending.push(answer.delivery.id);
     }
     Ok(())
 }
