@@ -1,5 +1,7 @@
 //! Files that a person has written.
 
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -12,8 +14,20 @@ pub(crate) fn read_text(file: &Path) -> std::io::Result<String> {
 /// is readable by everybody there.
 pub(crate) fn read_secret(file: &Path) -> std::io::Result<String> {
     warn_of_readers(file);
-    read_text(file)
+    let mut text = String::new();
+    // A device that never ends must not fill the memory.
+    File::open(file)?.take(SECRET_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SECRET_MAX {
+        return Err(std::io::Error::new(
+            ErrorKind::FileTooLarge,
+            "the file is longer than 1 MiB, which no secrets are",
+        ));
+    }
+    Ok(without_mark(text))
 }
+
+/// Far more than secrets need.
+const SECRET_MAX: u64 = 1 << 20;
 
 /// Warns if others than its owner and group can read the file.
 pub(crate) fn warn_of_readers(file: &Path) {

@@ -14,6 +14,7 @@ mod listing;
 mod playground;
 mod logging;
 mod login_args;
+mod misuse;
 mod number;
 mod output;
 mod process;
@@ -28,6 +29,8 @@ mod trust;
 mod watch;
 mod yaml;
 mod format;
+#[cfg(test)]
+mod fuzz;
 
 use std::process::ExitCode;
 
@@ -46,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const LEAST_THREADS: usize = 4;
 
 fn main() -> ExitCode {
-    let mut cli = parse().unwrap_or_else(|error| misused(&without_environment(error)));
+    let mut cli = parse().unwrap_or_else(|error| misused(&misuse::in_plain_text(without_environment(error))));
     let log = cli.command.log();
     let terminal = Terminal::new(cli.globals.output, log.format == LogFormat::Json);
     cli.globals.terminal = Some(terminal.clone());

@@ -103,13 +103,8 @@ impl ProcessArgs {
 }
 
 impl ProcessArgs {
-    /// What is in the file is never repeated.
     fn hook_secrets(&self) -> Result<HookSecrets, Failure> {
-        let Some(file) = &self.hook_secret_file else { return Ok(HookSecrets::default()) };
-        let said =
-            |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
-        let text = read_secret(file).map_err(|error| said(&error))?;
-        HookSecrets::parse(&text).map_err(|error| said(&error))
+        self.hook_secret_file.as_deref().map_or_else(|| Ok(HookSecrets::default()), read_hook_secrets)
     }
 
     /// The webhooks of the file, each with its secret.
@@ -119,6 +114,14 @@ impl ProcessArgs {
         let text = read_text(file).map_err(|error| said(&error))?;
         Webhooks::read(&text, secrets.clone()).map_err(|error| said(&error))
     }
+}
+
+/// What is in the file is never repeated.
+pub(crate) fn read_hook_secrets(file: &Path) -> Result<HookSecrets, Failure> {
+    let said =
+        |error: &dyn std::fmt::Display| Failure::usage(format!("--hook-secret-file {}: {error}", file.display()));
+    let text = read_secret(file).map_err(|error| said(&error))?;
+    HookSecrets::parse(&text).map_err(|error| said(&error))
 }
 
 /// With the lock that proves, when this process is killed, that it is dead.

@@ -1,6 +1,6 @@
 //! `realmctl audit`: who did what, why, before and after. Nothing in it is ever changed, and no key of a tenant's data is in it.
 
-mod chain;
+pub(crate) mod chain;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;

@@ -107,14 +107,29 @@ fn in_words(error: &serde_saphyr::Error) -> String {
     let message = error.without_snippet().to_string();
     let line = error.location().map(|at| at.line()).filter(|line| *line > 0);
     let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-    let told = ["unknown field", "missing field", "duplicate"].iter().any(|begin| message.contains(begin));
-    let what = if told {
-        let end = message.find(" at line ").unwrap_or(message.len());
-        message[..end].trim_start_matches("error: ").to_owned()
+    let end = message.find(" at line ").unwrap_or(message.len());
+    let message = message[..end].trim_start_matches("error: ");
+    let what = if message.contains("unknown field") {
+        unknown_field(message)
+    } else if message.contains("missing field") {
+        message.replace(char::is_control, "?")
+    } else if message.contains("duplicate") {
+        "duplicate: the same name stands further up".to_owned()
     } else {
         "this is not what stands there in such a file: `realmctl config set --help` shows how to write it".to_owned()
     };
     format!("{line}{what}")
+}
+
+/// Names the field if it looks like one. In `token:SECRET`, without the blank, all of it is the name of a field.
+fn unknown_field(message: &str) -> String {
+    let quoted = message.split_once('`').and_then(|(_, rest)| rest.rsplit_once('`'));
+    let (name, rest) = quoted.unwrap_or_default();
+    if (1..=12).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphabetic()) {
+        return message.replace(char::is_control, "?");
+    }
+    // What is expected there.
+    format!("unknown field{}; a blank stands after each colon", rest.replace(char::is_control, "?"))
 }
 
 fn check(profiles: &Profiles) -> Result<(), String> {
@@ -128,6 +143,7 @@ fn check(profiles: &Profiles) -> Result<(), String> {
     }
     match &profiles.current {
         Some(current) if !profiles.profiles.contains_key(current) => {
+            let current = parse_name(current).map_err(|why| format!("`current`: {why}"))?;
             Err(format!("`current` names {current}, and there is no such profile"))
         }
         _ => Ok(()),
@@ -211,6 +227,7 @@ mod tests {
             ("profiles:\n  a:\n    server: http://x\n    tokn: sesame\n", "line 4: unknown field `tokn`"),
             ("profiles:\n  a: { token: sesame }\n", "line 2: missing field `server`"),
             ("profiles:\n  a: sesame\n", "line 2: this is not what stands there"),
+            ("profiles:\n  a: { server: http://x, token:sesame }\n", "line 2: unknown field, expected one of"),
             ("profiles: [sesame]\n", "line 1: this is not what stands there"),
             ("version: 2\nservers: []\n", "they are of version 2, and this realmctl knows version 1"),
             ("profiles:\n  a: { server: sesame }\n", "profile a: `server` must be a URL"),

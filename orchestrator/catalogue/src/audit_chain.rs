@@ -197,7 +197,8 @@ impl Verifier {
     /// The next one.
     pub fn push(&mut self, sealed: &Sealed) {
         if self.entries == 0
-            && let Some((before, digest)) = self.kept.iter().find(|(before, _)| *before + 1 == sealed.seq)
+            && let Some((before, digest)) =
+                self.kept.iter().find(|(before, _)| before.checked_add(1) == Some(sealed.seq))
         {
             // A part of the chain, which follows what was kept.
             (self.seq, self.digest) = (*before, digest.clone());
@@ -208,7 +209,7 @@ impl Verifier {
             self.findings.push(Finding::OutOfOrder { seq, id });
             return;
         }
-        if seq > self.seq + 1 {
+        if seq - 1 > self.seq {
             // What it has to follow is not there: only those after it can be checked.
             self.findings.push(Finding::Missing { from: self.seq + 1, to: seq - 1 });
         } else if digest(&self.digest, &sealed.entry) != sealed.digest {

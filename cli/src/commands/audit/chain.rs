@@ -1,6 +1,6 @@
 //! The audit trail as a chain: exporting it, checking it, and showing its end.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use catalogue::audit::AuditEntry;
@@ -65,10 +65,10 @@ pub(crate) struct HeadArgs {}
 /// What a check came to.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Checked {
-    entries: u64,
+pub(crate) struct Checked {
+    pub(crate) entries: u64,
     head: AuditHead,
-    findings: Vec<Finding>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 pub(crate) async fn export(args: &ExportArgs, client: &Client, terminal: &Terminal) -> Result<(), Failure> {
@@ -126,32 +126,27 @@ async fn next(response: &mut Response) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 pub(crate) async fn verify(args: &VerifyArgs, client: Option<&Client>, terminal: &Terminal) -> Result<(), Failure> {
-    let mut verifier = Verifier::new(args.head.clone());
-    let mut head = None;
-    match (&args.file, client) {
+    let checked = match (&args.file, client) {
         (Some(file), _) => {
-            let said = |error: std::io::Error| Failure::usage(format!("--file {}: {error}", file.display()));
-            let lines = BufReader::new(std::fs::File::open(file).map_err(said)?).lines();
-            for line in lines {
-                take(&line.map_err(said)?, &mut verifier, &mut head)?;
-            }
+            let said = |error: &dyn std::fmt::Display| Failure::usage(format!("--file {}: {error}", file.display()));
+            let opened = std::fs::File::open(file).map_err(|error| said(&error))?;
+            check(BufReader::new(opened), &args.head, said)?
         }
         (None, Some(client)) => {
             let mut response = client.export_audit(0).await?;
-            let mut text = Vec::new();
+            let (mut text, mut verifier, mut head) = (Vec::new(), Verifier::new(args.head.clone()), None);
             while let Some(some) = next(&mut response).await? {
                 text.extend(some);
                 while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = text.drain(..=end).collect();
-                    take(&String::from_utf8_lossy(&line), &mut verifier, &mut head)?;
+                    take(&line, &mut verifier, &mut head)?;
                 }
+                fits(&text)?;
             }
+            finished(verifier, head)?
         }
         (None, None) => return Err(Failure::usage("name an export with --file, or a server")),
-    }
-    let head = head.ok_or_else(cut_off)?;
-    let verifier = verifier.finish(&Head { seq: head.seq, digest: head.digest.clone(), at: 0 });
-    let checked = Checked { entries: verifier.entries, head, findings: verifier.findings };
+    };
     terminal.data(&checked, in_words)?;
     if checked.head.oldest_unsealed_ms.is_some_and(|age| age > LATE_MS) {
         terminal.say("Entries are not sealed for more than a minute, and can be changed unseen: look at the logs of the servers.");
@@ -165,12 +160,46 @@ pub(crate) async fn verify(args: &VerifyArgs, client: Option<&Client>, terminal:
     Err(Failure::new(Exit::Failed, "audit_broken", message))
 }
 
+/// Checks an export; `said` tells where it can't be read.
+pub(crate) fn check(
+    mut export: impl BufRead,
+    kept: &[(i64, String)],
+    said: impl Fn(&dyn std::fmt::Display) -> Failure,
+) -> Result<Checked, Failure> {
+    let (mut line, mut verifier, mut head) = (Vec::new(), Verifier::new(kept.to_vec()), None);
+    loop {
+        line.clear();
+        let read = export.by_ref().take(LINE_MAX as u64 + 1).read_until(b'\n', &mut line);
+        if read.map_err(|error| said(&error))? == 0 {
+            return finished(verifier, head);
+        }
+        fits(&line)?;
+        take(&line, &mut verifier, &mut head)?;
+    }
+}
+
+fn finished(verifier: Verifier, head: Option<AuditHead>) -> Result<Checked, Failure> {
+    let head = head.ok_or_else(cut_off)?;
+    let verifier = verifier.finish(&Head { seq: head.seq, digest: head.digest.clone(), at: 0 });
+    Ok(Checked { entries: verifier.entries, head, findings: verifier.findings })
+}
+
+/// Far more than an entry takes: what has no line breaks must not fill the memory.
+const LINE_MAX: usize = 16 << 20;
+
+fn fits(line: &[u8]) -> Result<(), Failure> {
+    if line.len() > LINE_MAX {
+        return Err(Failure::failed("a line is longer than 16 MiB: that is no export of the audit trail"));
+    }
+    Ok(())
+}
+
 /// One line of an export.
-fn take(line: &str, verifier: &mut Verifier, head: &mut Option<AuditHead>) -> Result<(), Failure> {
-    if line.trim().is_empty() {
+fn take(line: &[u8], verifier: &mut Verifier, head: &mut Option<AuditHead>) -> Result<(), Failure> {
+    if line.trim_ascii().is_empty() {
         return Ok(());
     }
-    let line: AuditLine = serde_json::from_str(line)
+    let line: AuditLine = serde_json::from_slice(line)
         .map_err(|error| Failure::failed(format!("that is no line of an export of the audit trail: {error}")))?;
     match line {
         AuditLine::Head { head: told } => *head = Some(told),
@@ -197,7 +226,7 @@ fn as_sealed(sealed: SealedView) -> Sealed {
     Sealed { seq: sealed.seq, digest: sealed.digest, entry }
 }
 
-fn in_words(checked: &Checked) -> String {
+pub(crate) fn in_words(checked: &Checked) -> String {
     if checked.findings.is_empty() {
         let unsealed = match checked.head.unsealed {
             0 => String::new(),
