@@ -230,7 +230,8 @@ fn of_tokens() -> Vec<Case> {
             "token create sign-up --role provisioner --realm eu --expires never",
             vec![("POST /v1/tokens", 201, scenes::created_token())],
         ),
-        case("token_list", "token list", get("GET /v1/tokens", scenes::tokens())),
+        case("token_list", "token list", get("GET /v1/tokens", scenes::good_tokens())),
+        case("token_list_all", "token list --all", get("GET /v1/tokens", scenes::tokens())),
         case("token_revoke", "token revoke sign-up", get("DELETE /v1/tokens/sign-up", scenes::revoked_token())),
         case("webhooks_list", "webhooks list", get("GET /v1/webhooks", scenes::webhooks())),
         case(

@@ -9,7 +9,7 @@ use utoipa::IntoParams;
 use workflows::access::{self, Expiry, Scope, create_token, list_tokens, revoke_token};
 
 use crate::actor::Caller;
-use crate::api::{Change, CreatedToken, NewToken, Page, TokenView};
+use crate::api::{Change, CreatedToken, NewToken, Page, TokenView, text_schemas};
 use crate::app_state::App;
 use crate::approvals;
 use crate::body::JsonBody;
@@ -17,13 +17,16 @@ use crate::paging::Window;
 use crate::path::Id;
 use crate::principal::Principal;
 use crate::problem::ApiError;
-use crate::query::Params;
+use crate::query::{Params, state_filter};
 
 /// The query of `GET /v1/tokens`.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
+    /// Only those in this state.
+    #[param(schema_with = text_schemas::state_of_tokens)]
+    state: Option<String>,
     /// The `nextCursor` of the page before.
     #[param(max_length = 128, pattern = "^[!-~]*$")]
     cursor: Option<String>,
@@ -57,14 +60,15 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, headers, Json(body)).into_response())
 }
 
-/// `GET /v1/tokens`
+/// `GET /v1/tokens`: the newest first.
 pub(crate) async fn list(
     State(app): State<App>,
     Params(filter): Params<Filter>,
 ) -> Result<Json<Page<TokenView>>, ApiError> {
+    let only_good = state_filter(filter.state, &["good"])?.is_some();
     let window = Window::new(filter.cursor, filter.limit.as_deref())?;
     let mut tx = app.deployment.store.read().await?;
-    let found = list_tokens(&mut tx, window.cursor.as_deref(), window.fetch()).await?;
+    let found = list_tokens(&mut tx, only_good, window.cursor.as_deref(), window.fetch()).await?;
     tx.rollback().await?;
     let views = found.into_iter().map(|(token, scope)| TokenView::of(token, scope)).collect();
     Ok(Json(window.page(views, |token: &TokenView| &token.id)))

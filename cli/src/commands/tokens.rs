@@ -82,10 +82,15 @@ enum Lifetime {
     Never,
 }
 
-/// List tokens, without their secrets
+/// List tokens that are good, the newest first, without their secrets
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  realmctl token list\n  realmctl token list --output json")]
+#[command(after_help = "Examples:
+  realmctl token list
+  realmctl token list --all --output json")]
 pub(crate) struct ListArgs {
+    /// Revoked and expired ones as well
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     limit: LimitArgs,
 }
@@ -108,7 +113,8 @@ pub(crate) async fn run(command: &TokenCommand, globals: &Globals, terminal: &Te
         TokenCommand::List(args) => {
             let client = Client::of(globals)?;
             let page = args.limit.fetch("tokens", terminal, async |cursor, limit| {
-                client.tokens(&[("cursor", cursor), ("limit", Some(limit))]).await
+                let state = (!args.all).then(|| "good".to_owned());
+                client.tokens(&[("state", state), ("cursor", cursor), ("limit", Some(limit))]).await
             });
             terminal.data(&page.await?, list_table)?;
         }

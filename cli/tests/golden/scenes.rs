@@ -389,6 +389,12 @@ pub(crate) fn tokens() -> Value {
     page(&[used, revoked, token("acme-support", "support", &json!({ "tenants": ["acme", "globex"] }))])
 }
 
+/// Without the one that was revoked.
+pub(crate) fn good_tokens() -> Value {
+    let all = tokens();
+    page(&[all["items"][0].clone(), all["items"][2].clone()])
+}
+
 /// One that was revoked.
 pub(crate) fn revoked_token() -> Value {
     tokens()["items"][1].clone()

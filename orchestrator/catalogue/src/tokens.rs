@@ -71,10 +71,20 @@ pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<StoredToken>
     found.bind(name).fetch_optional(tx).await?.as_ref().map(token).transpose()
 }
 
-/// All of them, in the order of their ids, after the id `after`.
-pub async fn list(tx: &mut Tx, after: Option<&str>, limit: i64) -> Result<Vec<StoredToken>, StoreError> {
-    let rows = sql(selected!("TRUE {given AND id > $1} ORDER BY id LIMIT $2"));
-    rows.bind(after).bind(limit).fetch_all(tx).await?.iter().map(token).collect()
+/// The newest first, from the one that was made before that with the id `after`; with `good_at` only those that are neither revoked nor
+/// expired then. The place of `after` is found whether it is still among them or not.
+pub async fn list(
+    tx: &mut Tx,
+    good_at: Option<Millis>,
+    after: Option<&str>,
+    limit: i64,
+) -> Result<Vec<StoredToken>, StoreError> {
+    let rows = sql(selected!(
+        "TRUE {given AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $1)} \
+         {given AND (created_at, id) < (SELECT created_at, id FROM tokens WHERE id = $2)} \
+         ORDER BY created_at DESC, id DESC LIMIT $3"
+    ));
+    rows.bind(good_at).bind(after).bind(limit).fetch_all(tx).await?.iter().map(token).collect()
 }
 
 /// Whether there is any that is not revoked.

@@ -189,6 +189,11 @@ pub(crate) fn state_of_a_delivery() -> Object {
     one_of(&catalogue::webhook_deliveries::STATES)
 }
 
+/// What tokens can be listed by.
+pub(crate) fn state_of_tokens() -> Object {
+    one_of(&["good"])
+}
+
 /// A state of a campaign.
 pub(crate) fn state_of_a_campaign() -> Object {
     one_of(&workflows::campaign::STATES)

@@ -23,5 +23,6 @@ mod status;
 mod stub_provider;
 mod tenants;
 mod tls;
+mod tokens;
 mod topology;
 mod webhooks;

@@ -200,13 +200,15 @@ pub async fn revoke_token(
     Ok((revoked, scope))
 }
 
-/// Tokens after the id `after`, those that are revoked or have expired as well.
+/// Tokens, the newest first, from the one that was made before that with the id `after`; all of them, or those that are good now.
 pub async fn list_tokens(
     tx: &mut Tx,
+    only_good: bool,
     after: Option<&str>,
     limit: i64,
 ) -> Result<Vec<(StoredToken, Scope)>, StoreError> {
-    let found = tokens::list(tx, after, limit).await?;
+    let good_at = if only_good { Some(tx.now().await?) } else { None };
+    let found = tokens::list(tx, good_at, after, limit).await?;
     found.into_iter().map(|token| scope_of(&token).map(|scope| (token, scope))).collect()
 }
 

@@ -132,7 +132,7 @@ const OWN: &[(&str, &[&str])] = &[
     ("end_own_session", &["no_session"]),
     ("list_sessions", &["invalid_cursor", "invalid_limit"]),
     ("end_sessions", &["unknown_session"]),
-    ("list_tokens", &["invalid_cursor", "invalid_limit"]),
+    ("list_tokens", &["invalid_cursor", "invalid_limit", "unknown_state"]),
     (
         "create_token",
         &[
