@@ -78,9 +78,9 @@ simulate: toolchain
 # Broken topologies, locations, bodies, headers, cursors, tokens, arguments, exports and files, 120 times as many as `make test` tries; prints how many. N=1000 for
 # other numbers.
 fuzz: toolchain
-	REALMCTL_FUZZ=$(or $(N),120) cargo test --quiet --package catalogue --test fuzz -- --nocapture
-	REALMCTL_FUZZ=$(or $(N),120) cargo test --quiet --package server --test http fuzz:: -- --nocapture
-	REALMCTL_FUZZ=$(or $(N),120) cargo test --quiet --package realmctl --bin realmctl fuzz:: -- --nocapture
+	REALMCTL_FUZZ=$(or $(N),120) cargo test --workspace --quiet --test fuzz -- --nocapture
+	REALMCTL_FUZZ=$(or $(N),120) cargo test --workspace --quiet --test http fuzz:: -- --nocapture
+	REALMCTL_FUZZ=$(or $(N),120) cargo test --workspace --quiet --bin realmctl fuzz:: -- --nocapture
 
 # Plants one bug at a time and counts the seeds until the simulator finds it. Takes about half an hour. ARGS="no_fence" for one.
 mutants: toolchain
