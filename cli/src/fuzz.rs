@@ -1,11 +1,13 @@
 //! What the command line reads, broken: arguments, exports of the audit trail, profiles and files of secrets. Reading them never panics,
 //! ends in time, and comes to a value or to one line without control characters. `REALMCTL_FUZZ=N` tries N times as many.
 
-use std::cell::{Cell, RefCell};
 use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use catalogue::audit::AuditEntry;
@@ -117,12 +119,12 @@ fn hold<S: Strategy>(law: &str, cases: u32, of: &S, read: impl Fn(S::Value) -> R
     let times =
         std::env::var("REALMCTL_FUZZ").map_or(1, |times| times.parse().expect("REALMCTL_FUZZ is a whole number"));
     let config = Config { cases: cases.saturating_mul(times), failure_persistence: None, ..Config::default() };
-    let (tried, taken) = (Cell::new(0_u64), Cell::new(0_u64));
+    let (tried, taken) = (AtomicU64::new(0), AtomicU64::new(0));
     let held = TestRunner::new(config).run(of, |value| {
         let begun = Instant::now();
-        tried.set(tried.get() + 1);
+        tried.fetch_add(1, Relaxed);
         match read(value) {
-            Ok(()) => taken.set(taken.get() + 1),
+            Ok(()) => drop(taken.fetch_add(1, Relaxed)),
             Err(told) => {
                 prop_assert!(!told.trim().is_empty(), "nothing is said");
                 prop_assert!(!told.contains(char::is_control), "{:?}", told);
@@ -133,8 +135,9 @@ fn hold<S: Strategy>(law: &str, cases: u32, of: &S, read: impl Fn(S::Value) -> R
         Ok(())
     });
     held.unwrap_or_else(|error| panic!("{law}: {error}"));
-    println!("{law}: {} cases, {} of them taken", tried.get(), taken.get());
-    assert!(taken.get() > 0 && taken.get() < tried.get(), "{law}: some are good and some are not");
+    let (tried, taken) = (tried.into_inner(), taken.into_inner());
+    println!("{law}: {tried} cases, {taken} of them taken");
+    assert!(taken > 0 && taken < tried, "{law}: some are good and some are not");
 }
 
 /// Command lines of which the last word is broken, each with good ones.
@@ -166,7 +169,7 @@ const ARGUMENTS: [(&str, &str, &[&str]); 12] = [
 
 #[test]
 fn broken_arguments_are_refused_in_one_plain_line() {
-    let command = RefCell::new(Cli::command());
+    let command = Mutex::new(Cli::command());
     for (law, line, good) in ARGUMENTS {
         let good: Vec<String> = good.iter().map(|good| (*good).to_owned()).collect();
         hold(law, 250, &broken(good), |word| {
@@ -174,7 +177,7 @@ fn broken_arguments_are_refused_in_one_plain_line() {
             let word: Vec<u8> = word.into_iter().filter(|byte| *byte != 0).collect();
             let word = std::os::unix::ffi::OsStringExt::from_vec(word);
             let words = std::iter::once("realmctl").chain(line.split(' ')).map(std::ffi::OsString::from);
-            let read = command.borrow_mut().try_get_matches_from_mut(words.chain([word]));
+            let read = command.lock().expect("nobody panics").try_get_matches_from_mut(words.chain([word]));
             read.and_then(|matches| Cli::from_arg_matches(&matches)).map(drop).or_else(in_one_line)
         });
     }

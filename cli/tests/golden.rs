@@ -280,7 +280,14 @@ fn of_approvals() -> Vec<Case> {
 }
 
 fn cases() -> Vec<Case> {
-    of_moves().into_iter().chain(of_removals()).chain(of_campaigns()).chain(of_tokens()).chain(of_approvals()).chain(others()).collect()
+    of_moves()
+        .into_iter()
+        .chain(of_removals())
+        .chain(of_campaigns())
+        .chain(of_tokens())
+        .chain(of_approvals())
+        .chain(others())
+        .collect()
 }
 
 /// Commands that are processes of their own, or print what is no table: other tests have them.
