@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 }
 
 /// Whom the request names. Not proved: a token tells who may ask.
-fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+pub(crate) fn named(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(given) = headers.get(USER_HEADER) else { return Ok(None) };
     let name = given.as_bytes();
     let printable = name.iter().all(|byte| (b' '..=b'~').contains(byte));

@@ -22,6 +22,7 @@ use tracing::{error, warn};
 use workflows::timestamps::rfc3339;
 use workflows::timing::millis;
 
+use crate::actor::named;
 use crate::api::{IDEMPOTENCY_HEADER, PROBLEM_JSON};
 use crate::app_state::App;
 use crate::body::whole;
@@ -75,6 +76,8 @@ pub(crate) async fn answer_once(State(app): State<App>, request: Request, next: 
 
 async fn once(app: App, key: String, request: Request, next: Next) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
+    // A kept answer is no reason to take what the handler would refuse.
+    named(&parts.headers)?;
     let bytes = whole(body).await?;
     let keyed = keyed(&parts, key, &bytes);
     let taken_on = match take_on(&app, &keyed).await? {

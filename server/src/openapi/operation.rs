@@ -101,7 +101,7 @@ impl Describes {
     /// It may be made to depend on what is in force: the entity tag of a `GET` before.
     pub(super) fn conditional(self) -> Self {
         let what = "Only if this is the `ETag` of what is in force; else 412.";
-        let pattern = r#"^(\*|"[!#-~]+"( *, *"[!#-~]+")*)$"#;
+        let pattern = "^\"[!#-~]+\"$";
         let header = parameter(IF_MATCH, what, ParameterIn::Header, (Required::False, 1_000, pattern));
         let changed = problem("what is in force has another entity tag; nothing was changed");
         Self { operation: self.operation.parameter(header).response("412", changed), ..self }

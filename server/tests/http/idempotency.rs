@@ -7,7 +7,7 @@ use catalogue::kept_answers::{Found, Keyed};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use server::ServerSettings;
-use server::api::{AuditView, CreatedToken, IDEMPOTENCY_HEADER, Page};
+use server::api::{AuditView, CreatedToken, IDEMPOTENCY_HEADER, Page, USER_HEADER};
 use workflows::access::TokenKeys;
 
 use crate::harness::{Answer, Api};
@@ -82,6 +82,9 @@ async fn keys_are_checked_before_anything_is_done() {
     }
     let twice = api.request(Method::POST, "/v1/pause").header(IDEMPOTENCY_HEADER, "a").header(IDEMPOTENCY_HEADER, "b");
     Answer::of(twice.json(&json!({}))).await.problem(StatusCode::BAD_REQUEST, "invalid_idempotency_key");
+    keyed(&api, (Method::POST, "/v1/resume"), "r", &json!({})).await.expect(StatusCode::OK);
+    let odd = api.request(Method::POST, "/v1/resume").header(IDEMPOTENCY_HEADER, "r").header(USER_HEADER, "\u{e9}");
+    Answer::of(odd.json(&json!({}))).await.problem(StatusCode::BAD_REQUEST, "invalid_user");
     let large = api.request(Method::POST, "/v1/pause").header(IDEMPOTENCY_HEADER, "a");
     let large = Answer::of(large.header("content-type", "application/json").body(" ".repeat(5 << 20))).await;
     large.problem(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large");
