@@ -1,5 +1,7 @@
 //! One route in the document: what it takes and what it answers.
 
+use std::ops::RangeInclusive;
+
 use axum::http::Method;
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -102,7 +104,7 @@ impl Describes {
     pub(super) fn conditional(self) -> Self {
         let what = "Only if this is the `ETag` of what is in force; else 412.";
         let pattern = "^\"[!#-~]+\"$";
-        let header = parameter(IF_MATCH, what, ParameterIn::Header, (Required::False, 1_000, pattern));
+        let header = parameter(IF_MATCH, what, ParameterIn::Header, (Required::False, 3..=1_000, pattern));
         let changed = problem("what is in force has another entity tag; nothing was changed");
         Self { operation: self.operation.parameter(header).response("412", changed), ..self }
     }
@@ -189,7 +191,7 @@ fn id(path: &str) -> Parameter {
         _ => "Its id.",
     };
     let pattern = if path.starts_with("/v1/ids/") { "^[0-9a-fA-F-]{8,128}$" } else { GRAPHIC };
-    parameter("id", what, ParameterIn::Path, (Required::True, 128, pattern))
+    parameter("id", what, ParameterIn::Path, (Required::True, 1..=128, pattern))
 }
 
 fn user() -> Parameter {
@@ -197,7 +199,7 @@ fn user() -> Parameter {
 }
 
 fn header(name: &str, description: &str, longest: usize) -> Parameter {
-    parameter(name, description, ParameterIn::Header, (Required::False, longest, PRINTABLE))
+    parameter(name, description, ParameterIn::Header, (Required::False, 1..=longest, PRINTABLE))
 }
 
 const GRAPHIC: &str = "^[!-~]+$";
@@ -208,9 +210,10 @@ fn parameter(
     name: &str,
     description: &str,
     place: ParameterIn,
-    (required, longest, pattern): (Required, usize, &str),
+    (required, lengths, pattern): (Required, RangeInclusive<usize>, &str),
 ) -> Parameter {
-    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(longest));
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(*lengths.start()));
+    let text = text.max_length(Some(*lengths.end()));
     ParameterBuilder::new()
         .name(name)
         .parameter_in(place)
