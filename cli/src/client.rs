@@ -4,25 +4,30 @@
 
 mod approvals;
 mod controls;
+mod failures;
 mod sessions;
 mod status;
 mod tokens;
+mod user;
 mod versions;
 mod webhooks;
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::api::{
     ApprovalNeeded, AuditHead, AuditView, CampaignPlan, CampaignView, Change, DryRun, MemberView, MoveView,
     NewCampaign, NewMove, NewTenant, Page, Problem, RemovalDetail, RenameEndpoint, Replay, ReplayAll, Replayed,
-    ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView, USER_HEADER, VERSION_HEADER,
+    ReplayedAll, Reschedule, TenantView, TopologyApplied, TopologyView, VERSION_HEADER,
 };
 
 pub(crate) use self::approvals::NewTokenAnswer;
+pub(crate) use self::failures::mistake;
+use self::failures::{explained, innermost, refused};
+use self::user::who;
 use self::versions::{Difference, Notes};
 use crate::exit::{Exit, Failure, chain};
 use crate::globals::Globals;
@@ -406,101 +411,5 @@ impl Client {
             self.server_from
         );
         Failure::new(Exit::Failed, "not_a_server", message)
-    }
-}
-
-/// The failure, with a word on the server's version if that explains it.
-fn explained(differs: Option<Difference>, failure: Failure) -> Failure {
-    match differs {
-        Some(difference) => difference.explain(failure),
-        None => failure,
-    }
-}
-
-/// The innermost cause of a failed request: the outer ones only say that it failed, and repeat the URL.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut found: Option<&dyn std::error::Error> = None;
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        found = Some(cause);
-        next = cause.source();
-    }
-    found.map_or_else(|| "the request failed".to_owned(), ToString::to_string)
-}
-
-/// What the server's refusal means here.
-fn refused(status: StatusCode, problem: &Problem) -> Failure {
-    let exit =
-        if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS { Exit::Failed } else { Exit::Refused };
-    let mut message = problem.detail.clone();
-    for problem in &problem.problems {
-        message.push_str("\n  ");
-        message.push_str(&mistake(problem.line, &problem.path, &problem.reason));
-    }
-    if let Some(instance) = &problem.instance {
-        message.push_str(&format!(" (in the server's log: {instance})"));
-    }
-    Failure::new(exit, problem.code.clone(), message)
-}
-
-/// One mistake in a topology file, in a line.
-pub(crate) fn mistake(line: Option<u64>, path: &str, reason: &str) -> String {
-    let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
-    format!("{line}{path}{reason}")
-}
-
-/// Who asks, for the audit trail: REALMCTL_USER, else the login name, else the name of the user that the process runs as. Not proof of
-/// anything. One that can't be sent is refused, so that nobody else's name stands for it.
-fn who() -> Result<HeaderMap, Failure> {
-    let names = ["REALMCTL_USER", "USER", "LOGNAME"];
-    let mut named = names.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let named = named.find(|(_, value)| !value.to_string_lossy().trim().is_empty());
-    let (from, name) = match named {
-        Some((from, value)) => (from, value.to_string_lossy().into_owned()),
-        None => ("the system", whoami::username().unwrap_or_default()),
-    };
-    let mut headers = HeaderMap::new();
-    if name.is_empty() {
-        return Ok(headers);
-    }
-    let value = HeaderValue::from_str(&name).ok().filter(|_| is_user(&name)).ok_or_else(|| no_user(from))?;
-    if let Ok(header) = reqwest::header::HeaderName::from_bytes(USER_HEADER.as_bytes()) {
-        headers.insert(header, value);
-    }
-    Ok(headers)
-}
-
-fn is_user(name: &str) -> bool {
-    (1..=64).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic() || c == ' ')
-}
-
-/// The name itself is not repeated: it may hold anything.
-fn no_user(from: &str) -> Failure {
-    Failure::usage(match from {
-        "REALMCTL_USER" => {
-            "REALMCTL_USER must be 1 to 64 printable ASCII characters: it names you in the audit trail".to_owned()
-        }
-        from => format!(
-            "the user name of {from} is not 1 to 64 printable ASCII characters, so it can't stand in the audit trail: set \
-             REALMCTL_USER to one that is"
-        ),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn users_have_printable_names() {
-        for good in ["sam", "Ada Lovelace <ada@example.com>", &"x".repeat(64)] {
-            assert!(is_user(good), "{good}");
-        }
-        for bad in ["", "jörg", "a\nb", "a\tb", &"x".repeat(65)] {
-            assert!(!is_user(bad), "{bad:?}");
-        }
-        assert!(no_user("REALMCTL_USER").message.starts_with("REALMCTL_USER must be 1 to 64"));
-        assert!(no_user("USER").message.ends_with("set REALMCTL_USER to one that is"));
     }
 }

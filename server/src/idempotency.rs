@@ -99,18 +99,23 @@ fn keyed(parts: &Parts, key: String, body: &[u8]) -> Keyed {
     let caller = parts.extensions.get::<Principal>().map(Principal::owner).unwrap_or_default();
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
     let request = format!("{} {}", parts.method, uri.path());
-    let digest = digest(&request, uri.query().unwrap_or_default(), body);
+    let headers = [header::CONTENT_TYPE, header::IF_MATCH].map(|name| all_of(&parts.headers, &name));
+    let digest = digest(&request, uri.query().unwrap_or_default(), &headers, body);
     Keyed { caller, key, request, digest }
 }
 
-/// Stands for the whole request. JSON counts by what it says, not by how it is written.
-fn digest(request: &str, query: &str, body: &[u8]) -> String {
+fn all_of(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
+    headers.get_all(name).into_iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b","[..])
+}
+
+/// Stands for the whole request, with what it depends on. JSON counts by what it says, not by how it is written.
+fn digest(request: &str, query: &str, headers: &[Vec<u8>; 2], body: &[u8]) -> String {
     let body = match serde_json::from_slice::<Value>(body) {
         Ok(json) => json.to_string().into_bytes(),
         Err(_) => body.to_vec(),
     };
     let mut hasher = blake3::Hasher::new();
-    for part in [request.as_bytes(), query.as_bytes(), &body] {
+    for part in [request.as_bytes(), query.as_bytes(), &headers[0], &headers[1], &body] {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
@@ -228,7 +233,8 @@ mod tests {
 
     #[test]
     fn a_digest_tells_requests_apart_and_not_their_spaces() {
-        let of = |request: &str, query: &str, body: &str| digest(request, query, body.as_bytes());
+        let of =
+            |request: &str, query: &str, body: &str| digest(request, query, &[Vec::new(), Vec::new()], body.as_bytes());
         let first = of("POST /v1/pause", "", r#"{"reason":"a","more":1}"#);
         assert_eq!(first, of("POST /v1/pause", "", "{ \"more\": 1,\n \"reason\": \"a\" }"));
         for other in [
@@ -241,5 +247,7 @@ mod tests {
             assert_ne!(first, other);
         }
         assert_ne!(of("PUT /v1/topology", "", "reason: a"), of("PUT /v1/topology", "reason: a", ""));
+        let on = |tag: &str| digest("PUT /v1/limits", "", &[Vec::new(), tag.as_bytes().to_vec()], b"{}");
+        assert_ne!(on("\"a\""), on("\"b\""), "what has to be in force is part of what is asked for");
     }
 }

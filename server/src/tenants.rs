@@ -4,14 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use catalogue::ledger::LedgerEntry;
-use catalogue::tenants::Tenant;
 use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use workflows::planning;
 use workflows::provision::{self, create_tenant_by_key};
-use workflows::timestamps::rfc3339;
 
 use crate::actor::Caller;
 use crate::api::{LedgerEntryView, NewTenant, Page, PlacementView, TenantView};
@@ -65,7 +62,7 @@ pub(crate) async fn create(
     scope::covers_new(&principal, &tenant.id, &tenant.realm)?;
     let status = if created { StatusCode::CREATED } else { StatusCode::OK };
     let at = format!("/v1/tenants/{}", tenant.id);
-    Ok((status, [(header::LOCATION, at)], Json(view(tenant))).into_response())
+    Ok((status, [(header::LOCATION, at)], Json(TenantView::from(tenant))).into_response())
 }
 
 /// `GET /v1/tenants`
@@ -81,7 +78,7 @@ pub(crate) async fn list(
     let mut tx = app.deployment.store.read().await?;
     let found = tenants::list(&mut tx, realm.as_deref(), window.cursor.as_deref(), window.fetch()).await?;
     tx.rollback().await?;
-    Ok(Json(window.page(found.into_iter().map(view).collect(), |tenant| &tenant.id)))
+    Ok(Json(window.page(found.into_iter().map(TenantView::from).collect(), |tenant| &tenant.id)))
 }
 
 /// `GET /v1/tenants/{id}`
@@ -94,32 +91,6 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Tena
     entries.sort_by(|a, b| (&a.service, &a.location.name).cmp(&(&b.service, &b.location.name)));
     tx.rollback().await?;
     let placements = shards.into_iter().map(|(service, shard)| PlacementView { service, shard }).collect();
-    let entries = entries.into_iter().map(entry_view).collect();
-    Ok(Json(TenantView { placements: Some(placements), ledger: Some(entries), ..view(tenant) }))
-}
-
-fn view(tenant: Tenant) -> TenantView {
-    TenantView {
-        id: tenant.id,
-        host: tenant.host,
-        realm: tenant.realm,
-        status: tenant.status.as_str().to_owned(),
-        epoch: tenant.epoch,
-        active_move: tenant.active_move,
-        created_at: rfc3339(tenant.created_at),
-        lease_until: tenant.lease_until.map(rfc3339),
-        placements: None,
-        ledger: None,
-    }
-}
-
-fn entry_view(entry: LedgerEntry) -> LedgerEntryView {
-    LedgerEntryView {
-        service: entry.service,
-        location_key: entry.location.key(),
-        location: entry.location.name,
-        state: entry.state.as_str().to_owned(),
-        generation: entry.generation,
-        workflow: entry.workflow,
-    }
+    let entries = entries.into_iter().map(LedgerEntryView::from).collect();
+    Ok(Json(TenantView { placements: Some(placements), ledger: Some(entries), ..TenantView::from(tenant) }))
 }

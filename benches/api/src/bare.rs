@@ -4,8 +4,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use catalogue::ledger::LedgerEntry;
-use catalogue::tenants::Tenant;
 use catalogue::{ledger, placements, tenants};
 use serde::Deserialize;
 use server::api::{LedgerEntryView, MoveView, Page, PlacementView, TenantView};
@@ -14,7 +12,6 @@ use workflows::Deployment;
 use workflows::planning;
 use workflows::provision::create_tenant;
 use workflows::realm_move::list_moves;
-use workflows::timestamps::rfc3339;
 
 use crate::requests::{by, new_tenant};
 
@@ -61,7 +58,7 @@ async fn list(State(app): State<Deployment>, Query(window): Query<Window>) -> Re
     let mut tx = app.store.read().await?;
     let found = tenants::list(&mut tx, None, None, window.limit + 1).await?;
     tx.rollback().await?;
-    let mut items: Vec<TenantView> = found.into_iter().map(view).collect();
+    let mut items: Vec<TenantView> = found.into_iter().map(TenantView::from).collect();
     let more = items.len() > usize::try_from(window.limit).unwrap_or(usize::MAX);
     let next_cursor = if more { items.pop().and_then(|_| items.last().map(|last| last.id.clone())) } else { None };
     Ok(Json(Page { items, next_cursor }))
@@ -74,8 +71,8 @@ async fn show(State(app): State<Deployment>, Path(id): Path<String>) -> Result<J
     let entries = ledger::of_tenant(&mut tx, &id).await?;
     tx.rollback().await?;
     let placements = shards.into_iter().map(|(service, shard)| PlacementView { service, shard }).collect();
-    let entries = entries.into_iter().map(entry).collect();
-    Ok(Json(TenantView { placements: Some(placements), ledger: Some(entries), ..view(tenant) }))
+    let entries = entries.into_iter().map(LedgerEntryView::from).collect();
+    Ok(Json(TenantView { placements: Some(placements), ledger: Some(entries), ..TenantView::from(tenant) }))
 }
 
 async fn moves(State(app): State<Deployment>, Query(window): Query<Window>) -> Result<Json<Page<MoveView>>, Broken> {
@@ -90,31 +87,5 @@ async fn moves(State(app): State<Deployment>, Query(window): Query<Window>) -> R
 async fn create(State(app): State<Deployment>, Json(new): Json<New>) -> Result<(StatusCode, Json<TenantView>), Broken> {
     let new = new_tenant(&new.id).map_err(|_| Broken)?;
     let (tenant, _) = create_tenant(&app, &new, &by()).await?;
-    Ok((StatusCode::CREATED, Json(view(tenant))))
-}
-
-fn view(tenant: Tenant) -> TenantView {
-    TenantView {
-        id: tenant.id,
-        host: tenant.host,
-        realm: tenant.realm,
-        status: tenant.status.as_str().to_owned(),
-        epoch: tenant.epoch,
-        active_move: tenant.active_move,
-        created_at: rfc3339(tenant.created_at),
-        lease_until: tenant.lease_until.map(rfc3339),
-        placements: None,
-        ledger: None,
-    }
-}
-
-fn entry(entry: LedgerEntry) -> LedgerEntryView {
-    LedgerEntryView {
-        service: entry.service,
-        location_key: entry.location.key(),
-        location: entry.location.name,
-        state: entry.state.as_str().to_owned(),
-        generation: entry.generation,
-        workflow: entry.workflow,
-    }
+    Ok((StatusCode::CREATED, Json(TenantView::from(tenant))))
 }

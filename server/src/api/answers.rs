@@ -1,5 +1,7 @@
 //! Bodies of answers. Times are RFC 3339 in UTC.
 
+use catalogue::ledger::LedgerEntry;
+use catalogue::tenants::Tenant;
 use catalogue::topology::Topology;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -7,6 +9,7 @@ use workflows::campaign::{CampaignPlan, CampaignView};
 use workflows::dry_run::InTheWay;
 use workflows::realm_move::{Estimate, MoveView, PlanView};
 use workflows::removal::RemovalDetail;
+use workflows::timestamps::rfc3339;
 use workflows::topology_change::Consequence;
 
 use super::ApprovalNeeded;
@@ -364,4 +367,35 @@ pub enum AuditLine {
     },
     /// An entry.
     Entry(SealedView),
+}
+
+impl From<Tenant> for TenantView {
+    /// Without placements and ledger, which are read apart.
+    fn from(tenant: Tenant) -> Self {
+        Self {
+            id: tenant.id,
+            host: tenant.host,
+            realm: tenant.realm,
+            status: tenant.status.as_str().to_owned(),
+            epoch: tenant.epoch,
+            active_move: tenant.active_move,
+            created_at: rfc3339(tenant.created_at),
+            lease_until: tenant.lease_until.map(rfc3339),
+            placements: None,
+            ledger: None,
+        }
+    }
+}
+
+impl From<LedgerEntry> for LedgerEntryView {
+    fn from(entry: LedgerEntry) -> Self {
+        Self {
+            service: entry.service,
+            location_key: entry.location.key(),
+            location: entry.location.name,
+            state: entry.state.as_str().to_owned(),
+            generation: entry.generation,
+            workflow: entry.workflow,
+        }
+    }
 }
