@@ -406,7 +406,7 @@ pub(crate) const APPROVAL: &str = "0199f3a2-0d10-7e15-8000-5f0000000007";
 pub(crate) fn approval(state: &str) -> Value {
     let mut request = json!({
         "id": APPROVAL, "action": "move", "tenant": "acme", "state": state, "summary": "move tenant acme to eu",
-        "content": { "kind": "move", "paused": false, "planHash": "ab".repeat(32),
+        "content": { "type": "move", "paused": false, "planHash": "ab".repeat(32),
                      "request": { "tenant": "acme", "to": "eu", "budgetMs": null, "priority": "normal", "verification": "full" } },
         "hash": "9f86d081884c7d659a2feaa0c55ad015", "requestedBy": "sam", "requestedAt": "2026-11-21T21:55:03.123Z",
         "reason": "contract 4711", "expiresAt": "2026-11-22T21:55:03.123Z", "decidedBy": null, "decidedAt": null,

@@ -74,3 +74,22 @@ fn actions_have_one_name() {
         assert_eq!(serde_json::json!(action), serde_json::json!(action.as_str()));
     }
 }
+
+/// Requests wait for up to 30 days, and another version may carry them out: what is stored is read and written as it was.
+#[test]
+fn stored_contents_keep_their_form() {
+    for stored in [
+        r#"{"type":"move","request":{"tenant":"acme","to":"eu","at":5,"budgetMs":null,"priority":"normal","verification":"full"},"paused":false}"#,
+        r#"{"type":"move","request":{"tenant":"acme","to":"eu","window":{"from":1,"to":2},"budgetMs":7,"priority":"high","verification":"full"},"paused":true,"planHash":"ab"}"#,
+        r#"{"type":"campaign","request":{"to":"eu","tenants":{"listed":["acme"]},"options":{"wave_size":1,"wave_pause_ms":0,"at_once":5,"max_failures":"1","priority":"normal"}}}"#,
+        r#"{"type":"replay","removal":"r","acceptLateWrites":"0123456789abcdef","acceptTable":null}"#,
+        r#"{"type":"topology","yaml":"regions: {}","accept":true,"on":{"OneOf":["1-ab"]}}"#,
+        r#"{"type":"rename_endpoint","region":"r","kind":"s3","address":"http://127.0.0.1:1","on":"Any"}"#,
+        r#"{"type":"limit","scope":"overall","change":{"slots":0,"writeUnits":null,"readUnits":null},"on":"Any"}"#,
+        r#"{"type":"token","id":"i","name":"n","hash":"h","hashKey":"k","role":"support","scope":"\"all\"","createdAt":1,"createdBy":"ada","expiresAt":null}"#,
+        r#"{"type":"policy","policy":{"actions":["move"],"validForMs":600000},"on":"Any"}"#,
+    ] {
+        let read = Content::read(stored).unwrap_or_else(|error| panic!("{stored}: {}", error.chain()));
+        assert_eq!(read.text(), stored);
+    }
+}
